@@ -1,0 +1,1 @@
+"""Processing chains: declarative steps, their ids and the registry."""

@@ -1,0 +1,1 @@
+"""Chips and the files they become."""

@@ -1,0 +1,1 @@
+"""Image readers behind one provider protocol."""

@@ -1,0 +1,77 @@
+"""What an image file says of itself, read once from its header.
+
+The record is plain values, so it pickles, compares and prints. It must not
+know how it was read: readers fill it, everyone else trusts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandHeader:
+    """One band as stored."""
+
+    dtype: str
+    """numpy name: ``uint16``, ``complex64`` …"""
+    nodata: float | complex | None = None
+    """Value of pixels that hold no measurement; may be NaN."""
+    scale: float = 1.0
+    """Physical value = stored × scale + offset."""
+    offset: float = 0.0
+    description: str | None = None
+    """The band's own name, None when the file gives none."""
+    color: str = "undefined"
+    """Colour interpretation in lower case: ``gray``, ``red``, ``alpha``, ``palette`` …"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundControlPoint:
+    """One tie between a pixel position and the ground."""
+
+    row: float
+    col: float
+    x: float
+    y: float
+    z: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageHeader:
+    """Everything about an image that is not pixels."""
+
+    driver: str
+    """GDAL driver short name: ``GTiff``, ``NITF``, ``JP2OpenJPEG``, ``PNG``, ``JPEG``."""
+    levels: tuple[ImageSize, ...]
+    """Size of each stored pyramid level, R0 first."""
+    bands: tuple[BandHeader, ...]
+    block_shape: tuple[int, int]
+    """(rows, cols) of one stored block of R0."""
+    transform: tuple[float, float, float, float, float, float] | None = None
+    """Affine a b c d e f, pixel corner (col, row) → CRS (x, y); None when the file has none."""
+    crs: str | None = None
+    """``EPSG:n`` where the authority is known, else WKT2; None when the file has none."""
+    gcps: tuple[GroundControlPoint, ...] = ()
+    gcps_crs: str | None = None
+    """CRS of the GCPs' x and y."""
+    rpcs: tuple[tuple[str, str], ...] = ()
+    """RPC00B coefficients by GDAL's names (``LINE_OFF`` …), as text."""
+    area_or_point: str = "Area"
+    mask: str = "none"
+    """Where validity is stored: ``none``, ``nodata``, ``alpha`` or ``mask`` (a mask band)."""
+    compression: str | None = None
+    interleave: str | None = None
+    size_bytes: int | None = None
+    """Size of the file."""
+    modified_ns: int | None = None
+    """Modification time of a local file, ns since the epoch."""
+
+    @property
+    def size(self) -> ImageSize:
+        """R0 size."""
+        return self.levels[0]

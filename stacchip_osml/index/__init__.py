@@ -1,0 +1,1 @@
+"""The chip index: build, query, merge, save."""

@@ -1,0 +1,1 @@
+"""STAC items in, chips out as STAC."""

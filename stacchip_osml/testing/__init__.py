@@ -1,0 +1,1 @@
+"""Synthetic imagery and conformance checks that third parties can run."""
