@@ -1,0 +1,136 @@
+"""Locators: where a pixel position is on the ground.
+
+A locator is any callable ``(cols, rows) -> (lon, lat)``: float64 arrays of one
+shape in and out, positions in pixels with (0, 0) at the upper-left *corner* of
+the upper-left pixel, degrees on CRS84 out. Longitudes are within [-180, 180];
+a position that has no place on the ground comes back as infinity, and whoever
+needs it finite refuses it with the window's name. Locators are values: they
+pickle and compare, and hold no PROJ object (:func:`to_crs84` keeps those).
+
+The network of PROJ is switched off: a footprint must not depend on which datum
+grid a server offers today.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import pyproj
+import pyproj.network
+from numpy.typing import ArrayLike, NDArray
+
+from stacchip_osml.errors import ItemError
+
+__all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "parse_crs", "to_crs84", "wrap_longitude"]
+
+Floats = NDArray[np.float64]
+Transform = tuple[float, float, float, float, float, float]
+
+CRS84 = "OGC:CRS84"
+_LONLAT = frozenset({CRS84, "EPSG:4326"})  # x, y order makes the two the same
+
+
+class Locator(Protocol):
+    """Pixel corner positions to degrees, vectorised."""
+
+    @property
+    def approximate(self) -> bool:
+        """True where the model is a fit (GCPs) or depends on terrain (RPCs)."""
+        ...
+
+    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give ``(lon, lat)`` of pixel positions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AffineLocator:
+    """Pixels placed in a CRS by an affine transform."""
+
+    transform: Transform
+    """a b c d e f: x = a·col + b·row + c, y = d·col + e·row + f."""
+    crs: str
+    """Anything PROJ knows: ``EPSG:n``, ``ESRI:n``, WKT2, PROJJSON text, a PROJ string."""
+
+    def __post_init__(self) -> None:
+        values = tuple(float(value) for value in self.transform)
+        if len(values) != 6 or not np.isfinite(values).all():
+            raise ItemError(f"a transform is six finite numbers a b c d e f, got {self.transform!r}")
+        a, b, _, d, e, _ = values
+        if a * e == b * d:
+            raise ItemError(f"the transform {values} maps all pixels onto a line")
+        object.__setattr__(self, "transform", values)
+        if self.crs not in _LONLAT:
+            to_crs84(self.crs)
+
+    @property
+    def approximate(self) -> bool:
+        """False: the transform is the image's definition."""
+        return False
+
+    @property
+    def is_lonlat(self) -> bool:
+        """True where the CRS is CRS84 itself, so that the affine gives degrees."""
+        return self.crs in _LONLAT
+
+    def project(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give CRS ``(x, y)`` of pixel positions; degrees are not wrapped."""
+        a, b, c, d, e, f = self.transform
+        across, down = np.asarray(cols, np.float64), np.asarray(rows, np.float64)
+        return a * across + b * down + c, d * across + e * down + f
+
+    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give ``(lon, lat)`` of pixel positions."""
+        x, y = self.project(cols, rows)
+        if self.is_lonlat:
+            return wrap_longitude(x), y
+        lon, lat = to_crs84(self.crs).transform(x, y)
+        return wrap_longitude(np.asarray(lon)), np.asarray(lat)
+
+
+def wrap_longitude(lon: Floats) -> Floats:
+    """Bring longitudes into [-180, 180]; those already inside keep their value and sign."""
+    outside = np.abs(lon) > 180.0
+    if not outside.any():
+        return lon
+    with np.errstate(invalid="ignore"):
+        return np.where(outside & np.isfinite(lon), lon - 360.0 * np.round(lon / 360.0), lon)
+
+
+def parse_crs(crs: str) -> pyproj.CRS:
+    """Parse a CRS that positions on the Earth can be given in.
+
+    Raises:
+        ItemError: PROJ does not know it, or it does not place x and y on the Earth (local, geocentric, vertical).
+    """
+    try:
+        parsed = pyproj.CRS.from_user_input(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise ItemError(f"expected a CRS that PROJ knows, got {_short(crs)}") from error
+    horizontal = parsed.sub_crs_list[0] if parsed.is_compound else parsed
+    if not (horizontal.is_geographic or horizontal.is_projected):
+        raise ItemError(f"expected a geographic or projected CRS, got {parsed.type_name}: {_short(crs)}")
+    return parsed
+
+
+@lru_cache(maxsize=256)
+def to_crs84(crs: str) -> Any:
+    """Give the pyproj Transformer (x, y) → (lon, lat); it keeps one PROJ object a thread by itself.
+
+    Raises:
+        ItemError: the CRS is unknown, or no operation leads from it to CRS84.
+    """
+    pyproj.network.set_network_enabled(active=False)
+    source = parse_crs(crs)
+    try:
+        return pyproj.Transformer.from_crs(source, CRS84, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise ItemError(f"no coordinate operation leads to longitude and latitude from {_short(crs)}") from error
+
+
+def _short(crs: object) -> str:
+    text = repr(crs)
+    return text if len(text) <= 200 else f"{text[:200]}…"
