@@ -1,0 +1,104 @@
+"""The image files that a chip can become: one table, one function.
+
+A new format is a row of ``FORMATS`` and a file with its encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.geotiff import encode_geotiff
+from stacchip_osml.encode.picture import encode_jpeg, encode_png
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFormat:
+    """One kind of image file."""
+
+    name: str
+    """Canonical name."""
+    aliases: tuple[str, ...]
+    """Other names that mean the same."""
+    extensions: tuple[str, ...]
+    """File name endings; the first is written."""
+    media_type: str
+    """As STAC assets name it."""
+    options: frozenset[str]
+    """Keyword arguments of the encoder."""
+    encode: Callable[..., bytes]
+    """Chip and options → file bytes."""
+
+
+def _format(
+    name: str, aliases: tuple[str, ...], extensions: tuple[str, ...], media_type: str, encode: Callable[..., bytes]
+) -> ImageFormat:
+    options = frozenset(getattr(encode, "__kwdefaults__", None) or ())
+    return ImageFormat(
+        name=name, aliases=aliases, extensions=extensions, media_type=media_type, options=options, encode=encode
+    )
+
+
+FORMATS: dict[str, ImageFormat] = {
+    row.name: row
+    for row in (
+        _format("png", (), (".png",), "image/png", encode_png),
+        _format("jpeg", ("jpg",), (".jpg", ".jpeg"), "image/jpeg", encode_jpeg),
+        _format(
+            "geotiff",
+            ("gtiff", "tif", "tiff"),
+            (".tif", ".tiff"),
+            "image/tiff; application=geotiff",
+            encode_geotiff,
+        ),
+    )
+}
+"""Canonical name → format."""
+
+NAMES = {alias: row for row in FORMATS.values() for alias in (row.name, *row.aliases)}
+NOT_WRITTEN_YET = {
+    **dict.fromkeys(("nitf", "ntf", "nsif"), "NITF"),
+    **dict.fromkeys(("jp2", "j2k", "jpeg2000"), "JPEG 2000"),
+}
+
+
+def image_format(name: str) -> ImageFormat:
+    """Look a format up by any of its names, in any case, with or without a leading dot.
+
+    Raises:
+        EncodeError: the name is not known, or the format is not written yet.
+    """
+    key = name.lower().removeprefix(".")
+    if key in NAMES:
+        return NAMES[key]
+    if key in NOT_WRITTEN_YET:
+        raise EncodeError(f"{NOT_WRITTEN_YET[key]} chips are not written yet; choose one of {', '.join(NAMES)}")
+    raise EncodeError(f"unknown image format {name!r}; choose one of {', '.join(NAMES)}")
+
+
+def encode_chip(chip: Chip, format: str, **options: Any) -> bytes:  # noqa: A002 - the everyday word for it
+    """Write a chip as a standalone image file, in memory.
+
+    Args:
+        chip: the pixels and all that describes them.
+        format: ``png``, ``jpeg``, ``geotiff`` or an alias of theirs.
+        **options: of the format's encoder: :func:`~stacchip_osml.encode.picture.encode_png`,
+            :func:`~stacchip_osml.encode.picture.encode_jpeg`,
+            :func:`~stacchip_osml.encode.geotiff.encode_geotiff`.
+
+    Returns:
+        The whole file.
+
+    Raises:
+        EncodeError: the format or an option is not known, or the format cannot carry this chip.
+    """
+    row = image_format(format)
+    if unknown := sorted(set(options) - row.options):
+        known = ", ".join(sorted(row.options))
+        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {known}")
+    return row.encode(chip, **options)

@@ -1,0 +1,283 @@
+"""A CRS and a transform as GeoTIFF tags, or a refusal: never a CRS that is nearly right.
+
+Rules:
+
+- A CRS that is exactly an EPSG entry is written as its code.
+- Any other projected or geographic CRS is written key by key (datum, ellipsoid,
+  meridian, unit, projection method and parameters); methods without an entry in
+  ``METHODS`` are refused.
+- North-up images carry ModelPixelScale and ModelTiepoint, all others ModelTransformation;
+  both are exact in double precision. Rasters are PixelIsArea.
+
+Reference: OGC 19-008r4 (GeoTIFF 1.1), tables of annex D and section 7; EPSG method and parameter codes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import pyproj
+from affine import Affine
+from pyproj.exceptions import CRSError
+
+from stacchip_osml.encode.tiff import Tags
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["METHODS", "geo_tags"]
+
+PIXEL_SCALE, TIEPOINT, TRANSFORMATION = 33550, 33922, 34264
+KEY_DIRECTORY, DOUBLE_PARAMS, ASCII_PARAMS = 34735, 34736, 34737
+USER_DEFINED = 32767
+DEGREE, METRE = 9102, 9001
+
+# geo keys of projection parameters, by the standard's names
+STD_PARALLEL_1, STD_PARALLEL_2 = 3078, 3079
+NAT_ORIGIN_LONG, NAT_ORIGIN_LAT = 3080, 3081
+FALSE_EASTING, FALSE_NORTHING = 3082, 3083
+FALSE_ORIGIN_LONG, FALSE_ORIGIN_LAT = 3084, 3085
+FALSE_ORIGIN_EASTING, FALSE_ORIGIN_NORTHING = 3086, 3087
+CENTER_LONG, CENTER_LAT = 3088, 3089
+CENTER_EASTING, CENTER_NORTHING = 3090, 3091
+SCALE_AT_NAT_ORIGIN, SCALE_AT_CENTER = 3092, 3093
+AZIMUTH_ANGLE, STRAIGHT_VERT_POLE_LONG, RECTIFIED_GRID_ANGLE = 3094, 3095, 3096
+
+_FALSE = {"8806": FALSE_EASTING, "8807": FALSE_NORTHING}
+_NATURAL = {"8801": NAT_ORIGIN_LAT, "8802": NAT_ORIGIN_LONG, "8805": SCALE_AT_NAT_ORIGIN, **_FALSE}
+_CENTER = {"8801": CENTER_LAT, "8802": CENTER_LONG, **_FALSE}
+_CONIC = {"8823": STD_PARALLEL_1, "8824": STD_PARALLEL_2}
+
+METHODS: dict[str, tuple[int, dict[str, int]]] = {
+    "Transverse Mercator": (1, _NATURAL),
+    "Mercator (variant A)": (7, _NATURAL),
+    "Mercator (variant B)": (7, {"8823": STD_PARALLEL_1, "8802": NAT_ORIGIN_LONG, **_FALSE}),
+    "Lambert Conic Conformal (2SP)": (
+        8,
+        {
+            "8821": FALSE_ORIGIN_LAT,
+            "8822": FALSE_ORIGIN_LONG,
+            "8826": FALSE_ORIGIN_EASTING,
+            "8827": FALSE_ORIGIN_NORTHING,
+            **_CONIC,
+        },
+    ),
+    "Lambert Conic Conformal (1SP)": (9, _NATURAL),
+    "Lambert Azimuthal Equal Area": (10, _CENTER),
+    "Albers Equal Area": (
+        11,
+        {"8821": NAT_ORIGIN_LAT, "8822": NAT_ORIGIN_LONG, "8826": FALSE_EASTING, "8827": FALSE_NORTHING, **_CONIC},
+    ),
+    "Azimuthal Equidistant": (12, _CENTER),
+    "Stereographic": (14, {**_CENTER, "8805": SCALE_AT_NAT_ORIGIN}),
+    "Polar Stereographic (variant A)": (
+        15,
+        {"8801": NAT_ORIGIN_LAT, "8802": STRAIGHT_VERT_POLE_LONG, "8805": SCALE_AT_NAT_ORIGIN, **_FALSE},
+    ),
+    "Polar Stereographic (variant B)": (15, {"8832": NAT_ORIGIN_LAT, "8833": STRAIGHT_VERT_POLE_LONG, **_FALSE}),
+    "Oblique Stereographic": (16, _NATURAL),
+    "Equidistant Cylindrical": (
+        17,
+        {"8823": STD_PARALLEL_1, "8801": CENTER_LAT, "8802": CENTER_LONG, **_FALSE},
+    ),
+    "Cassini-Soldner": (18, _NATURAL),
+    "Orthographic": (21, _CENTER),
+    "American Polyconic": (22, _NATURAL),
+    "Robinson": (23, {"8802": CENTER_LONG, **_FALSE}),
+    "Sinusoidal": (24, {"8802": CENTER_LONG, **_FALSE}),
+    "Lambert Cylindrical Equal Area": (28, {"8823": STD_PARALLEL_1, "8802": NAT_ORIGIN_LONG, **_FALSE}),
+}
+"""Method name → (coordinate transformation code, EPSG parameter code → geo key)."""
+
+SAME_METHOD = {
+    "Equidistant Cylindrical (Spherical)": "Equidistant Cylindrical",
+    "Lambert Cylindrical Equal Area (Spherical)": "Lambert Cylindrical Equal Area",
+    "Lambert Azimuthal Equal Area (Spherical)": "Lambert Azimuthal Equal Area",
+}
+"""Methods that differ only in taking the ellipsoid for a sphere, which the ellipsoid keys say."""
+
+
+@dataclass(slots=True)
+class _Keys:
+    """Geo keys while they are collected; doubles and text go to their own tags."""
+
+    entries: dict[int, int | float | str] = field(default_factory=dict)
+
+    def tags(self) -> Tags:
+        """Pack as the key directory with its parameter tags (section 7.1)."""
+        doubles: list[float] = []
+        text = ""
+        directory: list[int] = []
+        for key in sorted(self.entries):
+            value = self.entries[key]
+            if isinstance(value, str):
+                part = _ascii(value) + "|"
+                directory += [key, ASCII_PARAMS, len(part), len(text)]
+                text += part
+            elif isinstance(value, float):
+                directory += [key, DOUBLE_PARAMS, 1, len(doubles)]
+                doubles.append(value)
+            else:
+                directory += [key, 0, 1, value]
+        tags: Tags = {KEY_DIRECTORY: ("H", [1, 1, 1, len(self.entries), *directory])}
+        if doubles:
+            tags[DOUBLE_PARAMS] = ("d", doubles)
+        if text:
+            tags[ASCII_PARAMS] = ("s", text)
+        return tags
+
+
+def geo_tags(transform: Affine | None, crs: str | None) -> Tags:
+    """Give the GeoTIFF tags of a chip; none in sensor geometry.
+
+    Args:
+        transform: pixel corner (col, row) → CRS (x, y).
+        crs: ``EPSG:n`` or WKT2.
+
+    Raises:
+        EncodeError: the CRS is unreadable, or GeoTIFF keys cannot say it exactly.
+    """
+    tags: Tags = {}
+    if transform is not None:
+        a, b, c, d, e, f = transform[:6]
+        if not all(map(math.isfinite, (a, b, c, d, e, f))):
+            raise EncodeError(f"a GeoTIFF transform must be finite, got {transform!r}")
+        if b == 0 and d == 0 and a > 0 and e < 0:
+            tags[PIXEL_SCALE] = ("d", [a, -e, 0.0])
+            tags[TIEPOINT] = ("d", [0.0, 0.0, 0.0, c, f, 0.0])
+        else:
+            tags[TRANSFORMATION] = ("d", [a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    if crs is not None:
+        tags |= _crs_tags(crs)
+    elif tags:
+        tags |= _Keys({1025: 1}).tags()
+    return tags
+
+
+@lru_cache(maxsize=256)
+def _crs_tags(text: str) -> Tags:
+    try:
+        crs = pyproj.CRS.from_user_input(text)
+    except CRSError as error:
+        raise EncodeError(f"the chip's CRS is not readable: {text[:80]!r}") from error
+    keys = _Keys({1025: 1})
+    if crs.is_compound:
+        horizontal, *rest = crs.sub_crs_list
+        if len(rest) != 1 or (code := _exact_code(rest[0])) is None:
+            raise _refusal(crs, "its vertical part has no EPSG code")
+        keys.entries[4096] = code
+        crs = horizontal
+    _add_horizontal(keys, crs)
+    return keys.tags()
+
+
+def _add_horizontal(keys: _Keys, crs: pyproj.CRS) -> None:
+    code = _exact_code(crs)
+    if crs.is_projected and not crs.is_bound:
+        keys.entries[1024] = 1
+        if code is not None:
+            keys.entries[3072] = code
+        else:
+            _add_projected(keys, crs)
+    elif crs.is_geographic and not crs.is_bound:
+        keys.entries[1024] = 2
+        _add_geographic(keys, crs, code)
+    else:
+        raise _refusal(crs, "it is neither a projected nor a geographic CRS")
+
+
+def _exact_code(crs: pyproj.CRS) -> int | None:
+    """Give the EPSG code of a CRS that is that entry; the axes' order is not GeoTIFF's to say."""
+    code = crs.to_epsg(min_confidence=70)
+    if code is None or not 1024 <= code < USER_DEFINED:
+        return None
+    return code if crs.equals(pyproj.CRS.from_epsg(code), ignore_axis_order=True) else None
+
+
+def _add_projected(keys: _Keys, crs: pyproj.CRS) -> None:
+    operation = crs.coordinate_operation
+    base = crs.geodetic_crs
+    if operation is None or base is None:
+        raise _refusal(crs, "it has no projection")
+    name = SAME_METHOD.get(operation.method_name, operation.method_name)
+    if name not in METHODS:
+        raise _refusal(crs, f"GeoTIFF keys for the projection {operation.method_name!r} are not known")
+    transformation, parameters = METHODS[name]
+    unit, metres = _linear_unit(crs)
+    keys.entries |= {1026: crs.name, 3072: USER_DEFINED, 3073: crs.name, 3074: USER_DEFINED, 3075: transformation}
+    keys.entries[3076] = unit
+    if unit == USER_DEFINED:
+        keys.entries[3077] = metres
+    for parameter in operation.params:
+        value = float(parameter.value)
+        if parameter.code not in parameters:
+            if value != 0:
+                raise _refusal(crs, f"GeoTIFF has no key for {parameter.name!r} of {name!r}")
+            continue
+        if parameter.unit_name in ("degree", "Degree"):
+            pass  # as written; through radians it would lose the last digit
+        elif parameter.code in ("8806", "8807", "8826", "8827"):
+            value = value * parameter.unit_conversion_factor / metres
+        elif parameter.code != "8805":
+            value = math.degrees(value * parameter.unit_conversion_factor)
+        keys.entries[parameters[parameter.code]] = value
+    if name == "Lambert Azimuthal Equal Area" or SCALE_AT_NAT_ORIGIN not in parameters.values():
+        keys.entries.pop(SCALE_AT_NAT_ORIGIN, None)
+    _add_geographic(keys, base, _exact_code(base))
+
+
+def _add_geographic(keys: _Keys, crs: pyproj.CRS, code: int | None) -> None:
+    """Add the geographic CRS by its code, or by datum, ellipsoid, meridian and unit."""
+    if code is not None:
+        keys.entries[2048] = code
+        return
+    ellipsoid, meridian = crs.ellipsoid, crs.prime_meridian
+    unit = crs.axis_info[0]
+    if ellipsoid is None or meridian is None or not math.isclose(unit.unit_conversion_factor, math.pi / 180):
+        raise _refusal(crs, "its geographic base is not an ellipsoid in degrees")
+    datum = _authority_code(crs.datum)
+    keys.entries |= {2048: USER_DEFINED, 2049: _citation(crs), 2050: datum, 2054: DEGREE}
+    keys.entries[2056] = _authority_code(ellipsoid)
+    keys.entries[2057] = float(ellipsoid.semi_major_metre)
+    if ellipsoid.inverse_flattening:
+        keys.entries[2059] = float(ellipsoid.inverse_flattening)
+    else:
+        keys.entries[2058] = float(ellipsoid.semi_minor_metre)
+    keys.entries[2051] = _authority_code(meridian)
+    keys.entries[2061] = math.degrees(float(meridian.longitude) * float(meridian.unit_conversion_factor))
+
+
+def _citation(crs: pyproj.CRS) -> str:
+    """Name CRS, datum, ellipsoid and meridian in the form that libgeotiff splits again."""
+    parts = {
+        "GCS Name": crs.name,
+        "Datum": crs.datum.name if crs.datum else "unknown",
+        "Ellipsoid": crs.ellipsoid.name if crs.ellipsoid else "unknown",
+        "Primem": crs.prime_meridian.name if crs.prime_meridian else "Greenwich",
+    }
+    return "|".join(f"{key} = {_ascii(value)}" for key, value in parts.items())
+
+
+def _linear_unit(crs: pyproj.CRS) -> tuple[int, float]:
+    axis = crs.axis_info[0]
+    metres = float(axis.unit_conversion_factor)
+    if metres == 1.0:
+        return METRE, 1.0
+    if axis.unit_auth_code == "EPSG" and axis.unit_code:
+        return int(axis.unit_code), metres
+    return USER_DEFINED, metres
+
+
+def _authority_code(thing: Any) -> int:
+    """Give the EPSG code that the object carries itself, or user-defined."""
+    identifier = (thing.to_json_dict() if thing is not None else {}).get("id", {})
+    return int(identifier["code"]) if identifier.get("authority") == "EPSG" else USER_DEFINED
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def _refusal(crs: pyproj.CRS, why: str) -> EncodeError:
+    return EncodeError(f"GeoTIFF cannot carry the CRS {crs.name!r}: {why}; reproject, or write without a CRS")
