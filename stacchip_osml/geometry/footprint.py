@@ -263,9 +263,9 @@ def _unwrapped(lon: Floats) -> Floats:
     steps = np.diff(lon, axis=0)
     if np.abs(steps).max() <= 180.0:
         return lon
-    steps -= 360.0 * np.round(steps / 360.0)
-    rolled = np.concatenate([np.zeros_like(lon[:1]), np.cumsum(steps, axis=0)])
-    rolled += lon[:1]
+    turns = np.cumsum(np.round(steps / 360.0), axis=0)
+    rolled = lon.copy()
+    rolled[1:] -= 360.0 * turns  # whole turns only: the ring stays exactly closed
     return rolled
 
 
@@ -296,9 +296,11 @@ def _block(
         polar = _near_pole(lon, lat)
         lon = _unwrapped(lon)
         odd = polar | (np.abs(lon[-1] - lon[0]) > 180.0)
-    if surface.straight:
-        lat = _clamped(lat, grid)
     west, east = lon.min(axis=0), lon.max(axis=0)
+    south, north = lat.min(axis=0), lat.max(axis=0)
+    if south.min() < -90.0 or north.max() > 90.0:
+        _require_inside(south, north, grid)
+        lat, south, north = (np.clip(values, -90.0, 90.0) for values in (lat, south, north))
     if west.min() < -180.0 or east.max() > 180.0:
         lon = lon - 360.0 * np.round((west + east) / 720.0)
         near = np.abs(np.abs(lon) - 180.0) <= SNAP
@@ -306,7 +308,7 @@ def _block(
         west, east = lon.min(axis=0), lon.max(axis=0)
         odd = odd | (west < -180.0) | (east > 180.0)
     table = _polygons(lon, lat, mirrored)
-    bbox = np.stack([west, lat.min(axis=0), east, lat.max(axis=0)], axis=-1).reshape(-1, 4)
+    bbox = np.stack([west, south, east, north], axis=-1).reshape(-1, 4)
     sizes = np.full(table.size, table.dtype.itemsize, np.int64)
     plain = table.view(np.uint8)
     if not odd.any():
@@ -326,16 +328,12 @@ def _block(
     return np.concatenate(pieces), sizes, _outward(bbox)
 
 
-def _clamped(lat: Floats, grid: ChipGrid) -> Floats:
-    """End degrees at the poles, where padded chips go on."""
-    low, high = lat.min(axis=0), lat.max(axis=0)
-    if high.max() <= 90.0 and low.min() >= -90.0:
-        return lat
-    beyond = np.argwhere((low >= 90.0) | (high <= -90.0))
+def _require_inside(south: Floats, north: Floats, grid: ChipGrid) -> None:
+    """Refuse chips beyond a pole; padded chips may go on there and are ended at it."""
+    beyond = np.argwhere((south >= 90.0) | (north <= -90.0))
     if len(beyond):
-        row, col = beyond[0]
-        raise ItemError(f"{_window(grid, int(row), int(col))} has no place on the ground: it lies beyond the pole")
-    return np.clip(lat, -90.0, 90.0)
+        row, col = (int(axis) for axis in beyond[0])
+        raise ItemError(f"{_window(grid, row, col)} has no place on the ground: it lies beyond the pole")
 
 
 def _polygons(lon: Floats, lat: Floats, mirrored: bool) -> NDArray[np.void]:

@@ -47,6 +47,11 @@ def _turn(step: Floats) -> Floats:
     return turned
 
 
+def _rolled(lon: Floats) -> Floats:
+    """Take whole turns out, so that neighbours are at most 180° apart."""
+    return lon - 360.0 * np.cumsum(np.round(np.diff(lon, prepend=lon[:1]) / 360.0))
+
+
 def _unrolled(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     """Make an open ring's longitudes continuous, adding the pole where the ring holds or meets it."""
     side = 1.0 if lat.sum() >= 0 else -1.0
@@ -61,10 +66,8 @@ def _unrolled(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         first = int(touch[0]) + 1
         return _through_pole(np.roll(lon, -first), np.roll(lat, -first), side)
     steps = _turn(np.diff(lon, append=lon[:1]))
-    rolled = np.concatenate([lon[:1], lon[0] + np.cumsum(steps)])
-    closed = np.append(lat, lat[0])
+    rolled, closed = _rolled(np.append(lon, lon[0])), np.append(lat, lat[0])
     if abs(steps.sum()) < 180.0:
-        rolled[-1] = rolled[0]
         return rolled, closed
     return _round_pole(rolled, closed, side)
 
@@ -81,7 +84,7 @@ def _pole_distances(lon: Floats, distance: Floats) -> Floats:
 
 def _through_pole(lon: Floats, lat: Floats, side: float) -> tuple[Floats, Floats]:
     """Close a path whose two ends are joined through the pole: along both meridians."""
-    rolled = np.concatenate([lon[:1], lon[0] + np.cumsum(_turn(np.diff(lon)))])
+    rolled = _rolled(lon)
     pole = 90.0 * side
     return (
         np.concatenate([rolled, rolled[-1:], rolled[:1], rolled[:1]]),
@@ -110,7 +113,9 @@ def _cut(lon: Floats, lat: Floats) -> Any:
     lon = lon - 360.0 * np.round((lon.min() + lon.max()) / 720.0)
     seams = 360.0 * np.round((lon - 180.0) / 360.0) + 180.0
     lon = np.where(np.abs(lon - seams) <= SNAP, seams, lon)
-    ring = shapely.Polygon(np.column_stack([lon, lat]))
+    positions = np.column_stack([lon, lat])
+    moved = np.append(True, (positions[1:] != positions[:-1]).any(axis=1))
+    ring = shapely.Polygon(positions[moved])
     west, east = lon.min(), lon.max()
     if west >= -180.0 and east <= 180.0:
         return shapely.orient_polygons(ring)

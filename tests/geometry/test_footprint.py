@@ -74,7 +74,10 @@ def test_every_chip_holds_its_centre_in_a_valid_counter_clockwise_polygon(name):
 
     assert len(footprints) == len(grid)
     assert shapely.is_valid(shapes).all()
-    assert shapely.contains(shapes, centres(grid, locate)).all()
+    points = centres(grid, locate)
+    seam = (np.abs(shapely.get_x(points)) == 180) | (np.abs(shapely.get_y(points)) > 90 - 1e-9)
+    assert shapely.contains(shapes, points)[~seam].all()
+    assert shapely.intersects(shapes, points).all()
     assert shapely.is_ccw(shapely.get_exterior_ring(shapely.get_parts(shapes))).all()
     bounds = shapely.bounds(shapes)
     assert (bounds[:, 0] >= -180).all()

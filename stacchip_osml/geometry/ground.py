@@ -1,0 +1,109 @@
+"""Small facts of an image on the ground: its centre, its pixel size, its place on the Hilbert curve."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stacchip_osml.errors import ItemError
+from stacchip_osml.geometry.locate import AffineLocator, Locator, Transform, parse_crs
+from stacchip_osml.geometry.surface import unit_vectors
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["centre", "effective_gsd", "hilbert", "locator_gsd"]
+
+_AXIS = 6_378_137.0  # WGS 84, metres
+_ECCENTRICITY2 = 0.0066943799901413165  # WGS 84, squared
+_STRETCH = 0.05  # a projection within this of the truth is taken at its word
+
+
+def centre(size: ImageSize, locate: Locator) -> tuple[float, float]:
+    """Give ``(lon, lat)`` of the middle of an image.
+
+    Raises:
+        ItemError: the middle has no place on the ground.
+    """
+    lon, lat = locate(np.array([size.width / 2]), np.array([size.height / 2]))
+    if not (np.isfinite(lon[0]) and np.isfinite(lat[0])):
+        raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
+    return float(lon[0]), float(lat[0])
+
+
+def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float:
+    """Measure the ground sample distance at the middle of an image.
+
+    Args:
+        locate: pixel corner positions to degrees.
+        size: at R0.
+        level: a pixel of this level is ``2**level`` pixels of R0.
+
+    Returns:
+        Metres on the WGS 84 ellipsoid: the side of the square that has the area of the middle pixel.
+    """
+    _, lat = centre(size, locate)
+    x, y = size.width / 2, size.height / 2
+    west, east, north, south = unit_vectors(*locate(x + np.array([-0.5, 0.5, 0, 0]), y + np.array([0, 0, -0.5, 0.5]))).T
+    flat = 1.0 - _ECCENTRICITY2 * np.sin(np.radians(lat)) ** 2
+    radii = _AXIS**2 * (1.0 - _ECCENTRICITY2) / flat**2  # meridian times prime vertical
+    area = np.linalg.norm(np.cross(east - west, south - north)) * radii
+    if not (np.isfinite(area) and area > 0):
+        raise ItemError("the middle pixel has no area on the ground")
+    return float(np.sqrt(area)) * 2.0**level
+
+
+def effective_gsd(transform: Transform, crs: str, *, size: ImageSize, level: int = 0) -> float:
+    """Give the ground sample distance of a georeferenced image.
+
+    What the CRS says (10 for 10 m pixels in UTM) where it is true to within 5 %
+    at the middle of the image; else, and for degrees, what is measured there.
+
+    Args:
+        transform: a b c d e f at R0.
+        crs: anything PROJ knows.
+        size: at R0.
+        level: pyramid level.
+
+    Returns:
+        Metres; the geometric mean where pixels are not square.
+    """
+    measured = locator_gsd(AffineLocator(transform, crs), size, level)
+    parsed = parse_crs(crs)
+    if parsed.is_geographic:
+        return measured
+    a, b, _, d, e, _ = transform
+    x, y = (axis.unit_conversion_factor for axis in parsed.axis_info[:2])
+    stated = float(np.sqrt(abs(a * e - b * d) * x * y)) * 2.0**level
+    return stated if abs(stated / measured - 1.0) <= _STRETCH else measured
+
+
+def hilbert(lon: ArrayLike, lat: ArrayLike, order: int = 16) -> NDArray[np.uint32]:
+    """Give the position of points on the Hilbert curve over all longitudes and latitudes.
+
+    Args:
+        lon: degrees in [-180, 180].
+        lat: degrees in [-90, 90], same shape.
+        order: the curve visits ``2**order`` × ``2**order`` cells; 1 to 16.
+
+    Returns:
+        Index of each point's cell, 0 to ``4**order - 1``.
+    """
+    if not 1 <= order <= 16:
+        raise ValueError(f"order must be 1 to 16, got {order}")
+    side = 1 << order
+    x, y = (
+        np.clip(np.floor(fraction * side), 0, side - 1).astype(np.uint32)
+        for fraction in (
+            (np.asarray(lon, np.float64) + 180.0) / 360.0,
+            (np.asarray(lat, np.float64) + 90.0) / 180.0,
+        )
+    )
+    index = np.zeros(np.shape(x), np.uint32)
+    for bit in range(order - 1, -1, -1):
+        scale, low = np.uint32(bit), np.uint32((1 << bit) - 1)
+        right, upper = (x >> scale) & np.uint32(1), (y >> scale) & np.uint32(1)
+        index = (index << np.uint32(2)) | ((np.uint32(3) * right) ^ upper)
+        x, y = x & low, y & low
+        flip = (upper == 0) & (right == 1)
+        x, y = np.where(flip, low - x, x), np.where(flip, low - y, y)
+        x, y = np.where(upper == 0, y, x), np.where(upper == 0, x, y)
+    return index
