@@ -1,1 +1,52 @@
-"""Image readers behind one provider protocol."""
+"""Image readers behind one provider protocol.
+
+Names are loaded when first used, so that importing the room imports no GDAL.
+The function ``resample`` is taken from its module, whose name it shares.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.format import sniff_driver as sniff_driver
+    from stacchip_osml.imagery.gdal import GdalImage as GdalImage
+    from stacchip_osml.imagery.gdal import close_idle_handles as close_idle_handles
+    from stacchip_osml.imagery.gdal import read_header as read_header
+    from stacchip_osml.imagery.header import BandHeader as BandHeader
+    from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
+    from stacchip_osml.imagery.header import ImageHeader as ImageHeader
+    from stacchip_osml.imagery.limits import ReadLimits as ReadLimits
+    from stacchip_osml.imagery.provider import ImageProvider as ImageProvider
+    from stacchip_osml.imagery.provider import MaskedPixels as MaskedPixels
+    from stacchip_osml.imagery.provider import PixelReader as PixelReader
+    from stacchip_osml.imagery.resample import read_resampled as read_resampled
+    from stacchip_osml.imagery.resample import source_extent as source_extent
+
+HOME = {
+    "BandHeader": "header",
+    "GdalImage": "gdal",
+    "GroundControlPoint": "header",
+    "ImageHeader": "header",
+    "ImageProvider": "provider",
+    "MaskedPixels": "provider",
+    "PixelReader": "provider",
+    "ReadLimits": "limits",
+    "close_idle_handles": "gdal",
+    "read_header": "gdal",
+    "read_resampled": "resample",
+    "sniff_driver": "format",
+    "source_extent": "resample",
+}
+"""Public name → the module that has it."""
+
+__all__ = sorted(HOME)  # noqa: PLE0605 - one list to keep
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,175 @@
+"""What an open dataset says of itself, as plain records.
+
+Works on the dataset that the GDAL adapter hands in and imports no GDAL
+itself: everything is read through attributes and turned into text and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.header import BandHeader
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["Facts", "Level", "absent_parts", "block_window", "facts_of", "grid_of", "is_stored", "level_of", "planes"]
+
+STANDS_FOR = {"complex_int16": "complex64", "complex": "complex128"}
+"""rasterio's dtype names → the numpy dtype that it delivers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One stored pyramid level."""
+
+    size: ImageSize
+    block_shape: tuple[int, int]
+    """(rows, cols)."""
+    overview: int | None
+    """GDAL's overview index, None for R0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What reading needs to know of an image."""
+
+    driver: str
+    base: Level
+    """R0."""
+    overviews: int
+    dtype: np.dtype[Any]
+    actual_bits: int
+    bands: tuple[BandHeader, ...]
+    alpha: int | None
+    """The alpha band, 0-based."""
+    shared_mask: bool
+    """One mask band, or one NODATA_VALUES tuple, for all bands."""
+    own_masks: tuple[bool, ...]
+    """Bands with a mask band of their own."""
+    planar: bool
+    """Bands are stored apart, so a block holds one of them."""
+    compression: str | None
+    interleave: str | None
+
+    @property
+    def count(self) -> int:
+        """Bands, alpha included."""
+        return len(self.bands)
+
+    @property
+    def nodata(self) -> tuple[float | complex | None, ...]:
+        """One value a band."""
+        return tuple(band.nodata for band in self.bands)
+
+    @property
+    def mask(self) -> str:
+        """The first of ``mask``, ``alpha``, ``nodata``, ``none`` that applies."""
+        if self.shared_mask or any(self.own_masks):
+            return "mask"
+        if self.alpha is not None:
+            return "alpha"
+        return "none" if all(value is None for value in self.nodata) else "nodata"
+
+
+def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
+    """Read the facts of an open R0 dataset.
+
+    Raises:
+        DecodeError: it holds no image, or bands of several dtypes.
+        LimitError: it is larger than ``limits``.
+    """
+    size = ImageSize(dataset.width, dataset.height)
+    limits.require_image(name, size, dataset.count)
+    if not dataset.count:
+        raise DecodeError(f"{name}: holds no image")
+    dtypes = {STANDS_FOR.get(dtype, dtype) for dtype in dataset.dtypes}
+    if len(dtypes) > 1:
+        raise DecodeError(f"{name}: bands of several dtypes, {', '.join(sorted(map(str, dtypes)))}")
+    dtype = np.dtype(dtypes.pop())
+    colors = [color.name.lower() for color in dataset.colorinterp]
+    flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
+    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or dataset.tags().get("NITF_ABPP", "")
+    return Facts(
+        driver=dataset.driver,
+        base=level_of(dataset, None),
+        overviews=len(dataset.overviews(1)),
+        dtype=dtype,
+        actual_bits=int(bits) if bits.isdigit() and int(bits) else dtype.itemsize * 8,
+        bands=tuple(
+            BandHeader(
+                dtype=dtype.name,
+                nodata=nodata,
+                scale=scale,
+                offset=offset,
+                description=description or None,
+                color=color,
+            )
+            for nodata, scale, offset, description, color in zip(
+                dataset.nodatavals, dataset.scales, dataset.offsets, dataset.descriptions, colors, strict=True
+            )
+        ),
+        alpha=colors.index("alpha") if "alpha" in colors else None,
+        shared_mask=any("per_dataset" in band and "alpha" not in band for band in flags),
+        own_masks=tuple(not band for band in flags),
+        planar=structure.get("INTERLEAVE") == "BAND",
+        compression=structure.get("COMPRESSION"),
+        interleave=structure.get("INTERLEAVE"),
+    )
+
+
+def level_of(dataset: Any, overview: int | None) -> Level:
+    """Read the size and blocks of the level that a dataset was opened at."""
+    rows, cols = dataset.block_shapes[0]
+    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview)
+
+
+def grid_of(level: Level) -> tuple[int, int]:
+    """Count the (rows, cols) of a level's blocks."""
+    rows, cols = level.block_shape
+    return -(-level.size.height // rows), -(-level.size.width // cols)
+
+
+def block_window(level: Level, row: int, col: int) -> PixelWindow:
+    """Give the pixels of one block, cut off at the image edge."""
+    height, width = level.block_shape
+    x, y = col * width, row * height
+    return PixelWindow(x, y, min(width, level.size.width - x), min(height, level.size.height - y))
+
+
+def planes(facts: Facts, bands: Iterable[int]) -> Sequence[int]:
+    """Name one band for each separately stored block."""
+    return tuple(bands) if facts.planar else (0,)
+
+
+def is_stored(dataset: Any, row: int, col: int, band: int) -> bool:
+    """Tell whether a GeoTIFF stores a block: GDAL gives an offset only to those it does."""
+    return dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band + 1) is not None
+
+
+def absent_parts(
+    dataset: Any, facts: Facts, level: Level, window: PixelWindow, bands: Sequence[int]
+) -> tuple[tuple[slice, slice, slice], ...] | None:
+    """Find what a sparse GeoTIFF does not store of a window.
+
+    Returns:
+        Index into ``(bands, rows, cols)`` of the window for each absent block; None where all are absent.
+    """
+    height, width = level.block_shape
+    rows = range(window.y // height, (window.y + window.height - 1) // height + 1)
+    cols = range(window.x // width, (window.x + window.width - 1) // width + 1)
+    stored = planes(facts, bands)
+    absent = []
+    for position, band in enumerate(stored):
+        planes_of = slice(position, position + 1) if facts.planar else slice(None)
+        for row in rows:
+            for col in cols:
+                if not is_stored(dataset, row, col, band):
+                    y, x = row * height - window.y, col * width - window.x
+                    absent.append((planes_of, slice(max(y, 0), y + height), slice(max(x, 0), x + width)))
+    return None if len(absent) == len(stored) * len(rows) * len(cols) else tuple(absent)

@@ -1,0 +1,260 @@
+"""Bring masked pixels from one grid to another that has the same axes.
+
+Both grids are axis-parallel, so each axis is resampled by itself: an output
+pixel ``i`` spans source coordinates ``start + i * step`` to
+``start + (i + 1) * step``, where 0 is the outer edge of source pixel 0.
+
+- ``nearest`` takes the pixel under the output pixel's centre;
+- ``bilinear`` weighs the two pixels whose centres enclose it, per axis; beyond
+  the centre of an image's first or last pixel that pixel alone counts;
+- ``area`` averages exactly what the output pixel covers, fractions included;
+- ``auto`` is, for each axis, ``area`` where ``step > 1`` and ``bilinear`` else.
+
+A masked pixel has no weight. An output is valid where at least half of its
+weight is valid; what lies outside the source is not. ``nearest`` copies pixel
+and mask. Sums are float64: integers are rounded half to even (64-bit ones are
+clipped to their range, and exact up to 2**53), floats and complex keep their
+dtype.
+
+Positions are rounded to 2**-20 of a source pixel. Weights then add up without
+rounding, so a window gives bit for bit what the same part of the whole image
+gives, however the caller arrived at its ``start``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.imagery.provider import Mask, MaskedPixels, PixelReader, Pixels
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["METHODS", "read_resampled", "resample", "source_extent"]
+
+METHODS = ("auto", "nearest", "bilinear", "area")
+LATTICE = 2.0**20
+
+Fill = Sequence[float | complex | None]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taps:
+    """Which source pixels make each output pixel of one axis."""
+
+    index: Ints
+    """``(taps, outputs)``."""
+    weight: Floats
+    """``(taps, outputs)``; 0 where a tap is not used."""
+    full: Floats
+    """``(outputs,)``: the weight of an output that is wholly inside; inf where nothing of it is."""
+
+
+def source_extent(start: float, step: float, count: int, *, method: str, limit: int) -> tuple[int, int]:
+    """Tell which source pixels one axis of an output needs.
+
+    Args:
+        start: source coordinate of the first output pixel's outer edge; 0 is the edge of source pixel 0.
+        step: source pixels an output pixel, positive.
+        count: output pixels.
+        method: one of ``METHODS``.
+        limit: source pixels of the axis.
+
+    Returns:
+        Half-open ``(first, stop)`` inside ``0..limit``; equal where the output needs none.
+    """
+    taps = _taps(start, step, count, method=_require_method(method, step), limit=limit)
+    used = taps.index[taps.weight > 0]
+    return (int(used.min()), int(used.max()) + 1) if used.size else (0, 0)
+
+
+def resample(
+    source: MaskedPixels,
+    *,
+    start: tuple[float, float],
+    step: tuple[float, float],
+    size: ImageSize,
+    method: str = "auto",
+    fill: Fill | None = None,
+) -> MaskedPixels:
+    """Resample to another grid.
+
+    Args:
+        source: ``(bands, rows, cols)`` and its mask.
+        start: ``(x, y)`` in source coordinates of the output's upper-left corner; (0, 0) is the source's.
+        step: ``(x, y)`` source pixels an output pixel, positive.
+        size: of the output.
+        method: one of ``METHODS``.
+        fill: value of invalid output pixels, one a band; None is 0.
+
+    Returns:
+        ``(bands, size.height, size.width)`` in the source dtype; a view of the source where the grids are the same.
+    """
+    rows, cols = source.pixels.shape[1:]
+    same = _same(start[1], step[1], size.height, rows), _same(start[0], step[0], size.width, cols)
+    if same[0] is not None and same[1] is not None:
+        return MaskedPixels(source.pixels[:, same[0], same[1]], source.mask[:, same[0], same[1]])
+    across = _taps(start[0], step[0], size.width, method=_require_method(method, step[0]), limit=cols)
+    down = _taps(start[1], step[1], size.height, method=_require_method(method, step[1]), limit=rows)
+    copied = method == "nearest"
+    pixels, mask = _copied(source, down, across) if copied else _weighed(source, down, across)
+    _fill(pixels, mask, fill)
+    return MaskedPixels(pixels, mask)
+
+
+def read_resampled(
+    reader: PixelReader,
+    *,
+    start: tuple[float, float],
+    step: tuple[float, float],
+    size: ImageSize,
+    level: int = 0,
+    bands: Sequence[int] | None = None,
+    method: str = "auto",
+    fill: Fill | None = None,
+) -> MaskedPixels | None:
+    """Read exactly the source pixels that an output needs, and resample them.
+
+    Args:
+        reader: the image.
+        start: ``(x, y)`` of the output's upper-left corner in pixels of ``level``; may lie outside the image.
+        step: ``(x, y)`` pixels of ``level`` an output pixel, positive.
+        size: of the output.
+        level: stored level to read from.
+        bands: 0-based; None for all.
+        method: one of ``METHODS``.
+        fill: value of invalid output pixels, one for each band read; None is 0.
+
+    Returns:
+        ``(bands, size.height, size.width)`` in the source dtype, invalid outside the image; None where the
+        source is sparse or the output lies wholly outside the image.
+    """
+    image = reader.level_shape(level)
+    x, right = source_extent(start[0], step[0], size.width, method=method, limit=image.width)
+    y, bottom = source_extent(start[1], step[1], size.height, method=method, limit=image.height)
+    if x == right or y == bottom:
+        return None
+    source = reader.read(PixelWindow(x, y, right - x, bottom - y), level=level, bands=bands)
+    if source is None:
+        return None
+    return resample(source, start=(start[0] - x, start[1] - y), step=step, size=size, method=method, fill=fill)
+
+
+def _require_method(method: str, step: float) -> str:
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    if not 0 < step < math.inf:
+        raise ValueError(f"step must be a positive number of source pixels, got {step}")
+    if method == "auto":
+        return "area" if step > 1 else "bilinear"
+    return method
+
+
+def _same(start: float, step: float, count: int, limit: int) -> slice | None:
+    """Give the source pixels that are the output pixels of one axis, None where they are not."""
+    first = _on_lattice(np.float64(start))
+    if step != 1 or first != np.floor(first) or not 0 <= first <= first + count <= limit:
+        return None
+    return slice(int(first), int(first) + count)
+
+
+def _on_lattice(position: Any) -> Any:
+    return np.rint(position * LATTICE) / LATTICE
+
+
+def _taps(start: float, step: float, count: int, *, method: str, limit: int) -> _Taps:
+    if method == "area":
+        return _area_taps(start, step, count, limit)
+    centre = _on_lattice(start + (np.arange(count) + 0.5) * step)
+    inside = (centre >= 0) & (centre < limit)
+    full = np.where(inside, 1.0, np.inf)
+    if method == "nearest":
+        index = np.where(inside, np.floor(centre), 0).astype(np.intp)[None]
+        return _Taps(index, inside.astype(np.float64)[None], full)
+    low = np.floor(centre - 0.5)
+    far = centre - 0.5 - low
+    weight = np.where(inside, np.stack([1 - far, far]), 0)
+    last = max(limit - 1, 0)
+    index = np.clip(np.stack([low, low + 1]), 0, last).astype(np.intp)
+    return _Taps(index, weight, full)
+
+
+def _area_taps(start: float, step: float, count: int, limit: int) -> _Taps:
+    edge = _on_lattice(start + np.arange(count + 1) * step)
+    low, high = edge[:-1], edge[1:]
+    taps = math.ceil(step) + 1
+    pixel = np.floor(low) + np.arange(taps)[:, None]
+    weight = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
+    weight[(pixel < 0) | (pixel >= limit)] = 0
+    used = weight.sum(axis=0) > 0
+    full = np.where(used, high - low, np.inf)
+    return _Taps(np.clip(pixel, 0, max(limit - 1, 0)).astype(np.intp), weight, full)
+
+
+def _copied(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, Mask]:
+    place = np.ix_(range(len(source.pixels)), down.index[0], across.index[0])
+    inside = (down.weight[0] > 0)[:, None] & (across.weight[0] > 0)
+    return source.pixels[place], source.mask[place] & inside
+
+
+def _weighed(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, Mask]:
+    pixels, valid = source
+    working = np.complex128 if np.iscomplexobj(pixels) else np.float64
+    full = np.outer(down.full, across.full)
+    if valid.all():
+        weight = np.outer(down.weight.sum(axis=0), across.weight.sum(axis=0))[None]
+    else:
+        pixels = np.where(valid, pixels, 0)
+        weight = _summed(_summed(valid.astype(np.float64), down, axis=1), across, axis=2)
+    total = _summed(_summed(pixels.astype(working, copy=False), down, axis=1), across, axis=2)
+    mask = np.broadcast_to(weight >= full / 2, total.shape).copy()
+    np.divide(total, weight, out=total, where=weight > 0)
+    return _as_stored(total, source.pixels.dtype), mask
+
+
+def _summed(values: Pixels, taps: _Taps, *, axis: int) -> Pixels:
+    """Add up the weighted taps of one axis; taps that have no weight are not even looked at, for they may be NaN."""
+    total = np.zeros((*values.shape[:axis], taps.index.shape[1], *values.shape[axis + 1 :]), dtype=values.dtype)
+    for index, weight in zip(taps.index, taps.weight, strict=True):
+        used = np.flatnonzero(weight > 0)
+        if used.size == 0:
+            continue
+        where: Any = slice(None) if used.size == weight.size else used
+        factor = weight[where, None] if axis == 1 else weight[where]
+        total[(slice(None),) * axis + (where,)] += _picked(values, index[where], axis=axis) * factor
+    return total
+
+
+def _picked(values: Pixels, index: Ints, *, axis: int) -> Pixels:
+    """Take pixels along an axis, as a view where they lie evenly."""
+    gaps = np.diff(index)
+    if index.size > 1 and gaps[0] > 0 and (gaps == gaps[0]).all():
+        evenly = slice(int(index[0]), int(index[-1]) + 1, int(gaps[0]))
+        view: Pixels = values[(slice(None),) * axis + (evenly,)]
+        return view
+    return np.take(values, index, axis=axis)
+
+
+def _as_stored(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    if not np.issubdtype(dtype, np.integer):
+        return values.astype(dtype, copy=False)
+    np.rint(values, out=values)
+    if dtype.itemsize == 8:
+        info = np.iinfo(dtype)
+        # The largest float64 below 2**63 or 2**64; an average of smaller types cannot leave their range.
+        np.clip(values, float(info.min), np.nextafter(float(info.max), 0), out=values)
+    return values.astype(dtype)
+
+
+def _fill(pixels: Pixels, mask: Mask, fill: Fill | None) -> None:
+    if mask.all():
+        return
+    for band, plane in enumerate(pixels):
+        value = None if fill is None else fill[band]
+        plane[~mask[band]] = 0 if value is None else value
