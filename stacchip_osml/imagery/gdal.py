@@ -9,9 +9,10 @@ The one file that imports rasterio. Rules:
 - sizes are checked against ``ReadLimits`` before GDAL allocates for them;
 - a local file is looked at before and after each read, so that pixels of two
   versions never mix;
-- a mask is True where *everything* the file declares says valid: nodata, the
-  alpha band, the mask band; and where a sparse GeoTIFF stores the block. The
-  alpha band itself is a band like the others;
+- a mask is True where everything the file declares says valid: the mask band
+  or, without one, nodata; the alpha band; and that a sparse GeoTIFF stores the
+  block. The alpha band itself is a band like the others. A complex pixel is
+  nodata when both its parts say so;
 - ``complex_int16`` arrives as complex64, which holds it exactly; complex int32
   arrives as complex64 too, exact up to 2**24.
 """
@@ -224,7 +225,7 @@ class GdalImage:
             if holes is None:
                 return None
             pixels = _pixels(dataset, window, chosen)
-            mask = self._mask(dataset, facts, window, chosen, pixels)
+            mask = self._mask(dataset, facts, stored, window=window, chosen=chosen, pixels=pixels)
         for hole in holes:
             mask[hole] = False
         if facts.shared_mask:
@@ -301,7 +302,7 @@ class GdalImage:
     @property
     def pad_pixel_value(self) -> float:
         """The first band's nodata, 0 where it has none."""
-        nodata = self._facts().nodata[0]
+        nodata = self._facts().base.nodata[0]
         return 0.0 if nodata is None else float(nodata.real)
 
     @property
@@ -400,14 +401,22 @@ class GdalImage:
     # ---- masks
 
     def _mask(
-        self, dataset: _Dataset, facts: Facts, window: PixelWindow, chosen: tuple[int, ...], pixels: Pixels
+        self,
+        dataset: _Dataset,
+        facts: Facts,
+        stored: Level,
+        *,
+        window: PixelWindow,
+        chosen: tuple[int, ...],
+        pixels: Pixels,
     ) -> Mask:
-        """Build the mask from everything that is declared band by band."""
+        """Build the mask from what is declared band by band; a mask band for all outranks nodata (GDAL RFC 15)."""
+        nodata = (None,) * facts.count if facts.shared_mask else stored.nodata
         alpha = None
         if facts.alpha is not None:
             held = facts.alpha in chosen
             alpha = pixels[chosen.index(facts.alpha)] if held else _pixels(dataset, window, (facts.alpha,))[0]
-        mask = valid_where(pixels, chosen, nodata=facts.nodata, alpha_band=facts.alpha, alpha=alpha)
+        mask = valid_where(pixels, chosen, nodata=nodata, alpha_band=facts.alpha, alpha=alpha)
         for position, band in enumerate(chosen):
             if facts.own_masks[band]:
                 mask[position] &= _stored_mask(dataset, window, band)

@@ -32,6 +32,8 @@ class Level:
     """(rows, cols)."""
     overview: int | None
     """GDAL's overview index, None for R0."""
+    nodata: tuple[float | complex | None, ...]
+    """One value a band; some files write it with other digits in each level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +64,13 @@ class Facts:
         return len(self.bands)
 
     @property
-    def nodata(self) -> tuple[float | complex | None, ...]:
-        """One value a band."""
-        return tuple(band.nodata for band in self.bands)
-
-    @property
     def mask(self) -> str:
         """The first of ``mask``, ``alpha``, ``nodata``, ``none`` that applies."""
         if self.shared_mask or any(self.own_masks):
             return "mask"
         if self.alpha is not None:
             return "alpha"
-        return "none" if all(value is None for value in self.nodata) else "nodata"
+        return "none" if all(value is None for value in self.base.nodata) else "nodata"
 
 
 def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
@@ -126,7 +123,7 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
 def level_of(dataset: Any, overview: int | None) -> Level:
     """Read the size and blocks of the level that a dataset was opened at."""
     rows, cols = dataset.block_shapes[0]
-    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview)
+    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, tuple(dataset.nodatavals))
 
 
 def grid_of(level: Level) -> tuple[int, int]:

@@ -66,6 +66,8 @@ class ImageHeader:
     """Where validity is stored: ``none``, ``nodata``, ``alpha`` or ``mask`` (a mask band)."""
     compression: str | None = None
     interleave: str | None = None
+    acquired: str | None = None
+    """The file's own time as it spells it (TIFF DateTime, NITF IDATIM); None when it gives none."""
     size_bytes: int | None = None
     """Size of the file."""
     modified_ns: int | None = None
