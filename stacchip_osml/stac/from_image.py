@@ -1,0 +1,241 @@
+"""Image files as STAC items, so that a user without a catalog starts in one command.
+
+What the item says comes from the header alone. The time is the file's own
+(TIFF DateTime, NITF IDATIM; both taken as UTC), else its modification time,
+else 1970-01-01; the property ``stacchip_osml:datetime_from`` says which. The
+footprint is in lon/lat; an image that has no place on the ground has a null
+geometry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from stacchip_osml.errors import ItemError
+from stacchip_osml.imagery.header import BandHeader, ImageHeader
+from stacchip_osml.stac.crs import is_code
+from stacchip_osml.stac.hrefs import is_remote
+from stacchip_osml.stac.items import StacItem
+
+if TYPE_CHECKING:
+    from stacchip_osml.geometry import Locator
+    from stacchip_osml.stac.facts import HeaderReader
+
+__all__ = ["IMAGE_SUFFIXES", "item_from_header", "item_from_image", "renamed", "unique_ids"]
+
+IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".ntf", ".nitf", ".nsf", ".jp2", ".j2k", ".jpx", ".png", ".jpg", ".jpeg"})
+
+ASSET_KEY = "image"
+_DATETIME_FROM = "stacchip_osml:datetime_from"
+_UNLOCATED = "stacchip_osml:unlocated"
+
+_MEDIA_TYPES = {
+    "GTiff": "image/tiff; application=geotiff",
+    "NITF": "application/vnd.nitf",
+    "JP2OpenJPEG": "image/jp2",
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+}
+_DATA_TYPES = {
+    **{name: name for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")},
+    **{name: name for name in ("float16", "float32", "float64")},
+    "complex64": "cfloat32",
+    "complex128": "cfloat64",
+}
+_EXTENSIONS = (
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+)
+_EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+_COLORS = frozenset({"red", "green", "blue"})
+_TIME = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)[ T]?(\d\d):?(\d\d):?(\d\d)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def item_from_image(
+    location: str,
+    *,
+    roots: tuple[str, ...] = (),
+    item_id: str | None = None,
+    read_header: HeaderReader | None = None,
+) -> StacItem:
+    """Read the header of an image file and make an item of it.
+
+    Args:
+        location: absolute path or URL.
+        roots: folders that the item's local assets may lie under.
+        item_id: the item's id; None: the file stem.
+        read_header: opens the file; the default is the GDAL reader.
+
+    Raises:
+        ItemError: the image's georeferencing places it nowhere.
+        ReadError: the file could not be read as an image.
+    """
+    if read_header is None:
+        from stacchip_osml.imagery.gdal import read_header as gdal_header  # noqa: PLC0415 - GDAL only when needed
+
+        read_header = gdal_header
+    document = item_from_header(location, read_header(location), item_id=item_id)
+    return StacItem(document, location, roots, location)
+
+
+def item_from_header(location: str, header: ImageHeader, *, item_id: str | None = None) -> dict[str, Any]:
+    """Make a STAC 1.1 item that describes one image file, without reading it.
+
+    Args:
+        location: absolute path or URL; the href of the item's one asset.
+        header: what the file says.
+        item_id: the item's id; None: the file stem.
+
+    Raises:
+        ItemError: the image's georeferencing places it nowhere.
+    """
+    geometry, bbox, unlocated = _place(header)
+    moment, origin = _moment(header)
+    properties = {"datetime": moment, _DATETIME_FROM: origin}
+    if unlocated is not None:
+        properties[_UNLOCATED] = unlocated
+    asset = _asset(location, header)
+    has_colors = any("eo:common_name" in band for band in asset["bands"])
+    document: dict[str, Any] = {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [*_EXTENSIONS, _EO] if has_colors else list(_EXTENSIONS),
+        "id": item_id or PurePosixPath(location.split("?", 1)[0]).stem or "image",
+        "geometry": geometry,
+        "properties": properties,
+        "links": [],
+        "assets": {ASSET_KEY: asset},
+    }
+    if bbox is not None:
+        document["bbox"] = bbox
+    return document
+
+
+def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | None, str | None]:
+    """Give geometry and bbox in lon/lat, or why there are none."""
+    from shapely.geometry import mapping  # noqa: PLC0415 - heavy, and only images need it
+
+    from stacchip_osml.geometry import bounds_of, image_outline  # noqa: PLC0415
+
+    try:
+        locate = _locator(header)
+    except ItemError as error:  # a local or unknown CRS: the pixels are good all the same
+        return None, None, str(error)
+    if locate is None:
+        return None, None, None
+    outline = image_outline(header.size, locate)
+    return _lists(mapping(outline)), [float(value) for value in bounds_of(outline)], None
+
+
+def _locator(header: ImageHeader) -> Locator | None:
+    from stacchip_osml.geometry import AffineLocator, GcpLocator, RpcLocator  # noqa: PLC0415
+
+    if header.transform is not None and header.crs is not None:
+        return AffineLocator(header.transform, header.crs)
+    if header.gcps and header.gcps_crs is not None:
+        return GcpLocator(header.gcps, header.gcps_crs)
+    if header.rpcs:
+        return RpcLocator(header.rpcs)
+    return None
+
+
+def _lists(value: Any) -> Any:
+    """Turn a geometry's tuples into the lists that JSON has."""
+    if isinstance(value, dict):
+        return {key: _lists(part) for key, part in value.items()}
+    return [_lists(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _moment(header: ImageHeader) -> tuple[str, str]:
+    match = _TIME.match(header.acquired.strip()) if header.acquired else None
+    if match is not None:
+        try:
+            moment = datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
+        except ValueError:  # "0000:00:00 00:00:00" and the like say that the time is not known
+            match = None
+        else:
+            return _rfc3339(moment), "image"
+    if header.modified_ns is not None:
+        return _rfc3339(_EPOCH + timedelta(microseconds=header.modified_ns // 1000)), "file modification time"
+    return _rfc3339(_EPOCH), "unknown"
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _asset(location: str, header: ImageHeader) -> dict[str, Any]:
+    asset: dict[str, Any] = {
+        "href": location if is_remote(location) or location.startswith("/") else f"./{location}",
+        "roles": ["data"],
+        "proj:shape": [header.size.height, header.size.width],
+        "proj:code": header.crs if header.crs is not None and is_code(header.crs) else None,
+    }
+    if header.driver in _MEDIA_TYPES:
+        asset["type"] = _MEDIA_TYPES[header.driver]
+    if header.crs is not None and asset["proj:code"] is None:
+        asset["proj:wkt2"] = header.crs
+    if header.transform is not None:
+        asset["proj:transform"] = list(header.transform)
+    if header.size_bytes is not None:
+        asset["file:size"] = header.size_bytes
+    asset["bands"] = [_band(band, f"b{i + 1}") for i, band in enumerate(header.bands)]
+    return asset
+
+
+def _band(band: BandHeader, default_name: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "name": band.description or default_name,
+        "data_type": _DATA_TYPES.get(band.dtype, "other"),
+    }
+    if band.nodata is not None and not isinstance(band.nodata, complex):
+        fields["nodata"] = _json_number(band.nodata)
+    if band.scale != 1.0:
+        fields["raster:scale"] = band.scale
+    if band.offset != 0.0:
+        fields["raster:offset"] = band.offset
+    if band.color in _COLORS:
+        fields["eo:common_name"] = band.color
+    return fields
+
+
+def _json_number(value: float) -> float | str:
+    """Spell a number as STAC does: the ones that JSON has not are texts."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
+
+
+def unique_ids(paths: Sequence[str]) -> dict[str, str]:
+    """Name images by their stems; those that share one by their whole relative path."""
+    stems = Counter(PurePosixPath(path).stem for path in paths)
+    named = {
+        path: PurePosixPath(path).stem if stems[PurePosixPath(path).stem] == 1 else path.replace("/", "-")
+        for path in paths
+    }
+    taken = Counter(named.values())
+    return {path: name if taken[name] == 1 else f"{name}-{_tag(path)}" for path, name in named.items()}
+
+
+def renamed(item: StacItem) -> StacItem | None:
+    """Give an item made from an image an id of its own place; None for any other item, or if it has one."""
+    href = item.assets[ASSET_KEY].get("href") if ASSET_KEY in item.assets else None
+    if _DATETIME_FROM not in item.properties or not isinstance(href, str) or item.id.endswith(f"-{_tag(href)}"):
+        return None
+    return replace(item, document={**item.document, "id": f"{item.id}-{_tag(href)}"})
+
+
+def _tag(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
