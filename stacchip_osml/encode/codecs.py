@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["COMPRESSORS", "float_predict", "integer_predict", "jpeg_bytes", "png_bytes"]
+__all__ = ["COMPRESSORS", "float_predict", "integer_predict", "interleaved", "jpeg_bytes", "png_bytes"]
 
 Array = NDArray[Any]
 
@@ -24,6 +24,20 @@ PNG_RLE = 3
 """zlib's run-length strategy: with the sub filter, the fastest that still compresses imagery."""
 PNG_SUB = 16
 """libpng's filter mask of the sub filter (difference to the pixel on the left)."""
+
+
+def interleaved(pixels: Array) -> Array:
+    """Turn ``(bands, rows, cols)`` into contiguous native ``(rows, cols, bands)``; one band into ``(rows, cols)``.
+
+    Plane by plane: several times faster than a contiguous copy of the transposed array.
+    """
+    native = pixels.dtype.newbyteorder("=")
+    if len(pixels) == 1:
+        return np.ascontiguousarray(pixels[0], dtype=native)
+    samples = np.empty((*pixels.shape[1:], len(pixels)), native)
+    for band, plane in enumerate(pixels):
+        samples[..., band] = plane
+    return samples
 
 
 def png_bytes(samples: Array, *, level: int = 1) -> bytes:

@@ -4,8 +4,8 @@ Rules:
 
 - A CRS that is exactly an EPSG entry is written as its code.
 - Any other projected or geographic CRS is written key by key (datum, ellipsoid,
-  meridian, unit, projection method and parameters); methods without an entry in
-  ``METHODS`` are refused.
+  meridian, unit, projection method and parameters). A method without keys is written as
+  ESRI's WKT if that says exactly the same; otherwise the CRS is refused.
 - North-up images carry ModelPixelScale and ModelTiepoint, all others ModelTransformation;
   both are exact in double precision. Rasters are PixelIsArea.
 
@@ -32,6 +32,7 @@ PIXEL_SCALE, TIEPOINT, TRANSFORMATION = 33550, 33922, 34264
 KEY_DIRECTORY, DOUBLE_PARAMS, ASCII_PARAMS = 34735, 34736, 34737
 USER_DEFINED = 32767
 DEGREE, METRE = 9102, 9001
+TO_WGS84 = 2062
 
 # geo keys of projection parameters, by the standard's names
 STD_PARALLEL_1, STD_PARALLEL_2 = 3078, 3079
@@ -86,10 +87,26 @@ METHODS: dict[str, tuple[int, dict[str, int]]] = {
     "American Polyconic": (22, _NATURAL),
     "Robinson": (23, {"8802": CENTER_LONG, **_FALSE}),
     "Sinusoidal": (24, {"8802": CENTER_LONG, **_FALSE}),
+    "Hotine Oblique Mercator (variant B)": (
+        9815,
+        {
+            "8811": CENTER_LAT,
+            "8812": CENTER_LONG,
+            "8813": AZIMUTH_ANGLE,
+            "8814": RECTIFIED_GRID_ANGLE,
+            "8815": SCALE_AT_CENTER,
+            "8816": FALSE_EASTING,
+            "8817": FALSE_NORTHING,
+        },
+    ),
     "Lambert Cylindrical Equal Area": (28, {"8823": STD_PARALLEL_1, "8802": NAT_ORIGIN_LONG, **_FALSE}),
 }
 """Method name → (coordinate transformation code, EPSG parameter code → geo key)."""
 
+LENGTHS = ("8806", "8807", "8816", "8817", "8826", "8827")
+"""EPSG codes of parameters that are lengths; keys hold them in the CRS's own unit."""
+SCALES = ("8805", "8815")
+"""EPSG codes of parameters without unit; all others are angles, which keys hold in degrees."""
 SAME_METHOD = {
     "Equidistant Cylindrical (Spherical)": "Equidistant Cylindrical",
     "Lambert Cylindrical Equal Area (Spherical)": "Lambert Cylindrical Equal Area",
@@ -102,7 +119,7 @@ SAME_METHOD = {
 class _Keys:
     """Geo keys while they are collected; doubles and text go to their own tags."""
 
-    entries: dict[int, int | float | str] = field(default_factory=dict)
+    entries: dict[int, int | str | tuple[float, ...]] = field(default_factory=dict)
 
     def tags(self) -> Tags:
         """Pack as the key directory with its parameter tags (section 7.1)."""
@@ -115,9 +132,9 @@ class _Keys:
                 part = _ascii(value) + "|"
                 directory += [key, ASCII_PARAMS, len(part), len(text)]
                 text += part
-            elif isinstance(value, float):
-                directory += [key, DOUBLE_PARAMS, 1, len(doubles)]
-                doubles.append(value)
+            elif isinstance(value, tuple):
+                directory += [key, DOUBLE_PARAMS, len(value), len(doubles)]
+                doubles += value
             else:
                 directory += [key, 0, 1, value]
         tags: Tags = {KEY_DIRECTORY: ("H", [1, 1, 1, len(self.entries), *directory])}
@@ -168,19 +185,31 @@ def _crs_tags(text: str) -> Tags:
             raise _refusal(crs, "its vertical part has no EPSG code")
         keys.entries[4096] = code
         crs = horizontal
+    if crs.is_bound:
+        crs = _unbound(keys, crs)
     _add_horizontal(keys, crs)
     return keys.tags()
 
 
+def _unbound(keys: _Keys, crs: pyproj.CRS) -> pyproj.CRS:
+    """Say the shift to WGS 84 that a bound CRS adds, and give the CRS it is bound to."""
+    operation, source, target = crs.coordinate_operation, crs.source_crs, crs.target_crs
+    shift = tuple(operation.towgs84) if operation is not None else ()
+    if source is None or target is None or len(shift) not in (3, 7) or target.to_epsg() != 4326:
+        raise _refusal(crs, "it is bound by something else than a shift to WGS 84")
+    keys.entries[TO_WGS84] = shift
+    return source
+
+
 def _add_horizontal(keys: _Keys, crs: pyproj.CRS) -> None:
     code = _exact_code(crs)
-    if crs.is_projected and not crs.is_bound:
+    if crs.is_projected:
         keys.entries[1024] = 1
         if code is not None:
             keys.entries[3072] = code
         else:
             _add_projected(keys, crs)
-    elif crs.is_geographic and not crs.is_bound:
+    elif crs.is_geographic:
         keys.entries[1024] = 2
         _add_geographic(keys, crs, code)
     else:
@@ -200,15 +229,18 @@ def _add_projected(keys: _Keys, crs: pyproj.CRS) -> None:
     base = crs.geodetic_crs
     if operation is None or base is None:
         raise _refusal(crs, "it has no projection")
+    if not _in_degrees(base):
+        raise _refusal(crs, "its geographic base is not in degrees")  # the angles below would be read in that unit
     name = SAME_METHOD.get(operation.method_name, operation.method_name)
     if name not in METHODS:
-        raise _refusal(crs, f"GeoTIFF keys for the projection {operation.method_name!r} are not known")
+        _add_as_esri_text(keys, crs, base)
+        return
     transformation, parameters = METHODS[name]
     unit, metres = _linear_unit(crs)
     keys.entries |= {1026: crs.name, 3072: USER_DEFINED, 3073: crs.name, 3074: USER_DEFINED, 3075: transformation}
     keys.entries[3076] = unit
     if unit == USER_DEFINED:
-        keys.entries[3077] = metres
+        keys.entries[3077] = (metres,)
     for parameter in operation.params:
         value = float(parameter.value)
         if parameter.code not in parameters:
@@ -217,14 +249,25 @@ def _add_projected(keys: _Keys, crs: pyproj.CRS) -> None:
             continue
         if parameter.unit_name in ("degree", "Degree"):
             pass  # as written; through radians it would lose the last digit
-        elif parameter.code in ("8806", "8807", "8826", "8827"):
+        elif parameter.code in LENGTHS:
             value = value * parameter.unit_conversion_factor / metres
-        elif parameter.code != "8805":
+        elif parameter.code not in SCALES:
             value = math.degrees(value * parameter.unit_conversion_factor)
-        keys.entries[parameters[parameter.code]] = value
-    if name == "Lambert Azimuthal Equal Area" or SCALE_AT_NAT_ORIGIN not in parameters.values():
-        keys.entries.pop(SCALE_AT_NAT_ORIGIN, None)
+        keys.entries[parameters[parameter.code]] = (value,)
     _add_geographic(keys, base, _exact_code(base))
+
+
+def _add_as_esri_text(keys: _Keys, crs: pyproj.CRS, base: pyproj.CRS) -> None:
+    """Say a projection that has no keys as ESRI's WKT in the citation, as ArcGIS and GDAL write and read it."""
+    try:
+        text = crs.to_wkt("WKT1_ESRI")
+    except CRSError:
+        text = ""
+    if TO_WGS84 in keys.entries or not text.isascii() or "|" in text or not text or pyproj.CRS.from_wkt(text) != crs:
+        raise _refusal(crs, "neither GeoTIFF keys nor ESRI's WKT can say its projection")
+    unit, _ = _linear_unit(crs)
+    keys.entries |= {1024: USER_DEFINED, 1026: crs.name, 3073: f"ESRI PE String = {text}", 3076: unit}
+    _add_geographic(keys, base, None)
 
 
 def _add_geographic(keys: _Keys, crs: pyproj.CRS, code: int | None) -> None:
@@ -233,19 +276,22 @@ def _add_geographic(keys: _Keys, crs: pyproj.CRS, code: int | None) -> None:
         keys.entries[2048] = code
         return
     ellipsoid, meridian = crs.ellipsoid, crs.prime_meridian
-    unit = crs.axis_info[0]
-    if ellipsoid is None or meridian is None or not math.isclose(unit.unit_conversion_factor, math.pi / 180):
+    if ellipsoid is None or meridian is None or not _in_degrees(crs):
         raise _refusal(crs, "its geographic base is not an ellipsoid in degrees")
     datum = _authority_code(crs.datum)
     keys.entries |= {2048: USER_DEFINED, 2049: _citation(crs), 2050: datum, 2054: DEGREE}
     keys.entries[2056] = _authority_code(ellipsoid)
-    keys.entries[2057] = float(ellipsoid.semi_major_metre)
+    keys.entries[2057] = (float(ellipsoid.semi_major_metre),)
     if ellipsoid.inverse_flattening:
-        keys.entries[2059] = float(ellipsoid.inverse_flattening)
+        keys.entries[2059] = (float(ellipsoid.inverse_flattening),)
     else:
-        keys.entries[2058] = float(ellipsoid.semi_minor_metre)
+        keys.entries[2058] = (float(ellipsoid.semi_minor_metre),)
     keys.entries[2051] = _authority_code(meridian)
-    keys.entries[2061] = math.degrees(float(meridian.longitude) * float(meridian.unit_conversion_factor))
+    keys.entries[2061] = (math.degrees(float(meridian.longitude) * float(meridian.unit_conversion_factor)),)
+
+
+def _in_degrees(crs: pyproj.CRS) -> bool:
+    return math.isclose(crs.axis_info[0].unit_conversion_factor, math.pi / 180, rel_tol=1e-12)
 
 
 def _citation(crs: pyproj.CRS) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.codecs import jpeg_bytes, png_bytes
+from stacchip_osml.encode.codecs import interleaved, jpeg_bytes, png_bytes
 from stacchip_osml.encode.display import chip_rgb8
 from stacchip_osml.errors import EncodeError
 
@@ -93,12 +93,12 @@ def encode_jpeg(
     if not display and bands not in (1, 3):
         raise EncodeError(f"JPEG holds one or three bands, not {bands}; {WAY_OUT}")
     picture = chip_rgb8(chip) if display else None
-    invalid = ~chip.mask if picture is None else picture[..., 3:] == 0
-    if mask == "auto" and invalid.any():
+    complete = bool(chip.mask.all()) if picture is None else picture.shape[2] == 3
+    if mask == "auto" and not complete:
         raise EncodeError(
             "JPEG cannot say which pixels are valid, and this chip has invalid ones; pass mask='ignore', or write PNG"
         )
-    samples = _interleaved(chip.pixels) if picture is None else np.ascontiguousarray(picture[..., :3])
+    samples = interleaved(chip.pixels) if picture is None else np.ascontiguousarray(picture[..., :3])
     return jpeg_bytes(samples, quality=quality, subsampling=subsampling)
 
 
@@ -110,16 +110,10 @@ def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8]
     colors = chip.mask[:-1] if has_alpha else chip.mask
     valid = colors.all(axis=0)
     if mask == "ignore" or (valid.all() and (has_alpha or mask == "auto")):
-        return _interleaved(pixels)
+        return interleaved(pixels)
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
     alpha = np.where(valid, stored, np.zeros((), pixels.dtype))
-    return _interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]))
-
-
-def _interleaved(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Give contiguous native ``(rows, cols)`` or ``(rows, cols, bands)``."""
-    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    return np.ascontiguousarray(native[0] if len(native) == 1 else native.transpose(1, 2, 0))
+    return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]))
 
 
 def _require(value: str, name: str, allowed: tuple[str, ...]) -> None:

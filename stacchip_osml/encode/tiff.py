@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode.codecs import COMPRESSORS, float_predict, integer_predict
+from stacchip_osml.encode.codecs import COMPRESSORS, float_predict, integer_predict, interleaved
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["Page", "Tags", "tiff_bytes", "tiled_page"]
@@ -89,7 +89,7 @@ def _prepared(block: NDArray[Any], height: int, width: int, predict: int) -> NDA
     _, rows, cols = block.shape
     if (rows, cols) != (height, width):
         block = np.pad(block, ((0, 0), (0, height - rows), (0, width - cols)))
-    samples = np.ascontiguousarray(block[0] if len(block) == 1 else block.transpose(1, 2, 0))
+    samples = interleaved(block)
     if samples.dtype.kind == "b":
         return np.packbits(samples, axis=1)
     if predict == 2:
