@@ -84,7 +84,7 @@ class _Model:
     """``(4, 20)``: numerator and denominator of line, then of sample"""
 
     def forward(self, east: Floats, north: Floats, height: float) -> tuple[Floats, Floats, Floats]:
-        """Give line, sample and ``(4, n)`` derivatives: line by east, line by north, sample alike; normalised ground."""
+        """Give line, sample, and ``(4, n)`` derivatives: line by east, by north, sample alike; ground normalised."""
         across = np.stack([np.ones_like(east), east, east * east, east**3])
         down = np.stack([np.ones_like(north), north, north * north, north**3])
         weighted = self.cubics * height**_H

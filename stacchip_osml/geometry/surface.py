@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 TOLERANCE = 1e-9
 """Largest error of a polynomial, degrees (0.1 mm)."""
 
+_ORDERS = (7, 11, 17)  # 7 is enough for a 110 km tile of UTM
+_KEPT = 1024  # points of the longest axis whose basis is kept: bounds the memory
 _CHECKS = 2.0 * ((np.arange(1, 20)[:, None] * (0.7548776662466927, 0.5698402909980532)) % 1.0) - 1.0
 _CORNERS = np.array([(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (0.97, -0.96), (-0.96, 0.97)])
 _INDEPENDENT = np.concatenate([_CHECKS, _CORNERS])
@@ -49,17 +51,30 @@ class Surface:
 
 
 @lru_cache(maxsize=8)
-def _lattice(order: int) -> tuple[Floats, Floats]:
-    """Give the Chebyshev points in [-1, 1] and the matrix from values there to coefficients."""
+def _lattice(order: int) -> tuple[Floats, Floats, Floats]:
+    """Give columns and rows of the Chebyshev lattice and the checks after it, and the matrix to coefficients."""
     angle = np.pi * np.arange(order) / (order - 1)
     matrix = np.cos(np.outer(np.arange(order), angle)) * (2.0 / (order - 1))
     matrix[:, [0, -1]] *= 0.5
     matrix[[0, -1], :] *= 0.5
-    return np.cos(angle), matrix
+    across, down = np.meshgrid(np.cos(angle), np.cos(angle))
+    return np.append(across, _INDEPENDENT[:, 0]), np.append(down, _INDEPENDENT[:, 1]), matrix
 
 
 def _basis(points: Floats, order: int) -> Floats:
-    """Give the Chebyshev polynomials of the points, ``(order, n)``."""
+    """Give the Chebyshev polynomials of the points, ``(order, n)``; read-only where kept for the next image."""
+    return _kept_basis(points.tobytes(), order) if points.size <= _KEPT else _new_basis(points, order)
+
+
+@lru_cache(maxsize=64)
+def _kept_basis(points: bytes, order: int) -> Floats:
+    """Keep what depends on the grid alone: images of one product share their grid."""
+    basis = _new_basis(np.frombuffer(points, np.float64), order)
+    basis.setflags(write=False)
+    return basis
+
+
+def _new_basis(points: Floats, order: int) -> Floats:
     basis = np.empty((order, points.size))
     basis[0], basis[1] = 1.0, points
     double = 2.0 * points
@@ -131,6 +146,13 @@ def _check_basis(order: int) -> tuple[Floats, Floats]:
     return _basis(_INDEPENDENT[:, 1], order), _basis(_INDEPENDENT[:, 0], order)
 
 
+def _continuous(lon: Floats) -> Floats:
+    """Take jumps at the antimeridian out of a lattice."""
+    if lon.max() - lon.min() < 180.0:
+        return lon
+    return np.unwrap(np.unwrap(lon, axis=1, period=360.0), axis=0, period=360.0)
+
+
 def fit_surface(locate: Locator, extent: tuple[float, float, float, float]) -> Surface:
     """Choose the cheapest surface that is as good as the locator.
 
@@ -144,16 +166,14 @@ def fit_surface(locate: Locator, extent: tuple[float, float, float, float]) -> S
     if isinstance(locate, AffineLocator) and locate.is_lonlat:
         return Surface(partial(_lonlat, locate), continuous=True, straight=True)
     across, down = _Scale.over(extent[0], extent[2]), _Scale.over(extent[1], extent[3])
-    check_cols, check_rows = across.outward(_INDEPENDENT[:, 0]), down.outward(_INDEPENDENT[:, 1])
-    for order in (9, 17):
-        points, matrix = _lattice(order)
-        cols, rows = np.meshgrid(across.outward(points), down.outward(points))
-        lon, lat = locate(np.append(cols, check_cols), np.append(rows, check_rows))
-        if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+    for order in _ORDERS:
+        cols, rows, matrix = _lattice(order)
+        lon, lat = locate(across.outward(cols), down.outward(rows))
+        if not np.isfinite(lon.sum() + lat.sum()):
             break  # part of the extent is outside the projection's domain
         inner = order * order
         grid = lon[:inner].reshape(order, order), lat[:inner].reshape(order, order)
-        continuous = np.unwrap(np.unwrap(grid[0], axis=1, period=360.0), axis=0, period=360.0)
+        continuous = _continuous(grid[0])
         coefficients = matrix @ np.stack([continuous, grid[1]]) @ matrix.T
         near = _at_checks(coefficients)
         turns = near[0] - lon[inner:]

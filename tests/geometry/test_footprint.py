@@ -86,5 +86,3 @@ def test_every_chip_holds_its_centre_in_a_valid_counter_clockwise_polygon(name):
     assert (footprints.bbox[:, :2] <= bounds[:, :2]).all()
     assert (footprints.bbox[:, 2:] >= bounds[:, 2:]).all()
     np.testing.assert_allclose(footprints.bbox, bounds, rtol=1.2e-7, atol=1e-30)
-
-
