@@ -1,1 +1,40 @@
 """The chip index: build, query, merge, save."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stacchip_osml.index.check import Finding as Finding
+    from stacchip_osml.index.chip_index import ChipIndex as ChipIndex
+    from stacchip_osml.index.chip_index import merge as merge
+    from stacchip_osml.index.headers import AssetHeader as AssetHeader
+    from stacchip_osml.index.indexer import Indexer as Indexer
+    from stacchip_osml.index.schema import CHIP_SCHEMA as CHIP_SCHEMA
+    from stacchip_osml.index.statistics import QualityBand as QualityBand
+    from stacchip_osml.index.summary import IndexSummary as IndexSummary
+    from stacchip_osml.index.tables import SideTables as SideTables
+
+HOME = {
+    "AssetHeader": "headers",
+    "CHIP_SCHEMA": "schema",
+    "ChipIndex": "chip_index",
+    "Finding": "check",
+    "IndexSummary": "summary",
+    "Indexer": "indexer",
+    "QualityBand": "statistics",
+    "SideTables": "tables",
+    "merge": "chip_index",
+}
+"""Public name → the module that has it."""
+
+__all__ = sorted(HOME)  # noqa: PLE0605 - one list to keep
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,112 @@
+"""Processing-chain definitions, their ids, and the registry that resolves them.
+
+A definition is a tuple of steps; a step is a JSON object with ``step`` (its
+name), ``version`` and its settings. The id is a hash of the canonical JSON, so
+the same definition has the same id everywhere and registries merge without
+conflict. An id resolves only through a registry: nothing in an index is ever
+executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from stacchip_osml.errors import ChainError
+
+__all__ = ["RAW", "ChainDefinition", "ChainRegistry", "canonical_json", "chain_id"]
+
+RAW = "raw"
+"""Id of the empty chain."""
+
+ChainDefinition = tuple[Mapping[str, Any], ...]
+
+
+def canonical_json(definition: ChainDefinition) -> str:
+    """Write a definition in its one canonical form (sorted keys, no spaces, no NaN).
+
+    Raises:
+        ChainError: a step lacks its name or version, or holds a value that JSON cannot carry.
+    """
+    for position, step in enumerate(definition):
+        if not isinstance(step, Mapping) or not isinstance(step.get("step"), str):
+            raise ChainError(f"step {position} of a chain must be an object with a 'step' name, got {step!r}")
+        if not isinstance(step.get("version"), int):
+            raise ChainError(f"step {position} ({step['step']}) of a chain must state its 'version' as an integer")
+    try:
+        return json.dumps(
+            [dict(step) for step in definition],
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+    except (TypeError, ValueError) as error:
+        raise ChainError(f"a chain's settings must be JSON values: {error}") from error
+
+
+def chain_id(definition: ChainDefinition) -> str:
+    """Name a definition by its content: ``raw`` when empty, else step names and 12 hex digits of SHA-256."""
+    text = canonical_json(definition)
+    if not definition:
+        return RAW
+    names = "+".join(str(step["step"]) for step in definition)[:40]
+    return f"{names}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+class ChainRegistry(Mapping[str, ChainDefinition]):
+    """Immutable map of chain id → definition; ``raw`` is always known.
+
+    Every id is checked against its definition when the registry is made.
+    """
+
+    __slots__ = ("_chains",)
+
+    def __init__(self, definitions: Iterable[ChainDefinition] = ()) -> None:
+        self._chains = {RAW: ()} | {chain_id(d): tuple(dict(s) for s in d) for d in definitions}
+
+    @classmethod
+    def from_json(cls, document: Any) -> ChainRegistry:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ChainError: not an object of id → list of steps, or an id that does not match its definition.
+        """
+        if not isinstance(document, dict):
+            raise ChainError(f"a chain registry must be a JSON object, got {type(document).__name__}")
+        for name, steps in document.items():
+            if not isinstance(steps, list):
+                raise ChainError(f"chain {name!r} must be a list of steps, got {type(steps).__name__}")
+            expected = chain_id(tuple(steps))
+            if name != expected:
+                raise ChainError(f"two different definitions under one name: {name!r} holds the chain {expected!r}")
+        return cls(tuple(steps) for steps in document.values())
+
+    def to_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Give a JSON object, sorted by id."""
+        return {name: [dict(step) for step in self._chains[name]] for name in sorted(self._chains)}
+
+    def union(self, other: ChainRegistry) -> ChainRegistry:
+        """Merge two registries; ids are content hashes, so they cannot conflict."""
+        return ChainRegistry([*self._chains.values(), *other.values()])
+
+    def __getitem__(self, name: str) -> ChainDefinition:
+        try:
+            return self._chains[name]
+        except KeyError:
+            known = ", ".join(sorted(self._chains))
+            raise ChainError(f"unknown processing chain {name!r}; this registry knows {known}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._chains
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._chains)
+
+    def __len__(self) -> int:
+        return len(self._chains)
+
+    def __repr__(self) -> str:
+        return f"ChainRegistry({', '.join(sorted(self._chains))})"

@@ -1,0 +1,340 @@
+"""The chip index as its users hold it: rows, with the tables that make them readable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stacchip_osml.chain import ChainRegistry
+from stacchip_osml.errors import ChipError, IndexSchemaError
+from stacchip_osml.index import files
+from stacchip_osml.index.check import Finding, check_index
+from stacchip_osml.index.merge import merge_rows
+from stacchip_osml.index.query import Query, select_rows
+from stacchip_osml.index.schema import CHIP_SCHEMA
+from stacchip_osml.index.store import ChipStore, MemoryStore
+from stacchip_osml.index.summary import IndexSummary, summarize
+from stacchip_osml.index.tables import ItemKey, SideTables
+
+if TYPE_CHECKING:
+    import geopandas
+
+__all__ = ["ChipIndex", "merge"]
+
+
+class ChipIndex:
+    """Rows that each say how to cut one chip, with their items, image headers and chains.
+
+    Immutable: every operation gives a new index. Rows of an index opened from
+    disk are read when they are asked for; opening reads footers only.
+    """
+
+    def __init__(
+        self,
+        store: ChipStore,
+        tables: SideTables | Callable[[], SideTables],
+        *,
+        path: Path | None = None,
+        problems: Sequence[ChipError] = (),
+    ) -> None:
+        """Hold rows and tables; use :class:`Indexer` or :meth:`open` to get an index."""
+        self._store = store
+        self._tables = tables
+        self.path = path
+        self.problems = tuple(problems)
+        """Items that were left out when the index was built, with the reason."""
+        self._group: tuple[int, pa.Table] | None = None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> ChipIndex:
+        """Open an index, a directory or a single file; rows stay on disk.
+
+        Raises:
+            IndexSchemaError: there is no chip index, or one that this version cannot read.
+        """
+        where = Path(path)
+        if where.is_dir():
+            opened = files.open_directory(where)
+        elif where.exists():
+            opened = files.open_file(where)
+        else:
+            raise IndexSchemaError(f"{where}: no such file or directory")
+        return cls(opened.store, opened.tables, path=where)
+
+    @classmethod
+    def from_table(cls, table: pa.Table, tables: SideTables, *, problems: Sequence[ChipError] = ()) -> ChipIndex:
+        """Hold rows in memory; they must have the chip schema and be in order."""
+        return cls(MemoryStore(table), tables, problems=problems)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the index: a single file where ``path`` ends in ``.parquet``, a directory otherwise.
+
+        An existing index is replaced in one step: a reader sees the old or the new one.
+
+        Raises:
+            LimitError: too many items for a single file.
+            CommitConflict: another writer committed first.
+            OSError: the place cannot be written; what was there stays.
+        """
+        where = Path(path)
+        table = self.to_arrow()
+        kept = self._tables_of(table)
+        if where.suffix == ".parquet":
+            files.write_file(where, [table], kept, schema=table.schema)
+        else:
+            files.write_directory(where, _by_collection(table), kept, schema=table.schema)
+        return where
+
+    @cached_property
+    def tables(self) -> SideTables:
+        """Items, headers and chains."""
+        return self._tables() if callable(self._tables) else self._tables
+
+    @property
+    def items(self) -> Mapping[ItemKey, dict[str, Any]]:
+        """STAC item documents by (collection or empty, item id), as they were given."""
+        return self.tables.items
+
+    @property
+    def chains(self) -> ChainRegistry:
+        """The processing chains that rows may name."""
+        return self.tables.chains
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, users' own last."""
+        return list(self._store.schema.names)
+
+    def __len__(self) -> int:
+        """Count the chips."""
+        return self._store.num_rows
+
+    def row(self, position: int) -> dict[str, Any]:
+        """Give one row as plain Python values.
+
+        Raises:
+            IndexError: no such row.
+        """
+        return self.rows([position])[0]
+
+    def rows(self, positions: Sequence[int] | NDArray[np.integer]) -> list[dict[str, Any]]:
+        """Give rows as plain Python values, in the order asked for; negative positions count from the end.
+
+        Raises:
+            IndexError: no such row.
+        """
+        return list(self.take(positions).drop_columns(["geometry"]).to_pylist())
+
+    def take(self, positions: Sequence[int] | NDArray[np.integer]) -> pa.Table:
+        """Give rows as a table, in the order asked for.
+
+        Raises:
+            IndexError: no such row.
+        """
+        wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+        count = len(self)
+        wanted = np.where(wanted < 0, wanted + count, wanted)
+        outside = wanted[(wanted < 0) | (wanted >= count)]
+        if len(outside):
+            raise IndexError(f"row {int(outside[0])} of an index of {count} chips")
+        starts = self._store.bounds.start
+        group = np.searchsorted(starts, wanted, side="right") - 1
+        parts, order = [], []
+        for number in np.unique(group).tolist():
+            here = np.flatnonzero(group == number)
+            parts.append(self._read_group(number).take(pa.array(wanted[here] - starts[number])))
+            order.append(here)
+        if not parts:
+            return self._store.schema.empty_table()
+        table = parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive")
+        places = np.concatenate(order)
+        if bool((np.diff(places) == 1).all()):
+            return table
+        back = np.empty(len(places), np.int64)
+        back[places] = np.arange(len(places))
+        return table.unify_dictionaries().take(pa.array(back))
+
+    def query(
+        self,
+        *,
+        bbox: Sequence[float] | None = None,
+        intersects: Any = None,
+        datetime: Any = None,
+        where: str | pc.Expression | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Any:
+        """Choose rows.
+
+        Args:
+            bbox: ``xmin ymin xmax ymax``, degrees; ``xmin > xmax`` crosses the antimeridian.
+            intersects: GeoJSON, shapely, or anything with ``__geo_interface__``.
+            datetime: a moment, ``(start, end)``, or STAC text such as ``2024-05-01/..``.
+            where: a condition: ``"cloud_fraction < 0.2 and level == 0"``.
+            columns: give these columns as an Arrow table instead of an index.
+
+        Returns:
+            A :class:`ChipIndex` of the matching rows; an Arrow table where ``columns`` is given.
+
+        Raises:
+            IndexSchemaError: an unknown column, or a value that is not what its name says.
+        """
+        question = Query.of(bbox=bbox, intersects=intersects, datetime=datetime, where=where)
+        found = select_rows(self._store, question, columns)
+        return found if columns is not None else ChipIndex(MemoryStore(found), lambda: self.tables)
+
+    def head(self, n: int = 5) -> ChipIndex:
+        """Give the first ``n`` rows."""
+        return self._at(np.arange(min(max(n, 0), len(self))))
+
+    def sample(self, n: int, *, seed: int = 0) -> ChipIndex:
+        """Give ``n`` rows drawn without replacement, in index order; the same seed gives the same rows.
+
+        Raises:
+            IndexSchemaError: more rows asked for than there are.
+        """
+        if not 0 <= n <= len(self):
+            raise IndexSchemaError(f"sample of {n} chips asked of an index of {len(self)}")
+        drawn = np.random.default_rng(seed).choice(len(self), size=n, replace=False)
+        return self._at(np.sort(drawn))
+
+    def with_column(self, name: str, values: Any) -> ChipIndex:
+        """Add or replace a column of the user's own: labels, splits, weights.
+
+        Raises:
+            IndexSchemaError: a column of the schema, or not one value a row.
+        """
+        if name in CHIP_SCHEMA.names:
+            raise IndexSchemaError(f"column {name!r} belongs to the chip schema and cannot be replaced")
+        column = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)
+        if len(column) != len(self):
+            raise IndexSchemaError(f"column {name!r} has {len(column)} values, the index {len(self)} chips")
+        table = self.to_arrow()
+        if name in table.schema.names:
+            table = table.drop_columns([name])
+        return ChipIndex.from_table(table.append_column(name, column), self.tables)
+
+    def merge(self, *others: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
+        """Unite with other indexes (or paths of them): see :func:`merge`."""
+        return merge(self, *others)
+
+    def append(self, other: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
+        """Add another index's rows; an index opened from disk is written back in one step.
+
+        Raises:
+            IndexSchemaError: what contradicts.
+            CommitConflict: another writer committed since; nothing is lost, open again and retry.
+        """
+        united = merge(self, other)
+        if self.path is None:
+            return united
+        return ChipIndex.open(united.save(self.path))
+
+    def check(self, *, files: bool = False) -> list[Finding]:
+        """Look for rows that contradict the tables, each other, or (``files``) the imagery; empty when sound."""
+        return check_index(self.to_arrow(), self.tables, files=files)
+
+    def to_arrow(self) -> pa.Table:
+        """Give all rows as an Arrow table."""
+        if isinstance(self._store, MemoryStore):
+            return self._store.table
+        return self._store.read_groups(range(len(self._store.bounds.start) - 1))
+
+    def to_geodataframe(self) -> geopandas.GeoDataFrame:
+        """Give all rows as a GeoDataFrame in CRS84 degrees."""
+        import geopandas
+        import shapely
+
+        table = self.to_arrow()
+        frame = table.drop_columns(["geometry"]).to_pandas()
+        shapes = shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False))
+        return geopandas.GeoDataFrame(frame, geometry=shapes, crs="OGC:CRS84")
+
+    def items_table(self) -> pa.Table:
+        """Give the items as a stac-geoparquet table."""
+        from stacchip_osml.stac.geoparquet import items_to_table
+
+        return items_to_table(list(self.items.values()))
+
+    def to_stac(self) -> Iterator[dict[str, Any]]:
+        """Give every chip as a STAC item that names its source item."""
+        from stacchip_osml.index.export import chip_items
+
+        return chip_items(self.to_arrow(), self.tables)
+
+    @cached_property
+    def summary(self) -> IndexSummary:
+        """What is in the index, as plain values."""
+        return summarize(self.to_arrow().select(SUMMARY_COLUMNS), self.tables, path=self.path)
+
+    def __repr__(self) -> str:
+        return self.summary.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.summary.to_html()
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.path is not None and not isinstance(self._store, MemoryStore):
+            return {"path": self.path}
+        return {"table": self.to_arrow(), "tables": self.tables, "problems": self.problems}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "path" in state:
+            self.__dict__.update(ChipIndex.open(state["path"]).__dict__)
+        else:
+            self.__init__(MemoryStore(state["table"]), state["tables"], problems=state["problems"])  # type: ignore[misc]
+
+    def _at(self, positions: NDArray[np.int64]) -> ChipIndex:
+        return ChipIndex(MemoryStore(self.take(positions)), lambda: self.tables)
+
+    def _read_group(self, number: int) -> pa.Table:
+        """Read a row group, keeping the last one: rows are mostly asked for in runs."""
+        held = self._group
+        if held is None or held[0] != number:
+            held = (number, self._store.read_groups([number]))
+            self._group = held
+        return held[1]
+
+    def _tables_of(self, table: pa.Table) -> SideTables:
+        """Keep only the items that rows refer to."""
+        pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
+        keys = {(row["collection"] or "", row["item_id"]) for row in pairs.to_pylist()}
+        return self.tables if keys == set(self.tables.items) else self.tables.only(keys)
+
+
+SUMMARY_COLUMNS = ["collection", "item_id", "datetime", "level", "chain", "assets", "width", "height", "bbox"]
+
+
+def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
+    """Unite indexes: rows by id, items, headers and chains.
+
+    Associative, commutative and idempotent; users' columns survive, filled
+    with null where an index lacks them.
+
+    Raises:
+        IndexSchemaError: an item, image, column or chip with two different definitions under one name.
+        ChipError: nothing to merge.
+    """
+    if not indexes:
+        raise ChipError("merge needs one index at least")
+    opened = [index if isinstance(index, ChipIndex) else ChipIndex.open(index) for index in indexes]
+    tables = opened[0].tables
+    for index in opened[1:]:
+        tables = tables.union(index.tables)
+    rows = merge_rows([index.to_arrow() for index in opened], tables)
+    return ChipIndex.from_table(rows, tables, problems=[p for index in opened for p in index.problems])
+
+
+def _by_collection(table: pa.Table) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
+    """Cut a table in index order into runs of one collection."""
+    column = table.column("collection")
+    for value in pc.unique(column).cast(pa.string()).to_pylist():
+        mask = column.is_null() if value is None else pc.equal(column.cast(pa.string()), value).fill_null(False)
+        yield value, [table.filter(mask)]

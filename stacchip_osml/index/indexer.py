@@ -1,0 +1,209 @@
+"""The Indexer: STAC items in, a chip index out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stacchip_osml.chain import RAW, ChainDefinition, ChainRegistry, chain_id, require_steps
+from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
+from stacchip_osml.imagery import GdalImage, read_header
+from stacchip_osml.index.chip_index import ChipIndex
+from stacchip_osml.index.headers import AssetHeader, HeaderKey
+from stacchip_osml.index.order import sort_rows
+from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
+from stacchip_osml.index.rows import ChipFractions, build_rows, plan_grid
+from stacchip_osml.index.schema import CHIP_SCHEMA
+from stacchip_osml.index.statistics import QualityBand, chip_fractions, preset
+from stacchip_osml.index.tables import ItemKey, SideTables
+from stacchip_osml.pixel import ChipGrid, GridSpec
+from stacchip_osml.stac.collect import iter_items
+from stacchip_osml.stac.items import StacItem
+
+__all__ = ["Indexer"]
+
+
+class Indexer:
+    """Turns STAC items into a chip index.
+
+    Example:
+        >>> index = Indexer("catalog.json", chip_size=256, quality="scl").create_index()
+    """
+
+    def __init__(
+        self,
+        items: Any,
+        chip_size: int | tuple[int, int] = 256,
+        *,
+        assets: Sequence[str] | None = None,
+        reference: str | None = None,
+        levels: Sequence[int] = (0,),
+        stride: int | tuple[int, int] | None = None,
+        edges: str = "drop",
+        anchor: str = "image",
+        chain: str | ChainDefinition | Sequence[Mapping[str, Any]] = RAW,
+        resampling: Mapping[str, str] | str | None = None,
+        quality: QualityBand | str | None = None,
+        max_nodata: float = 1.0,
+        alternate: str | None = None,
+        roots: Sequence[str] | None = None,
+        search: Mapping[str, Any] | None = None,
+        sign: Callable[[str], str] | None = None,
+        read_headers: bool = True,
+        on_error: str = "raise",
+        progress: Callable[[str, int], None] | None = None,
+    ) -> None:
+        """Say what to index and how.
+
+        Args:
+            items: a pystac Item, ItemCollection, Catalog or Collection; a dict; an iterable of items; a path or
+                URL to an item, item collection, catalog, stac-geoparquet file or STAC API; an image or a folder.
+            chip_size: pixels of the chip's level: one side, or ``(width, height)``.
+            assets: asset keys to cut together, in band order; None takes every image asset.
+            reference: the asset whose R0 pixels windows count; None takes the one with the smallest pixels.
+            levels: pyramid levels to cut chips at; a chip of level 2 covers four times its pixels in R0.
+            stride: step between chips, pixels of the level; None = the chip size.
+            edges: ``drop``, ``partial``, ``pad`` or ``shift``.
+            anchor: ``image``, or ``crs`` for chips of different dates with the same bounds.
+            chain: ``raw``, or steps of a processing chain.
+            resampling: how assets come to the reference grid: a method, or methods by asset key;
+                None = nearest for classes, bilinear (up) and area (down) for measurements.
+            quality: the band that gives nodata and cloud fractions: ``scl``, ``qa_pixel`` or a QualityBand.
+            max_nodata: drop chips whose nodata fraction is above this; needs ``quality`` below 1.
+            alternate: prefer this alternate href of an asset, for example ``s3``.
+            roots: local folders that assets may lie under, instead of the item's own.
+            search: parameters of a STAC API search: collections, bbox, datetime, query, filter, max_items …
+            sign: href → href, applied when bytes are read and never stored.
+            read_headers: whether an image may be opened for facts that its item lacks.
+            on_error: ``raise``, or ``skip`` to leave such items out and list them in ``ChipIndex.problems``.
+            progress: called after each item with its id and the chips so far.
+
+        Raises:
+            WindowError: an impossible grid.
+            ChainError: an unknown step or method.
+            ChipError: a value outside of what is named above.
+        """
+        if on_error not in {"raise", "skip"}:
+            raise ChipError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+        if not levels or len(set(levels)) != len(levels) or not all(0 <= level <= 30 for level in levels):
+            raise ChipError(f"levels must be different numbers from 0 to 30, got {list(levels)}")
+        if not 0 <= max_nodata <= 1:
+            raise ChipError(f"max_nodata is a fraction from 0 to 1, got {max_nodata}")
+        if max_nodata < 1 and quality is None:
+            raise ChipError("max_nodata needs quality=: without it no nodata fraction is computed")
+        self.items = items
+        self.spec = GridSpec.of(chip_size, stride=stride, edges=edges, anchor=anchor)
+        self.levels = tuple(sorted(levels))
+        self.choice = AssetChoice(
+            assets=None if assets is None else _keys(assets),
+            reference=reference,
+            steps=_steps(chain),
+            resampling=resampling,
+            quality=preset(quality) if isinstance(quality, str) else quality,
+            alternate=alternate,
+        )
+        self.max_nodata = max_nodata
+        self.roots = None if roots is None else tuple(str(root) for root in roots)
+        self.search = search
+        self.sign = sign
+        self.read_headers = read_headers
+        self.on_error = on_error
+        self.progress = progress
+        self.problems: list[ChipError] = []
+        """Items left out so far, with the reason."""
+
+    def create_index(self) -> ChipIndex:
+        """Build the index.
+
+        Returns:
+            All rows in memory, in index order; ``problems`` lists what was left out.
+
+        Raises:
+            ItemError: an item cannot be indexed and ``on_error`` is ``raise``.
+            ReadError: a header or quality band could not be read and ``on_error`` is ``raise``.
+        """
+        batches: list[pa.RecordBatch] = []
+        documents: dict[ItemKey, dict[str, Any]] = {}
+        headers: dict[HeaderKey, AssetHeader] = {}
+        chains: dict[str, ChainDefinition] = {}
+        chips = 0
+        for item, plan, grids in self._plans():
+            name = chain_id(plan.chain)
+            try:
+                built = [self._rows(plan, grid, name) for grid in grids]
+            except ChipError as error:
+                self._refuse(item, error)
+                continue
+            batches += built
+            chips += sum(batch.num_rows for batch in built)
+            documents[item.collection, item.id] = item.document
+            headers.update({header.key: header for header in plan.headers})
+            chains[name] = plan.chain
+            if self.progress is not None:
+                self.progress(item.id, chips)
+        tables = SideTables(documents, headers, ChainRegistry(chains.values()))
+        table = pa.Table.from_batches(batches, schema=CHIP_SCHEMA).unify_dictionaries()
+        return ChipIndex.from_table(sort_rows(table, tables.places()), tables, problems=self.problems)
+
+    def plan(self) -> Iterator[tuple[ItemPlan, list[ChipGrid]]]:
+        """Yield what would be indexed, item by item, without building rows: a dry run."""
+        for _, plan, grids in self._plans():
+            yield plan, grids
+
+    def _plans(self) -> Iterator[tuple[StacItem, ItemPlan, list[ChipGrid]]]:
+        self.problems = []
+        reader = partial(read_header, sign=self.sign) if self.read_headers else None
+        skip = self.problems.append if self.on_error == "skip" else None
+        for item in iter_items(self.items, roots=self.roots, search=self.search, sign=self.sign, on_error=skip):
+            try:
+                plan = plan_item(item, self.choice, read_header=reader)
+                grids = [plan_grid(plan.grid, self.spec, level=level) for level in self.levels]
+            except ChipError as error:
+                self._refuse(item, error)
+                continue
+            yield item, plan, grids
+
+    def _rows(self, plan: ItemPlan, grid: ChipGrid, chain: str) -> pa.RecordBatch:
+        batch = build_rows(plan.grid, self.spec, grid, chain=chain, fractions=self._fractions(plan, grid))
+        if self.max_nodata < 1:
+            batch = batch.filter(pc.less_equal(batch.column("nodata_fraction"), self.max_nodata))
+        return batch
+
+    def _fractions(self, plan: ItemPlan, grid: ChipGrid) -> ChipFractions | None:
+        if plan.quality is None or self.choice.quality is None:
+            return None
+        reader = GdalImage(plan.quality.location, sign=self.sign)
+        return chip_fractions(reader, self.choice.quality, grid, reference=plan.grid.reference, quality=plan.quality)
+
+    def _refuse(self, item: StacItem, error: ChipError) -> None:
+        """Count an item that cannot be indexed, or stop at it."""
+        if isinstance(error, (ItemError, ReadError, WindowError, LimitError)):
+            named = error if isinstance(error, ItemError) else item.error(str(error))
+            if self.on_error == "skip":
+                self.problems.append(named)
+                return
+        raise error
+
+
+def _keys(assets: Sequence[str]) -> tuple[str, ...]:
+    keys = (assets,) if isinstance(assets, str) else tuple(assets)
+    if not keys or len(set(keys)) != len(keys):
+        raise ChipError(f"assets must be different asset keys, got {list(keys)}")
+    if any("," in key for key in keys):
+        raise ChipError(f"asset keys with a comma cannot be indexed: {list(keys)}")
+    return keys
+
+
+def _steps(chain: str | Sequence[Mapping[str, Any]]) -> ChainDefinition:
+    if isinstance(chain, str):
+        if chain != RAW:
+            raise ChainError(f"chain must be {RAW!r} or a list of steps; the id {chain!r} says nothing by itself")
+        return ()
+    definition = tuple(dict(step) for step in chain)
+    chain_id(definition)
+    require_steps(definition)
+    return definition

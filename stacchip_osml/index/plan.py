@@ -1,0 +1,162 @@
+"""From one STAC item to the grid its chips are cut on: which assets, which reference, where on the ground."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stacchip_osml.chain import ChainDefinition, align_step
+from stacchip_osml.errors import ChainError, ItemError
+from stacchip_osml.geometry import AffineLocator, GcpLocator, Locator, RpcLocator, centre, hilbert
+from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.index.headers import AssetHeader
+from stacchip_osml.index.rows import GridPlan
+from stacchip_osml.index.statistics import QualityBand
+from stacchip_osml.stac.crs import same_crs
+from stacchip_osml.stac.facts import image_assets, source_images
+from stacchip_osml.stac.grids import relative_grid
+from stacchip_osml.stac.items import StacItem
+from stacchip_osml.stac.source import SourceImage
+
+__all__ = ["AssetChoice", "ItemPlan", "plan_item"]
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetChoice:
+    """What a caller decides about the assets of every item."""
+
+    assets: tuple[str, ...] | None = None
+    """Keys to cut together, in band order; None = every image asset of the item."""
+    reference: str | None = None
+    """The asset whose grid counts; None = the one with the smallest pixels."""
+    steps: ChainDefinition = ()
+    """Processing chain beside the alignment."""
+    resampling: Mapping[str, str] | str | None = None
+    """Method for all assets, or by asset key; None = nearest for classes, ``auto`` for measurements."""
+    quality: QualityBand | None = None
+    alternate: str | None = None
+    """Preferred alternate href, for example ``s3``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPlan:
+    """One item, ready to be cut into rows."""
+
+    grid: GridPlan
+    chain: ChainDefinition
+    headers: tuple[AssetHeader, ...]
+    quality: SourceImage | None
+    """The quality band's image, where fractions are asked for."""
+
+
+def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str], ImageHeader] | None) -> ItemPlan:
+    """Decide how one item is cut.
+
+    Raises:
+        ItemError: no usable asset, assets that cannot be cut together, or facts that contradict.
+        ReadError: a header had to be read and could not be.
+    """
+    wanted = choice.assets or image_assets(item)
+    keys = list(wanted)
+    for extra in (choice.reference, choice.quality.asset if choice.quality else None):
+        if extra is not None and extra not in keys:
+            keys.append(extra)
+    found = {
+        image.asset_key: image
+        for image in source_images(item, assets=keys, read_header=read_header, alternate=choice.alternate)
+    }
+    images = [found[key] for key in wanted]
+    reference = found[choice.reference] if choice.reference else _finest(images)
+    quality = found[choice.quality.asset] if choice.quality else None
+    aligned = [_require_together(item, image, reference) for image in (*images, *([quality] if quality else []))]
+    locate, footprint = _locator(item, reference)
+    place = 0 if locate is None else int(hilbert(*centre(reference.size, locate)))
+    return ItemPlan(
+        grid=GridPlan(
+            collection=item.collection or None,
+            item_id=item.id,
+            datetime_us=(item.datetime - _EPOCH) // dt.timedelta(microseconds=1),
+            assets=tuple(wanted),
+            reference=reference,
+            locate=locate,
+            footprint=footprint,
+            outline=_outline(item) if footprint == "item" else None,
+        ),
+        chain=_chain(images, choice, aligned=all(aligned[: len(images)])),
+        headers=tuple(
+            AssetHeader(collection=item.collection or None, item_id=item.id, image=image, place=place)
+            for image in found.values()
+        ),
+        quality=quality,
+    )
+
+
+def _finest(images: Sequence[SourceImage]) -> SourceImage:
+    """Choose the smallest pixel; where some have no transform, the most pixels; the first of equals."""
+
+    def coarseness(image: SourceImage) -> float:
+        return 1.0 / (image.size.width * image.size.height)
+
+    def pixel_area(image: SourceImage) -> float:
+        assert image.transform is not None  # noqa: S101 - asked of images that have one only
+        a, b, _, d, e, _ = image.transform
+        # areas of one resolution differ in their last digits between assets
+        return float(f"{abs(a * e - b * d):.9g}")
+
+    projected = all(image.transform is not None for image in images)
+    return min(images, key=pixel_area if projected else coarseness)
+
+
+def _require_together(item: StacItem, image: SourceImage, reference: SourceImage) -> bool:
+    """Check that an image can be brought to the reference grid; tell whether it already is on it."""
+    if image.transform is not None and not same_crs(image.crs, reference.crs):
+        raise item.error(
+            f"asset {image.asset_key!r} is in {image.crs}, {reference.asset_key!r} in {reference.crs}: "
+            "assets of different CRS cannot be cut together; name the assets"
+        )
+    try:
+        start, step = relative_grid(reference, image)
+    except ItemError as error:
+        raise item.error(str(error)) from error
+    return start == (0.0, 0.0) and step == (1.0, 1.0) and image.size == reference.size
+
+
+def _locator(item: StacItem, image: SourceImage) -> tuple[Locator | None, str | None]:
+    if image.transform is not None and image.crs is not None:
+        return AffineLocator(image.transform, image.crs), "projected"
+    if image.gcps and image.gcps_crs:
+        return GcpLocator(image.gcps, image.gcps_crs), "gcps"
+    if image.rpcs:
+        return RpcLocator(image.rpcs), "rpcs"
+    return None, "item" if item.geometry is not None else None
+
+
+def _outline(item: StacItem) -> tuple[bytes, tuple[float, float, float, float]]:
+    import shapely
+    from shapely.geometry import shape
+
+    try:
+        geometry = shapely.force_2d(shape(item.geometry))
+        bounds = shapely.bounds(geometry)
+        wkb = shapely.to_wkb(geometry, byte_order=1)
+    except (shapely.errors.GEOSException, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise item.error(f"geometry is not GeoJSON: {error}") from error
+    if geometry.is_empty:
+        raise item.error("geometry is empty, and the image says nothing of where it is")
+    return bytes(wkb), (float(bounds[0]), float(bounds[1]), float(bounds[2]), float(bounds[3]))
+
+
+def _chain(images: Sequence[SourceImage], choice: AssetChoice, *, aligned: bool) -> ChainDefinition:
+    stated = any(step.get("step") == "align" for step in choice.steps)
+    if stated and choice.resampling is not None:
+        raise ChainError("resampling is stated twice: by the chain's align step and by resampling=")
+    if stated or (aligned and choice.resampling is None):
+        return choice.steps
+    default = choice.resampling if isinstance(choice.resampling, str) else "auto"
+    methods = {image.asset_key: "nearest" for image in images if image.is_classes}
+    if isinstance(choice.resampling, Mapping):
+        methods |= choice.resampling
+    return (align_step(default=default, methods=methods), *choice.steps)

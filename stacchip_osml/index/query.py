@@ -1,0 +1,217 @@
+"""Choosing rows: box, shape, time and condition, reading only the row groups that could match."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.index.store import ChipStore, GroupBounds
+from stacchip_osml.index.where import parse_where
+
+__all__ = ["Query", "matching_groups", "select_rows"]
+
+Box = tuple[float, float, float, float]
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question to an index, parsed."""
+
+    boxes: tuple[Box, ...] | None = None
+    """Planar boxes any of which a row's bbox must meet; None = anywhere."""
+    shape: Any = None
+    """shapely geometry a row's footprint must intersect."""
+    times: tuple[int, int] | None = None
+    """First and last microsecond since the epoch, both included."""
+    where: str | pc.Expression | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        bbox: Sequence[float] | None = None,
+        intersects: Any = None,
+        datetime: Any = None,
+        where: str | pc.Expression | None = None,
+    ) -> Query:
+        """Parse what a caller gives.
+
+        Args:
+            bbox: ``xmin ymin xmax ymax`` (or 6 values with heights); ``xmin > xmax`` crosses the antimeridian.
+            intersects: GeoJSON geometry, anything with ``__geo_interface__``, or a shapely geometry; lon, lat.
+            datetime: a moment, an interval ``(start, end)``, or STAC text: ``2024-01-01/..``.
+            where: condition text, or a pyarrow expression.
+
+        Raises:
+            IndexSchemaError: a value that is not what its name says.
+        """
+        boxes = None if bbox is None else _boxes(bbox)
+        shape = None
+        if intersects is not None:
+            shape = _shape(intersects)
+            inside = _boxes(shape.bounds)
+            boxes = inside if boxes is None else tuple(c for a in boxes for b in inside if (c := _overlap(a, b)))
+        return cls(boxes=boxes, shape=shape, times=None if datetime is None else _interval(datetime), where=where)
+
+
+def matching_groups(bounds: GroupBounds, query: Query) -> NDArray[np.int64]:
+    """Give the row groups that could hold a match, in order."""
+    keep = np.ones(len(bounds.bbox), bool)
+    if query.boxes is not None:
+        hit = np.zeros_like(keep)
+        for west, south, east, north in query.boxes:
+            box = bounds.bbox
+            hit |= (box[:, 0] <= east) & (box[:, 2] >= west) & (box[:, 1] <= north) & (box[:, 3] >= south)
+        keep &= hit
+    if query.times is not None:
+        keep &= (bounds.times[:, 0] <= query.times[1]) & (bounds.times[:, 1] >= query.times[0])
+    return np.flatnonzero(keep)
+
+
+def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read the rows that match.
+
+    Raises:
+        IndexSchemaError: an unknown column, or a condition that does not fit its types.
+    """
+    missing = [name for name in columns or () if name not in store.schema.names]
+    if missing:
+        raise IndexSchemaError(f"no column {missing[0]!r}; there are {', '.join(store.schema.names)}")
+    condition = parse_where(query.where, store.schema) if isinstance(query.where, str) else query.where
+    table = store.read_groups(matching_groups(store.bounds, query).tolist())
+    keep = _keep(table, query)
+    if keep is not None:
+        table = table.filter(keep)
+    if condition is not None:
+        try:
+            table = table.filter(condition)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise IndexSchemaError(f"where: {query.where}: {error}") from error
+    if query.shape is not None and table.num_rows:
+        table = table.filter(pa.array(_intersecting(table.column("geometry"), query.shape)))
+    return table if columns is None else table.select(list(columns))
+
+
+def _keep(table: pa.Table, query: Query) -> pa.ChunkedArray | None:
+    keep = None
+    if query.boxes is not None:
+        sides = {name: pc.struct_field(table.column("bbox"), name) for name in ("xmin", "ymin", "xmax", "ymax")}
+        for west, south, east, north in query.boxes:
+            hit = pc.and_(
+                pc.and_(pc.less_equal(sides["xmin"], east), pc.greater_equal(sides["xmax"], west)),
+                pc.and_(pc.less_equal(sides["ymin"], north), pc.greater_equal(sides["ymax"], south)),
+            )
+            keep = hit if keep is None else pc.or_(keep, hit)
+        if keep is None:
+            keep = pa.chunked_array([pa.array(np.zeros(table.num_rows, bool))])
+    if query.times is not None:
+        moments = table.column("datetime").cast(pa.int64())
+        inside = pc.and_(pc.greater_equal(moments, query.times[0]), pc.less_equal(moments, query.times[1]))
+        keep = inside if keep is None else pc.and_(keep, inside)
+    return None if keep is None else keep.fill_null(False)
+
+
+def _intersecting(geometry: pa.ChunkedArray, shape: Any) -> NDArray[np.bool_]:
+    import shapely
+
+    shapely.prepare(shape)
+    footprints = shapely.from_wkb(geometry.to_numpy(zero_copy_only=False), on_invalid="raise")
+    return np.asarray(shapely.intersects(shape, footprints), dtype=bool)
+
+
+def _boxes(values: Sequence[float]) -> tuple[Box, ...]:
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise IndexSchemaError(f"bbox must be 4 or 6 numbers, got {values!r}") from None
+    if len(numbers) == 6:
+        numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
+    if len(numbers) != 4 or not np.isfinite(numbers).all():
+        raise IndexSchemaError(f"bbox must be 4 or 6 finite numbers: xmin ymin xmax ymax, got {list(values)}")
+    west, south, east, north = numbers
+    if south > north:
+        raise IndexSchemaError(f"bbox south {south} is above its north {north}")
+    if west <= east:
+        return ((west, south, east, north),)
+    return ((west, south, 180.0, north), (-180.0, south, east, north))
+
+
+def _overlap(a: Box, b: Box) -> Box | None:
+    box = (max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
+    return box if box[0] <= box[2] and box[1] <= box[3] else None
+
+
+def _shape(value: Any) -> Any:
+    import shapely
+    from shapely.geometry import shape
+
+    if isinstance(value, shapely.Geometry):
+        found = value
+    else:
+        document = getattr(value, "__geo_interface__", value)
+        if isinstance(document, Mapping) and document.get("type") == "Feature":
+            document = document.get("geometry")
+        try:
+            found = shape(document)
+        except (shapely.errors.GEOSException, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise IndexSchemaError(f"intersects must be a GeoJSON or shapely geometry: {error}") from error
+    if found.is_empty:
+        raise IndexSchemaError("intersects is an empty geometry")
+    return found
+
+
+def _interval(value: Any) -> tuple[int, int]:
+    if isinstance(value, str) and "/" in value:
+        parts: Sequence[Any] = value.split("/")
+    elif isinstance(value, (tuple, list)):
+        parts = value
+    else:
+        parts = (value, value)
+    if len(parts) != 2:
+        raise IndexSchemaError(f"datetime must be a moment or an interval start/end, got {value!r}")
+    first, last = _moment(parts[0], end=False), _moment(parts[1], end=True)
+    if first > last:
+        raise IndexSchemaError(f"datetime interval {value!r} ends before it starts")
+    return first, last
+
+
+def _moment(value: Any, *, end: bool) -> int:
+    if value in (None, "", ".."):
+        limit = np.iinfo(np.int64)
+        return int(limit.max if end else limit.min)
+    whole_day = isinstance(value, str) and len(value) <= 10
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(_full_date(value, end=end) if whole_day else value)
+        except ValueError:
+            raise IndexSchemaError(f"datetime {value!r} is not RFC 3339, for example 2024-05-01T00:00:00Z") from None
+    elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        whole_day = True
+        value = dt.datetime.combine(value, dt.time())
+    if not isinstance(value, dt.datetime):
+        raise IndexSchemaError(f"datetime must be text, a date or a datetime, got {value!r}")
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=dt.UTC)
+    micros: int = (value - _EPOCH) // dt.timedelta(microseconds=1)
+    return micros + (86_400_000_000 - 1 if end and whole_day else 0)
+
+
+def _full_date(text: str, *, end: bool) -> str:
+    """Complete ``2024`` or ``2024-05`` to the first or last day it covers."""
+    year, *rest = text.split("-")
+    month = int(rest[0]) if rest else (12 if end else 1)
+    if len(rest) > 1:
+        return text
+    if not end:
+        return f"{year}-{month:02d}-01"
+    following = dt.date(int(year) + month // 12, month % 12 + 1, 1)
+    return (following - dt.timedelta(days=1)).isoformat()

@@ -1,0 +1,168 @@
+"""Rows of one item at one level, built with array operations only.
+
+The unit is the item's reference grid (:class:`GridPlan`): everything that is
+constant over an item is a dictionary of one word; everything that varies comes
+from the two axes of the chip grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ItemError
+from stacchip_osml.geometry import Footprints, Locator, chip_footprints, locator_gsd
+from stacchip_osml.index.ids import chip_ids, grid_token
+from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA
+from stacchip_osml.pixel import ChipGrid, GridSpec, chip_grid
+from stacchip_osml.stac.source import SourceImage
+
+__all__ = ["ChipFractions", "GridPlan", "build_rows", "plan_grid"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridPlan:
+    """What is decided about one item before its rows are built."""
+
+    collection: str | None
+    item_id: str
+    datetime_us: int | None
+    """Microseconds since the epoch, UTC."""
+    assets: tuple[str, ...]
+    """Keys of the assets cut together, in band order."""
+    reference: SourceImage
+    """The asset whose R0 pixels the windows count."""
+    locate: Locator | None
+    """Pixel corner → lon, lat; None where nothing is known of the ground."""
+    footprint: str | None
+    """``projected``, ``gcps``, ``rpcs``, ``item``, or None without any geometry."""
+    outline: tuple[bytes, tuple[float, float, float, float]] | None = None
+    """WKB and planar bounds of the item's own geometry, used where ``footprint`` is ``item``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipFractions:
+    """Quality of each chip of a grid, row by row; float32, NaN = no valid pixel to judge by."""
+
+    nodata: NDArray[np.float32] | None = None
+    cloud: NDArray[np.float32] | None = None
+
+
+def plan_grid(plan: GridPlan, spec: GridSpec, *, level: int) -> ChipGrid:
+    """Lay the chip grid over an item's reference image.
+
+    Raises:
+        ItemError: a CRS-anchored grid is asked of an image that has no axis-parallel transform.
+    """
+    origin = (0.0, 0.0)
+    if spec.anchor == "crs":
+        transform = plan.reference.transform
+        if transform is None:
+            raise ItemError(f"item {plan.item_id!r}: a CRS-anchored grid needs a projected image; this one has no CRS")
+        a, b, c, d, e, f = transform
+        if b or d:
+            raise ItemError(f"item {plan.item_id!r}: a CRS-anchored grid needs an unrotated image, not {transform}")
+        origin = (-c / (a * 2**level), -f / (e * 2**level))
+    return chip_grid(plan.reference.size, spec, level=level, origin=origin)
+
+
+def build_rows(
+    plan: GridPlan, spec: GridSpec, grid: ChipGrid, *, chain: str, fractions: ChipFractions | None = None
+) -> pa.RecordBatch:
+    """Build the chip rows of one grid, in row-by-row order, by the chip schema.
+
+    Raises:
+        ItemError: a chip lies where its CRS is not defined.
+    """
+    count = len(grid)
+    token = grid_token(spec, assets=plan.assets, reference=plan.reference.asset_key)
+    windows = grid.windows()
+    found = fractions or ChipFractions()
+    geometry, bbox = _geometry(plan, grid, count)
+    columns = {
+        "id": chip_ids(grid, collection=plan.collection or "", item_id=plan.item_id, token=token, chain=chain),
+        "collection": _word(plan.collection, count),
+        "item_id": _word(plan.item_id, count),
+        "assets": _word(",".join(plan.assets), count),
+        "reference": _word(plan.reference.asset_key, count),
+        "datetime": _times(plan.datetime_us, count),
+        "grid_col": pa.array(windows.grid_col),
+        "grid_row": pa.array(windows.grid_row),
+        "col_off": pa.array(windows.col_off),
+        "row_off": pa.array(windows.row_off),
+        "width": pa.array(windows.width),
+        "height": pa.array(windows.height),
+        "level": pa.array(np.full(count, grid.level, np.uint8)),
+        "chain": _word(chain, count),
+        "gsd": _floats(_gsd(plan, grid.level), count),
+        "proj:code": _word(_code(plan.reference.crs), count),
+        "footprint": _word(plan.footprint, count),
+        "nodata_fraction": _fractions(found.nodata, count),
+        "cloud_fraction": _fractions(found.cloud, count),
+        "geometry": geometry,
+        "bbox": bbox,
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=CHIP_SCHEMA)
+
+
+def _geometry(plan: GridPlan, grid: ChipGrid, count: int) -> tuple[pa.Array, pa.Array]:
+    if plan.locate is not None:
+        return _footprint_arrays(chip_footprints(grid, plan.locate), count)
+    if plan.outline is None:
+        return pa.nulls(count, pa.binary()), pa.nulls(count, BBOX)
+    wkb, bounds = plan.outline
+    box = pa.StructArray.from_arrays(
+        [pa.array(np.full(count, side, np.float32)) for side in _outward(bounds)], fields=list(BBOX)
+    )
+    return pa.repeat(pa.scalar(wkb, pa.binary()), count), box
+
+
+def _footprint_arrays(shapes: Footprints, count: int) -> tuple[pa.Array, pa.Array]:
+    offsets = pa.py_buffer(np.ascontiguousarray(shapes.offsets, dtype=np.int32))
+    wkb = pa.Array.from_buffers(pa.binary(), count, [None, offsets, pa.py_buffer(shapes.wkb)])
+    sides = np.ascontiguousarray(shapes.bbox.T)
+    return wkb, pa.StructArray.from_arrays([pa.array(side) for side in sides], fields=list(BBOX))
+
+
+def _outward(bounds: tuple[float, float, float, float]) -> list[np.float32]:
+    low, high = np.float32(-np.inf), np.float32(np.inf)
+    sides = [np.float32(bound) for bound in bounds]
+    for position, toward in ((0, low), (1, low), (2, high), (3, high)):
+        exact = bounds[position]
+        beyond = sides[position] > exact if toward == low else sides[position] < exact
+        if beyond:
+            sides[position] = np.nextafter(sides[position], toward)
+    return sides
+
+
+def _word(value: str | None, count: int) -> pa.Array:
+    if value is None:
+        return pa.nulls(count, pa.dictionary(pa.int32(), pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value]))
+
+
+def _times(value: int | None, count: int) -> pa.Array:
+    kind = pa.timestamp("us", "UTC")
+    return pa.nulls(count, kind) if value is None else pa.array(np.full(count, value, np.int64)).view(kind)
+
+
+def _floats(value: float | None, count: int) -> pa.Array:
+    return pa.nulls(count, pa.float32()) if value is None else pa.array(np.full(count, value, np.float32))
+
+
+def _fractions(values: NDArray[np.float32] | None, count: int) -> pa.Array:
+    return pa.nulls(count, pa.float32()) if values is None else pa.array(values, pa.float32(), from_pandas=True)
+
+
+def _code(crs: str | None) -> str | None:
+    """Give an authority code as ``proj:code`` has it; WKT and PROJJSON have none."""
+    return crs if crs is not None and len(crs) <= 32 and ":" in crs and "[" not in crs and "{" not in crs else None
+
+
+def _gsd(plan: GridPlan, level: int) -> float | None:
+    if plan.locate is not None:
+        return locator_gsd(plan.locate, plan.reference.size, level)
+    return None if plan.reference.gsd is None else plan.reference.gsd * 2**level

@@ -1,0 +1,156 @@
+"""The chip table: its columns, its file metadata, and what is refused at the door.
+
+Names follow STAC where STAC has one. Users' own columns may stand beside
+these; they are kept by every operation. A table from elsewhere is checked
+once, when it is opened; everything after that trusts it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from stacchip_osml.errors import IndexSchemaError
+
+__all__ = [
+    "CHIP_SCHEMA",
+    "COLUMN_ENCODING",
+    "DICTIONARY_COLUMNS",
+    "FORMAT_KEY",
+    "FORMAT_VERSION",
+    "conform",
+    "file_metadata",
+    "require_format",
+]
+
+FORMAT_KEY = b"stacchip_osml"
+"""Parquet key-value metadata key of a chip table."""
+FORMAT_VERSION = 1
+"""Raised when a reader of the last version would misread."""
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+BBOX = pa.struct([(side, pa.float32()) for side in ("xmin", "ymin", "xmax", "ymax")])
+
+_COLUMNS: dict[str, tuple[pa.DataType, bool, str]] = {
+    "id": (pa.string(), False, "unique, stable, readable: collection, item, grid, level, row, column, chain"),
+    "collection": (_WORD, True, "STAC collection; null where the item has none"),
+    "item_id": (_WORD, False, "STAC item id; with collection the key into items"),
+    "assets": (_WORD, False, "asset keys cut together, in band order, comma-joined"),
+    "reference": (_WORD, False, "the asset whose R0 pixels the window counts"),
+    "datetime": (pa.timestamp("us", "UTC"), True, "item time; the start where it is an interval"),
+    "grid_col": (pa.int32(), False, "column in the item's chip grid"),
+    "grid_row": (pa.int32(), False, "row in the item's chip grid"),
+    "col_off": (pa.int32(), False, "first column of the window, R0 pixels of reference"),
+    "row_off": (pa.int32(), False, "first row of the window, R0 pixels of reference"),
+    "width": (pa.int32(), False, "columns of the window, R0 pixels"),
+    "height": (pa.int32(), False, "rows of the window, R0 pixels"),
+    "level": (pa.uint8(), False, "pyramid level the chip is defined at; 0 is full resolution"),
+    "chain": (_WORD, False, "processing-chain id; raw is the empty chain"),
+    "gsd": (pa.float32(), True, "ground sample distance at level, metres"),
+    "proj:code": (_WORD, True, "CRS of the reference grid; null in sensor geometry or where it has no code"),
+    "footprint": (_WORD, True, "how geometry was made: projected; gcps, rpcs, item are approximate; null: no geometry"),
+    "nodata_fraction": (pa.float32(), True, "0-1; null = not computed"),
+    "cloud_fraction": (pa.float32(), True, "0-1 of the valid pixels; null = not computed"),
+    "geometry": (pa.binary(), True, "footprint, WKB polygon, CRS84"),
+    "bbox": (BBOX, True, "planar bounds of geometry, rounded outward"),
+}
+
+CHIP_SCHEMA = pa.schema(
+    [pa.field(name, kind, nullable, {"description": text}) for name, (kind, nullable, text) in _COLUMNS.items()]
+)
+
+DICTIONARY_COLUMNS = tuple(name for name, (kind, _, _) in _COLUMNS.items() if kind == _WORD)
+
+_BBOX_PATHS = tuple(f"bbox.{side}" for side in ("xmin", "ymin", "xmax", "ymax"))
+COLUMN_ENCODING = {
+    "id": "DELTA_BYTE_ARRAY",
+    "datetime": "DELTA_BINARY_PACKED",
+    "gsd": "BYTE_STREAM_SPLIT",
+    **dict.fromkeys(("grid_col", "grid_row", "col_off", "row_off", "width", "height"), "DELTA_BINARY_PACKED"),
+    **dict.fromkeys(("nodata_fraction", "cloud_fraction", *_BBOX_PATHS), "BYTE_STREAM_SPLIT"),
+}
+"""Parquet encoding by column path; the rest are dictionaries, or plain where they hardly repeat."""
+
+
+def geo_metadata(geometry_types: list[str], bbox: list[float] | None) -> bytes:
+    """Write the GeoParquet 1.1 file metadata (``geo`` key) for a chip table."""
+    covering = {side: ["bbox", side] for side in ("xmin", "ymin", "xmax", "ymax")}
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": geometry_types,
+        "orientation": "counterclockwise",
+        "covering": {"bbox": covering},
+    }
+    if bbox is not None:
+        column["bbox"] = bbox
+    document = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def file_metadata(*, geometry_types: list[str], bbox: list[float] | None, tables: str | None) -> dict[bytes, bytes]:
+    """Give the key-value metadata of a chip file; ``tables`` is set where it carries items, headers and chains."""
+    own: dict[str, Any] = {"version": FORMAT_VERSION}
+    if tables is not None:
+        own["tables"] = tables
+    return {b"geo": geo_metadata(geometry_types, bbox), FORMAT_KEY: json.dumps(own, separators=(",", ":")).encode()}
+
+
+def require_format(schema: pa.Schema, where: str) -> dict[str, Any]:
+    """Check that a Parquet schema is a chip table that this version reads; give its own metadata.
+
+    Raises:
+        IndexSchemaError: no chip index, a newer format, or a column missing or of another type.
+    """
+    raw = (schema.metadata or {}).get(FORMAT_KEY)
+    if raw is None:
+        raise IndexSchemaError(f"{where}: not a chip index (its Parquet metadata has no {FORMAT_KEY.decode()!r} key)")
+    try:
+        own = json.loads(raw)
+        version = own["version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise IndexSchemaError(f"{where}: its {FORMAT_KEY.decode()!r} metadata is not readable: {error}") from error
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise IndexSchemaError(
+            f"{where}: chip index format {version}, this version reads up to {FORMAT_VERSION}; upgrade stacchip-osml"
+        )
+    for field in CHIP_SCHEMA:
+        position = schema.get_field_index(field.name)
+        if position < 0:
+            raise IndexSchemaError(f"{where}: column {field.name!r} is missing")
+        if not _same(schema.field(position).type, field.type):
+            raise IndexSchemaError(
+                f"{where}: column {field.name!r} must be {field.type}, is {schema.field(position).type}"
+            )
+    return dict(own)
+
+
+def conform(table: pa.Table) -> pa.Table:
+    """Put the columns in the schema's order and exact types, users' columns after them.
+
+    Plain strings become dictionaries; nothing else is cast.
+    """
+    columns, fields = [], []
+    for field in CHIP_SCHEMA:
+        column = table.column(field.name)
+        if column.type != field.type:
+            column = column.cast(field.type)
+        columns.append(column)
+        fields.append(field)
+    for extra in table.schema:
+        if extra.name not in _COLUMNS:
+            columns.append(table.column(extra.name))
+            fields.append(extra.remove_metadata())
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _same(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if wanted == _WORD:
+        value = found.value_type if pa.types.is_dictionary(found) else found
+        return bool(pa.types.is_string(value) or pa.types.is_large_string(value))
+    if wanted == pa.binary():
+        return bool(pa.types.is_binary(found) or pa.types.is_large_binary(found))
+    if wanted == pa.string():
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+    return bool(found == wanted)

@@ -1,0 +1,139 @@
+"""What an index holds, told to a person: text, HTML and JSON from the same facts."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stacchip_osml.index.tables import SideTables
+
+__all__ = ["IndexSummary", "summarize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSummary:
+    """Counts and extents of an index."""
+
+    chips: int
+    items: int
+    collections: dict[str, int]
+    """Chips a collection."""
+    first: str | None
+    """Earliest item time, RFC 3339."""
+    last: str | None
+    bbox: tuple[float, float, float, float] | None
+    """Planar bounds, degrees."""
+    levels: dict[int, int]
+    """Chips a level."""
+    sizes: dict[str, int]
+    """Chips a window size, R0 pixels."""
+    chains: dict[str, int]
+    """Chips a processing chain."""
+    assets: tuple[str, ...]
+    """Distinct sets of assets cut together."""
+    size_bytes: int | None
+    """On disk; None while in memory."""
+    path: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain JSON values."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """Give a few lines for a terminal."""
+        width = max(len(name) for name, _ in self._lines())
+        head = f"ChipIndex of {self.chips:,} chips from {self.items:,} items"
+        return "\n".join([head, *(f"  {name:<{width}}  {value}" for name, value in self._lines())])
+
+    def to_html(self) -> str:
+        """Give a small table for a notebook; everything is escaped."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._lines()
+        )
+        return f"<div><b>ChipIndex</b> {self.chips:,} chips, {self.items:,} items<table>{rows}</table></div>"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        box = "unknown" if self.bbox is None else ", ".join(f"{side:.5f}" for side in self.bbox)
+        size = "in memory" if self.size_bytes is None else _size_text(self.size_bytes, self.chips)
+        return [
+            ("collections", _counts(self.collections)),
+            ("time", "unknown" if self.first is None else f"{self.first} to {self.last}"),
+            ("bounds", box),
+            ("levels", _counts(self.levels)),
+            ("windows", _counts(self.sizes)),
+            ("assets", "; ".join(self.assets[:4]) + (f"; {len(self.assets) - 4} more" if len(self.assets) > 4 else "")),
+            ("chains", _counts(self.chains)),
+            ("size", size if self.path is None else f"{size} in {self.path}"),
+        ]
+
+
+def summarize(table: pa.Table, tables: SideTables, *, path: Path | None) -> IndexSummary:
+    """Count what a chip table holds (it needs the columns it counts only)."""
+    pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
+    times = pc.min_max(table.column("datetime"))
+    return IndexSummary(
+        chips=table.num_rows,
+        items=pairs.num_rows if table.num_rows else len(tables.items),
+        collections=_count(table.column("collection"), "(none)"),
+        first=_moment(times["min"].as_py()),
+        last=_moment(times["max"].as_py()),
+        bbox=_bounds(table.column("bbox")),
+        levels={int(key): value for key, value in _count(table.column("level"), "").items()},
+        sizes=_sizes(table),
+        chains=_count(table.column("chain"), ""),
+        assets=tuple(_count(table.column("assets"), "")),
+        size_bytes=None if path is None else _disk(path),
+        path=None if path is None else str(path),
+    )
+
+
+def _count(column: pa.ChunkedArray, null: str) -> dict[str, int]:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    found = pc.value_counts(column).to_pylist()
+    pairs = [(null if row["values"] is None else str(row["values"]), row["counts"]) for row in found]
+    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _sizes(table: pa.Table) -> dict[str, int]:
+    grouped = table.select(["width", "height"]).group_by(["width", "height"]).aggregate([([], "count_all")])
+    pairs = [(f"{row['width']}x{row['height']}", row["count_all"]) for row in grouped.to_pylist()]
+    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _bounds(column: pa.ChunkedArray) -> tuple[float, float, float, float] | None:
+    sides = []
+    for name in ("xmin", "ymin", "xmax", "ymax"):
+        span = pc.min_max(pc.struct_field(column, name))
+        sides.append(span["min" if name.endswith("min") else "max"].as_py())
+    return None if None in sides else (sides[0], sides[1], sides[2], sides[3])
+
+
+def _disk(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return int(np.sum([entry.stat().st_size for entry in path.rglob("*") if entry.is_file()], dtype=np.int64))
+
+
+def _moment(value: Any) -> str | None:
+    return None if value is None else value.isoformat().replace("+00:00", "Z")
+
+
+def _counts(counts: dict[Any, int], *, most: int = 4) -> str:
+    parts: Sequence[str] = [f"{name} ({count:,})" for name, count in counts.items()]
+    return ", ".join(parts[:most]) + (f", {len(parts) - most} more" if len(parts) > most else "") or "none"
+
+
+def _size_text(size: int, chips: int) -> str:
+    scale = next((s for s in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")) if size >= s[0]), (1, "B"))
+    each = f", {size / chips:.1f} B a chip" if chips else ""
+    return f"{size / scale[0]:.4g} {scale[1]}{each}"

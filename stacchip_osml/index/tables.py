@@ -1,0 +1,116 @@
+"""What stands beside the chip rows: items, headers and chains, as one immutable value."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stacchip_osml.chain import ChainRegistry
+from stacchip_osml.errors import ChipError, IndexSchemaError, LimitError
+from stacchip_osml.index.headers import HEADER_SCHEMA, AssetHeader, HeaderKey, headers_from_table, headers_to_table
+
+__all__ = ["MAX_FOOTER_BYTES", "ItemKey", "SideTables", "pack", "unpack"]
+
+ItemKey = tuple[str, str]
+"""(collection or empty, item id)."""
+
+MAX_FOOTER_BYTES = 8 * 2**20
+"""Largest compressed items, headers and chains that a single file carries; above it, save a directory."""
+MAX_UNPACKED_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class SideTables:
+    """The index's own tables."""
+
+    items: Mapping[ItemKey, dict[str, Any]] = field(default_factory=dict)
+    """STAC item documents, exactly as they were given."""
+    headers: Mapping[HeaderKey, AssetHeader] = field(default_factory=dict)
+    chains: ChainRegistry = field(default_factory=ChainRegistry)
+
+    def union(self, other: SideTables) -> SideTables:
+        """Merge two sets of tables.
+
+        Raises:
+            IndexSchemaError: the same item or image stands in both with different content.
+        """
+        items = dict(self.items)
+        for key, document in other.items.items():
+            if items.setdefault(key, document) != document:
+                raise IndexSchemaError(f"two different items under one name: {_name(key)}; rename or drop one")
+        headers = dict(self.headers)
+        for image, header in other.headers.items():
+            if headers.setdefault(image, header) != header:
+                raise IndexSchemaError(f"two different images under one name: {_name(image)}; rename or drop one")
+        return SideTables(items, headers, self.chains.union(other.chains))
+
+    def only(self, keys: Iterable[ItemKey]) -> SideTables:
+        """Keep the items named, with their headers; all chains stay."""
+        wanted = set(keys)
+        return SideTables(
+            {key: document for key, document in self.items.items() if key in wanted},
+            {key: header for key, header in self.headers.items() if key[:2] in wanted},
+            self.chains,
+        )
+
+    def places(self) -> dict[ItemKey, int]:
+        """Give each item's Hilbert index."""
+        return {key[:2]: header.place for key, header in self.headers.items()}
+
+
+def pack(tables: SideTables, *, root: Path) -> str:
+    """Compress the tables into text for a Parquet footer.
+
+    Raises:
+        LimitError: they are too large for a footer.
+    """
+    document = {
+        "items": [tables.items[key] for key in sorted(tables.items)],
+        "headers": headers_to_table(tables.headers.values(), root=root).to_pylist(),
+        "chains": tables.chains.to_json(),
+    }
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    packed = pa.compress(text, codec="zstd", asbytes=True)
+    if len(packed) > MAX_FOOTER_BYTES:
+        raise LimitError(
+            f"items and headers take {len(packed)} bytes compressed, a single file carries at most {MAX_FOOTER_BYTES}; "
+            "save to a directory (a path without .parquet) instead"
+        )
+    return f"{len(text)}:{base64.b64encode(packed).decode()}"
+
+
+def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
+    """Read what :func:`pack` wrote.
+
+    Raises:
+        IndexSchemaError: damaged, or larger than any footer that :func:`pack` writes.
+    """
+    size, _, body = text.partition(":")
+    if not size.isdecimal() or int(size) > MAX_UNPACKED_BYTES or len(body) > 2 * MAX_FOOTER_BYTES:
+        raise IndexSchemaError(f"{where}: its items and headers claim {size:.20} bytes, at most {MAX_UNPACKED_BYTES}")
+    try:
+        raw = pa.decompress(base64.b64decode(body, validate=True), int(size), codec="zstd", asbytes=True)
+        document = json.loads(raw)
+        headers = pa.Table.from_pylist(document["headers"], schema=HEADER_SCHEMA)
+        return SideTables(
+            items_by_key(document["items"]),
+            headers_from_table(headers, root=root, where=where),
+            ChainRegistry.from_json(document["chains"]),
+        )
+    except (ValueError, KeyError, TypeError, OSError, RecursionError, AttributeError, ChipError) as error:
+        raise IndexSchemaError(f"{where}: its items and headers are not readable: {error}") from error
+
+
+def items_by_key(documents: Iterable[dict[str, Any]]) -> dict[ItemKey, dict[str, Any]]:
+    """Key documents by collection and id."""
+    return {(str(document.get("collection") or ""), str(document["id"])): document for document in documents}
+
+
+def _name(key: tuple[str, ...]) -> str:
+    return "/".join(part for part in key if part)
