@@ -95,8 +95,9 @@ class Chip:
         if self.transform is None:
             return None
         width, height = self.size
-        corners = [self.transform * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
-        xs, ys = zip(*corners, strict=True)
+        a, b, c, d, e, f = self.transform[:6]
+        corners = ((0, 0), (width, 0), (width, height), (0, height))
+        xs, ys = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
         return min(xs), min(ys), max(xs), max(ys)
 
     def to_xarray(self, *, masked: bool = False) -> DataArray:
@@ -115,7 +116,7 @@ class Chip:
             MissingExtraError: xarray is not installed.
         """
         try:
-            import xarray as xr  # noqa: PLC0415 - an extra
+            import xarray as xr
         except ImportError as error:
             raise MissingExtraError("explore", purpose="turning a chip into an xarray.DataArray") from error
         coords: dict[str, Any] = {}
@@ -153,16 +154,16 @@ class Chip:
             MissingExtraError: matplotlib is not installed.
         """
         try:
-            from matplotlib import pyplot as plt  # noqa: PLC0415 - an extra
+            from matplotlib import pyplot as plt
         except ImportError as error:
             raise MissingExtraError("explore", purpose="plotting a chip") from error
-        from stacchip_osml.encode.display import chip_rgb8  # noqa: PLC0415 - display imports this module
+        from stacchip_osml.encode.display import chip_rgb8
 
         axes: Axes = plt.subplots()[1] if ax is None else ax
         extent = None
         if self.transform is not None and self.transform.b == 0 and self.transform.d == 0:
-            (left, top), (right, bottom) = self.transform * (0, 0), self.transform * self.size
-            extent = (left, right, bottom, top)
+            a, _, left, _, e, top = self.transform[:6]
+            extent = (left, left + a * self.size.width, top + e * self.size.height, top)
         axes.imshow(chip_rgb8(self, bands=bands), extent=extent, interpolation="nearest")
         axes.set_title(str(self.row.get("id", "")) or f"x {self.window.x}, y {self.window.y}, level {self.level}")
         return axes
@@ -176,8 +177,8 @@ class Chip:
 
     def _repr_png_(self) -> bytes:
         """Draw the chip for a notebook."""
-        from stacchip_osml.encode.codecs import png_bytes  # noqa: PLC0415 - keeps the record free of codecs
-        from stacchip_osml.encode.display import chip_rgb8  # noqa: PLC0415 - display imports this module
+        from stacchip_osml.encode.codecs import png_bytes
+        from stacchip_osml.encode.display import chip_rgb8
 
         step = -(-max(self.size) // NOTEBOOK_SIDE)
         return png_bytes(np.ascontiguousarray(chip_rgb8(self)[::step, ::step]))

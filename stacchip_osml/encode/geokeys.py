@@ -167,9 +167,7 @@ def geo_tags(transform: Affine | None, crs: str | None) -> Tags:
             tags[TRANSFORMATION] = ("d", [a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
     if crs is not None:
         tags |= _crs_tags(crs)
-    elif tags:
-        tags |= _Keys({1025: 1}).tags()
-    return tags
+    return tags  # without a CRS no keys at all: GDAL would take a lone raster type for a local CRS
 
 
 @lru_cache(maxsize=256)

@@ -148,7 +148,10 @@ def _equal(pixels: NDArray[Any], value: float) -> tuple[NDArray[np.bool_], NDArr
     if not np.isfinite(target):
         invalid = wide == target
         return invalid, invalid
-    near = np.abs(wide - target) <= 16 * np.abs(np.spacing(target))
+    limits = np.finfo(wide.dtype)
+    few_units = 16 * (np.abs(target) * limits.eps + limits.smallest_subnormal)
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = np.abs(wide - target) <= few_units
     return wide == target, near
 
 
@@ -198,8 +201,9 @@ def _metadata_tags(chip: Chip, *, keep_nodata: bool) -> Tags:
 
 
 def _item(name: str, band: int, role: str, value: str) -> str:
+    """Write one metadata item; GDAL resolves entities twice on reading, so they are written twice."""
     as_role = f' role="{role}"' if role else ""
-    return f'<Item name="{name}" sample="{band}"{as_role}>{escape(value)}</Item>'
+    return f'<Item name="{name}" sample="{band}"{as_role}>{escape(escape(value))}</Item>'
 
 
 def _text(name: str) -> str:

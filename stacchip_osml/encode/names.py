@@ -99,7 +99,7 @@ def write_chip(
         EncodeError: see :func:`~stacchip_osml.encode.formats.encode_chip`.
         ChipError: the file system refused.
     """
-    from stacchip_osml.encode.formats import encode_chip, image_format  # noqa: PLC0415 - names alone need no codec
+    from stacchip_osml.encode.formats import encode_chip, image_format
 
     data = encode_chip(chip, format, **options)
     window = chip.window
