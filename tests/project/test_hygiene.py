@@ -138,6 +138,19 @@ def test_every_name_in_all_exists():
     assert missing == []
 
 
+def test_no_public_name_is_hidden_by_a_module_of_that_name():
+    """``from room import name`` gives the submodule, once it is loaded, where both have one name."""
+    list(public_modules())
+    hidden = [
+        f"{module.__name__}.{name}"
+        for module in [stacchip_osml, *public_modules()]
+        for name in getattr(module, "__all__", ())
+        if inspect.ismodule(getattr(module, name))
+    ]
+
+    assert hidden == []
+
+
 def test_no_code_prints_or_leaves_work_undone():
     wrong = []
     for path in PACKAGE.rglob("*.py"):

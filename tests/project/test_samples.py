@@ -1,0 +1,103 @@
+"""The committed sample imagery: valid STAC, true facts, real COGs, small enough for a repository."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "indexes"
+LIMIT = 5_000_000
+ITEMS = sorted(path for path in (FOLDER / "imagery").glob("*/*/*.json"))
+IMAGES = sorted((FOLDER / "imagery").glob("*/*/*.tif"))
+
+
+def test_everything_fits_into_five_megabytes():
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= LIMIT
+
+
+def test_the_catalog_leads_to_two_sensors_with_two_dates_each():
+    catalog = pystac.Catalog.from_file(str(FOLDER / "imagery" / "catalog.json"))
+    found = {child.id: [item.id for item in child.get_items()] for child in catalog.get_children()}
+
+    assert found == {
+        folder: [path.stem for path in ITEMS if path.parts[-3] == folder] for folder in ("sentinel-like", "aerial-like")
+    }
+    assert [len(items) for items in found.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("path", ITEMS, ids=lambda path: path.stem)
+def test_an_item_is_valid_core_stac_with_relative_links(path):
+    document = json.loads(path.read_text())
+    # Extension schemas live on the network; the core schema comes with pystac.
+    core = pystac.Item.from_dict(document | {"stac_extensions": []})
+
+    assert core.validate()
+    hrefs = [link["href"] for link in document["links"]] + [a["href"] for a in document["assets"].values()]
+    assert all(href.startswith(("./", "../")) and (path.parent / href).is_file() for href in hrefs)
+
+
+@pytest.mark.parametrize("path", ITEMS, ids=lambda path: path.stem)
+def test_what_an_item_says_of_its_files_is_true(path):
+    document = json.loads(path.read_text())
+    for asset in document["assets"].values():
+        data = (path.parent / asset["href"]).read_bytes()
+        assert asset["file:size"] == len(data)
+        assert asset["file:checksum"] == "1220" + hashlib.sha256(data).hexdigest()
+        if "proj:shape" not in asset:
+            continue
+        with rasterio.open(path.parent / asset["href"]) as image:
+            assert list(image.shape) == asset["proj:shape"]
+            assert list(image.transform)[:6] == asset["proj:transform"]
+            assert image.crs.to_string() == document["properties"]["proj:code"]
+            assert image.dtypes[0] == asset["data_type"]
+            assert image.nodata == asset.get("nodata")
+            assert list(image.descriptions) == [band["name"] for band in asset["bands"]]
+            assert list(image.scales) == [band.get("raster:scale", 1.0) for band in asset["bands"]]
+            assert list(image.offsets) == [band.get("raster:offset", 0.0) for band in asset["bands"]]
+
+
+@pytest.mark.parametrize("path", ITEMS, ids=lambda path: path.stem)
+def test_cloud_cover_is_counted_from_the_class_band(path):
+    document = json.loads(path.read_text())
+    cover = 0.0
+    if "scl" in document["assets"]:
+        with rasterio.open(path.parent / "scl.tif") as image:
+            classes = image.read(1)
+        cover = 100 * np.isin(classes, (3, 8, 9, 10)).sum() / (classes != 0).sum()
+
+    assert document["properties"]["eo:cloud_cover"] == pytest.approx(cover, abs=0.005)
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_an_image_is_a_tiled_compressed_cog_with_overviews(path):
+    with rasterio.open(path) as image:
+        layout = image.tags(ns="IMAGE_STRUCTURE")
+        assert layout["LAYOUT"] == "COG"
+        assert layout["COMPRESSION"] in {"DEFLATE", "ZSTD"}
+        assert layout["PREDICTOR"] == "2"
+        assert set(image.block_shapes) == {(256, 256)}
+        assert image.overviews(1)[0] == 2
+
+
+def test_the_two_sensors_see_the_same_ground():
+    (west, south, east, north), *others = [json.loads(path.read_text())["bbox"] for path in ITEMS]
+    for box in others:
+        assert box[0] < east
+        assert box[2] > west
+        assert box[1] < north
+        assert box[3] > south
+
+
+def test_only_swath_edges_are_nodata_and_the_classes_and_mask_agree():
+    for item in ITEMS:
+        if "SEN" in item.stem:
+            with rasterio.open(item.parent / "swir16.tif") as band, rasterio.open(item.parent / "scl.tif") as classes:
+                np.testing.assert_array_equal(band.read(1) == 0, classes.read(1) == 0)
+        else:
+            with rasterio.open(item.parent / "image.tif") as image, rasterio.open(item.parent / "mask.tif") as mask:
+                np.testing.assert_array_equal(image.read().min(axis=0) > 0, mask.read(1) == 1)
