@@ -191,9 +191,10 @@ def _block(
     sizes, plain = np.full(table.size, size, np.int64), table.view(np.uint8)
     if not odd.any():
         return plain, sizes, _outward(west, south, east, north)
-    pieces, start = [], 0
-    for at in np.flatnonzero(odd):
-        row, col = divmod(int(at), odd.shape[1])
+    pieces: list[NDArray[np.uint8]] = []
+    start, across = 0, len(grid.cols.index)
+    for at in np.flatnonzero(odd).tolist():
+        row, col = divmod(at, across)
         if polar[row, col]:
             geometry = _outline(locate, chip_window(grid, row, col), level=grid.level)
         else:

@@ -102,8 +102,7 @@ def _scale(values: Floats) -> tuple[Floats, Floats]:
 def _solve(matrix: Floats, values: Floats) -> Floats | None:
     """Solve by least squares; None where the points do not determine the answer."""
     solution, _, rank, _ = np.linalg.lstsq(matrix, values, rcond=_CONDITION)
-    answer: Floats | None = solution if rank == matrix.shape[1] else None
-    return answer
+    return np.asarray(solution, np.float64) if rank == matrix.shape[1] else None
 
 
 def _terms(pixels: Floats, order: int) -> Floats:

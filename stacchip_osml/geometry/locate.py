@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyproj
-import pyproj.network
 from numpy.typing import ArrayLike, NDArray
+from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # exported, not declared
 
 from stacchip_osml.errors import ItemError
 
@@ -123,7 +123,7 @@ def to_crs84(crs: str) -> Any:
     Raises:
         ItemError: the CRS is unknown, or no operation leads from it to CRS84.
     """
-    pyproj.network.set_network_enabled(active=False)
+    set_network_enabled(active=False)
     source = parse_crs(crs)
     try:
         return pyproj.Transformer.from_crs(source, CRS84, always_xy=True)

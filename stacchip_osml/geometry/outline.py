@@ -59,8 +59,8 @@ def _unrolled(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     vertex = distance < _POLE
     if vertex.any() and not vertex.all():
         first = int(np.flatnonzero(vertex)[-1]) + 1  # begin after the pole
-        lon, lat, vertex = (np.roll(values, -first) for values in (lon, lat, vertex))
-        return _through_pole(lon[~vertex], lat[~vertex], side)
+        kept = ~np.roll(vertex, -first)
+        return _through_pole(np.roll(lon, -first)[kept], np.roll(lat, -first)[kept], side)
     touch = np.flatnonzero(_pole_distances(lon, distance) < _POLE) if distance.min() < 45.0 else vertex.nonzero()[0]
     if touch.size:
         first = int(touch[0]) + 1

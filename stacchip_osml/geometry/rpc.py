@@ -8,7 +8,8 @@ at once, with the analytic derivative. Rules:
   are corners, so they differ by half a pixel.
 - The height is ``HEIGHT_OFF``: where terrain is higher or lower, the footprint
   is off by its height times the tangent of the look angle.
-- A position for which Newton's method does not arrive is infinite.
+- A position for which Newton's method does not arrive, or arrives far outside of
+  the model's own extent, is infinite.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _H = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 2, 1, 0, 0, 2, 0, 0, 2, 1, 1, 3])
 
 _ARRIVED = 1e-9  # pixels
 _ROUNDS = 30
+_REACH = 3.0  # scales from the offset: cubics mean nothing far outside of what they were fitted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class _Model:
                 east, north = east + step_east, north + step_north
                 if settled.all():
                     break
-            lost = ~(miss < 1e-6)
+            lost = ~((miss < 1e-6) & (np.maximum(np.abs(east), np.abs(north)) < _REACH))
         lon = np.where(lost, np.inf, east * self.scales[3] + self.offsets[3])
         lat = np.where(lost, np.inf, north * self.scales[2] + self.offsets[2])
         return lon, lat
