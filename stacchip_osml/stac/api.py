@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from stacchip_osml.errors import AssetMissing, ChipError, ItemError, RemoteReadError, redact
+from stacchip_osml.errors import AssetMissing, ChipError, ItemError, LimitError, RemoteReadError, redact
 from stacchip_osml.stac.documents import FetchLimits
 from stacchip_osml.stac.items import StacItem
 
@@ -43,12 +43,12 @@ def search_api(
         AssetMissing: the API refused (status 401, 403, 404).
         RemoteReadError: the API did not answer within the limits.
     """
-    import requests  # noqa: PLC0415 - with pystac-client, kept off the import path of the package
-    from pystac.errors import STACError  # noqa: PLC0415
-    from pystac_client import Client  # noqa: PLC0415
-    from pystac_client.exceptions import APIError  # noqa: PLC0415
-    from pystac_client.stac_api_io import StacApiIO  # noqa: PLC0415
-    from urllib3 import Retry  # noqa: PLC0415
+    import requests
+    from pystac.errors import STACError
+    from pystac_client import Client
+    from pystac_client.exceptions import APIError
+    from pystac_client.stac_api_io import StacApiIO
+    from urllib3 import Retry
 
     limits = limits or FetchLimits()
     tries = limits.attempts - 1
@@ -76,6 +76,8 @@ def search_api(
                 on_error(error)
             else:
                 yield item
+    except RecursionError as error:
+        raise LimitError(f"{redact(url)}: an answer is nested too deep") from error
     except APIError as error:
         status = getattr(error, "status_code", None)
         if status in {401, 403, 404}:

@@ -28,7 +28,7 @@ from typing import Any
 
 from stacchip_osml.errors import ChipError, ItemError, redact
 from stacchip_osml.stac.api import search_api
-from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lines, read_bytes
+from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lines, read_bytes, require_shallow
 from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
 from stacchip_osml.stac.hrefs import TRUSTED, is_remote, resolve_href
@@ -172,7 +172,7 @@ def _from_any(source: Any, context: _Context) -> Iterator[StacItem]:
     elif isinstance(source, str | os.PathLike):
         yield from _guarded(_from_place(os.fspath(source), context), context)
     elif isinstance(source, Mapping):
-        yield from _guarded(_from_document(dict(source), _with_self(dict(source), context)), context)
+        yield from _guarded(_from_object(dict(source), context), context)
     elif _is_pystac(source, "Item", "Catalog"):
         yield from _guarded(_from_pystac(source, context), context)
     elif isinstance(source, Iterable):
@@ -180,6 +180,11 @@ def _from_any(source: Any, context: _Context) -> Iterator[StacItem]:
             yield from _from_any(part, context)
     else:
         _report(ItemError(f"no source of items: {type(source).__name__}"), context)
+
+
+def _from_object(document: dict[str, Any], context: _Context) -> Iterator[StacItem]:
+    require_shallow(document, source=context.source)
+    yield from _from_document(document, _with_self(document, context))
 
 
 def _is_pystac(source: object, *names: str) -> bool:
@@ -191,6 +196,7 @@ def _from_pystac(source: Any, context: _Context) -> Iterator[StacItem]:
     if _is_pystac(source, "Item"):
         # Without transform_hrefs=False, pystac would follow the root link, over the network if need be.
         document = source.to_dict(include_self_link=True, transform_hrefs=False)
+        require_shallow(document, source=context.source)
         yield StacItem(document, *_place_of(source, context), f"pystac item {source.id!r:.120}")
         return
     base, roots = _place_of(source, context)
@@ -297,7 +303,7 @@ def _from_file(context: _Context) -> Iterator[StacItem]:
     if suffix in IMAGE_SUFFIXES:
         yield item_from_image(location, roots=context.roots, item_id=context.image_id, read_header=context.read_header)
     elif suffix in _TABLES:
-        from stacchip_osml.stac.geoparquet import read_items  # noqa: PLC0415 - pyarrow, only where there is a table
+        from stacchip_osml.stac.geoparquet import read_items
 
         yield from _from_list(read_items(location), context)
     elif suffix in _LINES:

@@ -93,8 +93,8 @@ def normal_crs(text: str) -> str:
     Raises:
         ValueError: PROJ does not know it.
     """
-    from pyproj import CRS  # noqa: PLC0415 - a heavy import, and rarely reached
-    from pyproj.exceptions import CRSError  # noqa: PLC0415
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
 
     try:
         crs = CRS.from_user_input(text)
@@ -114,11 +114,11 @@ def same_crs(a: str | None, b: str | None) -> bool:
 
 @lru_cache(maxsize=4096)
 def _same(a: str, b: str) -> bool:
-    from pyproj import CRS  # noqa: PLC0415
-    from pyproj.exceptions import CRSError  # noqa: PLC0415
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
 
     first, second = CRS.from_user_input(a), CRS.from_user_input(b)
-    if first.equals(second, ignore_axis_order=True):
+    if first.equals(second, ignore_axis_order=True) or (_stated_id(first) or "a") == _stated_id(second):
         return True
     with warnings.catch_warnings():  # a PROJ string drops names; that is what is wanted here
         warnings.simplefilter("ignore", UserWarning)
@@ -130,6 +130,12 @@ def _same(a: str, b: str) -> bool:
     # The PROJ string may drop the datum as well: only a datum without a name may be taken for another.
     names = {_datum(first), _datum(second)}
     return len(names) == 1 or any(name.startswith("unknown") for name in names)
+
+
+def _stated_id(crs: Any) -> str | None:
+    """Give the identifier that a CRS text carries, whatever else it says: old WKT spells methods in many ways."""
+    stated = crs.to_json_dict().get("id")
+    return f"{stated['authority']}:{stated['code']}" if stated else None
 
 
 def _datum(crs: Any) -> str:

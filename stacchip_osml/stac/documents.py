@@ -15,6 +15,7 @@ import random
 import re
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ import numpy as np
 from stacchip_osml.errors import AssetMissing, ItemError, LimitError, ReadError, RemoteReadError, redact
 from stacchip_osml.stac.hrefs import is_remote, resolve_href
 
-__all__ = ["FetchLimits", "parse_json", "parse_json_lines", "read_bytes", "read_json"]
+__all__ = ["FetchLimits", "parse_json", "parse_json_lines", "read_bytes", "read_json", "require_shallow"]
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 64
+_NESTED = (Mapping, list, tuple)
 _REDIRECTS = 5
 _RETRY_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 # Every quote starts a match, closed or not: an unclosed string costs one scan, not one a quote.
@@ -83,6 +85,17 @@ def require_limits(data: bytes, *, source: str) -> None:
     depth = int(np.cumsum(np.where(brackets & 0x04, -1, 1), dtype=np.int64).max(initial=0))
     if depth > MAX_DEPTH:
         raise LimitError(f"{redact(source)}: JSON nested {depth} levels deep; the limit is {MAX_DEPTH}")
+
+
+def require_shallow(document: Any, *, source: str) -> None:
+    """Refuse a document given as an object that is nested deeper than JSON text may be."""
+    level, nodes = 0, [document]
+    while nodes:
+        if level > MAX_DEPTH:
+            raise LimitError(f"{redact(source)}: nested more than {MAX_DEPTH} levels deep")
+        parts = [node.values() if isinstance(node, Mapping) else node for node in nodes if isinstance(node, _NESTED)]
+        nodes = [value for part in parts for value in part if isinstance(value, _NESTED)]
+        level += 1
 
 
 def read_json(location: str, *, limits: FetchLimits | None = None) -> Any:
@@ -155,7 +168,7 @@ class _NoAnswer(Exception):
 
 
 def _http_once(url: str, limits: FetchLimits, max_bytes: int, deadline: float) -> tuple[int, bytes]:
-    import urllib3  # noqa: PLC0415 - kept off the import path of the package
+    import urllib3
 
     timeout = urllib3.Timeout(connect=limits.connect_s, read=limits.idle_s)
     for _ in range(_REDIRECTS + 1):
@@ -197,7 +210,7 @@ _pools: dict[str | None, Any] = {}
 
 def _pool(url: str) -> Any:
     """Give the connection pool for a URL: straight, or through the proxy that the environment names."""
-    import urllib3  # noqa: PLC0415
+    import urllib3
 
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
@@ -211,9 +224,9 @@ def _pool(url: str) -> Any:
 
 
 def _read_object(location: str, limits: FetchLimits, max_bytes: int) -> bytes:
-    import obstore  # noqa: PLC0415 - kept off the import path of the package
-    from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError  # noqa: PLC0415
-    from obstore.store import from_url  # noqa: PLC0415
+    import obstore
+    from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
+    from obstore.store import from_url
 
     parts = urlsplit(location)
     key = location.split("://", 1)[1].partition("/")[2]

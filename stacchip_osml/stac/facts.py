@@ -29,7 +29,7 @@ from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.projection import Grid, corner_points, read_grid
 from stacchip_osml.stac.source import SourceImage
 
-__all__ = ["HeaderReader", "image_assets", "source_images"]
+__all__ = ["HeaderReader", "image_assets", "require_agreement", "source_images"]
 
 HeaderReader = Callable[[str], ImageHeader]
 
@@ -239,6 +239,16 @@ def _gsd(asset: Mapping[str, Any], properties: Mapping[str, Any], *, bands: int)
             if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
                 return float(value)
     return None
+
+
+def require_agreement(image: SourceImage, header: ImageHeader) -> None:
+    """Refuse a file whose grid is not the one that was indexed.
+
+    Raises:
+        ItemError: another size, CRS, or place of the corners.
+    """
+    grid = Grid(size=image.size, transform=image.transform, crs=image.crs, is_unprojected=False)
+    _require_agreement(grid, header, image.location)
 
 
 def _require_agreement(grid: Grid, header: ImageHeader, location: str) -> None:

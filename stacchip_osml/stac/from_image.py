@@ -81,7 +81,7 @@ def item_from_image(
         ReadError: the file could not be read as an image.
     """
     if read_header is None:
-        from stacchip_osml.imagery.gdal import read_header as gdal_header  # noqa: PLC0415 - GDAL only when needed
+        from stacchip_osml.imagery.gdal import read_header as gdal_header
 
         read_header = gdal_header
     document = item_from_header(location, read_header(location), item_id=item_id)
@@ -123,9 +123,9 @@ def item_from_header(location: str, header: ImageHeader, *, item_id: str | None 
 
 def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | None, str | None]:
     """Give geometry and bbox in lon/lat, or why there are none."""
-    from shapely.geometry import mapping  # noqa: PLC0415 - heavy, and only images need it
+    from shapely.geometry import mapping
 
-    from stacchip_osml.geometry import bounds_of, image_outline  # noqa: PLC0415
+    from stacchip_osml.geometry import bounds_of, image_outline
 
     try:
         locate = _locator(header)
@@ -138,7 +138,7 @@ def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | No
 
 
 def _locator(header: ImageHeader) -> Locator | None:
-    from stacchip_osml.geometry import AffineLocator, GcpLocator, RpcLocator  # noqa: PLC0415
+    from stacchip_osml.geometry import AffineLocator, GcpLocator, RpcLocator
 
     if header.transform is not None and header.crs is not None:
         return AffineLocator(header.transform, header.crs)
