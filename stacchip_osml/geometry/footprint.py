@@ -141,12 +141,12 @@ def _single(window: PixelWindow, level: int) -> ChipGrid:
 
 
 def _extent(grid: ChipGrid) -> tuple[float, float, float, float]:
-    cols, rows = grid.cols, grid.rows
+    x, y = grid.cols, grid.rows  # both are in order
     return (
-        float(cols.offset.min()),
-        float(rows.offset.min()),
-        float((cols.offset + cols.length).max()),
-        float((rows.offset + rows.length).max()),
+        float(x.offset[0]),
+        float(y.offset[0]),
+        float(x.offset[-1] + x.length[-1]),
+        float(y.offset[-1] + y.length[-1]),
     )
 
 

@@ -126,7 +126,7 @@ def _cut(lon: Floats, lat: Floats) -> Any:
         box = shapely.box(360.0 * turn - 180.0, -90.0, 360.0 * turn + 180.0, 90.0)
         part = shapely.transform(shapely.intersection(ring, box), lambda xy, turn=turn: xy - (360.0 * turn, 0.0))
         parts.extend(piece for piece in shapely.get_parts(shapely.get_parts(part)) if piece.area > 0.0)
-    if east - west > 360.0:
+    if east - west >= 360.0 - SNAP:  # all round: the parts meet, or overlap
         return shapely.orient_polygons(shapely.union_all(parts))
     polygons = [shapely.orient_polygons(part) for part in parts]
     return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)

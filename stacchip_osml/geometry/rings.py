@@ -9,6 +9,7 @@ rings begin at the upper-left corner, go down, right, up and back, and are close
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ EDGE_DEGREES = 1e-7
 
 _MOST_SEGMENTS = 64
 _SAMPLES = 5  # chips an axis on which segments are chosen
+_KEPT = 1024  # chips of the longest axis whose edges are kept: bounds the memory
 _MARGIN = 0.8  # of the allowed distance, as the sample may miss the worst chip
 
 
@@ -47,9 +49,22 @@ def take(axis: ChipAxis, keep: slice | NDArray[np.int64]) -> ChipAxis:
 
 def _edges(axis: ChipAxis) -> tuple[Floats, slice, slice]:
     """Give the edge positions of an axis, and which of them begin and end the chips."""
-    start = axis.offset.astype(np.float64)
-    stop = start + axis.length
-    count = len(start)
+    if len(axis.index) > _KEPT:
+        return _new_edges(axis.offset, axis.length)
+    return _kept_edges(axis.offset.tobytes(), axis.length.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _kept_edges(offset: bytes, length: bytes) -> tuple[Floats, slice, slice]:
+    """Keep them: images of one product share their grid."""
+    edges, start, stop = _new_edges(np.frombuffer(offset, np.int64), np.frombuffer(length, np.int64))
+    edges.setflags(write=False)
+    return edges, start, stop
+
+
+def _new_edges(offset: NDArray[np.int64], length: NDArray[np.int64]) -> tuple[Floats, slice, slice]:
+    start = offset.astype(np.float64)
+    stop, count = start + length, len(start)
     if np.array_equal(stop[:-1], start[1:]):
         return np.append(start, stop[-1]), slice(0, count), slice(1, count + 1)
     return np.concatenate([start, stop]), slice(0, count), slice(count, 2 * count)

@@ -351,6 +351,14 @@ def test_the_outline_of_the_whole_earth_is_the_whole_earth():
     assert bounds_of(outline) == (-180, -90, 180, 90)
 
 
+@pytest.mark.parametrize("left", [0.0, -30.0, -180.25])
+def test_the_outline_of_a_whole_turn_is_one_polygon_wherever_it_begins(left):
+    outline = image_outline(ImageSize(720, 200), AffineLocator((0.501, 0, left, 0, -0.5, 90), "EPSG:4326"))
+
+    assert outline.is_valid
+    assert outline.equals(shapely.box(-180, -10, 180, 90))
+
+
 def test_bounds_are_planar_where_nothing_crosses_the_antimeridian():
     assert bounds_of(shapely.box(1, 2, 3, 4)) == (1, 2, 3, 4)
     assert bounds_of(shapely.MultiPolygon([shapely.box(-180, 0, -170, 1), shapely.box(20, 0, 30, 1)])) == (

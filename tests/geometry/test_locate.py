@@ -202,7 +202,7 @@ RPCS = {
     "LAT_SCALE": "0.05",
     "LONG_SCALE": "0.08",
     "HEIGHT_SCALE": "500",
-    "LINE_NUM_COEFF": "2e-3 4e-2 -1.05 2e-2 1e-3 -2e-4 3e-4 5e-4 -6e-4 1e-6 2e-6 1e-5 -2e-5 1e-7 3e-6 -4e-6 0 2e-7 -3e-7 1e-9",
+    "LINE_NUM_COEFF": "2e-3 4e-2 -1.05 2e-2 1e-3 -2e-4 3e-4 5e-4 -6e-4 1e-6 2e-6 1e-5 -2e-5 0 3e-6 -4e-6 0 2e-7 0 1e-9",
     "LINE_DEN_COEFF": "1 1e-3 -2e-3 3e-4 1e-5 -1e-6 2e-6 3e-5 -1e-5 1e-7 0 0 0 0 0 0 0 0 0 0",
     "SAMP_NUM_COEFF": "-0.003 1.02 0.05 -0.03 -1e-3 2e-4 1e-4 -4e-4 2e-4 1e-6 0 -2e-5 1e-5 0 2e-6 3e-6 0 1e-7 2e-7 0",
     "SAMP_DEN_COEFF": "1 -1e-3 2e-3 1e-4 2e-5 1e-6 -2e-6 1e-5 -2e-5 1e-7 0 0 0 0 0 0 0 0 0 0",
