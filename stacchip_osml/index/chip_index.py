@@ -17,7 +17,7 @@ from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
-from stacchip_osml.index.merge import merge_rows
+from stacchip_osml.index.merging import merge_rows
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.store import ChipStore, MemoryStore

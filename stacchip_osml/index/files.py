@@ -136,7 +136,7 @@ def open_file(path: Path) -> Opened:
     """
     opener = partial(_parquet, path)
     with opener(None) as handle:
-        own = require_format(handle.schema_arrow, str(path))
+        own = require_format(handle.schema_arrow, handle.metadata.metadata, str(path))
     if "tables" not in own:
         raise IndexSchemaError(f"{path}: a part of an index directory, which cannot be read alone; open the directory")
     store = ParquetStore.from_files([(str(path), opener)])
@@ -164,7 +164,7 @@ def open_directory(path: Path) -> Opened:
     files = [(str(path / name), partial(_parquet, _inside(path, name))) for name in names]
     for name, opener in files:
         with opener(None) as handle:
-            require_format(handle.schema_arrow, name)
+            require_format(handle.schema_arrow, handle.metadata.metadata, name)
     store = ParquetStore.from_files(files)
     if not files:
         store.schema = CHIP_SCHEMA

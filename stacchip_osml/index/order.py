@@ -28,9 +28,12 @@ Ints = NDArray[np.int64]
 
 
 def sort_rows(table: pa.Table, places: Mapping[ItemKey, int]) -> pa.Table:
-    """Put rows in the index's order; the same table where they already are."""
+    """Put rows in the index's order, and the words of dictionary columns in theirs.
+
+    Two tables of the same rows are then equal, however they came together.
+    """
     order = row_order(table, places)
-    return table if order is None else table.take(pa.array(order))
+    return _sorted_words(table if order is None else table.take(pa.array(order)))
 
 
 def row_order(table: pa.Table, places: Mapping[ItemKey, int]) -> Ints | None:
@@ -74,6 +77,21 @@ def codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     table = np.array([rank[word] for word in words] + [rank[""]], np.int64)
     parts = [table[chunk.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)] for chunk in chunks]
     return (np.concatenate(parts) if parts else np.zeros(0, np.int64)), order
+
+
+def _sorted_words(table: pa.Table) -> pa.Table:
+    for position, field in enumerate(table.schema):
+        if not pa.types.is_dictionary(field.type):
+            continue
+        ranks, words = codes(table.column(position))
+        null = np.asarray(table.column(position).is_null())
+        used = np.zeros(len(words), bool)
+        used[ranks[~null]] = True
+        narrow = (np.cumsum(used) - 1)[ranks].astype(np.int32)
+        kept = [word for word, keep in zip(words, used.tolist(), strict=True) if keep]
+        column = pa.DictionaryArray.from_arrays(pa.array(narrow, mask=null), pa.array(kept, pa.string()))
+        table = table.set_column(position, field, column)
+    return table
 
 
 def _place(collections: tuple[Ints, list[str]], items: tuple[Ints, list[str]], places: Mapping[ItemKey, int]) -> Ints:

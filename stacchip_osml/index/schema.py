@@ -8,6 +8,7 @@ once, when it is opened; everything after that trusts it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -97,13 +98,18 @@ def file_metadata(*, geometry_types: list[str], bbox: list[float] | None, tables
     return {b"geo": geo_metadata(geometry_types, bbox), FORMAT_KEY: json.dumps(own, separators=(",", ":")).encode()}
 
 
-def require_format(schema: pa.Schema, where: str) -> dict[str, Any]:
-    """Check that a Parquet schema is a chip table that this version reads; give its own metadata.
+def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, where: str) -> dict[str, Any]:
+    """Check that a Parquet file is a chip table that this version reads; give its own metadata.
+
+    Args:
+        schema: its columns.
+        metadata: its key-value metadata.
+        where: names the file in messages.
 
     Raises:
         IndexSchemaError: no chip index, a newer format, or a column missing or of another type.
     """
-    raw = (schema.metadata or {}).get(FORMAT_KEY)
+    raw = (metadata or {}).get(FORMAT_KEY)
     if raw is None:
         raise IndexSchemaError(f"{where}: not a chip index (its Parquet metadata has no {FORMAT_KEY.decode()!r} key)")
     try:
