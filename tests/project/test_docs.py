@@ -1,0 +1,88 @@
+"""README and docs: their examples run, their lists are complete, their links lead somewhere."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
+
+
+def examples(page: Path) -> str:
+    """A page's examples as one program, each on the line it stands on."""
+    text = page.read_text(encoding="utf-8")
+    lines = [""] * (text.count("\n") + 1)
+    for match in PYTHON.finditer(text):
+        first = text[: match.start(1)].count("\n")
+        for number, line in enumerate(match.group(1).splitlines()):
+            lines[first + number] = line
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if PYTHON.search(page.read_text())], ids=lambda page: page.name
+)
+def test_the_python_examples_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
+    (tmp_path / "indexes").symlink_to(ROOT / "indexes")
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(examples(page), str(page), "exec"), {"__name__": "example"})
+
+
+def test_the_readme_example_is_short_and_gives_what_it_says(tmp_path, monkeypatch, capsys):
+    (tmp_path / "indexes").symlink_to(ROOT / "indexes")
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "example"}
+    source = examples(ROOT / "README.md")
+    exec(compile(source, "README.md", "exec"), names)
+
+    assert sum(bool(line.strip()) for line in source.splitlines()) <= 10
+    assert len(names["index"]) == 32
+    assert 8 <= len(names["clear"]) < 32
+    assert names["batch"].pixels.shape == (8, 4, 128, 128)
+    assert names["data"][:4] in {b"II*\x00", b"MM\x00*"}
+    assert (tmp_path / "chips.parquet").is_file()
+
+
+def test_links_between_pages_lead_to_files():
+    dead = [
+        f"{page.name}: {target}"
+        for page in PAGES
+        for target in LINK.findall(page.read_text())
+        if not (page.parent / target).exists()
+    ]
+
+    assert dead == []
+
+
+def test_the_architecture_page_lists_every_module_as_the_module_describes_itself():
+    spec = importlib.util.spec_from_file_location("list_modules", ROOT / "docs" / "list_modules.py")
+    lister = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lister)
+    page = (ROOT / "docs" / "architecture.md").read_text()
+
+    assert lister.updated(page) == page, "run: python docs/list_modules.py"
+
+
+def test_the_schema_page_lists_every_column_in_order():
+    from stacchip_osml.index import CHIP_SCHEMA
+
+    text = (ROOT / "docs" / "schema.md").read_text()
+    table = text.split("## Columns of a chip")[1].split("## Order")[0]
+    listed = [
+        name for line in table.splitlines() if line.startswith("| `") for name in NAME.findall(line.split("|")[1])
+    ]
+
+    assert listed == CHIP_SCHEMA.names
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = (ROOT / "docs" / "index.md").read_text().split("```{toctree}")[1]
+    names = {line.strip() for line in contents.splitlines()}
+
+    assert {page.stem for page in PAGES if page.parent.name == "docs"} - {"index"} <= names
