@@ -30,6 +30,7 @@ def chip_to_item(
     transform: Sequence[float] | None = None,
     crs: str | None = None,
     source_href: str | None = None,
+    collection_href: str = "./collection.json",
     source_properties: Mapping[str, Any] | None = None,
     assets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def chip_to_item(
         transform: affine a b c d e f, chip corner (col, row) → CRS (x, y).
         crs: ``EPSG:n`` or WKT2; None in sensor geometry.
         source_href: where the source item is.
+        collection_href: where the collection is; the specification wants a link wherever a collection is named.
         source_properties: the source item's own properties, of which the interval is kept.
         assets: files written for this chip, if any.
 
@@ -79,9 +81,8 @@ def chip_to_item(
     if source_href:
         document["links"].append({"rel": "derived_from", "href": source_href, "type": "application/geo+json"})
     if collection:
-        # The specification asks for a link wherever a collection is named; the index is where it lies.
         document["collection"] = collection
-        document["links"].append({"rel": "collection", "href": "./collection.json", "type": "application/json"})
+        document["links"].append({"rel": "collection", "href": collection_href, "type": "application/json"})
     return document
 
 
