@@ -30,6 +30,7 @@ from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import Locator
 from stacchip_osml.geometry.outline import SNAP, ring_geometry
 from stacchip_osml.geometry.rings import (
+    EDGE_DEGREES,
     Rings,
     chip_window,
     choose_segments,
@@ -128,7 +129,12 @@ def _outline(locate: Locator, window: PixelWindow, *, level: int) -> shapely.Pol
     segments, _ = choose_segments(surface, grid, polar=True)
     rings = Rings(*(np.stack(part) for part in ring_vertices(surface, grid, segments)))
     require_finite(rings, grid)
-    return ring_geometry(rings.lon[:, 0, 0], rings.lat[:, 0, 0], continuous=surface.continuous)
+    outline = ring_geometry(rings.lon[:, 0, 0], rings.lat[:, 0, 0], continuous=surface.continuous)
+    if not surface.continuous:
+        lon, lat = locate([window.x + window.width / 2], [window.y + window.height / 2])
+        if not shapely.distance(outline, shapely.Point(lon[0], lat[0])) < EDGE_DEGREES:
+            raise ItemError(f"{window} has no footprint: its edges do not tell which side of them it covers")
+    return outline
 
 
 def _single(window: PixelWindow, level: int) -> ChipGrid:

@@ -197,7 +197,7 @@ def require_finite(rings: Rings, grid: ChipGrid) -> None:
     bad = ~(np.isfinite(rings.lon).all(axis=0) & np.isfinite(rings.lat).all(axis=0))
     row, col = (int(axis[0]) for axis in np.nonzero(bad))
     raise ItemError(
-        f"{chip_window(grid, row, col)} has no place on the ground: its corners are outside the CRS's domain"
+        f"{chip_window(grid, row, col)} has no place on the ground: its edges leave the domain of its CRS or model"
     )
 
 

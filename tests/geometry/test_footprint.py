@@ -319,6 +319,13 @@ def test_a_chip_outside_the_domain_of_its_crs_is_refused_by_name():
         chip_footprints(chip_grid(ImageSize(12, 4), GridSpec.of(2)), locate)
 
 
+def test_an_image_that_holds_both_poles_is_refused_rather_than_turned_inside_out():
+    locate = AffineLocator((4e6, 0, -10e6, 0, -4e6, 20e6), "+proj=tmerc +lat_0=0 +lon_0=0 +ellps=WGS84")
+
+    with pytest.raises(ItemError, match="its edges do not tell which side of them it covers"):
+        image_outline(ImageSize(5, 10), locate)
+
+
 def test_grids_worked_on_in_blocks_give_the_same_as_in_one(monkeypatch):
     for name in ("UTM 1 over the antimeridian", "polar stereographic north, pole inside"):
         grid, locate = make(name)
