@@ -24,6 +24,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -595,10 +596,18 @@ def _crs_text(crs: CRS | None) -> str | None:
     """Write a CRS as ``EPSG:n`` where that is exactly what it is, else as WKT2."""
     if not crs:
         return None
-    code = crs.to_epsg(confidence_threshold=100)
-    if code is not None and CRS.from_epsg(code) == crs:
+    code = _epsg_code(crs.wkt)
+    if code is not None:
         return f"EPSG:{code}"
     try:
         return str(crs.to_wkt(version="WKT2_2019"))
     except CRSError:
         return str(crs.wkt)  # engineering and incomplete systems have no WKT2
+
+
+@lru_cache(maxsize=1024)
+def _epsg_code(wkt: str) -> int | None:
+    """Find the EPSG code that a CRS is certain to be; slow (15 ms), and the same for all images of a collection."""
+    crs = CRS.from_wkt(wkt)
+    code: int | None = crs.to_epsg(confidence_threshold=100)
+    return code if code is not None and CRS.from_epsg(code) == crs else None

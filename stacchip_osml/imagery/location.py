@@ -162,7 +162,7 @@ def _total_size(answer: Any) -> int | None:
 
 
 def _store_head(url: str) -> tuple[bytes, int | None]:
-    from obstore.exceptions import BaseError, NotFoundError  # noqa: PLC0415 - only remote reads need it
+    from obstore.exceptions import BaseError, NotFoundError
 
     key = urlsplit(url).path.lstrip("/")
     try:
@@ -176,7 +176,7 @@ def _store_head(url: str) -> tuple[bytes, int | None]:
 
 def _store(url: str) -> Any:
     """Open the object store of a URL, with the settings that GDAL reads from the environment too."""
-    from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415
+    from obstore.store import AzureStore, GCSStore, S3Store
 
     scheme, bucket = urlsplit(url).scheme, urlsplit(url).netloc
     retry: Any = {"max_retries": ATTEMPTS - 1}

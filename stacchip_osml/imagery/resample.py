@@ -198,9 +198,12 @@ def _area_taps(start: float, step: float, count: int, limit: int) -> _Taps:
 
 
 def _copied(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, Mask]:
-    place = np.ix_(range(len(source.pixels)), down.index[0], across.index[0])
     inside = (down.weight[0] > 0)[:, None] & (across.weight[0] > 0)
-    return source.pixels[place], source.mask[place] & inside
+    pixels, mask = (
+        _picked(_picked(values, down.index[0], axis=1), across.index[0], axis=2)
+        for values in (source.pixels, source.mask)
+    )
+    return pixels.copy(), mask & inside
 
 
 def _weighed(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, Mask]:
@@ -238,7 +241,8 @@ def _picked(values: Pixels, index: Ints, *, axis: int) -> Pixels:
         evenly = slice(int(index[0]), int(index[-1]) + 1, int(gaps[0]))
         view: Pixels = values[(slice(None),) * axis + (evenly,)]
         return view
-    return np.take(values, index, axis=axis)
+    # All indices are inside; `clip` spares numpy from checking each.
+    return np.take(values, index, axis=axis, mode="clip")
 
 
 def _as_stored(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
