@@ -32,7 +32,9 @@ PIXEL_SCALE, TIEPOINT, TRANSFORMATION = 33550, 33922, 34264
 KEY_DIRECTORY, DOUBLE_PARAMS, ASCII_PARAMS = 34735, 34736, 34737
 USER_DEFINED = 32767
 DEGREE, METRE = 9102, 9001
-TO_WGS84 = 2062
+TO_WGS84, VERTICAL = 2062, 4096
+NAMES_AGREE = 90
+"""PROJ's confidence that not only the numbers but the names are those of the EPSG entry; an unknown datum has none."""
 
 # geo keys of projection parameters, by the standard's names
 STD_PARALLEL_1, STD_PARALLEL_2 = 3078, 3079
@@ -181,7 +183,7 @@ def _crs_tags(text: str) -> Tags:
         horizontal, *rest = crs.sub_crs_list
         if len(rest) != 1 or (code := _exact_code(rest[0])) is None:
             raise _refusal(crs, "its vertical part has no EPSG code")
-        keys.entries[4096] = code
+        keys.entries[VERTICAL] = code
         crs = horizontal
     if crs.is_bound:
         crs = _unbound(keys, crs)
@@ -200,6 +202,13 @@ def _unbound(keys: _Keys, crs: pyproj.CRS) -> pyproj.CRS:
 
 
 def _add_horizontal(keys: _Keys, crs: pyproj.CRS) -> None:
+    if len(crs.axis_info) == 3 and not crs.is_geocentric:
+        # a CRS with ellipsoidal height goes in two: its plane, and itself as the vertical one
+        code = _exact_code(crs)
+        crs = crs.to_2d()
+        if code is None or _exact_code(crs) is None:
+            raise _refusal(crs, "it has a height axis and no EPSG code")
+        keys.entries[VERTICAL] = code
     code = _exact_code(crs)
     if crs.is_projected:
         keys.entries[1024] = 1
@@ -216,7 +225,7 @@ def _add_horizontal(keys: _Keys, crs: pyproj.CRS) -> None:
 
 def _exact_code(crs: pyproj.CRS) -> int | None:
     """Give the EPSG code of a CRS that is that entry; the axes' order is not GeoTIFF's to say."""
-    code = crs.to_epsg(min_confidence=70)
+    code = crs.to_epsg(min_confidence=NAMES_AGREE)
     if code is None or not 1024 <= code < USER_DEFINED:
         return None
     return code if crs.equals(pyproj.CRS.from_epsg(code), ignore_axis_order=True) else None

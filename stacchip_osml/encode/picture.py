@@ -108,9 +108,9 @@ WAY_OUT = "apply a processing chain that makes a picture, or pass display=True"
 def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
     pixels = chip.pixels
     colors = chip.mask[:-1] if has_alpha else chip.mask
-    valid = colors.all(axis=0)
-    if mask == "ignore" or (valid.all() and (has_alpha or mask == "auto")):
+    if mask == "ignore" or ((has_alpha or mask == "auto") and colors.all()):
         return interleaved(pixels)
+    valid = colors.all(axis=0)
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
     alpha = np.where(valid, stored, np.zeros((), pixels.dtype))
     return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]))

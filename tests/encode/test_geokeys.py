@@ -12,6 +12,7 @@ CODES = [
     4326,
     4258,
     4979,
+    8254,
     4807,
     32633,
     32733,
@@ -65,6 +66,7 @@ WITHOUT_CODE = [
     "+proj=gnom +lat_0=90",
     "+proj=eqearth",
     "+proj=geos +h=35785831 +lon_0=0",
+    "+proj=utm +zone=25 +south +ellps=GRS80 +towgs84=0,0,0",
     "+proj=longlat +R=1737400",
     "+proj=longlat +a=6378000 +rf=299",
     "+proj=longlat +ellps=bessel +towgs84=1,2,3",
@@ -93,6 +95,12 @@ def test_a_crs_without_code_reads_back_as_the_same_crs(text, as_wkt):
     assert pyproj.CRS.from_wkt(got.to_wkt()).equals(want, ignore_axis_order=True)
     if not want.is_geographic:  # rasterio also compares the axes' order, which GeoTIFF does not hold
         assert got == rasterio.crs.CRS.from_user_input(text)
+
+
+def test_an_unknown_datum_is_not_given_the_name_of_a_known_one():
+    got = crs_read_back("+proj=utm +zone=25 +south +ellps=GRS80")
+    assert got.to_epsg(confidence_threshold=90) is None
+    assert "SIRGAS" not in got.to_wkt()
 
 
 def test_a_vertical_crs_is_kept():
