@@ -29,6 +29,7 @@ EDGE_DEGREES = 1e-7
 """The same in degrees (about 1 cm): below this no vertices are added."""
 
 _MOST_SEGMENTS = 64
+_LEAST_ROUND = 8  # of a chip that may go round a pole, or round the Earth
 _SAMPLES = 5  # chips an axis on which segments are chosen
 _KEPT = 1024  # chips of the longest axis whose edges are kept: bounds the memory
 _MARGIN = 0.8  # of the allowed distance, as the sample may miss the worst chip
@@ -109,6 +110,10 @@ def choose_segments(surface: Surface, grid: ChipGrid, *, polar: bool = False) ->
     mirrored = _is_mirrored(surface, rings)
     if surface.straight:
         return 1, mirrored
+    if polar and not surface.continuous:  # enough that a step of more than half a turn is a jump
+        segments = _LEAST_ROUND
+        rings = Rings(*(np.stack(part) for part in ring_vertices(surface, sample, 2 * segments)))
+        require_finite(rings, sample)
     while segments < _MOST_SEGMENTS:
         if not surface.continuous:
             rings = Rings(unwrapped(rings.lon), rings.lat)

@@ -366,6 +366,16 @@ def test_the_outline_of_a_whole_turn_is_one_polygon_wherever_it_begins(left):
     assert outline.equals(shapely.box(-180, -10, 180, 90))
 
 
+@pytest.mark.parametrize("chip", [50, 25, 10])
+def test_mercator_nearly_to_the_poles_and_nearly_round_the_earth_keeps_its_width(chip):
+    locate = AffineLocator((801_492.645, 0, -20037508.342789244, 0, -1059634.016, 26491625.38), "EPSG:3857")
+    shapes = polygons(chip_footprints(chip_grid(ImageSize(50, 50), GridSpec.of(chip)), locate))
+
+    outline = image_outline(ImageSize(50, 50), locate)
+    assert outline.bounds == pytest.approx((-180, -88.2, 179.9965, 88.2), abs=1e-3)
+    assert shapely.area(shapes).sum() == pytest.approx(360 * 176.4, rel=1e-3)
+
+
 def test_bounds_are_planar_where_nothing_crosses_the_antimeridian():
     assert bounds_of(shapely.box(1, 2, 3, 4)) == (1, 2, 3, 4)
     assert bounds_of(shapely.MultiPolygon([shapely.box(-180, 0, -170, 1), shapely.box(20, 0, 30, 1)])) == (
