@@ -1,7 +1,10 @@
 """Small documents of our own, and the folder of real ones where it exists."""
 
 import copy
+import http.server
+import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,51 @@ def real_documents():
     if not (root / "stac").is_dir():
         pytest.skip("the folder of real documents is not here")
     return root
+
+
+class Served:
+    """A real HTTP server of a few JSON answers, which remembers what it was asked."""
+
+    def __init__(self, answers):
+        self.asked = []
+        served = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(b"")
+
+            def do_POST(self):
+                self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+            def answer(self, body):
+                served.asked.append(self.path)
+                given = answers.get(self.path.split("?")[0])
+                given = given(self.path, json.loads(body or b"{}")) if callable(given) else given
+                data = given if isinstance(given, bytes) else json.dumps(given).encode()
+                self.send_response(404 if given is None else 200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.httpd.server_port}"
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def serve():
+    """Start servers; all are stopped after the test."""
+    servers = []
+
+    def start(answers):
+        servers.append(Served(answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.httpd.shutdown()
+        server.httpd.server_close()
