@@ -1,0 +1,232 @@
+"""``index build``: from items to a saved index."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stacchip_osml.app.options import BOX, LEVELS, NAMES, QUALITY, SIZE, debug_option, json_option
+from stacchip_osml.app.output import emit_json, note, print_table, progress_bar
+from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
+from stacchip_osml.app.texts import FOUND
+
+if TYPE_CHECKING:
+    from stacchip_osml.errors import ChipError
+    from stacchip_osml.index import Indexer
+
+__all__ = ["build_command"]
+
+SHOWN_PROBLEMS = 10
+REMOTE = ("http://", "https://")
+
+
+@click.command("build")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("out")
+@click.option("--chip-size", type=SIZE, default="256", show_default=True, help="Pixels of the chip's level.")
+@click.option("--assets", type=NAMES, help="Assets to cut together, in band order.  [default: every image]")
+@click.option("--reference", metavar="KEY", help="Asset whose pixels windows count.  [default: the finest]")
+@click.option("--levels", type=LEVELS, default="0", show_default=True, help="Pyramid levels; 0 is full resolution.")
+@click.option("--stride", type=SIZE, help="Step between chips.  [default: the chip size]")
+@click.option(
+    "--edges", type=click.Choice(["drop", "partial", "pad", "shift"]), default="drop", show_default=True,
+    help="What becomes of chips that do not fit at the image's edge.",
+)  # fmt: skip
+@click.option(
+    "--anchor", type=click.Choice(["image", "crs"]), default="image", show_default=True,
+    help="crs: chips of different dates get the same bounds.",
+)  # fmt: skip
+@click.option(
+    "--resampling", multiple=True, metavar="METHOD|KEY=METHOD",
+    help="auto, nearest, bilinear or area: for all assets, or (repeated) by asset.",
+)  # fmt: skip
+@click.option("--quality", type=QUALITY, help="Band that gives nodata and cloud fractions.")
+@click.option("--max-nodata", type=click.FloatRange(0, 1), default=1.0, help="Leave out chips above; needs --quality.")
+@click.option("--scale-offset", is_flag=True, help="Chips hold physical values (float), by each band's scale, offset.")
+@click.option("--alternate", metavar="NAME", help="Prefer this alternate href of assets, such as s3.")
+@click.option("--root", "roots", multiple=True, metavar="DIR", help="Folder that assets may lie under; repeatable.")
+@click.option(
+    "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
+    help="skip: leave out items that cannot be indexed, list them, and exit with 1.",
+)  # fmt: skip
+@click.option("--no-read-headers", is_flag=True, help="Open no image for facts that its item lacks.")
+@click.option("--dry-run", is_flag=True, help="Show items and their chips; write nothing.")
+@force_option
+@click.option("--collections", type=NAMES, help="API search: collections.")
+@click.option("--bbox", type=BOX, help="API search: box, degrees.")
+@click.option("--datetime", metavar="TIME", help="API search: a moment or interval such as 2024-05-01/..")
+@click.option("--query", metavar="JSON", help="API search: conditions of the query extension.")
+@click.option("--filter", "filter_", metavar="CQL2", help="API search: CQL2 text, or CQL2 JSON.")
+@click.option("--max-items", type=click.IntRange(1), metavar="N", help="API search: at most this many items.")
+@json_option
+@debug_option
+@click.pass_context
+def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **options: Any) -> None:
+    """Index the chips of every SOURCE into OUT: a .parquet file, or a directory.
+
+    SOURCE is a path or URL of a STAC item, item collection, catalog or
+    collection, a stac-geoparquet table, an image, a folder of any of these, or
+    a STAC API together with search options.
+    """
+    search = _search(sources, options)
+    settings = _settings(options, search)
+    if not options["dry_run"]:
+        require_free(out, force=options["force"])
+    started = time.perf_counter()
+    with progress_bar(total=None, what="items") as bar:
+
+        def step(_: str, chips: int) -> None:
+            bar.set_postfix_str(f"{chips:,} chips", refresh=False)
+            bar.update()
+
+        indexer = _indexer(sources, settings, step)
+        if options["dry_run"]:
+            planned = [_planned(plan, grids) for plan, grids in indexer.plan()]
+        else:
+            index = indexer.create_index()
+    problems = indexer.problems
+    if options["dry_run"]:
+        _say_plan(planned, problems, as_json=options["as_json"])
+    else:
+        _require_something(index.items, problems)
+        summary = save_index(index, out)
+        seconds = time.perf_counter() - started
+        if options["as_json"]:
+            emit_json({"path": out, "seconds": seconds, "summary": summary.to_json(), "problems": _told(problems)})
+        else:
+            say_saved(summary)
+            _say_problems(problems)
+        if not summary.chips:
+            note("note: the index has no chips: images smaller than a chip need --edges partial, pad or shift")
+    if problems:
+        ctx.exit(FOUND)
+
+
+def _settings(options: Mapping[str, Any], search: dict[str, Any] | None) -> dict[str, Any]:
+    """Turn options into arguments of the Indexer."""
+    direct = ("chip_size", "assets", "reference", "levels", "stride", "edges", "anchor", "max_nodata", "alternate")
+    settings = {name: options[name] for name in (*direct, "on_error")}
+    settings["resampling"] = _resampling(options["resampling"])
+    settings["roots"] = list(options["roots"]) or None
+    settings["read_headers"] = not options["no_read_headers"]
+    settings["search"] = search
+    settings["quality"] = options["quality"]
+    if options["max_nodata"] < 1 and options["quality"] is None:
+        raise click.UsageError("--max-nodata needs --quality: without it no nodata fraction is computed")
+    settings["scale_offset"] = options["scale_offset"]
+    return settings
+
+
+def _indexer(sources: Sequence[str], settings: dict[str, Any], step: Callable[[str, int], None]) -> Indexer:
+    from stacchip_osml.chain import RAW, scale_offset_step
+    from stacchip_osml.index import Indexer
+    from stacchip_osml.index.statistics import preset
+
+    wanted = dict(settings)
+    wanted["chain"] = [scale_offset_step()] if wanted.pop("scale_offset") else RAW
+    if wanted["quality"] is not None:
+        name, asset, level = wanted["quality"]
+        wanted["quality"] = preset(name, asset=asset, level=level)
+    return Indexer(list(sources) if len(sources) > 1 else sources[0], progress=step, **wanted)
+
+
+def _resampling(texts: Sequence[str]) -> dict[str, str] | str | None:
+    """Parse ``METHOD`` or several ``KEY=METHOD``."""
+    methods: dict[str, str] = {}
+    for text in texts:
+        key, equals, method = text.rpartition("=")
+        if not equals:
+            if len(texts) > 1:
+                raise click.UsageError("--resampling: either one METHOD for all assets, or KEY=METHOD for each")
+            return text
+        if not key or key in methods:
+            raise click.UsageError(f"--resampling {text!r}: expected KEY=METHOD, each KEY once")
+        methods[key] = method
+    return methods or None
+
+
+def _search(sources: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Collect the parameters of an API search; None where none is asked for."""
+    search = {name: options[name] for name in ("collections", "bbox", "datetime", "max_items") if options[name]}
+    if options["query"]:
+        search["query"] = _json("--query", options["query"])
+    if options["filter_"]:
+        search |= _filter(options["filter_"])
+    local = [source for source in sources if not source.lower().startswith(REMOTE)]
+    if search and local:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in search if name not in ("filter_lang", "method"))
+        raise click.UsageError(f"{named} would search a STAC API, and {local[0]!r} is none; query the index instead")
+    return search or None
+
+
+def _filter(text: str) -> dict[str, Any]:
+    """Send CQL2 as it was given: JSON in the body, text in the URL."""
+    if text.lstrip().startswith("{"):
+        return {"filter": _json("--filter", text), "filter_lang": "cql2-json"}
+    return {"filter": text, "filter_lang": "cql2-text", "method": "GET"}
+
+
+def _json(option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"{option} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise click.UsageError(f"{option} must be a JSON object")
+    return value
+
+
+def _planned(plan: Any, grids: Sequence[Any]) -> dict[str, Any]:
+    grid = plan.grid
+    return {
+        "collection": grid.collection,
+        "item_id": grid.item_id,
+        "assets": list(grid.assets),
+        "reference": grid.reference.asset_key,
+        "size": list(grid.reference.size),
+        "chips": {chips.level: len(chips) for chips in grids},
+    }
+
+
+def _say_plan(planned: list[dict[str, Any]], problems: Sequence[ChipError], *, as_json: bool) -> None:
+    total = sum(sum(item["chips"].values()) for item in planned)
+    if as_json:
+        emit_json({"items": planned, "chips": total, "problems": _told(problems)})
+        return
+    rows = (
+        [
+            item["collection"],
+            item["item_id"],
+            ",".join(item["assets"]),
+            f"{item['reference']} {item['size'][0]}x{item['size'][1]}",
+            ", ".join(f"{level}: {count:,}" for level, count in item["chips"].items()),
+        ]
+        for item in planned
+    )
+    print_table(["collection", "item", "assets", "reference", "chips by level"], rows)
+    click.echo(f"{total:,} chips from {len(planned):,} items; nothing was written")
+    _say_problems(problems)
+
+
+def _require_something(items: Mapping[Any, Any], problems: Sequence[ChipError]) -> None:
+    """Write no index of nothing when every item was refused."""
+    if not items and problems:
+        raise type(problems[0])(f"none of {len(problems)} items could be indexed; the first: {problems[0]}")
+
+
+def _say_problems(problems: Sequence[ChipError]) -> None:
+    if not problems:
+        return
+    note(f"{len(problems):,} left out:")
+    for problem in problems[:SHOWN_PROBLEMS]:
+        note(f"  {problem}")
+    if len(problems) > SHOWN_PROBLEMS:
+        note(f"  … {len(problems) - SHOWN_PROBLEMS:,} more; --json lists all")
+
+
+def _told(problems: Sequence[ChipError]) -> list[dict[str, str]]:
+    return [{"error": type(problem).__name__, "message": str(problem)} for problem in problems]

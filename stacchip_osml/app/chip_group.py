@@ -1,0 +1,272 @@
+"""``chip``: cut chips to files, or show them on a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
+from stacchip_osml.app.saving import force_option, require_free
+from stacchip_osml.app.selection import Selection, selection_options
+from stacchip_osml.app.texts import FOUND
+
+if TYPE_CHECKING:
+    from stacchip_osml.encode import Chip
+    from stacchip_osml.errors import ChipError
+    from stacchip_osml.load import Chipper
+
+__all__ = ["chip_group"]
+
+SHOWN_FAILURES = 10
+SHEET_CHIPS = 100
+"""Chips of a sheet where the caller names no number."""
+FORMATS = {"geotiff": "geotiff", "tif": "geotiff", "png": "png", "jpeg": "jpeg", "jpg": "jpeg"}
+
+on_error_option = click.option(
+    "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
+    help="skip: go on after a chip that cannot be cut, count it, and exit with 1.",
+)  # fmt: skip
+
+
+@click.group("chip")
+def chip_group() -> None:
+    """Cut chips to image files, or show them on a contact sheet."""
+
+
+@chip_group.command("cut")
+@click.argument("index")
+@click.argument("outdir")
+@selection_options
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="geotiff", show_default=True)
+@click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
+@click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `index info` lists them.")
+@on_error_option
+@click.option("--dry-run", is_flag=True, help="Name the files that would be written; read and write no pixel.")
+@json_option
+@debug_option
+@click.pass_context
+def cut_command(
+    ctx: click.Context,
+    *,
+    index: str,
+    outdir: str,
+    selection: Selection,
+    format_: str,
+    display: bool,
+    chain: str | None,
+    on_error: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Write chips of INDEX as image files into the folder OUTDIR.
+
+    A file is named after its chip's id, made safe: whatever an id says, the
+    file lies directly in OUTDIR and each chip has its own. A chip without any
+    pixel in its source (sparse) gives no file.
+    """
+    kind = FORMATS[format_]
+    if display and kind == "geotiff":
+        raise click.UsageError("--display makes pictures; it needs --format png or jpeg")
+    folder = Path(outdir)
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"{outdir} is a file, not a folder")
+    from stacchip_osml.encode import image_format
+    from stacchip_osml.load import Chipper
+
+    whole = Chipper(index)
+    if chain is not None:
+        whole.index.chains[chain]  # an unknown chain is one error, not one a chip
+    chipper = Chipper(selection.of(whole.index))
+    names = _names(chipper, chain=chain, suffix=image_format(kind).extensions[0])
+    if dry_run:
+        _say_dry([folder / name for name in names], as_json=as_json)
+        return
+    options = {"display": True} if display else {}
+    written: list[Path] = []
+    failures: list[tuple[str, ChipError]] = []
+    sparse = 0
+    for name, data in _encoded(
+        chipper, names, kind, chain=chain, on_error=on_error, failures=failures, options=options
+    ):
+        if data is None:
+            sparse += 1
+        else:
+            written.append(_write(folder, name, data))
+    _say_cut(written, sparse=sparse, failures=failures, folder=folder, as_json=as_json)
+    if failures:
+        ctx.exit(FOUND)
+
+
+def _names(chipper: Chipper, *, chain: str | None, suffix: str) -> Iterator[str]:
+    """Give the file name of each chip; another chain than the row's own is another file."""
+    from stacchip_osml.encode import safe_name
+
+    for row in _rows(chipper):
+        text = str(row["id"]) if chain is None or chain == row["chain"] else f"{row['id']}\0{chain}"
+        yield safe_name(text, suffix=suffix)
+
+
+def _rows(chipper: Chipper) -> Iterator[dict[str, Any]]:
+    for first in range(0, len(chipper), 1024):
+        yield from chipper.index.rows(range(first, min(first + 1024, len(chipper))))
+
+
+def _encoded(
+    chipper: Chipper,
+    names: Iterator[str],
+    kind: str,
+    *,
+    chain: str | None,
+    on_error: str,
+    failures: list[tuple[str, ChipError]],
+    options: dict[str, Any],
+) -> Iterator[tuple[str, bytes | None]]:
+    from stacchip_osml.errors import ChainError, EncodeError, ItemError, LimitError, ReadError, WindowError
+
+    with progress_bar(total=len(chipper), what="chips") as bar:
+        for position, name in enumerate(names):
+            try:
+                data = chipper.encode(position, format=kind, chain=chain, **options)
+            except (ChainError, EncodeError, ItemError, LimitError, ReadError, WindowError) as error:
+                if on_error == "raise":
+                    raise
+                failures.append((str(chipper.index.row(position)["id"]), error))
+            else:
+                yield name, data
+            bar.update()
+
+
+def _write(folder: Path, name: str, data: bytes) -> Path:
+    from stacchip_osml.encode.names import write_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / name, data)
+    return folder / name
+
+
+def _say_dry(paths: list[Path], *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"would_write": [str(path) for path in paths]})
+        return
+    for path in paths:
+        click.echo(one_line(str(path)))
+    note(f"{len(paths):,} files; nothing was written")
+
+
+def _say_cut(
+    written: list[Path], *, sparse: int, failures: list[tuple[str, ChipError]], folder: Path, as_json: bool
+) -> None:
+    if as_json:
+        failed = [{"id": chip, "error": type(error).__name__, "message": str(error)} for chip, error in failures]
+        emit_json({"written": [str(path) for path in written], "sparse": sparse, "failed": failed})
+        return
+    click.echo(f"{len(written):,} written to {one_line(str(folder))}, {sparse:,} sparse, {len(failures):,} failed")
+    for chip, error in failures[:SHOWN_FAILURES]:
+        note(f"  {chip}: {error}")
+    if len(failures) > SHOWN_FAILURES:
+        note(f"  … {len(failures) - SHOWN_FAILURES:,} more; --json lists all")
+
+
+@chip_group.command("sheet")
+@click.argument("index")
+@click.argument("out")
+@selection_options
+@click.option("--columns", type=click.IntRange(1), metavar="N", help="Chips a row.  [default: a little wide]")
+@click.option("--size", type=click.IntRange(8, 4096), default=128, show_default=True, help="Longest side, pixels.")
+@click.option(
+    "--stretch", type=click.Choice(["chip", "sheet"]), default="chip", show_default=True,
+    help="Brightness by each chip's own values, or the same for all.",
+)  # fmt: skip
+@click.option("--labels", type=click.Choice(["grid", "item", "id", "none"]), default="grid", show_default=True)
+@on_error_option
+@force_option
+@json_option
+@debug_option
+@click.pass_context
+def sheet_command(
+    ctx: click.Context,
+    *,
+    index: str,
+    out: str,
+    selection: Selection,
+    columns: int | None,
+    size: int,
+    stretch: str,
+    labels: str,
+    on_error: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Draw chips of INDEX side by side into OUT, a PNG picture.
+
+    Without --rows, --sample or --limit, the first 100. Labels: grid column
+    and row with the date, the item, or the id. Sparse chips are hatched.
+    """
+    require_free(out, force=force)
+    if Path(out).suffix.lower() != ".png":
+        raise click.UsageError("OUT is written as PNG: its name must end in .png")
+    from stacchip_osml.encode import contact_sheet
+    from stacchip_osml.load import Chipper
+
+    whole = Chipper(index)
+    chosen = selection.of(whole.index)
+    if not len(chosen):
+        raise click.UsageError("no chip was chosen: there is nothing to draw")
+    shown = chosen if selection.is_bounded else chosen.head(SHEET_CHIPS)
+    chipper = Chipper(shown)
+    failures: list[tuple[str, ChipError]] = []
+    chips, texts = _cut_for_sheet(chipper, labels, on_error, failures)
+    picture = contact_sheet(
+        chips, columns=columns, size=size, stretch=stretch, labels=[] if labels == "none" else texts
+    )
+    path = Path(out)
+    _write(path.parent, path.name, picture)
+    if as_json:
+        failed = [{"id": chip, "error": type(error).__name__, "message": str(error)} for chip, error in failures]
+        sparse = sum(chip is None for chip in chips) - len(failures)
+        emit_json({"path": out, "chips": len(chips), "chosen": len(chosen), "sparse": sparse, "failed": failed})
+    else:
+        rest = "" if len(shown) == len(chosen) else f" of {len(chosen):,}; --limit or --sample chooses others"
+        click.echo(f"{one_line(out)}: {len(chips):,} chips{rest}")
+        for chip, error in failures:
+            note(f"  {chip}: {error}")
+    if failures:
+        ctx.exit(FOUND)
+
+
+def _cut_for_sheet(
+    chipper: Chipper, labels: str, on_error: str, failures: list[tuple[str, ChipError]]
+) -> tuple[list[Chip | None], list[str]]:
+    from stacchip_osml.errors import ReadError
+
+    chips: list[Chip | None] = []
+    texts: list[str] = []
+    with progress_bar(total=len(chipper), what="chips") as bar:
+        for position, row in enumerate(_rows(chipper)):
+            text = sheet_label(row, labels)
+            try:
+                chips.append(chipper[position])
+            except ReadError as error:
+                if on_error == "raise":
+                    raise
+                failures.append((str(row["id"]), error))
+                chips.append(None)
+                text = f"failed {text}"
+            texts.append(text)
+            bar.update()
+    return chips, texts
+
+
+def sheet_label(row: dict[str, Any], labels: str) -> str:
+    """Give a chip's label: its place in the grid and date, its item, or its id."""
+    if labels in ("id", "item"):
+        return str(row["id" if labels == "id" else "item_id"])
+    moment = row["datetime"]
+    parts = [f"{row['grid_col']},{row['grid_row']}", "" if moment is None else f"{moment:%Y-%m-%d}"]
+    if row["level"]:
+        parts.append(f"L{row['level']}")
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,116 @@
+"""The command line's root: which commands there are, and what a failure becomes.
+
+Rules: a command's module is imported when that command is used, and no module
+of this room imports a library of data or imagery before a command runs; every
+failure is one line on stderr and an exit code of ``EXIT_CODES``; results go to
+stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from stacchip_osml import __version__
+from stacchip_osml.app.output import one_line
+from stacchip_osml.app.texts import DEBUG, EXIT_EPILOG, INTERRUPTED, PIPE_CLOSED, failure
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "index": "stacchip_osml.app.index_group:index_group",
+    "chip": "stacchip_osml.app.chip_group:chip_group",
+    "explain": "stacchip_osml.app.explain:explain_command",
+    "demo": "stacchip_osml.app.demo:demo_command",
+}
+"""Command name → module and object."""
+
+
+class Root(click.Group):
+    """The root group: loads commands on use, and turns failures into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name the commands in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a failure ends in its exit code."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+            raise
+        except BrokenPipeError:
+            # whoever read the output has enough; the interpreter's own flush at exit must stay quiet too
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(PIPE_CLOSED) from None
+        except Exception as error:  # the outermost boundary: reported, never carried on from
+            raise click.exceptions.Exit(_report(error, debug=bool(ctx.meta.get(DEBUG)))) from None
+        return result
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: ARG002 - this group always reports itself
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Parse the arguments, run, and exit."""
+        try:
+            result = super().main(
+                args,
+                prog_name or "stacchip-osml",
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            )
+        except click.Abort:
+            click.echo("error: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except click.ClickException as error:
+            sys.exit(_report(error, debug=False))
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    """Say in one line what went wrong; give the exit code."""
+    text, code = failure(error)
+    if debug:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    click.echo(f"error: {one_line(text)}", err=True)
+    return code
+
+
+CONTEXT: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(cls=Root, context_settings=dict(CONTEXT), epilog=EXIT_EPILOG)
+@click.version_option(__version__, "--version", prog_name="stacchip-osml", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Index every chip that a STAC catalog could yield; cut the pixels of any row on demand."""
+    if debug:
+        ctx.meta[DEBUG] = True
+
+
+def main() -> None:
+    """Run the command line; the entry point of ``stacchip-osml``."""
+    cli()

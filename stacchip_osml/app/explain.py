@@ -1,0 +1,61 @@
+"""``explain``: what cutting some rows would read, without reading a pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.output import emit_json, note, print_table, size_text
+from stacchip_osml.app.selection import Selection, selection_options
+
+__all__ = ["explain_command"]
+
+EXPLAINED_CHIPS = 100
+"""Rows where the caller names no number."""
+
+
+@click.command("explain")
+@click.argument("index")
+@selection_options
+@json_option
+@debug_option
+def explain_command(index: str, selection: Selection, as_json: bool) -> None:
+    """Say what cutting chips of INDEX would read: files, stored levels, windows, blocks, bytes.
+
+    Opens image headers; reads no pixel. Without --rows, --sample or --limit,
+    the first 100 of what is chosen.
+    """
+    from stacchip_osml.load import Chipper
+
+    whole = Chipper(index)
+    chosen = selection.of(whole.index)
+    shown = chosen if selection.is_bounded else chosen.head(EXPLAINED_CHIPS)
+    chips = Chipper(shown).explain(range(len(shown)))
+    totals = _totals(chips)
+    if as_json:
+        emit_json({"chosen": len(chosen), "chips": chips, "totals": totals})
+        return
+    heads = ["chip", "asset", "file", "stored as", "level", "x", "y", "width", "height", "resampling", "blocks"]
+    print_table([*heads, "decoded"], (_line(chip, read) for chip in chips for read in chip["reads"]))
+    click.echo(
+        f"{totals['chips']:,} chips: {totals['reads']:,} reads of {totals['files']:,} files, {totals['blocks']:,} "
+        f"blocks, {size_text(totals['decoded_bytes'])} decoded for {size_text(totals['pixel_bytes'])} of pixels"
+    )
+    if len(chosen) > len(shown):
+        note(f"{len(chosen) - len(shown):,} of {len(chosen):,} chips are not shown; --limit shows more")
+
+
+def _line(chip: dict[str, Any], read: dict[str, Any]) -> list[Any]:
+    stored = f"{read['reader']} {read['compression'] or 'none'}"
+    resampling = read["resampling"] or "-"
+    place = [chip["id"], read["asset"], read["file"], stored, read["stored_level"], *read["window"]]
+    return [*place, resampling, read["blocks"], size_text(read["decoded_bytes"])]
+
+
+def _totals(chips: list[dict[str, Any]]) -> dict[str, int]:
+    """Sum over chips: a block that several chips share counts for each of them."""
+    reads = [read for chip in chips for read in chip["reads"]]
+    sums = {name: sum(read[name] for read in reads) for name in ("blocks", "decoded_bytes", "pixel_bytes")}
+    return {"chips": len(chips), "reads": len(reads), "files": len({read["file"] for read in reads}), **sums}

@@ -1,0 +1,97 @@
+"""``index``: merge, look into and check chip indexes; building and querying have files of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from stacchip_osml.app.build import build_command
+from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.output import emit_json, one_line
+from stacchip_osml.app.query import query_command
+from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
+from stacchip_osml.app.texts import FOUND
+
+if TYPE_CHECKING:
+    from stacchip_osml.index import Finding
+
+__all__ = ["index_group"]
+
+
+@click.group("index")
+def index_group() -> None:
+    """Build, merge, query and check chip indexes."""
+
+
+@index_group.command("merge")
+@click.argument("indexes", nargs=-1, required=True)
+@click.argument("out")
+@force_option
+@json_option
+@debug_option
+def merge_command(indexes: tuple[str, ...], out: str, force: bool, as_json: bool) -> None:
+    """Unite INDEXES into one index, OUT: a .parquet file, or a directory.
+
+    Chips that are in several are kept once; the same name with two different
+    definitions is refused.
+    """
+    require_free(out, force=force)
+    from stacchip_osml.index import merge
+
+    summary = save_index(merge(*indexes), out)
+    if as_json:
+        emit_json({"path": out, "summary": summary.to_json()})
+    else:
+        say_saved(summary)
+
+
+@index_group.command("info")
+@click.argument("index")
+@json_option
+@debug_option
+def info_command(index: str, as_json: bool) -> None:
+    """Say what is in INDEX: counts, times, bounds, levels, chains, size."""
+    from stacchip_osml.index import ChipIndex
+
+    opened = ChipIndex.open(index)
+    if as_json:
+        emit_json(opened.summary.to_json() | {"columns": opened.columns, "chain_definitions": opened.chains.to_json()})
+        return
+    for line in opened.summary.to_text().split("\n"):
+        click.echo(one_line(line))
+
+
+@index_group.command("check")
+@click.argument("index")
+@click.option("--files", is_flag=True, help="Also open every image and compare it with what was indexed.")
+@json_option
+@debug_option
+@click.pass_context
+def check_command(ctx: click.Context, index: str, files: bool, as_json: bool) -> None:
+    """Look for rows that contradict the index's tables, each other, or its images.
+
+    Exit code 1 when something is found.
+    """
+    from stacchip_osml.index import ChipIndex
+
+    opened = ChipIndex.open(index)
+    findings = opened.check(files=files)
+    if as_json:
+        emit_json({"path": index, "chips": len(opened), "findings": [found.to_json() for found in findings]})
+    else:
+        _say_findings(findings, chips=len(opened), files=files)
+    if findings:
+        ctx.exit(FOUND)
+
+
+def _say_findings(findings: list[Finding], *, chips: int, files: bool) -> None:
+    for finding in findings:
+        click.echo(one_line(str(finding)))
+    scope = "rows, tables and images" if files else "rows and tables"
+    outcome = f"{len(findings)} findings" if findings else "nothing wrong"
+    click.echo(f"{outcome} in {scope} of {chips:,} chips")
+
+
+index_group.add_command(build_command)
+index_group.add_command(query_command)

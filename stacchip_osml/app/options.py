@@ -1,0 +1,117 @@
+"""Option values, parsed where they are given: a wrong one is a usage error with its reason."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from stacchip_osml.app.texts import DEBUG
+
+__all__ = ["BOX", "LEVELS", "NAMES", "QUALITY", "ROWS", "SIZE", "debug_option", "json_option"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2 only
+    """A value that one function turns from text into what a command needs."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+        return self.name
+
+
+def _size(text: str) -> int | tuple[int, int]:
+    match = re.fullmatch(r"([1-9][0-9]{0,9})(?:[xX×]([1-9][0-9]{0,9}))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a number of pixels, N or WIDTHxHEIGHT")
+    width, height = match.groups()
+    return int(width) if height is None else (int(width), int(height))
+
+
+def _names(text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",")]
+    if not all(names) or len(set(names)) != len(names):
+        raise ValueError(f"{text!r} is not a list of different names, such as a,b")
+    return names
+
+
+def _levels(text: str) -> list[int]:
+    if not re.fullmatch(r"[0-9]{1,2}(,[0-9]{1,2})*", text):
+        raise ValueError(f"{text!r} is not a list of levels, such as 0,1")
+    levels = [int(part) for part in text.split(",")]
+    if len(set(levels)) != len(levels) or max(levels) > 30:
+        raise ValueError(f"{text!r}: levels are different numbers from 0 to 30")
+    return levels
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        sides = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        sides = ()
+    if len(sides) != 4 or not all(math.isfinite(side) for side in sides):
+        raise ValueError(f"{text!r} is not west,south,east,north in degrees")
+    if sides[1] > sides[3]:
+        raise ValueError(f"{text!r}: south is above north")
+    return sides
+
+
+def _rows(text: str) -> tuple[tuple[int, int], ...]:
+    """Parse ``0,5,7-9`` to first and last of each run."""
+    runs = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,18})(?:-([0-9]{1,18}))?\s*", part)
+        if match is None:
+            raise ValueError(f"{part!r} is not a row or range of rows, such as 0,5,7-9")
+        first = int(match[1])
+        last = int(match[2]) if match[2] else first
+        if last < first:
+            raise ValueError(f"{part!r} ends before it starts")
+        runs.append((first, last))
+    return tuple(runs)
+
+
+def _quality(text: str) -> tuple[str, str | None, int]:
+    """Parse ``preset[:asset][@level]``."""
+    match = re.fullmatch(r"(scl|qa_pixel)(?::(.+?))?(?:@([0-9]{1,2}))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not scl or qa_pixel, with :ASSET and @LEVEL if wanted")
+    return match[1], match[2], int(match[3] or 0)
+
+
+SIZE = _Parsed("N|WxH", _size)
+NAMES = _Parsed("A,B,…", _names)
+LEVELS = _Parsed("N,N,…", _levels)
+BOX = _Parsed("W,S,E,N", _box)
+ROWS = _Parsed("0,5,7-9", _rows)
+QUALITY = _Parsed("scl|qa_pixel[:ASSET][@LEVEL]", _quality)
+
+
+def debug_option(command: Command) -> Command:
+    """Let ``--debug`` stand after a command as well as before it."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta[DEBUG] = True
+
+    return click.option("--debug", is_flag=True, expose_value=False, callback=remember, hidden=True)(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Write one JSON document to stdout.")(command)

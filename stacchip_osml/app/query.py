@@ -1,0 +1,133 @@
+"""``index query``: rows that match, shown or saved."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stacchip_osml.app.options import NAMES, debug_option, json_option
+from stacchip_osml.app.output import emit_json, note, plain, print_table
+from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
+from stacchip_osml.app.selection import Conditions, condition_options
+
+if TYPE_CHECKING:
+    from stacchip_osml.index import ChipIndex
+
+__all__ = ["query_command"]
+
+TABLE_COLUMNS = ("id", "datetime", "level", "nodata_fraction", "cloud_fraction")
+TABLE_ROWS = 20
+"""Rows of a table where no limit is given; the other formats give all."""
+FORMATS = ("table", "json", "geojson", "csv")
+
+
+@click.command("query")
+@click.argument("index")
+@condition_options
+@click.option("--columns", type=NAMES, help="Columns to show; geometry is shown as hexadecimal WKB.")
+@click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N matches.  [default: all; table: 20]")
+@click.option("-o", "--out", metavar="OUT", help="Save the matches as an index: a .parquet file, or a directory.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="On stdout.  [default: table]")
+@force_option
+@json_option
+@debug_option
+def query_command(
+    *,
+    index: str,
+    conditions: Conditions,
+    columns: list[str] | None,
+    limit: int | None,
+    out: str | None,
+    format_: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Show the chips of INDEX that match every condition, or save them."""
+    if as_json and format_ not in (None, "json"):
+        raise click.UsageError(f"--json and --format {format_} exclude each other")
+    if out is not None and (columns or format_):
+        raise click.UsageError("-o saves whole rows as an index; --columns and --format are for stdout")
+    if out is not None:
+        require_free(out, force=force)
+    from stacchip_osml.index import ChipIndex
+
+    opened = ChipIndex.open(index)
+    arguments = conditions.arguments()
+    found = opened.query(**arguments) if arguments else opened
+    matched = len(found)
+    kind = "json" if as_json else format_ or "table"
+    if limit is None and kind == "table" and out is None:
+        limit = TABLE_ROWS
+    shown = found if limit is None or limit >= matched else found.head(limit)
+    if out is not None:
+        summary = save_index(shown, out)
+        if as_json:
+            emit_json({"path": out, "matched": matched, "summary": summary.to_json()})
+        else:
+            say_saved(summary)
+        return
+    _show(shown, kind, columns=columns, matched=matched)
+
+
+def _show(index: ChipIndex, kind: str, *, columns: list[str] | None, matched: int) -> None:
+    if kind == "geojson":
+        emit_json(_feature_collection(index, columns))
+        return
+    if kind == "json":
+        emit_json({"matched": matched, "rows": list(_rows(index, columns or _all_but_geometry(index)))})
+        return
+    if kind == "csv":
+        _write_csv(index, columns or _all_but_geometry(index))
+        return
+    names = columns or list(TABLE_COLUMNS)
+    print_table(names, ([row[name] for name in names] for row in _rows(index, names)))
+    if matched > len(index):
+        note(f"{matched - len(index):,} of {matched:,} matches are not shown; --limit shows more")
+    else:
+        note(f"{matched:,} matches")
+
+
+def _all_but_geometry(index: ChipIndex) -> list[str]:
+    return [name for name in index.columns if name != "geometry"]
+
+
+def _rows(index: ChipIndex, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Give rows as plain values; a box as four numbers."""
+    table = index.query(columns=columns)
+    for batch in table.to_batches(max_chunksize=4096):
+        for row in batch.to_pylist():
+            if isinstance(row.get("bbox"), dict):
+                row["bbox"] = list(row["bbox"].values())
+            yield row
+
+
+def _write_csv(index: ChipIndex, columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(list(itertools.chain.from_iterable(_heads(name) for name in columns)))
+    for row in _rows(index, columns):
+        cells: list[Any] = []
+        for name in columns:
+            value = plain(row[name])
+            cells += (value or [None] * 4) if name == "bbox" else [value]
+        writer.writerow(cells)
+
+
+def _heads(name: str) -> list[str]:
+    return ["xmin", "ymin", "xmax", "ymax"] if name == "bbox" else [name]
+
+
+def _feature_collection(index: ChipIndex, columns: Sequence[str] | None) -> dict[str, Any]:
+    """Give RFC 7946 features: lon, lat, with the chip's columns as properties."""
+    names = [name for name in columns or index.columns if name not in ("geometry", "bbox", "id")]
+    shapes = index.to_geodataframe().geometry.__geo_interface__["features"]
+    features = []
+    for row, shape in zip(_rows(index, ["id", "bbox", *names]), shapes, strict=True):
+        box = row.pop("bbox")
+        feature = {"type": "Feature", "id": row.pop("id"), "geometry": shape["geometry"], "properties": row}
+        features.append(feature if box is None or None in box else {**feature, "bbox": box})
+    return {"type": "FeatureCollection", "features": features}

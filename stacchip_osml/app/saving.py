@@ -1,0 +1,50 @@
+"""Writing an index from the command line: not over an existing one unless told to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from stacchip_osml.app.output import one_line
+
+if TYPE_CHECKING:
+    from stacchip_osml.index import ChipIndex, IndexSummary
+
+__all__ = ["force_option", "require_free", "save_index", "say_saved"]
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def force_option(command: Command) -> Command:
+    """Add ``--force``."""
+    return click.option("--force", is_flag=True, help="Replace OUT if it exists.")(command)
+
+
+def require_free(out: str, *, force: bool) -> None:
+    """Refuse an output that exists, before any work is done.
+
+    Raises:
+        click.UsageError: something is there, and ``force`` is not given.
+    """
+    path = Path(out)
+    is_empty_folder = path.is_dir() and not any(path.iterdir())
+    if path.exists() and not is_empty_folder and not force:
+        raise click.UsageError(f"{out} exists already; --force replaces it")
+
+
+def save_index(index: ChipIndex, out: str) -> IndexSummary:
+    """Save an index; give its summary with place and size on disk."""
+    path = index.save(out)
+    files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
+    # counted from the rows in memory: they need not be read again
+    return dataclasses.replace(index.summary, path=str(path), size_bytes=sum(file.stat().st_size for file in files))
+
+
+def say_saved(summary: IndexSummary) -> None:
+    """Show what was saved."""
+    for line in summary.to_text().split("\n"):
+        click.echo(one_line(line))
