@@ -47,10 +47,14 @@ def differs_from(pixels: NDArray[Any], value: complex) -> Mask:
     """Compare with a nodata value as stored: NaN equals NaN, and nothing equals what the dtype cannot hold."""
     if np.isnan(value):
         return np.asarray(~np.isnan(pixels), dtype=np.bool_)
-    if np.issubdtype(pixels.dtype, np.inexact):
-        # A float32 file's nodata is written with its decimals cut or extended: compare as stored.
-        with np.errstate(over="ignore"):
-            return np.asarray(pixels != pixels.dtype.type(value), dtype=np.bool_)
+    if np.issubdtype(pixels.dtype, np.complexfloating) or np.isinf(value):
+        return np.asarray(pixels != pixels.dtype.type(value), dtype=np.bool_)
+    if np.issubdtype(pixels.dtype, np.floating):
+        # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
+        # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact.
+        near = 4 * float(np.finfo(np.float32).eps) * abs(value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(~(np.abs(pixels - pixels.dtype.type(value.real)) <= near), dtype=np.bool_)
     info = np.iinfo(pixels.dtype)
     whole = value.real
     if value.imag or whole != np.floor(whole) or not info.min <= int(whole) <= info.max:

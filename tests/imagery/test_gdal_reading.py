@@ -10,6 +10,7 @@ from rasterio.transform import Affine
 
 from stacchip_osml.errors import LimitError, WindowError
 from stacchip_osml.imagery import GdalImage, ImageProvider, ReadLimits, read_header
+from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 TILED = {"tiled": True, "blockxsize": 32, "blockysize": 48}
@@ -67,10 +68,18 @@ def test_nodata_is_invalid_at_every_level(tmp_path, dtype, nodata):
 
 def test_nodata_that_the_dtype_cannot_hold_masks_nothing(tmp_path):
     path = write(tmp_path / "a.tif", noise(1, "uint8"), nodata=0)
-    from stacchip_osml.imagery.masks import differs_from
-
     assert differs_from(GdalImage(path).read(PixelWindow(0, 0, 9, 9)).pixels, -9999.0).all()
     assert differs_from(np.array([3], dtype="uint8"), 3.5).all()
+
+
+def test_float_nodata_is_recognised_to_float32_precision_and_nan_is_not_near_it():
+    pixels = np.array([-1.2676506e30, -1.2676506002282294e30, -1.2676e30, 0.0, np.nan, np.inf, -np.inf])
+
+    assert differs_from(pixels, -1.2676506e30).tolist() == [False, False, True, True, True, True, True]
+    assert differs_from(pixels, 0.0).tolist() == [True, True, True, False, True, True, True]
+    assert differs_from(pixels, -np.inf).tolist() == [True] * 6 + [False]
+    assert differs_from(pixels, np.nan).tolist() == [True] * 4 + [False] + [True] * 2
+    assert differs_from(np.array([1e-45, 3.4e38], dtype="float32"), -3.4028234663852886e38).all()
 
 
 def test_an_alpha_band_of_zero_makes_the_others_invalid_and_stays_a_band(tmp_path):
