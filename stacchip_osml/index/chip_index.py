@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -332,7 +332,7 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
     return ChipIndex.from_table(rows, tables, problems=[p for index in opened for p in index.problems])
 
 
-def _by_collection(table: pa.Table) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
+def _by_collection(table: pa.Table) -> Iterator[tuple[str | None, list[pa.Table]]]:
     """Cut a table in index order into runs of one collection."""
     column = table.column("collection")
     for value in pc.unique(column).cast(pa.string()).to_pylist():

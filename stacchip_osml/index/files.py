@@ -23,7 +23,7 @@ import json
 import os
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +51,8 @@ from stacchip_osml.stac.geoparquet import items_to_table, table_to_items
 
 __all__ = ["ROW_GROUP", "Opened", "open_directory", "open_file", "write_directory", "write_file"]
 
+_KINDS = {1: "Point", 3: "Polygon", 6: "MultiPolygon"}
+
 ROW_GROUP = 32_768
 """Rows a row group: the unit that a query reads."""
 
@@ -65,7 +67,7 @@ class Opened:
     """Committed version of a directory; 0 for a single file."""
 
 
-def write_file(path: Path, chunks: Iterable[pa.Table], tables: SideTables, *, schema: pa.Schema) -> int:
+def write_file(path: Path, chunks: Sequence[pa.Table], tables: SideTables, *, schema: pa.Schema) -> int:
     """Write a single-file index; give the number of rows.
 
     Raises:
@@ -78,7 +80,7 @@ def write_file(path: Path, chunks: Iterable[pa.Table], tables: SideTables, *, sc
 
 
 def write_directory(
-    path: Path, parts: Iterable[tuple[str | None, Iterable[pa.Table]]], tables: SideTables, *, schema: pa.Schema
+    path: Path, parts: Iterable[tuple[str | None, Sequence[pa.Table]]], tables: SideTables, *, schema: pa.Schema
 ) -> int:
     """Write and commit the next version of a directory index; give the number of rows.
 
@@ -102,7 +104,7 @@ def write_directory(
     rows = 0
     try:
         for number, (collection, chunks) in enumerate(parts):
-            name = f"chips/collection={_hive(collection)}/part-{token}-{number:05d}.parquet"
+            name = f"chips/{_hive(collection)}part-{token}-{number:05d}.parquet"
             names.append(name)
             with _replacing(path / name) as temporary:
                 rows += _write_parquet(temporary, chunks, schema, None)
@@ -134,12 +136,11 @@ def open_file(path: Path) -> Opened:
     Raises:
         IndexSchemaError: not a chip index, or damaged.
     """
-    opener = partial(_parquet, path)
-    with opener(None) as handle:
-        own = require_format(handle.schema_arrow, handle.metadata.metadata, str(path))
+    file = _parquet(path)
+    own = require_format(file[2].schema_arrow, file[2].metadata.metadata, str(path))
     if "tables" not in own:
         raise IndexSchemaError(f"{path}: a part of an index directory, which cannot be read alone; open the directory")
-    store = ParquetStore.from_files([(str(path), opener)])
+    store = ParquetStore.from_files([file])
     return Opened(store, partial(unpack, own["tables"], root=path.parent.resolve(), where=str(path)), 0)
 
 
@@ -161,10 +162,9 @@ def open_directory(path: Path) -> Opened:
         raise IndexSchemaError(f"{where}: not readable: {error}") from error
     if written > FORMAT_VERSION:
         raise IndexSchemaError(f"{where}: chip index format {written}, this version reads up to {FORMAT_VERSION}")
-    files = [(str(path / name), partial(_parquet, _inside(path, name))) for name in names]
-    for name, opener in files:
-        with opener(None) as handle:
-            require_format(handle.schema_arrow, handle.metadata.metadata, name)
+    files = [_parquet(_inside(path, name)) for name in names]
+    for name, _, handle in files:
+        require_format(handle.schema_arrow, handle.metadata.metadata, name)
     store = ParquetStore.from_files(files)
     if not files:
         store.schema = CHIP_SCHEMA
@@ -193,16 +193,16 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
     return SideTables(items_by_key(items), headers_from_table(headers, root=path.parent.resolve(), where=where), chains)
 
 
-def _write_parquet(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, packed: str | None) -> int:
+def _write_parquet(path: Path, chunks: Sequence[pa.Table], schema: pa.Schema, packed: str | None) -> int:
+    geo, own = file_metadata(geometry_types=_kinds(chunks), bbox=_bounds(chunks), tables=packed)
     rows = 0
-    bounds: list[float] | None = None
-    kinds: set[str] = set()
     with pq.ParquetWriter(
         path,
-        schema,
+        # readers of a folder look for geo in the Arrow schema; our own key would stand there twice
+        schema.with_metadata(geo),
         compression="zstd",
         compression_level=3,
-        use_dictionary=[name for name in schema.names if name in DICTIONARY_COLUMNS or name not in _own_names()],
+        use_dictionary=[name for name in schema.names if name in DICTIONARY_COLUMNS or name not in CHIP_SCHEMA.names],
         column_encoding=COLUMN_ENCODING,
         write_statistics=[name for name in _leaves(schema) if name != "geometry"],
         write_page_checksum=True,
@@ -210,11 +210,9 @@ def _write_parquet(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, pa
         version="2.6",
     ) as writer:
         for chunk in _grouped(chunks):
-            writer.write_table(chunk, row_group_size=ROW_GROUP)
+            writer.write_table(chunk.replace_schema_metadata(geo), row_group_size=ROW_GROUP)
             rows += chunk.num_rows
-            bounds = _grow(bounds, chunk)
-            kinds |= _kinds(chunk)
-        writer.add_key_value_metadata(file_metadata(geometry_types=sorted(kinds), bbox=bounds, tables=packed))
+        writer.add_key_value_metadata(own)
     return rows
 
 
@@ -234,23 +232,25 @@ def _grouped(chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held).unify_dictionaries()
 
 
-def _grow(bounds: list[float] | None, chunk: pa.Table) -> list[float] | None:
-    for box in chunk.column("bbox").chunks:
-        for side, (name, least) in enumerate((("xmin", True), ("ymin", True), ("xmax", False), ("ymax", False))):
-            span = pc.min_max(box.field(name).filter(box.is_valid()) if box.null_count else box.field(name))
-            value = span["min" if least else "max"].as_py()
-            if value is None:
-                break
-            if bounds is None:
-                bounds = [float("inf"), float("inf"), float("-inf"), float("-inf")]
-            bounds[side] = min(bounds[side], value) if least else max(bounds[side], value)
-    return bounds
+def _bounds(chunks: Sequence[pa.Table]) -> list[float] | None:
+    sides = []
+    for name in ("xmin", "ymin", "xmax", "ymax"):
+        low = name.endswith("min")
+        spans = [pc.min_max(pc.struct_field(chunk.column("bbox"), name)) for chunk in chunks]
+        values = [span["min" if low else "max"].as_py() for span in spans]
+        values = [value for value in values if value is not None]
+        if not values:
+            return None
+        sides.append(min(values) if low else max(values))
+    return sides
 
 
-def _kinds(chunk: pa.Table) -> set[str]:
-    found = pc.unique(pc.binary_slice(chunk.column("geometry"), 0, 5)).to_pylist()
-    names = {1: "Point", 3: "Polygon", 6: "MultiPolygon"}
-    return {names.get(head[1], "Polygon") for head in found if head is not None}
+def _kinds(chunks: Sequence[pa.Table]) -> list[str]:
+    """Give the geometry types: the fifth to second byte of little-endian WKB."""
+    heads = {
+        head for chunk in chunks for head in pc.unique(pc.binary_slice(chunk.column("geometry"), 1, 5)).to_pylist()
+    }
+    return sorted(name for code, name in _KINDS.items() if code.to_bytes(4, "little") in heads)
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
@@ -263,13 +263,11 @@ def _leaves(schema: pa.Schema) -> list[str]:
     return names
 
 
-def _own_names() -> set[str]:
-    return set(CHIP_SCHEMA.names)
-
-
-def _parquet(path: Path, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
+def _parquet(path: Path) -> tuple[str, pa.NativeFile, pq.ParquetFile]:
+    """Open one file, and read its footer."""
     try:
-        return pq.ParquetFile(path, metadata=metadata, page_checksum_verification=True)
+        source = pa.OSFile(str(path))
+        return str(path), source, pq.ParquetFile(source)
     except FileNotFoundError as error:
         raise IndexSchemaError(f"{path}: no such file") from error
     except (OSError, pa.ArrowException) as error:
@@ -343,4 +341,5 @@ def _vacuum(path: Path, *, keep: tuple[int, ...]) -> None:
 
 
 def _hive(collection: str | None) -> str:
-    return "__HIVE_DEFAULT_PARTITION__" if collection is None else urllib.parse.quote(collection, safe=" ")
+    """Give the partition folder; rows without a collection have none, for readers differ on null partitions."""
+    return "" if collection is None else f"collection={urllib.parse.quote(collection, safe=' ')}/"

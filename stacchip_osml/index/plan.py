@@ -142,7 +142,7 @@ def _outline(item: StacItem) -> tuple[bytes, tuple[float, float, float, float]]:
         geometry = shapely.force_2d(shape(item.geometry))
         bounds = shapely.bounds(geometry)
         wkb = shapely.to_wkb(geometry, byte_order=1)
-    except (shapely.errors.GEOSException, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (shapely.errors.ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise item.error(f"geometry is not GeoJSON: {error}") from error
     if geometry.is_empty:
         raise item.error("geometry is empty, and the image says nothing of where it is")

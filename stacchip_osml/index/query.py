@@ -162,7 +162,7 @@ def _shape(value: Any) -> Any:
             document = document.get("geometry")
         try:
             found = shape(document)
-        except (shapely.errors.GEOSException, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (shapely.errors.ShapelyError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexSchemaError(f"intersects must be a GeoJSON or shapely geometry: {error}") from error
     if found.is_empty:
         raise IndexSchemaError("intersects is an empty geometry")

@@ -90,12 +90,15 @@ def geo_metadata(geometry_types: list[str], bbox: list[float] | None) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def file_metadata(*, geometry_types: list[str], bbox: list[float] | None, tables: str | None) -> dict[bytes, bytes]:
-    """Give the key-value metadata of a chip file; ``tables`` is set where it carries items, headers and chains."""
+def file_metadata(
+    *, geometry_types: list[str], bbox: list[float] | None, tables: str | None
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Give GeoParquet's and our own metadata; ``tables`` is set where the file carries items, headers and chains."""
     own: dict[str, Any] = {"version": FORMAT_VERSION}
     if tables is not None:
         own["tables"] = tables
-    return {b"geo": geo_metadata(geometry_types, bbox), FORMAT_KEY: json.dumps(own, separators=(",", ":")).encode()}
+    geo = {b"geo": geo_metadata(geometry_types, bbox)}
+    return geo, {FORMAT_KEY: json.dumps(own, separators=(",", ":")).encode()}
 
 
 def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, where: str) -> dict[str, Any]:

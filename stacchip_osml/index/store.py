@@ -7,7 +7,7 @@ arrays, so that pruning a hundred million rows is one comparison.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -21,9 +21,6 @@ from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.schema import conform
 
 __all__ = ["ChipStore", "GroupBounds", "MemoryStore", "ParquetStore"]
-
-Opener = Callable[[pq.FileMetaData | None], pq.ParquetFile]
-"""Gives a fresh handle on one file, with its footer if that was read before."""
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -96,12 +93,17 @@ class MemoryStore:
 
 @dataclass(slots=True)
 class _Part:
-    """One Parquet file; the open handle belongs to the thread that asks."""
+    """One Parquet file, held open: a file that is replaced or removed meanwhile stays readable."""
 
     name: str
-    open: Opener
+    source: pa.NativeFile
+    """Read at positions only, so threads can share it."""
     metadata: pq.FileMetaData
     first_group: int = 0
+
+    def open(self) -> pq.ParquetFile:
+        """Give a handle of the caller's own; the footer is not read again."""
+        return pq.ParquetFile(self.source, metadata=self.metadata, page_checksum_verification=True)
 
 
 @dataclass
@@ -112,19 +114,18 @@ class ParquetStore:
     schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
     @classmethod
-    def from_files(cls, files: Sequence[tuple[str, Opener]]) -> ParquetStore:
-        """Read the footers of files with one schema; an opener is given the footer once it is known."""
+    def from_files(cls, files: Sequence[tuple[str, pa.NativeFile, pq.ParquetFile]]) -> ParquetStore:
+        """Hold files of one schema: name, open file, and the Parquet handle that read its footer."""
         store = cls()
         group = 0
-        for name, opener in files:
-            with opener(None) as handle:
-                metadata, schema = handle.metadata, handle.schema_arrow
+        for name, source, handle in files:
+            metadata, schema = handle.metadata, handle.schema_arrow
             if not store.parts:
                 store.schema = schema
             elif set(schema.names) != set(store.schema.names):
                 extra = sorted(set(schema.names) ^ set(store.schema.names))
                 raise IndexSchemaError(f"{name}: its columns differ from the first part's in {', '.join(extra)}")
-            store.parts.append(_Part(name, opener, metadata, group))
+            store.parts.append(_Part(name, source, metadata, group))
             group += metadata.num_row_groups
         return store
 
@@ -180,8 +181,7 @@ class ParquetStore:
     @staticmethod
     def _read(part: _Part, numbers: list[int], columns: Sequence[str] | None) -> pa.Table:
         try:
-            with part.open(part.metadata) as handle:
-                table = handle.read_row_groups(numbers, columns=None if columns is None else list(columns))
+            table = part.open().read_row_groups(numbers, columns=None if columns is None else list(columns))
         except (OSError, pa.ArrowException) as error:
             raise IndexSchemaError(f"{part.name}: row groups {numbers} cannot be read: {error}") from error
         return table.replace_schema_metadata(None) if columns is not None else conform(table)

@@ -18,7 +18,7 @@ from affine import Affine
 from stacchip_osml.chain import ChainRegistry, resampling_for
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
-from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel import ImageSize, PixelWindow, window_transform
 from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.source import SourceImage
 
@@ -87,7 +87,7 @@ def plan_chip(row: Mapping[str, Any], headers: Mapping[HeaderKey, AssetHeader], 
         )
     transform = None
     if reference.transform is not None:
-        transform = Affine(*reference.transform) @ Affine.translation(window.x, window.y) @ Affine.scale(scale)
+        transform = Affine(*window_transform(reference.transform, window, level=level))
     return ChipPlan(
         row=row,
         window=window,

@@ -1,7 +1,7 @@
 """Windows, levels and chip grids: pure arithmetic on pixels (numpy only)."""
 
 from stacchip_osml.pixel.grid import ChipAxis, ChipGrid, ChipWindows, GridSpec, chip_axis, chip_grid
-from stacchip_osml.pixel.window import ImageSize, PixelWindow, level_size, level_window
+from stacchip_osml.pixel.window import ImageSize, PixelWindow, Transform, level_size, level_window, window_transform
 
 __all__ = [
     "ChipAxis",
@@ -10,8 +10,10 @@ __all__ = [
     "GridSpec",
     "ImageSize",
     "PixelWindow",
+    "Transform",
     "chip_axis",
     "chip_grid",
     "level_size",
     "level_window",
+    "window_transform",
 ]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ImageSize", "PixelWindow", "level_size", "level_window"]
+__all__ = ["ImageSize", "PixelWindow", "Transform", "level_size", "level_window", "window_transform"]
+
+Transform = tuple[float, float, float, float, float, float]
+"""Affine a b c d e f, row-major as STAC has it: x = a·col + b·row + c, y = d·col + e·row + f."""
 
 
 class ImageSize(NamedTuple):
@@ -47,4 +50,24 @@ def level_window(window: PixelWindow, level: int) -> PixelWindow:
         y,
         -(-(window.x + window.width) >> level) - x,
         -(-(window.y + window.height) >> level) - y,
+    )
+
+
+def window_transform(transform: Transform, window: PixelWindow, *, level: int = 0) -> Transform:
+    """Give the affine of a window's own pixels, of the size that ``level`` has.
+
+    Args:
+        transform: affine a b c d e f of the image, R0 pixel corner (col, row) → CRS (x, y).
+        window: R0 pixels.
+        level: 0 is full resolution; a pixel of level 2 is four R0 pixels wide.
+    """
+    a, b, c, d, e, f = transform
+    scale = 2**level
+    return (
+        a * scale,
+        b * scale,
+        a * window.x + b * window.y + c,
+        d * scale,
+        e * scale,
+        d * window.x + e * window.y + f,
     )

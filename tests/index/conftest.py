@@ -28,8 +28,8 @@ def item(
         "stac_extensions": [],
         "id": item_id,
         "collection": collection,
-        "geometry": None,
-        "bbox": None,
+        "geometry": {"type": "Polygon", "coordinates": [[[9, 45], [9.1, 45], [9.1, 45.1], [9, 45.1], [9, 45]]]},
+        "bbox": [9, 45, 9.1, 45.1],
         "properties": {
             "datetime": when,
             "proj:code": crs,

@@ -1,0 +1,181 @@
+"""Queries: the same rows as looking at every one."""
+
+import datetime as dt
+
+import pyarrow.compute as pc
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stacchip_osml import ChipIndex, Indexer, merge
+from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.index import files
+
+
+@pytest.fixture(scope="module")
+def index(make_item, tmp_path_factory):
+    items = [
+        make_item(f"{zone}-{x}-{day}", crs=f"EPSG:326{zone}", when=f"2025-05-{day:02d}T12:00:00Z",
+                  transform=(10, 0, 300_000 + 90_000 * x, 0, -10, 5_000_000))
+        for zone in ("01", "32", "60") for x in range(3) for day in (1, 20)
+    ]  # fmt: skip
+    made = Indexer(items, 100).create_index()
+    made = made.with_column("label", [("a", "b", None)[i % 3] for i in range(len(made))])
+    folder = tmp_path_factory.mktemp("query")
+    group, files.ROW_GROUP = files.ROW_GROUP, 50
+    try:
+        made.save(folder / "index")
+    finally:
+        files.ROW_GROUP = group
+    return ChipIndex.open(folder / "index")
+
+
+boxes = st.tuples(st.floats(-180, 180), st.floats(44, 46), st.floats(0, 30), st.floats(0, 1)).map(
+    lambda v: (v[0], v[1], min(v[0] + v[2], 180), v[1] + v[3])
+)
+
+
+@settings(max_examples=30)
+@given(box=boxes)
+def test_a_box_finds_the_rows_whose_bbox_meets_it(box, index):
+    west, south, east, north = box
+    expected = [
+        row["id"]
+        for row in index.to_arrow().to_pylist()
+        if row["bbox"]["xmin"] <= east and row["bbox"]["xmax"] >= west
+        and row["bbox"]["ymin"] <= north and row["bbox"]["ymax"] >= south
+    ]  # fmt: skip
+    assert index.query(bbox=box, columns=["id"]).column("id").to_pylist() == expected
+
+
+def test_a_box_across_the_antimeridian_finds_both_sides(index):
+    found = index.query(bbox=(176, 44, -176, 46))
+    zones = {row["proj:code"] for row in found.to_arrow().to_pylist()}
+
+    assert zones == {"EPSG:32601", "EPSG:32660"}
+    assert len(found) == len(index.query(bbox=(176, 44, 180, 46))) + len(index.query(bbox=(-180, 44, -176, 46)))
+
+
+@settings(max_examples=15)
+@given(x=st.floats(6.2, 10), y=st.floats(44.9, 45.2), radius=st.floats(0.001, 0.3))
+def test_a_shape_finds_the_rows_whose_footprint_it_meets(x, y, radius, index):
+    shape = shapely.Point(x, y).buffer(radius)
+    frame = index.to_geodataframe()
+    expected = frame.id[frame.intersects(shape)].tolist()
+
+    assert index.query(intersects=shape, columns=["id"]).column("id").to_pylist() == expected
+    assert len(index.query(intersects=shape.__geo_interface__)) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("datetime", "days"),
+    [
+        ("2025-05-01", {1}),
+        ("2025-05-01T12:00:00Z", {1}),
+        ("2025-05-01T12:00:01Z/..", {20}),
+        ("../2025-05-01T12:00:00Z", {1}),
+        ("2025-05", {1, 20}),
+        ("2024", set()),
+        (dt.date(2025, 5, 20), {20}),
+        ((dt.datetime(2025, 5, 2, tzinfo=dt.UTC), None), {20}),
+    ],
+)
+def test_times_are_stac_intervals_both_ends_included(index, datetime, days):
+    found = index.query(datetime=datetime, columns=["datetime"])
+    assert {moment.day for moment in found.column("datetime").to_pylist()} == days
+
+
+@pytest.mark.parametrize(
+    ("where", "matches"),
+    [
+        ("grid_col == 3 and grid_row < 2", lambda r: r["grid_col"] == 3 and r["grid_row"] < 2),
+        ("2 <= grid_col < 4", lambda r: 2 <= r["grid_col"] < 4),
+        ("label == 'a' or label is None", lambda r: r["label"] in {"a", None}),
+        ("not label in ['a', 'b']", lambda r: r["label"] is None),
+        ("`proj:code` == 'EPSG:32632'", lambda r: r["proj:code"] == "EPSG:32632"),
+        ("item_id in ('32-0-1', '60-0-1')", lambda r: r["item_id"] in {"32-0-1", "60-0-1"}),
+        ("datetime > '2025-05-10'", lambda r: r["datetime"].day == 20),
+        ("cloud_fraction < 0.5", lambda _: False),
+        ("grid_col > grid_row", lambda r: r["grid_col"] > r["grid_row"]),
+    ],
+)
+def test_conditions_mean_what_they_say(index, where, matches):
+    expected = [row["id"] for row in index.to_arrow().to_pylist() if matches(row)]
+    assert index.query(where=where, columns=["id"]).column("id").to_pylist() == expected
+
+
+def test_a_pyarrow_expression_is_a_condition_too(index):
+    assert len(index.query(where=pc.field("grid_col") == 0)) == len(index.query(where="grid_col == 0"))
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"where": "colour == 'red'"}, "no column 'colour'; there are id, collection"),
+        ({"where": "__import__('os').system('true')"}, "is not a condition on columns"),
+        ({"where": "grid_col +"}, "is not a condition"),
+        ({"where": "grid_col == 'three'"}, "column 'grid_col' is int32, compared with 'three'"),
+        ({"where": "label == 3"}, "column 'label' is string, compared with 3"),
+        ({"where": "label is 3"}, "'is' compares with None only"),
+        ({"where": "(" * 5000 + "1" + ")" * 5000}, "is not a condition"),
+        ({"columns": ["nothing"]}, "no column 'nothing'"),
+        ({"bbox": (1, 2, 3)}, "bbox must be 4 or 6"),
+        ({"bbox": (1, 5, 3, 2)}, "bbox south 5.0 is above its north 2.0"),
+        ({"bbox": (float("nan"), 0, 1, 1)}, "finite"),
+        ({"datetime": "yesterday"}, "'yesterday' is not RFC 3339"),
+        ({"datetime": "2025-05-02/2025-05-01"}, "ends before it starts"),
+        ({"intersects": {"type": "Blob"}}, "intersects must be a GeoJSON or shapely geometry"),
+        ({"intersects": shapely.Point()}, "intersects is an empty geometry"),
+    ],
+)
+def test_questions_that_mean_nothing_are_refused(index, question, message):
+    with pytest.raises(IndexSchemaError, match=message):
+        index.query(**question)
+
+
+def test_a_query_reads_only_row_groups_that_could_match(index, monkeypatch):
+    read = []
+    original = type(index._store).read_groups
+
+    def counting(self, groups, columns=None):
+        read.extend(groups)
+        return original(self, groups, columns)
+
+    monkeypatch.setattr(type(index._store), "read_groups", counting)
+    groups = len(index._store.bounds.bbox)
+    one = index.query(where="grid_col == 0").row(0)["bbox"]
+    read.clear()
+    index.query(bbox=(one["xmin"], one["ymin"], one["xmin"] + 1e-4, one["ymin"] + 1e-4))
+
+    assert groups > 25
+    assert 0 < len(read) <= 6
+
+
+def test_a_query_result_is_an_index_with_its_items(index, tmp_path):
+    found = index.query(where="item_id == '32-0-1'")
+    found.save(tmp_path / "found.parquet")
+    opened = ChipIndex.open(tmp_path / "found.parquet")
+
+    assert list(opened.items) == [("sensor", "32-0-1")]
+    assert opened.to_arrow().equals(found.to_arrow().unify_dictionaries()) or opened.check() == []
+    assert len(merge(opened, index)) == len(index)
+
+
+def test_rows_can_be_taken_in_any_order_from_any_row_group(index):
+    ids = index.to_arrow().column("id").to_pylist()
+    wanted = [len(ids) - 1, 0, 77, 0, -1, 300]
+
+    assert [row["id"] for row in index.rows(wanted)] == [ids[position] for position in wanted]
+    with pytest.raises(IndexError, match=f"row {len(ids)} of an index of {len(ids)} chips"):
+        index.row(len(ids))
+
+
+def test_a_sample_is_drawn_without_replacement_and_repeats(index):
+    one, two = index.sample(40, seed=3), index.sample(40, seed=3)
+
+    assert one.to_arrow().equals(two.to_arrow())
+    assert len(set(one.to_arrow().column("id").to_pylist())) == 40
+    assert not one.to_arrow().equals(index.sample(40, seed=4).to_arrow())
+    with pytest.raises(IndexSchemaError, match="sample of 99999 chips"):
+        index.sample(99_999)
