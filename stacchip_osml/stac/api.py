@@ -46,6 +46,7 @@ def search_api(
     import requests
     from pystac.errors import STACError
     from pystac_client import Client
+    from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
     from pystac_client.stac_api_io import StacApiIO
     from urllib3 import Retry
@@ -85,7 +86,7 @@ def search_api(
         raise RemoteReadError(url, status=status, attempts=limits.attempts) from error
     except requests.RequestException as error:
         raise RemoteReadError(url, status=None, attempts=limits.attempts) from error
-    except (STACError, NotImplementedError, TypeError, ValueError, KeyError) as error:
+    except (STACError, ClientTypeError, NotImplementedError, TypeError, ValueError, KeyError) as error:
         raise ItemError(f"{redact(url)}: no answer to this STAC search: {redact(str(error))[:300]}") from error
 
 

@@ -19,7 +19,7 @@ import base64
 import binascii
 import json
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,14 +57,19 @@ def items_to_table(documents: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Put item documents into one stac-geoparquet 1.1 table, a row each, in their order.
 
     Raises:
-        ItemError: a document holds a value that JSON has not.
+        ItemError: a document holds a value that JSON has not, or two have one collection and id.
     """
     rows = [dict(document) for document in documents]
     table = _to_table(rows)
-    exact: dict[str, list[Any]] = defaultdict(list)
+    exact: dict[str, Any] = {}
     for have, want in zip(_plain_items(table), rows, strict=True):
-        exact[_file_key(have)].append(difference(have, want))
-    kept = {key: parts for key, parts in exact.items() if any(part is not None for part in parts)}
+        key = _file_key(want)
+        if key in exact:
+            raise ItemError(
+                f"two documents of collection {want.get('collection')!r} have the id {want.get('id')!r:.120}"
+            )
+        exact[key] = difference(have, want)
+    kept = {key: change for key, change in exact.items() if change is not None}
     return _with_metadata(table, kept)
 
 
@@ -80,16 +85,7 @@ def table_to_items(table: pa.Table) -> list[dict[str, Any]]:
             f"no stac-geoparquet table: no columns 'id' and 'geometry' among {', '.join(table.column_names[:20])}"
         )
     exact = _read_exact((table.schema.metadata or {}).get(EXACT_KEY))
-    turn: Counter[str] = Counter()
-    documents = []
-    for document in _plain_items(table):
-        key = _file_key(document)
-        parts = exact.get(key, ())
-        # Documents of one id stand in the order in which they were put in.
-        change = parts[min(turn[key], len(parts) - 1)] if parts else None
-        turn[key] += 1
-        documents.append(apply_difference(document, change))
-    return documents
+    return [apply_difference(document, exact.get(_file_key(document))) for document in _plain_items(table)]
 
 
 def write_items(table: pa.Table, path: str | Path) -> None:
@@ -255,7 +251,7 @@ def _geojson(wkb: object) -> _Document | None:
 # Metadata
 
 
-def _with_metadata(table: pa.Table, exact: Mapping[str, Sequence[Any]]) -> pa.Table:
+def _with_metadata(table: pa.Table, exact: Mapping[str, Any]) -> pa.Table:
     columns: dict[str, Any] = {
         "geometry": {
             "encoding": "WKB",
@@ -277,7 +273,7 @@ def _with_metadata(table: pa.Table, exact: Mapping[str, Sequence[Any]]) -> pa.Ta
     return table.replace_schema_metadata(metadata)
 
 
-def _read_exact(value: bytes | None) -> dict[str, list[Any]]:
+def _read_exact(value: bytes | None) -> dict[str, Any]:
     if value is None:
         return {}
     try:
@@ -291,6 +287,6 @@ def _read_exact(value: bytes | None) -> dict[str, list[Any]]:
         items = content["items"]
     except (binascii.Error, zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexSchemaError(f"{EXACT_KEY.decode()}: damaged: {error!s:.120}") from error
-    if not isinstance(items, dict) or not all(isinstance(parts, list) for parts in items.values()):
-        raise IndexSchemaError(f"{EXACT_KEY.decode()}: damaged: not a list of differences an item")
+    if not isinstance(items, dict):
+        raise IndexSchemaError(f"{EXACT_KEY.decode()}: damaged: not one difference an item")
     return items

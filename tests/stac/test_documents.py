@@ -1,5 +1,6 @@
 """JSON within limits, from files and servers."""
 
+import contextlib
 import http.server
 import json
 import threading
@@ -9,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacchip_osml.errors import AssetMissing, ItemError, LimitError, RemoteReadError
+from stacchip_osml.errors import AssetMissing, ItemError, LimitError, ReadError, RemoteReadError
 from stacchip_osml.stac.documents import FetchLimits, parse_json, read_bytes, read_json, require_shallow
 
 QUICK = FetchLimits(connect_s=1, idle_s=0.3, total_s=2, attempts=3, backoff_s=0.01)
 
 
-@pytest.mark.parametrize("text", [b"[" * 10_000, b"[" * 10_000 + b"]" * 10_000, b'{"a":' * 10_000, b"[" * 65 + b"]" * 65])
+@pytest.mark.parametrize(
+    "text", [b"[" * 10_000, b"[" * 10_000 + b"]" * 10_000, b'{"a":' * 10_000, b"[" * 65 + b"]" * 65]
+)
 def test_deep_json_is_refused_before_it_is_parsed(text):
     with pytest.raises(LimitError, match="levels deep"):
         parse_json(text, source="x.json")
@@ -33,7 +36,9 @@ def test_texts_of_closing_brackets_do_not_hide_depth():
 
 
 @given(
-    st.recursive(st.none() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s), max_leaves=30)
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s), max_leaves=30
+    )
 )
 def test_json_of_any_texts_is_read_as_it_was_written(value):
     assert parse_json(json.dumps(value).encode(), source="x") == value
@@ -42,10 +47,8 @@ def test_json_of_any_texts_is_read_as_it_was_written(value):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_json_or_a_typed_error(data):
-    try:
+    with contextlib.suppress(ItemError, LimitError):
         parse_json(data, source="x.json")
-    except (ItemError, LimitError):
-        pass
 
 
 def test_unclosed_texts_are_scanned_once():
@@ -77,12 +80,12 @@ def test_objects_nested_too_deep_are_refused_without_recursion():
 
 def test_missing_files_and_devices_are_typed_errors(tmp_path):
     for path in (tmp_path / "no.json", tmp_path, "/dev/zero", tmp_path / ("x" * 5000), "/proc/self/mem"):
-        with pytest.raises((AssetMissing, OSError), match="."):
+        with pytest.raises(ReadError, match="no such file|name too long|may not be read"):
             read_json(str(path))
 
 
 @pytest.fixture(scope="module")
-def server():
+def server():  # noqa: C901 - one branch a behaviour
     """A real HTTP server whose paths say how it behaves; it counts what it was asked."""
     asked: dict[str, int] = {}
 

@@ -120,13 +120,8 @@ def test_a_local_item_reaches_files_under_its_roots(folder):
 )
 def test_a_local_item_does_not_leave_its_roots(folder, href):
     (folder / "scene" / "link.tif").symlink_to(folder.parent / "outside.tif")
-    location = None
-    try:
-        location = resolve_href(href, base=str(folder / "scene" / "item.json"), roots=(str(folder),))
-    except ItemError as error:
-        assert "leads outside" in str(error)
-    # A percent sign may be spelled in a file name: then the name is taken literally, inside.
-    assert location is None or location.startswith(str(folder.resolve()))
+    with pytest.raises(ItemError, match="leads outside"):
+        resolve_href(href, base=str(folder / "scene" / "item.json"), roots=(str(folder),))
 
 
 def test_percent_encoded_climbing_is_refused_where_the_target_exists(folder):

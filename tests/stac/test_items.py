@@ -78,7 +78,9 @@ def test_times_are_read_in_the_spellings_that_have_one_meaning(text, expected):
     assert parse_datetime(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "2026-13-01", "0000-01-01T00:00:00Z", "2026-01-01T25:00:00Z", "9999-12-31T23:59:59-23:00", None, 5])
+@pytest.mark.parametrize(
+    "text", ["", "2026-13-01", "0000-01-01T00:00:00Z", "2026-01-01T25:00:00Z", "9999-12-31T23:59:59-23:00", None, 5]
+)
 def test_texts_that_are_no_time_are_refused(text):
     with pytest.raises(ValueError, match="time"):
         parse_datetime(text)
