@@ -65,23 +65,26 @@ def _list(asset: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _band(band: Mapping[str, Any], asset: Mapping[str, Any], default_name: str) -> SourceBand:
-    def field(*names: str) -> Any:
-        for fields in (band, asset):
-            for name in names:
-                if fields.get(name) is not None:
-                    return fields[name]
-        return None
-
     common = band.get("eo:common_name") or band.get("common_name")
     name = band.get("name") or common or default_name
     return SourceBand(
         name=str(name),
         common_name=None if common is None else str(common),
-        dtype=_DTYPES.get(str(field("data_type"))),
-        nodata=_nodata(field("nodata")),
-        scale=_number(field("raster:scale", "scale"), "scale", 1.0),
-        offset=_number(field("raster:offset", "offset"), "offset", 0.0),
+        dtype=_DTYPES.get(str(_first(band, asset, "data_type", "data_type"))),
+        nodata=_nodata(_first(band, asset, "nodata", "nodata")),
+        scale=_number(_first(band, asset, "raster:scale", "scale"), "scale", 1.0),
+        offset=_number(_first(band, asset, "raster:offset", "offset"), "offset", 0.0),
     )
+
+
+def _first(band: Mapping[str, Any], asset: Mapping[str, Any], new: str, old: str) -> Any:
+    """Give a field of the band, else of its asset, by its new name or its old one; None where there is none."""
+    for fields in (band, asset):
+        value = fields.get(new)
+        value = fields.get(old) if value is None else value
+        if value is not None:
+            return value
+    return None
 
 
 def _nodata(value: object) -> float | None:

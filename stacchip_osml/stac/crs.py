@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["crs_from_projection", "is_code", "normal_crs", "same_crs"]
+__all__ = ["crs_from_projection", "is_code", "is_metric", "normal_crs", "same_crs"]
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}:[A-Za-z0-9._\-]{1,40}")
 _MAX_TEXT = 65536
@@ -105,6 +105,15 @@ def normal_crs(text: str) -> str:
         return f"{authority.upper()}:{code}"
     authority_code = crs.to_authority(min_confidence=100)
     return ":".join(authority_code) if authority_code else str(crs.to_wkt("WKT2_2019"))
+
+
+@lru_cache(maxsize=4096)
+def is_metric(text: str) -> bool:
+    """Tell a projected CRS in metres from all others."""
+    from pyproj import CRS
+
+    crs = CRS.from_user_input(text)
+    return bool(crs.is_projected and crs.axis_info and crs.axis_info[0].unit_conversion_factor == 1.0)
 
 
 def same_crs(a: str | None, b: str | None) -> bool:

@@ -227,17 +227,21 @@ def _lack(grid: Grid) -> list[str]:
 
 
 def _gsd(asset: Mapping[str, Any], properties: Mapping[str, Any], *, bands: int) -> float | None:
-    places = [asset]
-    for name in ("bands", "raster:bands", "eo:bands"):
-        listed = asset.get(name)
-        if bands == 1 and isinstance(listed, list) and isinstance(listed[0], Mapping):
-            places.append(listed[0])
-    places.append(properties)
-    for fields in places:
-        for name in ("gsd", "raster:spatial_resolution", "spatial_resolution", "eo:gsd"):
-            value = fields.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
-                return float(value)
+    """Take the ground sample distance nearest to the pixels: asset, its only band, item."""
+    own = _stated_gsd(asset)
+    if own is None and bands == 1:
+        for name in ("bands", "raster:bands", "eo:bands"):
+            listed = asset.get(name)
+            if own is None and listed and isinstance(listed[0], Mapping):
+                own = _stated_gsd(listed[0])
+    return _stated_gsd(properties) if own is None else own
+
+
+def _stated_gsd(fields: Mapping[str, Any]) -> float | None:
+    for name in ("gsd", "raster:spatial_resolution", "spatial_resolution", "eo:gsd"):
+        value = fields.get(name)
+        if value is not None and isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
+            return float(value)
     return None
 
 

@@ -21,6 +21,7 @@ import posixpath
 import re
 import socket
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -34,6 +35,7 @@ TRUSTED = ("/",)
 _REMOTE = frozenset({"http", "https", "s3", "s3a", "gs", "az", "abfs", "abfss"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-_]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_VIRTUAL = re.compile(r"/+vsi", re.IGNORECASE)
 _INTERNAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".localdomain")
 
 
@@ -94,7 +96,7 @@ def _require_plain(href: str) -> None:
     text = href.lstrip(" \ufeff")
     if text.startswith(("<", "{", "[")):
         raise _refused(href, "it is a document, not a path")
-    if re.match(r"/+vsi", unquote(text), re.IGNORECASE):
+    if text.startswith(("/", "%")) and _VIRTUAL.match(unquote(text)):
         raise _refused(href, "virtual file systems are not followed")
     if "\\" in href:
         raise _refused(href, "it holds a backslash; paths in items are written with /")
@@ -131,6 +133,7 @@ def _host(url: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=1024)
 def _is_internal(host: str) -> bool:
     """Whether a host, by its spelling alone, is this machine or its network; no name is looked up."""
     if host.endswith(_INTERNAL_NAMES):
@@ -194,7 +197,7 @@ def _local(path: str, href: str, roots: tuple[str, ...]) -> str:
     target = os.path.realpath(path)
     if not _is_under(target, roots):
         raise _refused(href, f"it leads outside {', '.join(roots)}")
-    if re.match(r"/+vsi", target, re.IGNORECASE):
+    if _VIRTUAL.match(target):
         raise _refused(href, "virtual file systems are not followed")
     return target
 

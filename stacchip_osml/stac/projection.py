@@ -3,7 +3,8 @@
 Rules: an asset's own field wins over the item's. A grid is inherited as a
 whole: where an asset states its own shape, the item's transform belongs to
 another grid and is not taken (the bounding box still is); likewise the other
-way. A CRS is one fact in four spellings: any spelling at the asset hides all
+way. Nor is the item's grid taken where an asset states a pixel size
+(``raster:spatial_resolution``) that is far from it. A CRS is one fact in four spellings: any spelling at the asset hides all
 spellings at the item. Nothing is guessed: values of one level that contradict
 each other are an error, and a GDAL geotransform in place of the affine is
 named as what it is.
@@ -17,13 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from stacchip_osml.pixel import ImageSize
-from stacchip_osml.stac.crs import crs_from_projection
+from stacchip_osml.stac.crs import crs_from_projection, is_metric
 
 __all__ = ["Affine6", "Grid", "corner_points", "read_grid"]
 
 Affine6 = tuple[float, float, float, float, float, float]
 
-_CRS_FIELDS = ("proj:code", "proj:epsg", "proj:wkt2", "proj:projjson")
+_CRS_FIELDS = frozenset({"proj:code", "proj:epsg", "proj:wkt2", "proj:projjson"})
+_NUMBERS = frozenset({int, float})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ def read_grid(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid:
     crs, is_unprojected = _crs(asset, properties)
     shape, transform, bbox = asset.get("proj:shape"), asset.get("proj:transform"), asset.get("proj:bbox")
     item_shape, item_transform = properties.get("proj:shape"), properties.get("proj:transform")
+    if shape is None and transform is None and _is_other_resolution(asset, item_transform, crs):
+        return Grid(size=None, transform=None, crs=crs, is_unprojected=is_unprojected)
     # Asset and item state one grid unless the asset's own field differs from the item's.
     if (shape is None or shape == item_shape) and (transform is None or transform == item_transform):
         shape, transform = shape or item_shape, transform or item_transform
@@ -63,20 +67,42 @@ def read_grid(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid:
     return Grid(size=size, transform=affine, crs=crs, is_unprojected=is_unprojected)
 
 
+def _is_other_resolution(asset: Mapping[str, Any], transform: object, crs: str | None) -> bool:
+    """Whether the asset's stated pixel size, in metres, is not that of the item's grid."""
+    stated = _resolution(asset)
+    if stated is None or transform is None or crs is None:
+        return False
+    a, _, _, d, _, _ = _affine(transform)
+    pixel = math.hypot(a, d)
+    # A nominal resolution may be off by a tenth (MODIS: 500 for 463 m); another grid is off by a third or more.
+    return not 0.75 < pixel / stated < 1.33 and is_metric(crs)
+
+
+def _resolution(asset: Mapping[str, Any]) -> float | None:
+    bands = asset.get("bands") or asset.get("raster:bands")
+    places = [asset, bands[0]] if isinstance(bands, list) and bands and isinstance(bands[0], Mapping) else [asset]
+    for fields in places:
+        for name in ("raster:spatial_resolution", "spatial_resolution"):
+            value = fields.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
+                return float(value)
+    return None
+
+
 def _crs(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> tuple[str | None, bool]:
     for fields in (asset, properties):
-        if any(name in fields for name in _CRS_FIELDS):
+        if not _CRS_FIELDS.isdisjoint(fields):
             crs = crs_from_projection(fields)
             return crs, crs is None
     return None, False
 
 
 def _numbers(name: str, value: object, lengths: tuple[int, ...]) -> list[float]:
-    is_list = isinstance(value, list | tuple) and len(value) in lengths
-    if not is_list or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):  # type: ignore[attr-defined]
+    # By exact type: a bool is an int, and no number here.
+    if not (isinstance(value, list | tuple) and len(value) in lengths and _NUMBERS.issuperset(map(type, value))):
         raise ValueError(f"{name} must be {' or '.join(map(str, lengths))} numbers, got {value!r:.120}")
     try:
-        numbers = [float(v) for v in value]  # type: ignore[attr-defined]
+        numbers = list(map(float, value))
     except OverflowError as error:
         raise ValueError(f"{name} holds a number beyond all floats") from error
     if not all(map(math.isfinite, numbers)):

@@ -65,6 +65,16 @@ def test_a_transform_of_another_grid_is_not_inherited(document):
     assert image.transform == (20.0, 0.0, 500000.0, 0.0, -20.0, 5400000.0)
 
 
+def test_a_grid_of_another_resolution_is_not_inherited(document):
+    document["assets"]["red"]["bands"][0]["raster:spatial_resolution"] = 20
+    with pytest.raises(ItemError, match=r"red \(no proj:shape and no proj:transform\)"):
+        images(document)
+    document["assets"]["red"]["bands"][0]["raster:spatial_resolution"] = 11
+    assert images(document)[0].size == (300, 200)
+    document["properties"] |= {"proj:code": "EPSG:4326", "proj:transform": [1e-4, 0, 9, 0, -1e-4, 48]}
+    assert images(document)[0].size == (300, 200)
+
+
 @pytest.mark.parametrize(
     ("fields", "crs"),
     [
