@@ -2,6 +2,9 @@
 
 import importlib.util
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^\$ stacchip-osml (.+)$", re.MULTILINE)
+CALL = "from stacchip_osml.app.cli import main; main()"
 NAME = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
 
@@ -49,6 +54,23 @@ def test_the_readme_example_is_short_and_gives_what_it_says(tmp_path, monkeypatc
     assert (tmp_path / "chips.parquet").is_file()
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if COMMAND.search(page.read_text())], ids=lambda page: page.name
+)
+def test_the_commands_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch):
+    (tmp_path / "indexes").symlink_to(ROOT / "indexes")
+    monkeypatch.chdir(tmp_path)
+    for command in COMMAND.findall(page.read_text()):
+        done = subprocess.run(
+            [sys.executable, "-c", CALL, *shlex.split(command)],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
 def test_links_between_pages_lead_to_files():
     dead = [
         f"{page.name}: {target}"
@@ -79,6 +101,16 @@ def test_the_schema_page_lists_every_column_in_order():
     ]
 
     assert listed == CHIP_SCHEMA.names
+
+
+def test_the_command_line_page_lists_every_exit_code():
+    from stacchip_osml.app.texts import EXIT_CODES
+
+    text = (ROOT / "docs" / "cli.md").read_text()
+
+    assert [
+        f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items() if f"| {code} | {meaning} |" not in text
+    ] == []
 
 
 def test_every_page_is_in_the_table_of_contents():
