@@ -3,8 +3,9 @@
 What the item says comes from the header alone. The time is the file's own
 (TIFF DateTime, NITF IDATIM; both taken as UTC), else its modification time,
 else 1970-01-01; the property ``stacchip_osml:datetime_from`` says which. The
-footprint is in lon/lat; an image that has no place on the ground has a null
-geometry.
+footprint is in lon/lat. An image that has no georeferencing has a null
+geometry, and so has one whose georeferencing gives it no outline; then the
+property ``stacchip_osml:unlocated`` says why.
 """
 
 from __future__ import annotations
@@ -77,7 +78,6 @@ def item_from_image(
         read_header: opens the file; the default is the GDAL reader.
 
     Raises:
-        ItemError: the image's georeferencing places it nowhere.
         ReadError: the file could not be read as an image.
     """
     if read_header is None:
@@ -95,9 +95,6 @@ def item_from_header(location: str, header: ImageHeader, *, item_id: str | None 
         location: absolute path or URL; the href of the item's one asset.
         header: what the file says.
         item_id: the item's id; None: the file stem.
-
-    Raises:
-        ItemError: the image's georeferencing places it nowhere.
     """
     geometry, bbox, unlocated = _place(header)
     moment, origin = _moment(header)
@@ -129,11 +126,11 @@ def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | No
 
     try:
         locate = _locator(header)
-    except ItemError as error:  # a local or unknown CRS: the pixels are good all the same
+        if locate is None:
+            return None, None, None
+        outline = image_outline(header.size, locate)
+    except ItemError as error:  # a local CRS, or one whose edge the image crosses (a full disk): the pixels are good
         return None, None, str(error)
-    if locate is None:
-        return None, None, None
-    outline = image_outline(header.size, locate)
     return _lists(mapping(outline)), [float(value) for value in bounds_of(outline)], None
 
 

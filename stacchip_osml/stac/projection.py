@@ -4,10 +4,10 @@ Rules: an asset's own field wins over the item's. A grid is inherited as a
 whole: where an asset states its own shape, the item's transform belongs to
 another grid and is not taken (the bounding box still is); likewise the other
 way. Nor is the item's grid taken where an asset states a pixel size
-(``raster:spatial_resolution``) that is far from it. A CRS is one fact in four spellings: any spelling at the asset hides all
-spellings at the item. Nothing is guessed: values of one level that contradict
-each other are an error, and a GDAL geotransform in place of the affine is
-named as what it is.
+(``raster:spatial_resolution``) that is far from it. A CRS is one fact in four
+spellings: any spelling at the asset hides all spellings at the item. Nothing
+is guessed: values of one level that contradict each other are an error, and a
+GDAL geotransform in place of the affine is named as what it is.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def _affine(value: object) -> Affine6:
     if len(numbers) == 9 and numbers[6:] != [0.0, 0.0, 1.0]:
         raise ValueError(f"proj:transform is not affine: its last row is {numbers[6:]}, expected [0, 0, 1]")
     a, b, c, d, e, f = numbers[:6]
-    if e == 0.0 and c == 0.0 and a != 0.0 and b != 0.0 and f != 0.0:
+    # Zeros where a geotransform has its rotations, and a corner's coordinates where the affine has pixel sizes.
+    if c == e == 0.0 and b != 0.0 and f != 0.0 and max(abs(a / b), abs(d / f)) > 100:
         raise ValueError(_geotransform_message(value))
     if a * e == b * d:
         raise ValueError(f"proj:transform {value!r:.120} maps the image to a line or a point")

@@ -156,6 +156,11 @@ def test_a_rotated_gdal_geotransform_is_told_by_the_box(document):
         images(document)
 
 
+def test_a_sheared_affine_without_offset_is_no_geotransform(document):
+    document["properties"]["proj:transform"] = [-20.0, 30.0, 0.0, -20.0, 0.0, 30.0]
+    assert images(document)[0].transform == (-20.0, 30.0, 0.0, -20.0, 0.0, 30.0)
+
+
 def test_half_a_pixel_is_the_tolerance_between_box_and_transform(document):
     document["properties"]["proj:bbox"] = [500000.0 - 4.9, 5398000.0, 503000.0, 5400000.0]
     assert images(document)[0].transform == TRANSFORM
