@@ -24,7 +24,7 @@ from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # 
 
 from stacchip_osml.errors import ItemError
 
-__all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "parse_crs", "to_crs84", "wrap_longitude"]
+__all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "is_local", "parse_crs", "to_crs84", "wrap_longitude"]
 
 Floats = NDArray[np.float64]
 Transform = tuple[float, float, float, float, float, float]
@@ -114,6 +114,14 @@ def parse_crs(crs: str) -> pyproj.CRS:
     if not (horizontal.is_geographic or horizontal.is_projected):
         raise ItemError(f"expected a geographic or projected CRS, got {parsed.type_name}: {_short(crs)}")
     return parsed
+
+
+def is_local(crs: str) -> bool:
+    """Tell whether a CRS is stated to be local: an engineering CRS has axes, and no place on the Earth."""
+    try:
+        return bool(pyproj.CRS.from_user_input(crs).is_engineering)
+    except pyproj.exceptions.CRSError:
+        return False
 
 
 @lru_cache(maxsize=256)

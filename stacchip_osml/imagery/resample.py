@@ -102,6 +102,8 @@ def resample(
         return MaskedPixels(source.pixels[:, same[0], same[1]], source.mask[:, same[0], same[1]])
     across = _taps(start[0], step[0], size.width, method=_require_method(method, step[0]), limit=cols)
     down = _taps(start[1], step[1], size.height, method=_require_method(method, step[1]), limit=rows)
+    if step == (1, 1) and all(_on_lattice(value) == round(value) for value in start):
+        return _pasted(source, start=start, size=size, fill=fill)
     copied = method == "nearest"
     pixels, mask = _copied(source, down, across) if copied else _weighed(source, down, across)
     _fill(pixels, mask, fill)
@@ -162,6 +164,26 @@ def _same(start: float, step: float, count: int, limit: int) -> slice | None:
     if step != 1 or first != np.floor(first) or not 0 <= first <= first + count <= limit:
         return None
     return slice(int(first), int(first) + count)
+
+
+def _pasted(
+    source: MaskedPixels, *, start: tuple[float, float], size: ImageSize, fill: Fill | None
+) -> MaskedPixels:
+    """Copy pixels of the very same grid, masked ones as they are; only what lies outside is filled."""
+    bands, rows, cols = source.pixels.shape
+    x, y = round(start[0]), round(start[1])
+    pixels = np.empty((bands, size.height, size.width), source.pixels.dtype)
+    for band, plane in enumerate(pixels):
+        value = None if fill is None else fill[band]
+        plane[...] = 0 if value is None else value
+    mask = np.zeros(pixels.shape, bool)
+    left, right = max(x, 0), min(x + size.width, cols)
+    top, bottom = max(y, 0), min(y + size.height, rows)
+    if left < right and top < bottom:
+        there = np.s_[:, top - y : bottom - y, left - x : right - x]
+        pixels[there] = source.pixels[:, top:bottom, left:right]
+        mask[there] = source.mask[:, top:bottom, left:right]
+    return MaskedPixels(pixels, mask)
 
 
 def _on_lattice(position: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stacchip_osml.chain import ChainDefinition, align_step
 from stacchip_osml.errors import ChainError, ItemError
-from stacchip_osml.geometry import AffineLocator, GcpLocator, Locator, RpcLocator, centre, hilbert
+from stacchip_osml.geometry import AffineLocator, GcpLocator, Locator, RpcLocator, centre, hilbert, is_local
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.rows import GridPlan
@@ -125,7 +125,7 @@ def _require_together(item: StacItem, image: SourceImage, reference: SourceImage
 
 
 def _locator(item: StacItem, image: SourceImage) -> tuple[Locator | None, str | None]:
-    if image.transform is not None and image.crs is not None:
+    if image.transform is not None and image.crs is not None and not is_local(image.crs):
         return AffineLocator(image.transform, image.crs), "projected"
     if image.gcps and image.gcps_crs:
         return GcpLocator(image.gcps, image.gcps_crs), "gcps"
