@@ -1,0 +1,56 @@
+"""``python -m tests.benchmarks NAME …``: run benchmarks and show their tables."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.report import Options, Report, save, to_text
+
+BENCHMARKS = {
+    "build": "rows of a new index, against stacchip 0.1.38",
+    "size": "bytes a row on disk, column by column",
+    "query": "a box and a cloud limit on ten million rows, against pyarrow and DuckDB",
+    "merge": "fifty indexes into one: time and memory",
+    "startup": "import and --help",
+    "cut": "chips from local COGs, against rasterio with its files kept open",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what the command line names; a peer that is not installed ends the run with status 2."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all of them if none")
+    parser.add_argument("--list", action="store_true", help="name the benchmarks and what each compares")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
+    parser.add_argument("--rounds", type=int, help="rounds of each side")
+    parser.add_argument("--rows", type=int, help="rows of the index, where that is a choice")
+    parser.add_argument("--folder", type=Path, help="keep the data here and find it again; else a temporary folder")
+    given = parser.parse_args(argv)
+    if given.list:
+        sys.stdout.writelines(f"{name:9} {text}\n" for name, text in BENCHMARKS.items())
+        return 0
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    reports: list[Report] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        options = Options(rounds=given.rounds, rows=given.rows, folder=folder)
+        for name in given.names or BENCHMARKS:
+            made = importlib.import_module(f"tests.benchmarks.{name}").run(options)
+            for report in made:
+                sys.stdout.write(to_text(report) + "\n")
+                sys.stdout.flush()
+            reports += made
+    if given.json is not None:
+        save(reports, given.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
