@@ -101,7 +101,7 @@ def _report(error: Exception, *, debug: bool) -> int:
 CONTEXT: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(cls=Root, context_settings=dict(CONTEXT), epilog=EXIT_EPILOG)
+@click.group("stacchip-osml", cls=Root, context_settings=dict(CONTEXT), epilog=EXIT_EPILOG)
 @click.version_option(__version__, "--version", prog_name="stacchip-osml", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["demo_command"]
 
-SENSORS = ("sentinel-like", "aerial-like")
+SENSORS = {"sentinel-like": "sheet", "aerial-like": "chip"}
+"""Collection → stretch of its contact sheet: one for all dates; bytes that are a picture already, as they are."""
 CLEAR = "cloud_fraction < 0.2 or cloud_fraction is None"
-SHEET_CHIPS = 40
-GEOTIFFS = 6
+SHEET_CHIPS = 24
+GEOTIFFS = 3
+"""Of each sensor."""
+RESULTS = {
+    **{f"{sensor}.png": f"chips of {sensor} that were found, as one picture" for sensor in SENSORS},
+    "chips/": "some of them as GeoTIFF files, for any GIS",
+    "found.parquet": "what the query found, itself an index: stacchip-osml index info FILE",
+    "merged.parquet": "the whole index as one file",
+    "merged/": "the same as a directory",
+}
 
 
 @click.command("demo")
@@ -60,14 +69,9 @@ def demo_command(ctx: click.Context, data: str, out: str) -> None:
     found = _query(story, merged, folder)
     _cut(story, found, folder)
     click.echo(f"\nDone in {time.perf_counter() - started:.1f} s. Look at:")
-    for name, what in (
-        ("sheet.png", "the chips of the query, both sensors, as one picture"),
-        ("chips/", "some of them as GeoTIFF files, for any GIS"),
-        ("found.parquet", "the query's result, itself an index"),
-        ("merged.parquet", "the whole index in one file: stacchip-osml index info"),
-        ("merged/", "the same as a directory"),
-    ):
-        click.echo(f"  {one_line(str(folder / name)):<28} {what}")
+    width = max(len(f"{folder}/{name}") for name in RESULTS)
+    for name, what in RESULTS.items():
+        click.echo(f"  {one_line(f'{folder}/{name}'):<{width}}  {what}")
     if findings:
         ctx.exit(FOUND)
 
@@ -161,60 +165,57 @@ def _shared_box(merged: ChipIndex) -> tuple[float, ...]:
 def _cut(story: _Story, found: ChipIndex, folder: Path) -> None:
     from stacchip_osml import Chipper
 
-    first = found.query(where=f"collection == {SENSORS[0]!r}")
+    sensor = next(iter(SENSORS))
+    first = found.query(where=f"collection == {sensor!r}")
     with story.step(
         "Cut the first sensor's chips as one array, ready for a model",
-        f"chipper = Chipper(found.query(where=\"collection == '{SENSORS[0]}'\"))",
+        f"chipper = Chipper(found.query(where=\"collection == '{sensor}'\"))",
         "batch = chipper.batch(range(len(chipper)))",
     ) as lines:
         batch = Chipper(first).batch(range(len(first)))
         bands = ", ".join(batch.band_names)
         lines.append(f"pixels {batch.pixels.shape} {batch.pixels.dtype} (chips, bands, rows, cols); bands {bands}")
         lines.append(f"mask says {100 * float(batch.mask.mean()):.2f} % of the pixels are measurements")
-    chipper = Chipper(_of_each_sensor(found))
-    _draw(story, chipper, folder / "sheet.png")
-    _write(story, chipper, folder / "chips")
+    chippers = {sensor: Chipper(_spread(found.query(where=f"collection == {sensor!r}"))) for sensor in SENSORS}
+    _draw(story, chippers, folder)
+    _write(story, chippers, folder / "chips")
 
 
-def _of_each_sensor(found: ChipIndex) -> ChipIndex:
-    """Take up to half a sheet of chips of each sensor, spread over all that were found."""
+def _spread(found: ChipIndex) -> ChipIndex:
+    """Take as many chips as a sheet shows, spread evenly over all that were found."""
     import numpy as np
 
-    names = np.array([row["collection"] for row in found.rows(range(len(found)))])
-    chosen = []
-    for sensor in SENSORS:
-        here = np.flatnonzero(names == sensor)
-        spread = np.linspace(0, len(here) - 1, min(len(here), SHEET_CHIPS // 2)).round().astype(int)
-        chosen.append(here[spread])
-    return found.from_table(found.take(np.concatenate(chosen)), found.tables)
+    chosen = np.linspace(0, len(found) - 1, min(len(found), SHEET_CHIPS)).round().astype(int)
+    return found.from_table(found.take(chosen), found.tables)
 
 
-def _draw(story: _Story, chipper: Chipper, path: Path) -> None:
+def _draw(story: _Story, chippers: dict[str, Chipper], folder: Path) -> None:
     from stacchip_osml import contact_sheet
 
     with story.step(
-        "Draw chips of both sensors on a contact sheet",
-        "contact_sheet([chipper[i] for i in range(len(chipper))], columns=8, labels=…)",
+        "Draw a contact sheet of each sensor",
+        'contact_sheet(list(chipper), columns=8, stretch="sheet", labels=…)',
     ) as lines:
-        labels = [
-            f"{sheet_label(row, 'grid')} {row['collection'].split('-')[0][:3]}"
-            for row in chipper.index.rows(range(len(chipper)))
-        ]
-        path.write_bytes(contact_sheet(list(chipper), columns=8, labels=labels))
-        lines.append(f"{len(chipper)} chips: {SENSORS[0]} at 10 m a pixel, then {SENSORS[1]} at 2.5 m, by their labels")
+        for sensor, chipper in chippers.items():
+            labels = [sheet_label(row, "grid") for row in chipper.index.rows(range(len(chipper)))]
+            picture = contact_sheet(list(chipper), columns=8, stretch=SENSORS[sensor], labels=labels)
+            (folder / f"{sensor}.png").write_bytes(picture)
+            lines.append(
+                f"{sensor}.png: {len(chipper)} chips, labelled column,row and date; what is no data is hatched"
+            )
 
 
-def _write(story: _Story, chipper: Chipper, folder: Path) -> None:
+def _write(story: _Story, chippers: dict[str, Chipper], folder: Path) -> None:
     from stacchip_osml.encode import write_chip
 
     with story.step(
         "Write some chips as GeoTIFF: pixels as stored, place, nodata and band names kept",
         f'write_chip("{folder}", chipper[i], "geotiff")',
     ) as lines:
-        positions = sorted({round(i * (len(chipper) - 1) / (GEOTIFFS - 1)) for i in range(GEOTIFFS)})
-        chips = [chip for position in positions if (chip := chipper[position]) is not None]
-        paths = [write_chip(folder, chip, "geotiff") for chip in chips]
-        lines.extend(path.name for path in paths)
+        for chipper in chippers.values():
+            chips = (chipper[position] for position in range(len(chipper)))
+            some = islice((chip for chip in chips if chip is not None), GEOTIFFS)
+            lines.extend(write_chip(folder, chip, "geotiff").name for chip in some)
 
 
 def _counted(index: ChipIndex) -> str:

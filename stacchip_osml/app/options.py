@@ -31,7 +31,7 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic since click
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002 - click's
         return self.name
 
 
