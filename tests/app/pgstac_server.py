@@ -110,11 +110,12 @@ def _postgres(folder: Path) -> Iterator[dict[str, str]]:
     data, secret, log = folder / "data", folder / "password", folder / "postgres.log"
     password = secrets.token_urlsafe(16)
     secret.write_text(password)
-    if os.getuid() == 0:
+    runs_as = _as_server_user()
+    if runs_as:
         for path in (folder, secret):
-            shutil.chown(path, user=_server_user())
+            os.chown(path, runs_as["user"], runs_as["group"])
     make = [programs / "initdb", "--pgdata", data, "--username=stac", "--auth=scram-sha-256", "--pwfile", secret]
-    _run([*make, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"], cwd=folder, **_as_server_user())
+    _run([*make, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"], cwd=folder, **runs_as)
     port = _free_port()
     settings = {
         "listen_addresses": "127.0.0.1",
@@ -132,7 +133,7 @@ def _postgres(folder: Path) -> Iterator[dict[str, str]]:
     client = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "stac", "PGPASSWORD": password}
     ready = [str(programs / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
     # SIGINT: PostgreSQL ends its sessions and shuts down, instead of waiting for them.
-    with _server(command, log, end=signal.SIGINT, cwd=folder, **_as_server_user()) as server:
+    with _server(command, log, end=signal.SIGINT, cwd=folder, **runs_as) as server:
         _wait(lambda: subprocess.run(ready, check=False).returncode == 0, server, log)
         yield client | {"PGDATABASE": "postgres"}
 
@@ -197,7 +198,7 @@ def _wait(is_ready: Any, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_S
     while not is_ready():
         if server.poll() is not None or time.monotonic() > deadline:
-            raise ServerError(f"{server.args[3]} did not start:\n{log.read_text()[-3000:]}")  # type: ignore[index]
+            raise ServerError(f"{log.name} says why a server did not start:\n{log.read_text()[-3000:]}")
         time.sleep(0.1)
 
 
@@ -212,7 +213,7 @@ def _run(command: Sequence[Any], **options: Any) -> None:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
+            return bool(answer.status == 200)
     except OSError:
         return False
 

@@ -16,7 +16,7 @@ from pgstac_server import StacApi, file_server, stac_api, what_is_missing
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from stacchip_osml import Chipper, ChipIndex, Indexer
+from stacchip_osml import ChipIndex, Chipper, Indexer
 from stacchip_osml.errors import ItemError, RemoteReadError
 
 # One server for all of them: workers of a parallel run would start one each.
@@ -25,6 +25,14 @@ pytestmark = pytest.mark.xdist_group("pgstac")
 SIDE = 64
 CHIP = 32
 COLUMNS, COUNT = 5, 25
+HOSTILE = {
+    "file:///etc/hostname": "may not name a local file",
+    "/etc/hostname": "an absolute path in a document that is not local",
+    "/vsicurl/http://127.0.0.1/x.tif": "virtual file systems are not followed",
+    "http://169.254.169.254/latest/x.tif": "may not name a host of this network",
+    "http://10.0.0.1/x.tif": "may not name a host of this network",
+}
+"""Href → why an item of an API on this machine may not have it."""
 FIRST_DAY = datetime(2025, 6, 1, 10, tzinfo=UTC)
 
 
@@ -53,7 +61,8 @@ def served(tmp_path_factory):
     with file_server(files) as url:
         items = [write_item(files, url, number) for number in range(COUNT)]
         items += [write_item(files, url, number, collection="others") for number in range(3)]
-        with stac_api([collection("scenes"), collection("others")], items) as api:
+        items += [hostile_item(number, href) for number, href in enumerate(HOSTILE)]
+        with stac_api([collection("scenes"), collection("others"), collection("hostile")], items) as api:
             yield Served(api=api, items={item["id"]: item for item in items}, files=files)
 
 
@@ -112,6 +121,23 @@ def write_item(files: Path, url: str, number: int, *, collection: str = "scenes"
     }
 
 
+def hostile_item(number: int, href: str) -> dict:
+    """Give an item as its neighbours are, but for where its image is said to lie."""
+    transform = [10, 0, 500_000, 0, -10, 5_500_000]
+    facts = {"proj:code": "EPSG:32632", "proj:shape": [SIDE, SIDE], "proj:transform": transform}
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": f"hostile-{number}",
+        "collection": "hostile",
+        "bbox": [9, 49.6, 9.01, 49.7],
+        "geometry": {"type": "Point", "coordinates": [9, 49.65]},
+        "properties": {"datetime": "2025-06-01T10:00:00Z"},
+        "assets": {"gray": {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"], **facts}},
+        "links": [],
+    }
+
+
 def scenes(*numbers: int) -> set[str]:
     return {f"scene-{number:02d}" for number in numbers}
 
@@ -141,6 +167,7 @@ def test_max_items_asks_for_no_page_that_it_does_not_need(served):
     assert len(found(index)) == 7
 
 
+@pytest.mark.filterwarnings("ignore:Server does not conform to SORT")  # it sorts; its landing page does not say so
 @pytest.mark.parametrize(
     ("search", "numbers"),
     [
@@ -246,6 +273,20 @@ def test_an_option_of_the_command_line_reaches_the_search(served, tmp_path, opti
     assert done.returncode == 0, done.stderr
     assert len(served.searches()) - before == pages
     assert found(ChipIndex.open(out)) == scenes(*numbers)
+
+
+@pytest.mark.parametrize(("number", "reason"), list(enumerate(HOSTILE.values())))
+def test_an_item_of_an_api_reaches_neither_local_files_nor_other_hosts_of_the_network(served, number, reason):
+    with pytest.raises(ItemError, match=reason):
+        build(served, collections=["hostile"], ids=[f"hostile-{number}"])
+
+
+def test_items_that_are_refused_are_listed_and_the_others_indexed(served):
+    search = {"collections": ["hostile", "others"]}
+    index = Indexer(served.api.url, CHIP, search=search, on_error="skip").create_index()
+
+    assert len(index.problems) == len(HOSTILE)
+    assert found(index) == {"other-00", "other-01", "other-02"}
 
 
 def test_a_search_that_finds_nothing_gives_an_empty_index(served):
