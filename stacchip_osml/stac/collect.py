@@ -33,14 +33,19 @@ from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
 from stacchip_osml.stac.hrefs import TRUSTED, is_remote, resolve_href
 from stacchip_osml.stac.items import StacItem
+from stacchip_osml.stac.places import (
+    LINES_SUFFIXES,
+    TABLE_SUFFIXES,
+    document_roots,
+    folder_documents,
+    folder_files,
+    suffix_of,
+)
 
 __all__ = ["iter_items"]
 
 ErrorSink = Callable[[ChipError], object]
-_TABLES = frozenset({".parquet", ".geoparquet"})
-_LINES = frozenset({".ndjson", ".jsonl"})
-_TEXTS = frozenset({".json", ".geojson"}) | _LINES
-_NOT_JSON = _TABLES | _LINES | IMAGE_SUFFIXES
+_NOT_JSON = TABLE_SUFFIXES | LINES_SUFFIXES | IMAGE_SUFFIXES
 _ROOT_NAMES = ("catalog.json", "collection.json")
 
 
@@ -248,16 +253,13 @@ def _from_place(place: str, context: _Context) -> Iterator[StacItem]:
         else:
             yield from _from_file(context.at(place, roots=()))
         return
+    if context.search is not None:
+        raise ItemError(f"{place}: search parameters need the URL of a STAC API")
     path = Path(place).expanduser().absolute()
     if path.is_dir():
         yield from _from_folder(path, context)
     else:
         yield from _from_file(context.at(str(path), roots=(str(path.parent),)))
-
-
-def _suffix(location: str) -> str:
-    path = location.split("?", 1)[0] if is_remote(location) else location
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - a URL is no Path
 
 
 def _from_folder(folder: Path, context: _Context) -> Iterator[StacItem]:
@@ -267,75 +269,35 @@ def _from_folder(folder: Path, context: _Context) -> Iterator[StacItem]:
             yield from _from_file(context.at(str(folder / name), roots=(str(folder),)))
             return
     inside = context.at(str(folder), roots=(str(folder),))
-    files = sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names)
-    texts = [file for file in files if file.suffix.lower() in _TEXTS | _TABLES]
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    # Images beside documents belong to them; JSON beside images alone is not ours.
-    chosen = texts if not images or any(_is_stac(file) for file in texts) else images
-    if not chosen:
+    chosen = folder_documents(folder)
+    images = [] if chosen else folder_files(folder, IMAGE_SUFFIXES)
+    ids = unique_ids([file.relative_to(folder).as_posix() for file in images])
+    if not (chosen or images):
         raise ItemError(f"{folder}: no catalog, STAC document or image in this folder")
-    ids = unique_ids([file.relative_to(folder).as_posix() for file in images]) if chosen is images else {}
-    for file in chosen:
+    for file in chosen or images:
         here = replace(
             inside.at(str(file), roots=(str(folder),)), image_id=ids.get(file.relative_to(folder).as_posix())
         )
         yield from _guarded(_from_file(here), here)
 
 
-def _is_stac(file: Path) -> bool:
-    if file.suffix.lower() in _TABLES | _LINES:
-        return True
-    try:
-        document = parse_json(read_bytes(str(file)), source=str(file))
-    except ChipError:
-        return False
-    if isinstance(document, list):
-        return any(isinstance(part, dict) and part.get("type") == "Feature" for part in document)
-    return isinstance(document, dict) and (
-        "stac_version" in document or document.get("type") in {"Feature", "FeatureCollection"}
-    )
-
-
 def _from_file(context: _Context) -> Iterator[StacItem]:
     """Read the document at the context's place."""
     location = str(context.base)
-    suffix = _suffix(location)
+    suffix = suffix_of(location)
     if suffix in IMAGE_SUFFIXES:
         yield item_from_image(location, roots=context.roots, item_id=context.image_id, read_header=context.read_header)
-    elif suffix in _TABLES:
+    elif suffix in TABLE_SUFFIXES:
         from stacchip_osml.stac.geoparquet import read_items
 
         yield from _from_list(read_items(location), context)
-    elif suffix in _LINES:
+    elif suffix in LINES_SUFFIXES:
         yield from _from_list(parse_json_lines(context.fetch(), source=location), context)
     else:
         document = parse_json(context.fetch(), source=location)
         if isinstance(document, dict) and not is_remote(location) and context.fixed_roots is None:
-            context = replace(context, roots=_document_roots(document, context))
+            context = replace(context, roots=document_roots(document, location, context.roots))
         yield from _from_document(document, context)
-
-
-def _document_roots(document: Mapping[str, Any], context: _Context) -> tuple[str, ...]:
-    """Widen the roots to the folder of the catalog that a local document belongs to, if that catalog is there."""
-    links = document.get("links")
-    for link in links if isinstance(links, list) else ():
-        if not isinstance(link, Mapping) or link.get("rel") != "root":
-            continue
-        href = link.get("href")
-        if not isinstance(href, str) or is_remote(href) or not href.startswith("."):
-            break
-        target = Path(os.path.realpath(Path(str(context.base)).parent / href))
-        if any(target.is_relative_to(root) for root in context.roots):
-            break
-        if target.parent == Path("/") or not target.is_file():
-            break
-        try:
-            root = parse_json(read_bytes(str(target)), source=str(target))
-        except ChipError:
-            break
-        if isinstance(root, dict) and root.get("type", "Catalog") in {"Catalog", "Collection"} and "links" in root:
-            return (*context.roots, str(target.parent))
-    return context.roots
 
 
 def _from_document(document: Any, context: _Context) -> Iterator[StacItem]:
@@ -385,7 +347,7 @@ def _from_links(links: list[Any], context: _Context, visited: set[str]) -> Itera
                 continue
             visited.add(location)
             here = parent.at(location, roots=() if is_remote(location) else parent.roots)
-            document = parse_json(here.fetch(), source=location) if _suffix(location) not in _NOT_JSON else None
+            document = parse_json(here.fetch(), source=location) if suffix_of(location) not in _NOT_JSON else None
         except ChipError as error:
             _report(error, context)
             continue

@@ -11,12 +11,14 @@ number decides (a nodata value may be NaN, a bounding box may not).
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -229,16 +231,20 @@ def _read_object(location: str, limits: FetchLimits, max_bytes: int) -> bytes:
     from obstore.store import from_url
 
     parts = urlsplit(location)
+    unsigned = os.environ.get("AWS_NO_SIGN_REQUEST", "NO").upper() in {"YES", "TRUE", "ON", "1"}
+    settings: dict[str, Any] = {"skip_signature": True} if parts.scheme == "s3" and unsigned else {}
+    retry: Any = {"max_retries": limits.attempts - 1, "retry_timeout": timedelta(seconds=limits.total_s)}
+    client: Any = {"connect_timeout": f"{limits.connect_s:g}s", "timeout": f"{limits.total_s:g}s"}
     key = location.split("://", 1)[1].partition("/")[2]
     try:
-        store = from_url(f"{parts.scheme}://{parts.netloc}", client_options={"connect_timeout": f"{limits.connect_s}s"})
+        store = from_url(f"{parts.scheme}://{parts.netloc}", client_options=client, retry_config=retry, **settings)
         answer = obstore.get(store, key)
         _require_length(answer.meta["size"], max_bytes, location)
         return bytes(answer.bytes())
     except (NotFoundError, FileNotFoundError, PermissionDeniedError) as error:
         raise AssetMissing(f"{redact(location)}: no such object, or it may not be read") from error
     except (BaseError, OSError, ValueError) as error:
-        raise RemoteReadError(location, status=None, attempts=1) from error
+        raise RemoteReadError(location, status=None, attempts=limits.attempts) from OSError(redact(str(error)))
 
 
 def _require_length(length: int, max_bytes: int, source: str) -> None:

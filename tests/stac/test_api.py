@@ -82,6 +82,11 @@ def test_an_api_is_not_crawled_by_accident(api):
         list(iter_items(f"{api.url}/", limits=QUICK))
 
 
+def test_search_parameters_for_anything_but_an_api_are_an_error(tmp_path):
+    with pytest.raises(ItemError, match="need the URL of a STAC API"):
+        list(iter_items(tmp_path, search={"collections": ["c"]}))
+
+
 def test_failures_of_an_api_are_typed(api):
     with pytest.raises(AssetMissing, match="status 404"):
         list(search_api(f"{api.url}/nowhere", limits=QUICK))

@@ -1,0 +1,87 @@
+"""What a local folder holds, and which folder a local document belongs to.
+
+A folder that holds any STAC document is a folder of documents, and images in
+it belong to them; JSON beside images alone (sidecars, notes) is not ours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from stacchip_osml.errors import ChipError
+from stacchip_osml.stac.documents import parse_json, read_bytes
+from stacchip_osml.stac.from_image import IMAGE_SUFFIXES
+from stacchip_osml.stac.hrefs import is_remote
+
+__all__ = [
+    "LINES_SUFFIXES",
+    "TABLE_SUFFIXES",
+    "document_roots",
+    "folder_documents",
+    "folder_files",
+    "suffix_of",
+]
+
+TABLE_SUFFIXES = frozenset({".parquet", ".geoparquet"})
+LINES_SUFFIXES = frozenset({".ndjson", ".jsonl"})
+_TEXT_SUFFIXES = frozenset({".json", ".geojson"}) | LINES_SUFFIXES | TABLE_SUFFIXES
+
+
+def suffix_of(location: str) -> str:
+    """Give the file name's suffix in lower case, without a URL's query."""
+    path = location.split("?", 1)[0] if is_remote(location) else location
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - a URL is no Path
+
+
+def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """List the files below a folder that have one of the suffixes, in order."""
+    files = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
+    return sorted(file for file in files if file.suffix.lower() in suffixes)
+
+
+def folder_documents(folder: Path) -> list[Path]:
+    """List the documents of a folder; none where it is a folder of images."""
+    documents = folder_files(folder, _TEXT_SUFFIXES)
+    if folder_files(folder, IMAGE_SUFFIXES) and not any(map(_is_stac, documents)):
+        return []
+    return documents
+
+
+def _is_stac(file: Path) -> bool:
+    if file.suffix.lower() in TABLE_SUFFIXES | LINES_SUFFIXES:
+        return True
+    try:
+        document = parse_json(read_bytes(str(file)), source=str(file))
+    except ChipError:
+        return False
+    if isinstance(document, list):
+        return any(isinstance(part, dict) and part.get("type") == "Feature" for part in document)
+    return isinstance(document, dict) and (
+        "stac_version" in document or document.get("type") in {"Feature", "FeatureCollection"}
+    )
+
+
+def document_roots(document: Mapping[str, Any], base: str, roots: tuple[str, ...]) -> tuple[str, ...]:
+    """Widen the roots to the folder of the catalog that a local document belongs to, if that catalog is there."""
+    links = document.get("links")
+    for link in links if isinstance(links, list) else ():
+        if not isinstance(link, Mapping) or link.get("rel") != "root":
+            continue
+        href = link.get("href")
+        if not isinstance(href, str) or is_remote(href) or not href.startswith("."):
+            break
+        target = Path(os.path.realpath(Path(base).parent / href))
+        if any(target.is_relative_to(root) for root in roots):
+            break
+        if target.parent == Path("/") or not target.is_file():
+            break
+        try:
+            root = parse_json(read_bytes(str(target)), source=str(target))
+        except ChipError:
+            break
+        if isinstance(root, dict) and root.get("type", "Catalog") in {"Catalog", "Collection"} and "links" in root:
+            return (*roots, str(target.parent))
+    return roots
