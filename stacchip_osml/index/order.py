@@ -8,6 +8,7 @@ came together.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -69,29 +70,55 @@ def row_order(table: pa.Table, places: Mapping[ItemKey, int]) -> Ints | None:
 
 def codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     """Give a string column as ranks of its sorted words; null is the empty word."""
-    encoded = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    chunks = [chunk for chunk in encoded.chunks if len(chunk)]
+    chunks = _encoded(column)
     words = [str(word) for word in chunks[0].dictionary.to_pylist()] if chunks else []
     order = sorted({"", *words})
     rank = {word: position for position, word in enumerate(order)}
     table = np.array([rank[word] for word in words] + [rank[""]], np.int64)
-    parts = [table[chunk.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)] for chunk in chunks]
-    return (np.concatenate(parts) if parts else np.zeros(0, np.int64)), order
+    parts = [table[_indices(chunk, null=len(words))] for chunk in chunks]
+    return (parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])), order
+
+
+def _encoded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
+    """Give the chunks that hold rows, with one dictionary."""
+    encoded = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return [chunk for chunk in encoded.chunks if len(chunk)]
+
+
+def _indices(chunk: pa.DictionaryArray, *, null: int) -> NDArray[np.int32]:
+    # Asking Arrow for nulls costs more than a small index takes, so it is asked only where there are some.
+    indices = chunk.indices.fill_null(null) if chunk.null_count else chunk.indices
+    return np.asarray(indices.to_numpy(zero_copy_only=False))
 
 
 def _sorted_words(table: pa.Table) -> pa.Table:
     for position, field in enumerate(table.schema):
-        if not pa.types.is_dictionary(field.type):
-            continue
-        ranks, words = codes(table.column(position))
-        null = np.asarray(table.column(position).is_null())
-        used = np.zeros(len(words), bool)
-        used[ranks[~null]] = True
-        narrow = (np.cumsum(used) - 1)[ranks].astype(np.int32)
-        kept = [word for word, keep in zip(words, used.tolist(), strict=True) if keep]
-        column = pa.DictionaryArray.from_arrays(pa.array(narrow, mask=null), pa.array(kept, pa.string()))
-        table = table.set_column(position, field, column)
+        if pa.types.is_dictionary(field.type) and not _is_sorted(table.column(position)):
+            table = table.set_column(position, field, _with_sorted_words(table.column(position)))
     return table
+
+
+def _is_sorted(column: pa.ChunkedArray) -> bool:
+    """Whether the words stand in order, and each is used."""
+    chunks = _encoded(column)
+    words = chunks[0].dictionary.to_pylist() if chunks else []
+    if column.num_chunks > 1 or None in words or any(a >= b for a, b in itertools.pairwise(words)):
+        return False
+    if len(words) < 2:
+        return not words or chunks[0].null_count < len(chunks[0])
+    return len(np.unique(_indices(chunks[0], null=0))) == len(words) and not chunks[0].null_count
+
+
+def _with_sorted_words(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    ranks, words = codes(column)
+    null = np.asarray(column.is_null()) if column.null_count else np.zeros(len(column), bool)
+    used = np.zeros(len(words), bool)
+    used[ranks[~null]] = True
+    narrow = (np.cumsum(used) - 1)[ranks].astype(np.int32)
+    kept = [word for word, keep in zip(words, used.tolist(), strict=True) if keep]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(narrow, mask=null if null.any() else None), pa.array(kept, pa.string())
+    )
 
 
 def _place(collections: tuple[Ints, list[str]], items: tuple[Ints, list[str]], places: Mapping[ItemKey, int]) -> Ints:

@@ -22,6 +22,8 @@ from stacchip_osml.stac.source import SourceImage
 
 __all__ = ["ChipFractions", "GridPlan", "build_rows", "plan_grid"]
 
+WORD = CHIP_SCHEMA.field("item_id").type
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridPlan:
@@ -81,13 +83,14 @@ def build_rows(
     token = grid_token(spec, assets=plan.assets, reference=plan.reference.asset_key)
     windows = grid.windows()
     found = fractions or ChipFractions()
+    first = pa.array(np.zeros(count, np.int32))
     geometry, bbox = _geometry(plan, grid, count)
     columns = {
         "id": chip_ids(grid, collection=plan.collection or "", item_id=plan.item_id, token=token, chain=chain),
-        "collection": _word(plan.collection, count),
-        "item_id": _word(plan.item_id, count),
-        "assets": _word(",".join(plan.assets), count),
-        "reference": _word(plan.reference.asset_key, count),
+        "collection": _word(plan.collection, first),
+        "item_id": _word(plan.item_id, first),
+        "assets": _word(",".join(plan.assets), first),
+        "reference": _word(plan.reference.asset_key, first),
         "datetime": _times(plan.datetime_us, count),
         "grid_col": pa.array(windows.grid_col),
         "grid_row": pa.array(windows.grid_row),
@@ -96,10 +99,10 @@ def build_rows(
         "width": pa.array(windows.width),
         "height": pa.array(windows.height),
         "level": pa.array(np.full(count, grid.level, np.uint8)),
-        "chain": _word(chain, count),
+        "chain": _word(chain, first),
         "gsd": _floats(_gsd(plan, grid.level), count),
-        "proj:code": _word(_code(plan.reference.crs), count),
-        "footprint": _word(plan.footprint, count),
+        "proj:code": _word(_code(plan.reference.crs), first),
+        "footprint": _word(plan.footprint, first),
         "nodata_fraction": _fractions(found.nodata, count),
         "cloud_fraction": _fractions(found.cloud, count),
         "geometry": geometry,
@@ -138,10 +141,11 @@ def _outward(bounds: tuple[float, float, float, float]) -> list[np.float32]:
     return sides
 
 
-def _word(value: str | None, count: int) -> pa.Array:
+def _word(value: str | None, first: pa.Int32Array) -> pa.Array:
+    """Give a column of one word; ``first`` is as many zeros, the index of the word, and is shared by all columns."""
     if value is None:
-        return pa.nulls(count, pa.dictionary(pa.int32(), pa.string()))
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value]))
+        return pa.nulls(len(first), WORD)
+    return pa.DictionaryArray.from_buffers(WORD, len(first), first.buffers(), pa.array([value], pa.string()))
 
 
 def _times(value: int | None, count: int) -> pa.Array:
