@@ -102,7 +102,7 @@ def resample(
         return MaskedPixels(source.pixels[:, same[0], same[1]], source.mask[:, same[0], same[1]])
     across = _taps(start[0], step[0], size.width, method=_require_method(method, step[0]), limit=cols)
     down = _taps(start[1], step[1], size.height, method=_require_method(method, step[1]), limit=rows)
-    if step == (1, 1) and all(_on_lattice(value) == round(value) for value in start):
+    if step[0] == 1 and step[1] == 1 and all(_on_lattice(value) == round(value) for value in start):
         return _pasted(source, start=start, size=size, fill=fill)
     copied = method == "nearest"
     pixels, mask = _copied(source, down, across) if copied else _weighed(source, down, across)

@@ -74,10 +74,16 @@ class ChipIndex:
         """Hold rows in memory; they must have the chip schema and be in order."""
         return cls(MemoryStore(table), tables, problems=problems)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, portable: bool = False) -> Path:
         """Write the index: a single file where ``path`` ends in ``.parquet``, a directory otherwise.
 
-        An existing index is replaced in one step: a reader sees the old or the new one.
+        An existing index is replaced in one step: a reader sees the old or the new one. Imagery under the folder
+        that holds the index is named relative to it, so both can be moved together.
+
+        Args:
+            path: where to.
+            portable: leave out modification times of local files, which do not survive a copy or a checkout;
+                a changed file of the same size is then not noticed.
 
         Raises:
             LimitError: too many items for a single file.
@@ -88,9 +94,9 @@ class ChipIndex:
         table = self.to_arrow()
         kept = self._tables_of(table)
         if where.suffix == ".parquet":
-            files.write_file(where, [table], kept, schema=table.schema)
+            files.write_file(where, [table], kept, schema=table.schema, portable=portable)
         else:
-            files.write_directory(where, _by_collection(table), kept, schema=table.schema)
+            files.write_directory(where, _by_collection(table), kept, schema=table.schema, portable=portable)
         return where
 
     @cached_property

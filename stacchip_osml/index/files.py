@@ -67,20 +67,27 @@ class Opened:
     """Committed version of a directory; 0 for a single file."""
 
 
-def write_file(path: Path, chunks: Sequence[pa.Table], tables: SideTables, *, schema: pa.Schema) -> int:
+def write_file(
+    path: Path, chunks: Sequence[pa.Table], tables: SideTables, *, schema: pa.Schema, portable: bool = False
+) -> int:
     """Write a single-file index; give the number of rows.
 
     Raises:
         LimitError: the items and headers are too large for a footer.
         OSError: the disk is full, or the folder cannot be written; the old file stays.
     """
-    packed = pack(tables, root=path.parent.resolve())
+    packed = pack(tables, root=path.parent.resolve(), portable=portable)
     with _replacing(path) as temporary:
         return _write_parquet(temporary, chunks, schema, packed)
 
 
 def write_directory(
-    path: Path, parts: Iterable[tuple[str | None, Sequence[pa.Table]]], tables: SideTables, *, schema: pa.Schema
+    path: Path,
+    parts: Iterable[tuple[str | None, Sequence[pa.Table]]],
+    tables: SideTables,
+    *,
+    schema: pa.Schema,
+    portable: bool = False,
 ) -> int:
     """Write and commit the next version of a directory index; give the number of rows.
 
@@ -89,6 +96,7 @@ def write_directory(
         parts: (collection, chunks of rows in order), one part file each.
         tables: items, headers and chains of all parts.
         schema: columns of the chunks.
+        portable: leave out modification times of local files.
 
     Raises:
         CommitConflict: another writer committed this version first.
@@ -112,7 +120,7 @@ def write_directory(
         document: dict[str, Any] = {"format": FORMAT_VERSION, "chips": list(names), "rows": rows}
         for kind, table in (
             ("items", items_to_table(list(tables.items.values())) if tables.items else None),
-            ("headers", headers_to_table(tables.headers.values(), root=root)),
+            ("headers", headers_to_table(tables.headers.values(), root=root, portable=portable)),
         ):
             if table is None:
                 continue

@@ -71,9 +71,15 @@ class AssetHeader:
         return (self.collection or "", self.item_id, self.image.asset_key)
 
 
-def headers_to_table(headers: Iterable[AssetHeader], *, root: Path | None = None) -> pa.Table:
-    """Write headers as a table, sorted by key; local locations under ``root`` become relative."""
-    rows = [_row(header, root) for header in sorted(headers, key=lambda header: header.key)]
+def headers_to_table(headers: Iterable[AssetHeader], *, root: Path | None = None, portable: bool = False) -> pa.Table:
+    """Write headers as a table, sorted by key; local locations under ``root`` become relative.
+
+    ``portable`` leaves out modification times, which do not survive a copy or a checkout.
+    """
+    rows = [
+        _row(header, root) | ({"modified_ns": None} if portable else {})
+        for header in sorted(headers, key=lambda header: header.key)
+    ]
     return pa.Table.from_pylist(rows, schema=HEADER_SCHEMA)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from stacchip_osml.chain import ChainDefinition, align_step
 from stacchip_osml.errors import ChainError, ItemError
@@ -16,6 +17,7 @@ from stacchip_osml.index.statistics import QualityBand
 from stacchip_osml.stac.crs import same_crs
 from stacchip_osml.stac.facts import image_assets, source_images
 from stacchip_osml.stac.grids import relative_grid
+from stacchip_osml.stac.hrefs import is_remote
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.source import SourceImage
 
@@ -87,11 +89,22 @@ def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str
         ),
         chain=_chain(images, choice, aligned=all(aligned[: len(images)])),
         headers=tuple(
-            AssetHeader(collection=item.collection or None, item_id=item.id, image=image, place=place)
+            AssetHeader(collection=item.collection or None, item_id=item.id, image=_stamped(image), place=place)
             for image in found.values()
         ),
         quality=quality,
     )
+
+
+def _stamped(image: SourceImage) -> SourceImage:
+    """Note size and time of a local file, by which a change is found before its pixels are read."""
+    if image.modified_ns is not None or is_remote(image.location):
+        return image
+    try:
+        found = Path(image.location).stat()
+    except OSError:
+        return image
+    return replace(image, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
 
 def _finest(images: Sequence[SourceImage]) -> SourceImage:

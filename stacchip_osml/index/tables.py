@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,7 @@ class SideTables:
                 raise IndexSchemaError(f"two different items under one name: {_name(key)}; rename or drop one")
         headers = dict(self.headers)
         for image, header in other.headers.items():
-            if headers.setdefault(image, header) != header:
-                raise IndexSchemaError(f"two different images under one name: {_name(image)}; rename or drop one")
+            headers[image] = _latest(headers.get(image, header), header)
         return SideTables(items, headers, self.chains.union(other.chains))
 
     def only(self, keys: Iterable[ItemKey]) -> SideTables:
@@ -64,7 +63,7 @@ class SideTables:
         return {key[:2]: header.place for key, header in self.headers.items()}
 
 
-def pack(tables: SideTables, *, root: Path) -> str:
+def pack(tables: SideTables, *, root: Path, portable: bool = False) -> str:
     """Compress the tables into text for a Parquet footer.
 
     Raises:
@@ -72,7 +71,7 @@ def pack(tables: SideTables, *, root: Path) -> str:
     """
     document = {
         "items": [tables.items[key] for key in sorted(tables.items)],
-        "headers": headers_to_table(tables.headers.values(), root=root).to_pylist(),
+        "headers": headers_to_table(tables.headers.values(), root=root, portable=portable).to_pylist(),
         "chains": tables.chains.to_json(),
     }
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
@@ -110,6 +109,15 @@ def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
 def items_by_key(documents: Iterable[dict[str, Any]]) -> dict[ItemKey, dict[str, Any]]:
     """Key documents by collection and id."""
     return {(str(document.get("collection") or ""), str(document["id"])): document for document in documents}
+
+
+def _latest(one: AssetHeader, two: AssetHeader) -> AssetHeader:
+    """Take the later look at one image; its facts must be the same."""
+    times = [header.image.modified_ns for header in (one, two)]
+    same = [replace(header, image=replace(header.image, modified_ns=None)) for header in (one, two)]
+    if same[0] != same[1]:
+        raise IndexSchemaError(f"two different images under one name: {_name(one.key)}; rename or drop one")
+    return two if (times[1] or 0) > (times[0] or 0) else one
 
 
 def _name(key: tuple[str, ...]) -> str:

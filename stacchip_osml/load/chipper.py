@@ -270,8 +270,8 @@ def _fill(nodata: float | complex | None, dtype: np.dtype[Any]) -> float | compl
         return 0
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
-        real = nodata.real
-        return int(real) if real == real and real.is_integer() and limits.min <= real <= limits.max else 0  # noqa: PLR0124
+        real = float(nodata.real)
+        return int(nodata.real) if real.is_integer() and limits.min <= real <= limits.max else 0
     return nodata
 
 
