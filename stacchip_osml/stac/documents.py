@@ -231,10 +231,13 @@ def _read_object(location: str, limits: FetchLimits, max_bytes: int) -> bytes:
     from obstore.store import from_url
 
     parts = urlsplit(location)
-    unsigned = os.environ.get("AWS_NO_SIGN_REQUEST", "NO").upper() in {"YES", "TRUE", "ON", "1"}
-    settings: dict[str, Any] = {"skip_signature": True} if parts.scheme == "s3" and unsigned else {}
+    settings: dict[str, Any] = (
+        {"skip_signature": True} if parts.scheme == "s3" and _is_on("AWS_NO_SIGN_REQUEST") else {}
+    )
     retry: Any = {"max_retries": limits.attempts - 1, "retry_timeout": timedelta(seconds=limits.total_s)}
     client: Any = {"connect_timeout": f"{limits.connect_s:g}s", "timeout": f"{limits.total_s:g}s"}
+    if _is_on("AWS_ALLOW_HTTP"):  # options given here hide what obstore would take from the environment
+        client["allow_http"] = True
     key = location.split("://", 1)[1].partition("/")[2]
     try:
         store = from_url(f"{parts.scheme}://{parts.netloc}", client_options=client, retry_config=retry, **settings)
@@ -245,6 +248,10 @@ def _read_object(location: str, limits: FetchLimits, max_bytes: int) -> bytes:
         raise AssetMissing(f"{redact(location)}: no such object, or it may not be read") from error
     except (BaseError, OSError, ValueError) as error:
         raise RemoteReadError(location, status=None, attempts=limits.attempts) from OSError(redact(str(error)))
+
+
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "").upper() in {"YES", "TRUE", "ON", "1"}
 
 
 def _require_length(length: int, max_bytes: int, source: str) -> None:

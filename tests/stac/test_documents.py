@@ -95,6 +95,8 @@ def server():  # noqa: C901 - one branch a behaviour
             kind = self.path.strip("/").split("?")[0]
             if kind.startswith("heal") and asked[self.path] < 3:
                 self.send_error(503)
+            elif kind == "bucket/missing":
+                self.send_error(404)
             elif kind.isdigit():
                 self.send_error(int(kind))
             elif kind == "redirect-inside":
@@ -120,6 +122,8 @@ def server():  # noqa: C901 - one branch a behaviour
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
+            self.send_header("ETag", '"1"')
             self.end_headers()
             self.wfile.write(body)
 
@@ -173,6 +177,20 @@ def test_redirects_follow_the_rules_of_hrefs(server):
         read_json(url(server, "redirect-file"), limits=QUICK)
     with pytest.raises(RemoteReadError, match="status 310"):
         read_json(url(server, "loop"), limits=QUICK)
+
+
+def test_documents_of_an_object_store_are_read(server, monkeypatch):
+    for name, value in {
+        "AWS_ENDPOINT_URL": url(server, "")[:-1],
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_NO_SIGN_REQUEST": "YES",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert read_json("s3://bucket/a/item.json", limits=QUICK) == {"a": 1}
+    assert server.asked["/bucket/a/item.json"] == 1
+    with pytest.raises(AssetMissing, match="no such object"):
+        read_json("s3://bucket/missing", limits=QUICK)
 
 
 def test_large_answers_are_refused(server):
