@@ -49,6 +49,9 @@ class Root(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a failure ends in its exit code."""
+        # GDAL writes to stderr by itself; what matters of it comes as an error of the library
+        if not ctx.params.get("debug"):
+            os.environ.setdefault("CPL_LOG", os.devnull)
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

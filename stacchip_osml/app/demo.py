@@ -41,7 +41,7 @@ RESULTS = {
 }
 
 
-@click.command("demo")
+@click.command("demo", short_help="All of it, on small sample imagery.")
 @click.option("--data", metavar="DIR", default="indexes", show_default=True, help="Folder with imagery/catalog.json.")
 @click.option("--out", metavar="DIR", default="demo-output", show_default=True, help="Where results go.")
 @debug_option
@@ -194,7 +194,7 @@ def _draw(story: _Story, chippers: dict[str, Chipper], folder: Path) -> None:
 
     with story.step(
         "Draw a contact sheet of each sensor",
-        'contact_sheet(list(chipper), columns=8, stretch="sheet", labels=…)',
+        "contact_sheet(list(chipper), columns=8, labels=…, stretch=…)",
     ) as lines:
         for sensor, chipper in chippers.items():
             labels = [sheet_label(row, "grid") for row in chipper.index.rows(range(len(chipper)))]

@@ -16,7 +16,7 @@ EXPLAINED_CHIPS = 100
 """Rows where the caller names no number."""
 
 
-@click.command("explain")
+@click.command("explain", short_help="Say what cutting chips would read; reads no pixel.")
 @click.argument("index")
 @selection_options
 @json_option

@@ -202,3 +202,13 @@ def test_plain_values_are_json():
 def test_the_root_group_is_what_the_project_declares():
     assert cli.name == "stacchip-osml"
     assert list(cli.list_commands(None)) == list(COMMANDS)
+
+
+def test_a_damaged_image_is_one_line_and_not_gdals_own(two_dates, tmp_path):
+    damaged = tmp_path / "damaged.tif"
+    damaged.write_bytes((two_dates[0].parent / "red.tif").read_bytes()[:200])
+    done = run_process("index", "build", damaged, tmp_path / "out.parquet")
+
+    assert done.returncode in (3, 4)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
