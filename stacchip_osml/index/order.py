@@ -44,7 +44,7 @@ def row_order(table: pa.Table, places: Mapping[ItemKey, int]) -> Ints | None:
         table: at least ``ORDER_COLUMNS``.
         places: Hilbert index of each (collection, item id).
     """
-    if table.num_rows < 2:
+    if table.num_rows < 2 or _is_one_grid(table):
         return None
     words = {name: codes(table.column(name)) for name in ORDER_COLUMNS[:5]}
     keys = [
@@ -66,6 +66,18 @@ def row_order(table: pa.Table, places: Mapping[ItemKey, int]) -> Ints | None:
         if bool((np.diff(order) == 1).all()):
             return None
     return order.astype(np.int64)
+
+
+def _is_one_grid(table: pa.Table) -> bool:
+    """Whether the rows are of one item and climb by level, row and column: in order, whatever the other keys say."""
+    for name in ("collection", "item_id"):
+        column = table.column(name)
+        if column.num_chunks != 1 or not pa.types.is_dictionary(column.type):
+            return False
+        if column.null_count != len(column) and (column.null_count or len(column.chunk(0).dictionary) != 1):
+            return False
+    packed = _pack([_ints(table.column(name)) for name in ("level", "grid_row", "grid_col")])
+    return packed is not None and bool((packed[1:] > packed[:-1]).all())
 
 
 def codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
