@@ -14,7 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from stacchip_osml.errors import LimitError
 from stacchip_osml.pixel import ChipGrid, GridSpec
 
 __all__ = ["chip_ids", "grid_token"]
@@ -34,6 +36,10 @@ def chip_ids(grid: ChipGrid, *, collection: str, item_id: str, token: str, chain
     head = f"{_escape(collection)}/{_escape(item_id)}/{token}/{grid.level}/".encode()
     rows, cols = (np.array([b"%05d/" % i for i in axis.index.tolist()]) for axis in (grid.rows, grid.cols))
     tail = chain.encode()
+    count = len(rows) * len(cols)
+    longest = len(head) + rows.dtype.itemsize + cols.dtype.itemsize + len(tail)
+    if count * longest >= 2**31:
+        raise LimitError(f"ids of {count:,} chips, up to {longest} bytes each, are more than 2 GiB of text")
     if not _one_width(rows) or not _one_width(cols):
         return _ragged(head, rows, cols, tail)
     shape = (len(rows), len(cols))
@@ -49,21 +55,18 @@ def chip_ids(grid: ChipGrid, *, collection: str, item_id: str, token: str, chain
     for part in parts:
         text[:, :, at : at + part.shape[-1]] = part
         at += part.shape[-1]
-    count = shape[0] * shape[1]
-    if count * width >= 2**31:
-        return _ragged(head, rows, cols, tail)
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
-def _ragged(head: bytes, rows: np.ndarray, cols: np.ndarray, tail: bytes) -> pa.Array:
+def _ragged(head: bytes, rows: NDArray[np.bytes_], cols: NDArray[np.bytes_], tail: bytes) -> pa.Array:
     """Join numbers of different widths (a grid that crosses zero, or beyond five digits)."""
     down = pa.array(np.repeat(rows, len(cols)).astype(str))
     across = pa.array(np.tile(cols, len(rows)).astype(str))
     return pc.binary_join_element_wise(pa.scalar(head.decode()), down, across, pa.scalar(tail.decode()), "")
 
 
-def _one_width(words: np.ndarray) -> bool:
+def _one_width(words: NDArray[np.bytes_]) -> bool:
     return bool(len(words)) and bool((np.char.str_len(words) == words.dtype.itemsize).all())
 
 

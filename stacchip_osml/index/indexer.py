@@ -24,7 +24,12 @@ from stacchip_osml.pixel import ChipGrid, GridSpec
 from stacchip_osml.stac.collect import iter_items
 from stacchip_osml.stac.items import StacItem
 
-__all__ = ["Indexer"]
+__all__ = ["MAX_ITEM_CHIPS", "Indexer"]
+
+MAX_ITEM_CHIPS = 8_000_000
+"""Most chips an item may have: about 2 GB of rows in memory."""
+PART_CHIPS = 2**18
+"""Rows are built in parts of about this many chips."""
 
 
 class Indexer:
@@ -134,7 +139,7 @@ class Indexer:
         for item, plan, grids in self._plans():
             name = chain_id(plan.chain)
             try:
-                built = [self._rows(plan, grid, name) for grid in grids]
+                built = [self._rows(plan, part, name) for grid in grids for part in grid.parts(PART_CHIPS)]
             except ChipError as error:
                 self._refuse(item, error)
                 continue
@@ -162,10 +167,17 @@ class Indexer:
             try:
                 plan = plan_item(item, self.choice, read_header=reader)
                 grids = [plan_grid(plan.grid, self.spec, level=level) for level in self.levels]
+                self._require_few(grids)
             except ChipError as error:
                 self._refuse(item, error)
                 continue
             yield item, plan, grids
+
+    @staticmethod
+    def _require_few(grids: Sequence[ChipGrid]) -> None:
+        chips = sum(len(grid) for grid in grids)
+        if chips > MAX_ITEM_CHIPS:
+            raise LimitError(f"{chips:,} chips, at most {MAX_ITEM_CHIPS:,} an item; use a larger chip_size or stride")
 
     def _rows(self, plan: ItemPlan, grid: ChipGrid, chain: str) -> pa.RecordBatch:
         batch = build_rows(plan.grid, self.spec, grid, chain=chain, fractions=self._fractions(plan, grid))
@@ -182,10 +194,12 @@ class Indexer:
     def _refuse(self, item: StacItem, error: ChipError) -> None:
         """Count an item that cannot be indexed, or stop at it."""
         if isinstance(error, (ItemError, ReadError, WindowError, LimitError)):
-            named = error if isinstance(error, ItemError) else item.error(str(error))
+            named = error if isinstance(error, ItemError) and item.id in str(error) else item.error(str(error))
             if self.on_error == "skip":
                 self.problems.append(named)
                 return
+            if isinstance(error, ItemError):
+                raise named from error
         raise error
 
 

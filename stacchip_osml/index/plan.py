@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stacchip_osml.chain import ChainDefinition, align_step
 from stacchip_osml.errors import ChainError, ItemError
-from stacchip_osml.geometry import AffineLocator, GcpLocator, Locator, RpcLocator, centre, hilbert, is_local
+from stacchip_osml.geometry import AffineLocator, GcpLocator, Locator, RpcLocator, curve_place, is_local
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.rows import GridPlan
@@ -75,7 +75,7 @@ def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str
     quality = found[choice.quality.asset] if choice.quality else None
     aligned = [_require_together(item, image, reference) for image in (*images, *([quality] if quality else []))]
     locate, footprint = _locator(item, reference)
-    place = 0 if locate is None else int(hilbert(*centre(reference.size, locate)))
+    place = 0 if locate is None else curve_place(reference.size, locate)
     return ItemPlan(
         grid=GridPlan(
             collection=item.collection or None,

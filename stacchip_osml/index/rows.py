@@ -8,6 +8,7 @@ from the two axes of the chip grid.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -76,15 +77,14 @@ def build_rows(
 ) -> pa.RecordBatch:
     """Build the chip rows of one grid, in row-by-row order, by the chip schema.
 
-    Raises:
-        ItemError: a chip lies where its CRS is not defined.
+    Chips that have no place on the ground have no geometry, bbox and footprint.
     """
     count = len(grid)
     token = grid_token(spec, assets=plan.assets, reference=plan.reference.asset_key)
     windows = grid.windows()
     found = fractions or ChipFractions()
-    first = pa.array(np.zeros(count, np.int32))
-    geometry, bbox = _geometry(plan, grid, count)
+    first = _column(np.zeros(count, np.int32))
+    geometry, bbox, present = _geometry(plan, grid, count)
     columns = {
         "id": chip_ids(grid, collection=plan.collection or "", item_id=plan.item_id, token=token, chain=chain),
         "collection": _word(plan.collection, first),
@@ -92,17 +92,17 @@ def build_rows(
         "assets": _word(",".join(plan.assets), first),
         "reference": _word(plan.reference.asset_key, first),
         "datetime": _times(plan.datetime_us, count),
-        "grid_col": pa.array(windows.grid_col),
-        "grid_row": pa.array(windows.grid_row),
-        "col_off": pa.array(windows.col_off),
-        "row_off": pa.array(windows.row_off),
-        "width": pa.array(windows.width),
-        "height": pa.array(windows.height),
-        "level": pa.array(np.full(count, grid.level, np.uint8)),
+        "grid_col": _column(windows.grid_col),
+        "grid_row": _column(windows.grid_row),
+        "col_off": _column(windows.col_off),
+        "row_off": _column(windows.row_off),
+        "width": _column(windows.width),
+        "height": _column(windows.height),
+        "level": _column(np.full(count, grid.level, np.uint8)),
         "chain": _word(chain, first),
         "gsd": _floats(_gsd(plan, grid.level), count),
         "proj:code": _word(_code(plan.reference.crs), first),
-        "footprint": _word(plan.footprint, first),
+        "footprint": _word(plan.footprint, first, present),
         "nodata_fraction": _fractions(found.nodata, count),
         "cloud_fraction": _fractions(found.cloud, count),
         "geometry": geometry,
@@ -111,23 +111,25 @@ def build_rows(
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=CHIP_SCHEMA)
 
 
-def _geometry(plan: GridPlan, grid: ChipGrid, count: int) -> tuple[pa.Array, pa.Array]:
+def _geometry(plan: GridPlan, grid: ChipGrid, count: int) -> tuple[pa.Array, pa.Array, pa.Buffer | None]:
+    """Give geometry, bbox, and as bits which chips have them; None: all have what there is to have."""
     if plan.locate is not None:
         return _footprint_arrays(chip_footprints(grid, plan.locate), count)
     if plan.outline is None:
-        return pa.nulls(count, pa.binary()), pa.nulls(count, BBOX)
+        return pa.nulls(count, pa.binary()), pa.nulls(count, BBOX), None
     wkb, bounds = plan.outline
     box = pa.StructArray.from_arrays(
-        [pa.array(np.full(count, side, np.float32)) for side in _outward(bounds)], fields=list(BBOX)
+        [_column(np.full(count, side, np.float32)) for side in _outward(bounds)], fields=list(BBOX)
     )
-    return pa.repeat(pa.scalar(wkb, pa.binary()), count), box
+    return pa.repeat(pa.scalar(wkb, pa.binary()), count), box, None
 
 
-def _footprint_arrays(shapes: Footprints, count: int) -> tuple[pa.Array, pa.Array]:
+def _footprint_arrays(shapes: Footprints, count: int) -> tuple[pa.Array, pa.Array, pa.Buffer | None]:
+    present = None if shapes.present is None else pa.py_buffer(np.packbits(shapes.present, bitorder="little"))
     offsets = pa.py_buffer(np.ascontiguousarray(shapes.offsets, dtype=np.int32))
-    wkb = pa.Array.from_buffers(pa.binary(), count, [None, offsets, pa.py_buffer(shapes.wkb)])
-    sides = np.ascontiguousarray(shapes.bbox.T)
-    return wkb, pa.StructArray.from_arrays([pa.array(side) for side in sides], fields=list(BBOX))
+    wkb = pa.Array.from_buffers(pa.binary(), count, [present, offsets, pa.py_buffer(shapes.wkb)])
+    sides = [_column(side, present) for side in np.ascontiguousarray(shapes.bbox.T)]
+    return wkb, pa.Array.from_buffers(BBOX, count, [present], children=sides), present
 
 
 def _outward(bounds: tuple[float, float, float, float]) -> list[np.float32]:
@@ -135,26 +137,33 @@ def _outward(bounds: tuple[float, float, float, float]) -> list[np.float32]:
     sides = [np.float32(bound) for bound in bounds]
     for position, toward in ((0, low), (1, low), (2, high), (3, high)):
         exact = bounds[position]
-        beyond = sides[position] > exact if toward == low else sides[position] < exact
+        rounded = float(sides[position])  # numpy would round the exact value to compare
+        beyond = rounded > exact if toward == low else rounded < exact
         if beyond:
             sides[position] = np.nextafter(sides[position], toward)
     return sides
 
 
-def _word(value: str | None, first: pa.Int32Array) -> pa.Array:
+def _column(values: NDArray[Any], present: pa.Buffer | None = None) -> pa.Array:
+    """Take a contiguous array as a column: pyarrow.array does the same, but looks for pandas and nulls first."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [present, pa.py_buffer(values)])
+
+
+def _word(value: str | None, first: pa.Int32Array, present: pa.Buffer | None = None) -> pa.Array:
     """Give a column of one word; ``first`` is as many zeros, the index of the word, and is shared by all columns."""
     if value is None:
         return pa.nulls(len(first), WORD)
-    return pa.DictionaryArray.from_buffers(WORD, len(first), first.buffers(), pa.array([value], pa.string()))
+    buffers = [present, first.buffers()[1]]
+    return pa.DictionaryArray.from_buffers(WORD, len(first), buffers, pa.array([value], pa.string()))
 
 
 def _times(value: int | None, count: int) -> pa.Array:
     kind = pa.timestamp("us", "UTC")
-    return pa.nulls(count, kind) if value is None else pa.array(np.full(count, value, np.int64)).view(kind)
+    return pa.nulls(count, kind) if value is None else _column(np.full(count, value, np.int64)).view(kind)
 
 
 def _floats(value: float | None, count: int) -> pa.Array:
-    return pa.nulls(count, pa.float32()) if value is None else pa.array(np.full(count, value, np.float32))
+    return pa.nulls(count, pa.float32()) if value is None else _column(np.full(count, value, np.float32))
 
 
 def _fractions(values: NDArray[np.float32] | None, count: int) -> pa.Array:

@@ -50,17 +50,28 @@ class Chipper:
         >>> chip = chipper[0]
     """
 
-    def __init__(self, index: ChipIndex | str | os.PathLike[str], *, sign: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        index: ChipIndex | str | os.PathLike[str],
+        *,
+        chain: str | None = None,
+        sign: Callable[[str], str] | None = None,
+    ) -> None:
         """Hold an index, or open one.
 
         Args:
             index: rows with their tables, or where they are saved.
+            chain: processing chain instead of each row's, by its id in the index's registry.
             sign: href → href, applied when a file is opened and never stored.
 
         Raises:
             IndexSchemaError: there is no chip index at that path.
+            ChainError: no such chain.
         """
         self.index = index if isinstance(index, ChipIndex) else ChipIndex.open(index)
+        self.chain = chain
+        if chain is not None:
+            _ = self.index.chains[chain]
         self._shelf = ImageShelf(sign=sign)
 
     def __len__(self) -> int:
@@ -160,8 +171,7 @@ class Chipper:
             ChainError: no such chain.
             ReadError: the pixels could not be fetched or decoded.
         """
-        row = self.index.row(position)
-        chip = self._cut(self._plan(row if chain is None else {**row, "chain": chain}))
+        chip = self._cut(self._plan(self.index.row(position), chain))
         return None if chip is None else encode_chip(chip, format, **options)
 
     def explain(self, positions: Sequence[int] | NDArray[np.integer]) -> list[dict[str, Any]]:
@@ -171,8 +181,10 @@ class Chipper:
         plans = [self._plan(row) for row in self.index.rows(positions)]
         return [explain_plan(plan, self._shelf) for plan in plans]
 
-    def _plan(self, row: dict[str, Any]) -> ChipPlan:
-        return plan_chip(row, self.index.tables.headers, self.index.chains)
+    def _plan(self, row: dict[str, Any], chain: str | None = None) -> ChipPlan:
+        chosen = chain or self.chain
+        told = row if chosen is None else row | {"chain": chosen}
+        return plan_chip(told, self.index.tables.headers, self.index.chains)
 
     def _cut(self, plan: ChipPlan) -> Chip | None:
         readers = [self._shelf.reader(read.image) for read in plan.reads]

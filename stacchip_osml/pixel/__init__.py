@@ -1,7 +1,25 @@
-"""Windows, levels and chip grids: pure arithmetic on pixels (numpy only)."""
+"""Windows, levels and chip grids: pure arithmetic on pixels.
 
-from stacchip_osml.pixel.grid import ChipAxis, ChipGrid, ChipWindows, GridSpec, chip_axis, chip_grid
+Windows and sizes need no library; grids are numpy, and are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from stacchip_osml.pixel.window import ImageSize, PixelWindow, Transform, level_size, level_window, window_transform
+
+if TYPE_CHECKING:
+    from stacchip_osml.pixel.grid import ChipAxis as ChipAxis
+    from stacchip_osml.pixel.grid import ChipGrid as ChipGrid
+    from stacchip_osml.pixel.grid import ChipWindows as ChipWindows
+    from stacchip_osml.pixel.grid import GridSpec as GridSpec
+    from stacchip_osml.pixel.grid import chip_axis as chip_axis
+    from stacchip_osml.pixel.grid import chip_grid as chip_grid
+
+HOME = dict.fromkeys(("ChipAxis", "ChipGrid", "ChipWindows", "GridSpec", "chip_axis", "chip_grid"), "grid")
+"""Public name → the module that has it."""
 
 __all__ = [
     "ChipAxis",
@@ -17,3 +35,11 @@ __all__ = [
     "level_window",
     "window_transform",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -22,6 +22,7 @@ those before it is left out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,14 @@ class ChipGrid:
     def __len__(self) -> int:
         """Count the chips."""
         return len(self.cols.index) * len(self.rows.index)
+
+    def parts(self, chips: int) -> Iterator[ChipGrid]:
+        """Cut the grid into runs of whole rows with about ``chips`` chips each, in order."""
+        step = max(1, chips // max(len(self.cols.index), 1))
+        for first in range(0, len(self.rows.index), step):
+            here = slice(first, first + step)
+            rows = ChipAxis(self.rows.index[here], self.rows.offset[here], self.rows.length[here])
+            yield ChipGrid(self.cols, rows, self.level)
 
     def windows(self) -> ChipWindows:
         """Expand to one entry a chip, row by row."""

@@ -61,8 +61,8 @@ def test_help_loads_no_imagery_or_table_library(args):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     loaded = set(json.loads(done.stderr))
-    # numpy comes with the package's own PixelWindow
-    assert loaded & (HEAVY - {"numpy"}) == set()
+
+    assert loaded & HEAVY == set()
 
 
 def test_the_version_is_the_packages():

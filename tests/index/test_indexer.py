@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacchip_osml import Indexer
-from stacchip_osml.errors import ChainError, ChipError, ItemError, WindowError
+from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, WindowError
+from stacchip_osml.index import indexer
+from stacchip_osml.index.rows import _outward
 from stacchip_osml.index.schema import CHIP_SCHEMA
 
 
@@ -178,12 +180,40 @@ def test_impossible_settings_are_refused_before_any_item_is_read(options, error,
         Indexer("no-such-file.json", **options)
 
 
+def test_an_item_of_too_many_chips_is_refused_before_any_row_is_built(make_item):
+    with pytest.raises(LimitError, match=r"10,000,000,000 chips, at most 8,000,000 an item"):
+        Indexer(make_item("A", size=(1_000_000, 1_000_000)), 10).create_index()
+    skipped = Indexer(make_item("A", size=(1_000_000, 1_000_000)), 10, on_error="skip").create_index()
+    assert "'A': 10,000,000,000 chips" in str(skipped.problems[0])
+
+
+def test_large_items_are_built_in_parts_that_join_without_seam(make_item, monkeypatch):
+    whole = Indexer(make_item("A"), 50).create_index().to_arrow()
+    monkeypatch.setattr(indexer, "PART_CHIPS", 37)
+    parts = Indexer(make_item("A"), 50).create_index().to_arrow()
+
+    assert parts.drop_columns(["geometry", "bbox"]).equals(whole.drop_columns(["geometry", "bbox"]))
+    one, two = (shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False)) for table in (whole, parts))
+    assert shapely.equals_exact(one, two, tolerance=1e-8).all()
+
+
 def test_a_plan_counts_chips_without_building_rows(make_item):
     (plan, grids), *rest = Indexer(make_item("A"), 200, levels=(0, 1)).plan()
 
     assert not rest
     assert plan.grid.item_id == "A"
     assert [len(grid) for grid in grids] == [20, 4]
+
+
+@given(bounds=st.lists(st.floats(-180, 180), min_size=4, max_size=4))
+def test_boxes_of_single_precision_cover_what_they_round(bounds):
+    west, south, east, north = (float(side) for side in _outward(tuple(bounds)))
+
+    assert west <= bounds[0]
+    assert south <= bounds[1]
+    assert east >= bounds[2]
+    assert north >= bounds[3]
+    assert max(abs(one - two) for one, two in zip((west, south, east, north), bounds, strict=True)) < 1e-4
 
 
 def test_an_image_without_any_place_has_null_geometry(write_tiff):

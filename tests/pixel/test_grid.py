@@ -104,6 +104,16 @@ def test_two_images_of_one_crs_grid_share_their_chips(shift, length, size, phase
         assert ground_one[index] == ground_two[index]
 
 
+@given(width=sides, height=sides, size=sizes, chips=st.integers(1, 50))
+def test_the_parts_of_a_grid_are_the_grid(width, height, size, chips):
+    grid = chip_grid(ImageSize(width, height), GridSpec.of(size, edges="partial"))
+    parts = [part.windows() for part in grid.parts(chips)]
+    whole = grid.windows()
+
+    for name in ("grid_col", "grid_row", "col_off", "row_off", "width", "height"):
+        assert np.concatenate([getattr(part, name) for part in parts]).tolist() == getattr(whole, name).tolist()
+
+
 def test_a_grid_lists_its_windows_row_by_row():
     grid = chip_grid(ImageSize(100, 70), GridSpec.of(32, edges="partial"))
     windows = grid.windows()
