@@ -18,7 +18,7 @@ demo: $(VENV)/.with-test
 	$(BIN)/stacchip-osml demo $(ARGS)
 
 test: $(VENV)/.with-test
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.with-test $(VENV)/.with-lint
 	$(BIN)/ruff check .
@@ -42,6 +42,7 @@ bench: $(VENV)/.with-test
 
 samples: $(VENV)/.with-test
 	$(BIN)/python indexes/generate.py
+	$(BIN)/python indexes/reference.py
 
 ci:
 	.ci/run

@@ -1,6 +1,7 @@
 """The committed sample imagery: valid STAC, true facts, real COGs, small enough for a repository."""
 
 import hashlib
+import importlib.util
 import json
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+
+from stacchip_osml import ChipIndex, Chipper
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "indexes"
@@ -101,3 +104,31 @@ def test_only_swath_edges_are_nodata_and_the_classes_and_mask_agree():
         else:
             with rasterio.open(item.parent / "image.tif") as image, rasterio.open(item.parent / "mask.tif") as mask:
                 np.testing.assert_array_equal(image.read().min(axis=0) > 0, mask.read(1) == 1)
+
+
+@pytest.fixture(scope="module")
+def rebuilt():
+    spec = importlib.util.spec_from_file_location("reference", FOLDER / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.build(FOLDER / "imagery")
+
+
+@pytest.mark.parametrize("name", ["sentinel-like", "aerial-like", "both-sensors"])
+def test_a_reference_index_is_what_the_indexer_builds_today(rebuilt, name, tmp_path):
+    committed = ChipIndex.open(FOLDER / f"{name}.parquet")
+    rebuilt[name].save(tmp_path / "fresh.parquet", portable=True)
+    fresh = ChipIndex.open(tmp_path / "fresh.parquet")
+
+    assert committed.to_arrow().equals(fresh.to_arrow())
+    assert committed.items == fresh.items
+    assert committed.chains == fresh.chains
+    assert committed.check(files=True) == []
+
+
+def test_a_reference_index_cuts_chips_of_both_sensors():
+    chipper = Chipper(FOLDER / "both-sensors.parquet")
+    chips = [chipper[0], chipper[-1]]
+
+    assert {chip.row["collection"] for chip in chips} == {"sentinel-like", "aerial-like"}
+    assert all(chip.mask.any() for chip in chips)
