@@ -21,7 +21,7 @@ BENCHMARKS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run what the command line names; a peer that is not installed ends the run with status 2."""
+    """Run what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all of them if none")
     parser.add_argument("--list", action="store_true", help="name the benchmarks and what each compares")
