@@ -2,24 +2,25 @@
 
 A grid's corners are a product of columns and rows, so they are evaluated as
 one (:mod:`.surface`), and since every chip of a grid has the same number of
-vertices, its WKB is one structured array. Rules:
+vertices, its WKB is one structured array (:mod:`.polygons`). Rules:
 
 - Rings start at the chip's upper-left corner, are closed and counter-clockwise
   whatever the handedness of the transform.
 - The straight edge in degrees leaves the true edge by at most ``EDGE_PIXELS``
   of a pixel of the chip's level, or ``EDGE_DEGREES``; edges get as many
   segments (a power of two, at most 64) as that takes, chosen once a grid.
-- Chips that cross the antimeridian or lie next to a pole are few; they go one
-  by one through :mod:`.outline`, next to a pole with their own segments.
+- Chips that cross the antimeridian are cut there; those next to a pole or not
+  wholly on the ground have rules and segments of their own (:mod:`.singular`).
+- A chip without a place on the ground (its middle is off the disk of the Earth,
+  outside its projection's domain, or beyond a pole) has no footprint.
 - Bounding boxes are planar, float32, rounded outward.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,26 +29,29 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import Locator
-from stacchip_osml.geometry.outline import SNAP, ring_geometry
+from stacchip_osml.geometry.outline import ring_geometry
+from stacchip_osml.geometry.polygons import encode_rings, outward, polygon_table, snapped, turned
 from stacchip_osml.geometry.rings import (
-    EDGE_DEGREES,
-    Rings,
-    chip_window,
     choose_segments,
+    least,
+    most,
+    near_limb,
     near_pole,
-    require_finite,
     ring_vertices,
     take,
     unwrapped,
 )
+from stacchip_osml.geometry.singular import Windows, singular_shapes
 from stacchip_osml.geometry.surface import Surface, fit_surface
 from stacchip_osml.pixel import ChipAxis, ChipGrid, ImageSize, PixelWindow
 
 __all__ = ["Footprints", "chip_footprints", "image_outline"]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 _BLOCK = 1 << 17  # chips worked on at once: bounds the memory
+_FEW = 16  # chips of a grid that may each be a large part of the Earth
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ class Footprints:
     offsets: NDArray[np.int32] | NDArray[np.int64]
     """Where each begins, and the end: ``(n + 1,)``; int32 as long as that is enough."""
     bbox: NDArray[np.float32]
-    """xmin, ymin, xmax, ymax in degrees, ``(n, 4)``."""
+    """xmin, ymin, xmax, ymax in degrees, ``(n, 4)``; NaN where there is no footprint."""
+    present: NDArray[np.bool_] | None
+    """Which chips have a footprint, ``(n,)``, the others having no bytes; None: all."""
     segments: int
     """Straight pieces of each edge."""
     approximate: bool
@@ -78,24 +84,34 @@ def chip_footprints(grid: ChipGrid, locate: Locator) -> Footprints:
         locate: pixel corner positions to degrees.
 
     Returns:
-        The footprints, row by row.
-
-    Raises:
-        ItemError: a chip has no place on the ground; names its window.
+        The footprints, row by row; none for chips that have no place on the ground.
     """
-    approximate = locate.approximate
     if not len(grid):
         none = np.empty(0, np.uint8)
-        return Footprints(none, np.zeros(1, np.int32), np.empty((0, 4), np.float32), 1, approximate)
+        return Footprints(none, np.zeros(1, np.int32), np.empty((0, 4), np.float32), None, 1, locate.approximate)
+    with np.errstate(invalid="ignore"):  # positions off the ground are infinite
+        return _footprints(grid, locate)
+
+
+def _footprints(grid: ChipGrid, locate: Locator) -> Footprints:
     surface = fit_surface(locate, _extent(grid))
-    segments, mirrored = choose_segments(surface, grid)
-    done = [_block(surface, part, locate, segments, mirrored) for part in _parts(grid)]
+    limb = near_limb(surface, grid)
+    if not surface.continuous and len(grid) <= _FEW:
+        limb = np.ones((len(grid.rows.index), len(grid.cols.index)), np.bool_)
+    segments, mirrored = choose_segments(surface, grid, limb)
+    done = []
+    for rows, cols in _parts(grid):
+        part = replace(grid, rows=take(grid.rows, rows), cols=take(grid.cols, cols))
+        near = None if limb is None else limb[rows, cols]
+        done.append(_block(surface, part, locate, segments=segments, mirrored=mirrored, limb=near))
+    sizes = _joined([sizes for _, sizes, _ in done])
     return Footprints(
         wkb=_joined([wkb for wkb, _, _ in done]),
-        offsets=_offsets(_joined([sizes for _, sizes, _ in done])),
+        offsets=_offsets(sizes),
         bbox=_joined([bbox for _, _, bbox in done]),
+        present=None if sizes.all() else sizes > 0,
         segments=segments,
-        approximate=approximate,
+        approximate=locate.approximate,
     )
 
 
@@ -116,34 +132,28 @@ def image_outline(size: ImageSize, locate: Locator) -> shapely.Polygon | shapely
         size: at R0.
         locate: pixel corner positions to degrees.
 
+    Returns:
+        What of the image is on the ground, where its edges are not.
+
     Raises:
-        ItemError: the image has no place on the ground.
+        ItemError: the middle of the image has no place on the ground, or its edges do not tell what they hold.
     """
-    return _outline(locate, PixelWindow(0, 0, size.width, size.height), level=0)
-
-
-def _outline(locate: Locator, window: PixelWindow, *, level: int) -> shapely.Polygon | shapely.MultiPolygon:
-    """Give one window's footprint with its own number of segments."""
-    grid = _single(window, level)
-    surface = fit_surface(locate, _extent(grid))
-    segments, _ = choose_segments(surface, grid, polar=True)
-    rings = Rings(*(np.stack(part) for part in ring_vertices(surface, grid, segments)))
-    require_finite(rings, grid)
-    outline = ring_geometry(rings.lon[:, 0, 0], rings.lat[:, 0, 0], continuous=surface.continuous)
-    if not surface.continuous:
-        lon, lat = locate([window.x + window.width / 2], [window.y + window.height / 2])
-        if not shapely.distance(outline, shapely.Point(lon[0], lat[0])) < EDGE_DEGREES:
-            raise ItemError(f"{window} has no footprint: its edges do not tell which side of them it covers")
-    return outline
-
-
-def _single(window: PixelWindow, level: int) -> ChipGrid:
     zero = np.zeros(1, np.int64)
-    return ChipGrid(
-        ChipAxis(zero, zero + window.x, zero + window.width),
-        ChipAxis(zero, zero + window.y, zero + window.height),
-        level,
-    )
+    grid = ChipGrid(ChipAxis(zero, zero, zero + size.width), ChipAxis(zero, zero, zero + size.height), 0)
+    surface = fit_surface(locate, _extent(grid))
+    if surface.continuous:
+        segments, _ = choose_segments(surface, grid, None)
+        lon, lat = (np.array([vertex[0, 0] for vertex in part]) for part in ring_vertices(surface, grid, segments))
+        outline: shapely.Polygon | shapely.MultiPolygon = ring_geometry(lon, lat, continuous=True)
+        return outline
+    with np.errstate(invalid="ignore"):  # positions off the ground are infinite
+        shapes = singular_shapes(locate, Windows(zero, zero, zero + size.width, zero + size.height), level=0)
+    if not shapes.on_ground[0]:
+        raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
+    if not shapes.wkb[0]:
+        window = PixelWindow(0, 0, size.width, size.height)
+        raise ItemError(f"{window} has no footprint: its edges do not tell which side of them it covers")
+    return shapely.from_wkb(shapes.wkb[0])
 
 
 def _extent(grid: ChipGrid) -> tuple[float, float, float, float]:
@@ -156,104 +166,71 @@ def _extent(grid: ChipGrid) -> tuple[float, float, float, float]:
     )
 
 
-def _parts(grid: ChipGrid) -> Iterator[ChipGrid]:
+def _parts(grid: ChipGrid) -> Iterator[tuple[slice, slice]]:
     """Cut a grid into blocks of whole rows, or of pieces of one row, that follow one another."""
     across, down = len(grid.cols.index), len(grid.rows.index)
-    if across * down <= _BLOCK:
-        yield grid
-        return
     high, wide = max(_BLOCK // across, 1), min(across, _BLOCK)
     for y in range(0, down, high):
-        rows = take(grid.rows, slice(y, y + high))
         for x in range(0, across, wide):
-            yield replace(grid, rows=rows, cols=take(grid.cols, slice(x, x + wide)))
+            yield slice(y, y + high), slice(x, x + wide)
 
 
 def _block(
-    surface: Surface, grid: ChipGrid, locate: Locator, segments: int, mirrored: bool
+    surface: Surface, grid: ChipGrid, locate: Locator, *, segments: int, mirrored: bool, limb: Bools | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
     """Give WKB bytes, their sizes and boxes of one part of a grid."""
     lon, lat = ring_vertices(surface, grid, segments)
-    west, south, east, north = _least(lon), _least(lat), _most(lon), _most(lat)
-    if not np.isfinite((west + south + east + north).sum()):
-        require_finite(Rings(np.stack(lon), np.stack(lat)), grid)
-    polar = odd = np.zeros(west.shape, np.bool_)
+    west, south, east, north = least(lon), least(lat), most(lon), most(lat)
+    singular = beyond = odd = np.zeros(west.shape, np.bool_)
     if not surface.continuous:
-        polar = near_pole(np.stack(lon), np.stack(lat))
-        lon = list(unwrapped(np.stack(lon)))
-        west, east = _least(lon), _most(lon)
-        odd = polar = polar | (np.abs(lon[-1] - lon[0]) > 180.0)
-    if south.min() < -90.0 or north.max() > 90.0:
-        _require_inside(south, north, grid)
+        singular = near_pole(lon, lat) if limb is None else near_pole(lon, lat) | limb
+        odd = singular | _jumps(lon)
+    elif west.min() < -180.0 or east.max() > 180.0:
+        turns = turned(west, east)
+        lon = [snapped(values - turns) for values in lon]
+        west, east = least(lon), most(lon)
+        odd = (west < -180.0) | (east > 180.0)
+    if south.min() < -90.0 or north.max() > 90.0:  # degrees go on beyond a pole, padded chips too; they end there
+        beyond = (south >= 90.0) | (north <= -90.0)
         lat = [np.clip(values, -90.0, 90.0) for values in lat]
         south, north = np.maximum(south, -90.0), np.minimum(north, 90.0)
-    if west.min() < -180.0 or east.max() > 180.0:
-        turns = 360.0 * np.round((west + east) / 720.0)
-        lon = [_snapped(values - turns) for values in lon]
-        west, east = _least(lon), _most(lon)
-        odd = odd | (west < -180.0) | (east > 180.0)
-    table = _polygons(lon, lat, mirrored)
+        odd = odd | beyond
+    table = polygon_table(lon, lat, mirrored=mirrored)
     size = table.dtype.itemsize
     sizes, plain = np.full(table.size, size, np.int64), table.view(np.uint8)
     if not odd.any():
-        return plain, sizes, _outward(west, south, east, north)
+        return plain, sizes, outward(west, south, east, north)
+    boxes = np.stack([west, south, east, north]).reshape(4, -1)
+    data: dict[int, bytes] = dict.fromkeys(np.flatnonzero(beyond).tolist(), b"")
+    boxes[:, beyond.ravel()] = np.nan
+    cut = np.flatnonzero(odd & ~singular & ~beyond)
+    if cut.size:
+        rings = (np.stack([values.ravel()[cut] for values in part]) for part in (lon, lat))
+        encoded, boxes[:, cut] = encode_rings(unwrapped(next(rings)), next(rings))
+        data.update(zip(cut.tolist(), encoded, strict=True))
+    own = np.flatnonzero(singular)
+    if own.size:
+        shapes = singular_shapes(locate, _windows(grid, own), level=grid.level)
+        boxes[:, own] = shapes.boxes
+        data.update(zip(own.tolist(), shapes.wkb, strict=True))
     pieces: list[NDArray[np.uint8]] = []
-    start, across = 0, len(grid.cols.index)
-    for at in np.flatnonzero(odd).tolist():
-        row, col = divmod(at, across)
-        if polar[row, col]:
-            geometry = _outline(locate, chip_window(grid, row, col), level=grid.level)
-        else:
-            ring = (np.array([values[row, col] for values in part]) for part in (lon, lat))
-            geometry = ring_geometry(*ring, continuous=True)
-        data = np.frombuffer(shapely.to_wkb(geometry, byte_order=1), np.uint8)
-        pieces += [plain[start * size : at * size], data]
-        start = at + 1
-        sizes[at] = data.size
-        west[row, col], south[row, col], east[row, col], north[row, col] = geometry.bounds
+    start = 0
+    for at in sorted(data):
+        pieces += [plain[start * size : at * size], np.frombuffer(data[at], np.uint8)]
+        start, sizes[at] = at + 1, len(data[at])
     pieces.append(plain[start * size :])
-    return np.concatenate(pieces), sizes, _outward(west, south, east, north)
+    return np.concatenate(pieces), sizes, outward(*boxes)
 
 
-def _least(values: list[Floats]) -> Floats:
-    return reduce(np.minimum, values[1:-1], values[0])
+def _jumps(lon: list[Floats]) -> Bools:
+    """Mark rings with a step of more than half a turn, which is a jump at the antimeridian."""
+    largest = np.zeros(lon[0].shape)
+    for here, after in pairwise(lon):
+        np.maximum(largest, np.abs(after - here), out=largest)
+    return largest > 180.0
 
 
-def _most(values: list[Floats]) -> Floats:
-    return reduce(np.maximum, values[1:-1], values[0])
-
-
-def _snapped(lon: Floats) -> Floats:
-    """Put longitudes next to ±180 on it."""
-    return np.where(np.abs(np.abs(lon) - 180.0) <= SNAP, np.copysign(180.0, lon), lon)
-
-
-def _require_inside(south: Floats, north: Floats, grid: ChipGrid) -> None:
-    """Refuse chips beyond a pole; padded chips may go on there and are ended at it."""
-    beyond = np.argwhere((south >= 90.0) | (north <= -90.0))
-    if len(beyond):
-        row, col = (int(axis) for axis in beyond[0])
-        raise ItemError(f"{chip_window(grid, row, col)} has no place on the ground: it lies beyond the pole")
-
-
-def _polygons(lon: list[Floats], lat: list[Floats], mirrored: bool) -> NDArray[np.void]:
-    """Write rings as WKB polygons, one structured element a chip."""
-    (down, across), points = lon[0].shape, len(lon)
-    table = np.empty((down, across), np.dtype([("head", "V13"), ("xy", "<f8", (points, 2))]))
-    table["head"] = np.array(struct.pack("<BIII", 1, 3, 1, points), "V13")  # little-endian, polygon, one ring
-    xy = table["xy"]
-    for vertex in range(points):
-        source = points - 1 - vertex if mirrored else vertex
-        xy[:, :, vertex, 0] = lon[source]
-        xy[:, :, vertex, 1] = lat[source]
-    return table.ravel()
-
-
-def _outward(west: Floats, south: Floats, east: Floats, north: Floats) -> NDArray[np.float32]:
-    """Round boxes to float32 so that they still hold what they held, ``(n, 4)``."""
-    upper = np.stack([-west, -south, east, north]).reshape(4, -1)  # so that all four round up
-    rounded = upper.astype(np.float32)
-    bits = rounded.view(np.int32)
-    bits += ((bits >> 31) | 1) * (rounded.astype(np.float64) < upper)  # the next float is the next integer
-    np.negative(rounded[:2], out=rounded[:2])
-    return np.ascontiguousarray(rounded.T)
+def _windows(grid: ChipGrid, at: NDArray[np.int64]) -> Windows:
+    row, col = np.divmod(at, len(grid.cols.index))
+    x, y = grid.cols, grid.rows
+    return Windows(x.offset[col], y.offset[row], x.length[col], y.length[row])

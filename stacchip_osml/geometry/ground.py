@@ -10,7 +10,7 @@ from stacchip_osml.geometry.locate import AffineLocator, Locator, Transform, par
 from stacchip_osml.geometry.surface import unit_vectors
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["centre", "effective_gsd", "hilbert", "locator_gsd"]
+__all__ = ["centre", "curve_place", "effective_gsd", "hilbert", "locator_gsd"]
 
 _AXIS = 6_378_137.0  # WGS 84, metres
 _ECCENTRICITY2 = 0.0066943799901413165  # WGS 84, squared
@@ -29,7 +29,13 @@ def centre(size: ImageSize, locate: Locator) -> tuple[float, float]:
     return float(lon[0]), float(lat[0])
 
 
-def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float:
+def curve_place(size: ImageSize, locate: Locator) -> int:
+    """Give the position of an image's middle on the Hilbert curve; 0 where that has no place on the ground."""
+    lon, lat = locate(np.array([size.width / 2]), np.array([size.height / 2]))
+    return int(hilbert(lon[0], lat[0])) if np.isfinite(lon[0]) and np.isfinite(lat[0]) else 0
+
+
+def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float | None:
     """Measure the ground sample distance at the middle of an image.
 
     Args:
@@ -38,17 +44,18 @@ def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float:
         level: a pixel of this level is ``2**level`` pixels of R0.
 
     Returns:
-        Metres on the WGS 84 ellipsoid: the side of the square that has the area of the middle pixel.
+        Metres on the WGS 84 ellipsoid: the side of the square that has the area of the middle pixel;
+        None where that is not wholly on the ground.
     """
-    _, lat = centre(size, locate)
     x, y = size.width / 2, size.height / 2
-    west, east, north, south = unit_vectors(*locate(x + np.array([-0.5, 0.5, 0, 0]), y + np.array([0, 0, -0.5, 0.5]))).T
-    flat = 1.0 - _ECCENTRICITY2 * np.sin(np.radians(lat)) ** 2
+    lon, lat = locate(x + np.array([-0.5, 0.5, 0.0, 0.0, 0.0]), y + np.array([0.0, 0.0, -0.5, 0.5, 0.0]))
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        return None
+    west, east, north, south, _ = unit_vectors(lon, lat).T
+    flat = 1.0 - _ECCENTRICITY2 * np.sin(np.radians(lat[-1])) ** 2
     radii = _AXIS**2 * (1.0 - _ECCENTRICITY2) / flat**2  # meridian times prime vertical
     area = np.linalg.norm(np.cross(east - west, south - north)) * radii
-    if not (np.isfinite(area) and area > 0):
-        raise ItemError("the middle pixel has no area on the ground")
-    return float(np.sqrt(area)) * 2.0**level
+    return float(np.sqrt(area)) * 2.0**level if area > 0 else None
 
 
 def effective_gsd(transform: Transform, crs: str, *, size: ImageSize, level: int = 0) -> float:
@@ -65,8 +72,13 @@ def effective_gsd(transform: Transform, crs: str, *, size: ImageSize, level: int
 
     Returns:
         Metres; the geometric mean where pixels are not square.
+
+    Raises:
+        ItemError: the middle of the image has no place on the ground.
     """
     measured = locator_gsd(AffineLocator(transform, crs), size, level)
+    if measured is None:
+        raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
     parsed = parse_crs(crs)
     if parsed.is_geographic:
         return measured

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["SNAP", "bounds_of", "ring_geometry"]
+__all__ = ["SNAP", "bounds_of", "meets_pole", "ring_geometry"]
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ SNAP = 2e-9
 _POLE = 1e-9  # a ring this near to a pole goes through it, degrees
 
 
-def ring_geometry(lon: Floats, lat: Floats, *, continuous: bool) -> Any:
+def ring_geometry(lon: Floats, lat: Floats, *, continuous: bool, side: float | None = None) -> Any:
     """Build the polygon inside a ring.
 
     Args:
@@ -32,13 +32,25 @@ def ring_geometry(lon: Floats, lat: Floats, *, continuous: bool) -> Any:
         lat: latitudes, ``(n,)``.
         continuous: the longitudes may leave [-180, 180] but do not jump, so the
             ring is a ring in the plane; False where each is in [-180, 180].
+        side: 1 or -1, the pole inside of a ring that goes round the Earth; None: the nearer one.
 
     Returns:
         A shapely Polygon or MultiPolygon.
     """
     if not continuous:
-        lon, lat = _unrolled(lon[:-1], lat[:-1])
+        nearer = 1.0 if lat[:-1].sum() >= 0 else -1.0
+        lon, lat = _unrolled(lon[:-1], lat[:-1], nearer if side is None else side)
     return _cut(lon, np.clip(lat, -90.0, 90.0))
+
+
+def meets_pole(lon: Floats, lat: Floats) -> NDArray[np.bool_]:
+    """Tell which closed rings, ``(vertices, n)``, each longitude in [-180, 180], hold a pole or go through it."""
+    lon, lat = lon[:-1], lat[:-1]
+    round_it = np.abs(_turn(np.roll(lon, -1, axis=0) - lon).sum(axis=0)) > 180.0
+    distance = 90.0 - np.where(lat.max(axis=0) + lat.min(axis=0) >= 0.0, lat, -lat)
+    through: NDArray[np.bool_] = (_pole_distances(lon, distance).min(axis=0) < _POLE) & (distance.min(axis=0) < 45.0)
+    round_or_through: NDArray[np.bool_] = round_it | through
+    return round_or_through
 
 
 def _turn(step: Floats) -> Floats:
@@ -52,9 +64,8 @@ def _rolled(lon: Floats) -> Floats:
     return lon - 360.0 * np.cumsum(np.round(np.diff(lon, prepend=lon[:1]) / 360.0))
 
 
-def _unrolled(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
+def _unrolled(lon: Floats, lat: Floats, side: float) -> tuple[Floats, Floats]:
     """Make an open ring's longitudes continuous, adding the pole where the ring holds or meets it."""
-    side = 1.0 if lat.sum() >= 0 else -1.0
     distance = 90.0 - side * lat
     vertex = distance < _POLE
     if vertex.any() and not vertex.all():
@@ -73,10 +84,10 @@ def _unrolled(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
 
 
 def _pole_distances(lon: Floats, distance: Floats) -> Floats:
-    """Give the distance of each edge from the pole in the polar plane, degrees."""
+    """Give the distance of each edge from the pole in the polar plane, degrees; open rings along the first axis."""
     angle = np.radians(lon)
     x, y = distance * np.cos(angle), distance * np.sin(angle)
-    dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
+    dx, dy = np.roll(x, -1, axis=0) - x, np.roll(y, -1, axis=0) - y
     length = np.maximum(dx * dx + dy * dy, 1e-300)
     along = np.clip(-(x * dx + y * dy) / length, 0.0, 1.0)
     return np.hypot(x + along * dx, y + along * dy)

@@ -9,30 +9,33 @@ rings begin at the upper-left corner, go down, right, up and back, and are close
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.surface import Surface, unit_vectors
-from stacchip_osml.pixel import ChipAxis, ChipGrid, PixelWindow
+from stacchip_osml.pixel import ChipAxis, ChipGrid
 
-__all__ = ["EDGE_DEGREES", "EDGE_PIXELS", "Rings", "chip_window", "choose_segments", "near_pole", "require_finite"]
-__all__ += ["ring_vertices", "take", "unwrapped"]
+__all__ = ["EDGE_DEGREES", "EDGE_PIXELS", "MARGIN", "MOST_SEGMENTS", "Rings", "choose_segments", "edge_excess"]
+__all__ += ["least", "most", "near_limb", "near_pole", "ring_vertices", "take", "unwrapped"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 EDGE_PIXELS = 0.1
 """Largest distance of a footprint's edge from the true edge, pixels of the level."""
 EDGE_DEGREES = 1e-7
 """The same in degrees (about 1 cm): below this no vertices are added."""
 
-_MOST_SEGMENTS = 64
-_LEAST_ROUND = 8  # of a chip that may go round a pole, or round the Earth
+MOST_SEGMENTS = 64
+MARGIN = 0.8
+"""Of the allowed distance, as half-way is not always the worst place, nor the sample the worst chip."""
 _SAMPLES = 5  # chips an axis on which segments are chosen
 _KEPT = 1024  # chips of the longest axis whose edges are kept: bounds the memory
-_MARGIN = 0.8  # of the allowed distance, as the sample may miss the worst chip
+_WORST = 3  # chips on which more segments are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,17 @@ class Rings:
     lat: Floats
 
 
-def take(axis: ChipAxis, keep: slice | NDArray[np.int64]) -> ChipAxis:
+def least(values: list[Floats]) -> Floats:
+    """Give the smallest value of each closed ring, its vertices in a list."""
+    return reduce(np.minimum, values[1:-1], values[0])
+
+
+def most(values: list[Floats]) -> Floats:
+    """Give the largest value of each closed ring, its vertices in a list."""
+    return reduce(np.maximum, values[1:-1], values[0])
+
+
+def take(axis: ChipAxis, keep: slice | Ints) -> ChipAxis:
     """Select chips of an axis."""
     return ChipAxis(axis.index[keep], axis.offset[keep], axis.length[keep])
 
@@ -98,38 +111,56 @@ def ring_vertices(surface: Surface, grid: ChipGrid, segments: int) -> tuple[list
     return ring(0), ring(1)
 
 
-def choose_segments(surface: Surface, grid: ChipGrid, *, polar: bool = False) -> tuple[int, bool]:
+def choose_segments(surface: Surface, grid: ChipGrid, singular: Bools | None) -> tuple[int, bool]:
     """Choose the pieces of an edge on a sample of the chips, and tell whether the rings are clockwise.
 
-    Chips next to a pole count only with ``polar``.
+    Chips next to a pole or marked ``singular`` do not count: they have their own.
     """
     count = _SAMPLES if surface.continuous else 4 * _SAMPLES
-    sample = replace(grid, cols=_sampled(grid.cols, count), rows=_sampled(grid.rows, count))
+    cols, rows = (_spread(len(axis.index), count) for axis in (grid.cols, grid.rows))
+    if singular is not None:
+        if singular.all():
+            return 1, False
+        cols, rows = (_among(~singular.all(axis=axis), count) for axis in (0, 1))
+    sample = replace(grid, cols=take(grid.cols, cols), rows=take(grid.rows, rows))
     rings, segments = _perimeters(surface, sample), 1
-    require_finite(rings, sample)
-    mirrored = _is_mirrored(surface, rings)
+    if surface.continuous:
+        mirrored, counts = _is_mirrored(surface, rings, len(rows) // 2, len(cols) // 2), None
+    else:
+        counts = ~near_pole(list(rings.lon), list(rings.lat))
+        if singular is not None:
+            counts &= ~singular[np.ix_(rows, cols)]
+        if not counts.any():
+            return 1, False
+        some = np.argwhere(counts)
+        mirrored = _is_mirrored(surface, rings, *some[len(some) // 2])
     if surface.straight:
         return 1, mirrored
-    if polar and not surface.continuous:  # enough that a step of more than half a turn is a jump
-        segments = _LEAST_ROUND
-        rings = Rings(*(np.stack(part) for part in ring_vertices(surface, sample, 2 * segments)))
-        require_finite(rings, sample)
-    while segments < _MOST_SEGMENTS:
+    while segments < MOST_SEGMENTS:
         if not surface.continuous:
             rings = Rings(unwrapped(rings.lon), rings.lat)
-        excess = _excess(rings, sample, segments)
-        if not (polar or surface.continuous):
-            excess = excess[~near_pole(rings.lon, rings.lat)]
-        if not excess.size or excess.max() <= _MARGIN:
+        excess = edge_excess(rings, sample.cols.length, sample.rows.length[:, None], sample.level)
+        if counts is not None:
+            excess = np.where(counts, excess, 0.0)
+        if excess.max() <= MARGIN:
             break
+        if segments == 1 and excess.size > _WORST**2:  # the worst chips stay the worst: the others need not be asked
+            worst = np.argpartition(excess.ravel(), -_WORST)[-_WORST:]
+            rows, cols = (np.unique(axis) for axis in np.divmod(worst, excess.shape[1]))
+            sample = replace(sample, cols=take(sample.cols, cols), rows=take(sample.rows, rows))
+            counts = None if counts is None else counts[np.ix_(rows, cols)]
         segments *= 2
         rings = Rings(*(np.stack(part) for part in ring_vertices(surface, sample, 2 * segments)))
     return segments, mirrored
 
 
-def _sampled(axis: ChipAxis, count: int) -> ChipAxis:
-    last = len(axis.index) - 1
-    return take(axis, last * np.arange(count) // (count - 1)) if last >= count else axis
+def _spread(size: int, count: int) -> Ints:
+    return (size - 1) * np.arange(count) // (count - 1) if size > count else np.arange(size)
+
+
+def _among(wanted: Any, count: int) -> Ints:
+    there = np.flatnonzero(wanted)
+    return there[_spread(len(there), count)]
 
 
 _DOWN_RIGHT_UP = (np.array([0, 1, 2, 2, 2, 1, 0, 0, 0]), np.array([0, 0, 0, 1, 2, 2, 2, 1, 0]))
@@ -145,49 +176,53 @@ def _perimeters(surface: Surface, grid: ChipGrid) -> Rings:
     return Rings(lon[:, v, :, u], lat[:, v, :, u])
 
 
-def _is_mirrored(surface: Surface, rings: Rings) -> bool:
+def _is_mirrored(surface: Surface, rings: Rings, row: int, col: int) -> bool:
     """Tell whether (col, row) turn as (lon, lat) do, so that down-right-up is clockwise on the ground."""
-    middle = np.array([0, 2, 6]), rings.lon.shape[1] // 2, rings.lon.shape[2] // 2
-    lon, lat = rings.lon[middle], rings.lat[middle]
+    lon, lat = rings.lon[[0, 2, 6], row, col], rings.lat[[0, 2, 6], row, col]
     if surface.continuous:
         return bool((lon[2] - lon[0]) * (lat[1] - lat[0]) > (lon[1] - lon[0]) * (lat[2] - lat[0]))
     here, below, right = unit_vectors(lon, lat).T
     return bool(np.linalg.det(np.stack([here, right - here, below - here])) > 0.0)
 
 
-def _excess(rings: Rings, grid: ChipGrid, segments: int) -> Floats:
-    """Give the distance of true edges from straight ones over what is allowed, ``(rows, cols)``.
+def edge_excess(rings: Rings, width: Ints, height: Ints, level: int) -> Floats:
+    """Give the distance of true edges from straight ones over what is allowed, one a chip.
 
-    The odd vertices lie on the true edges, half-way between the ends of the straight pieces.
+    Args:
+        rings: their odd vertices lie on the true edges, half-way between the ends of the straight pieces.
+        width: of the chips, R0 pixels; broadcast against the rings' chips, as ``height`` is.
+        height: of the chips, R0 pixels.
+        level: pyramid level whose pixels count.
     """
-    level = np.cos(np.radians(rings.lat[1::2]))
-    x, y = (rings.lon[2::2] - rings.lon[:-2:2]) * level, rings.lat[2::2] - rings.lat[:-2:2]
-    px, py = (rings.lon[1::2] - rings.lon[:-1:2]) * level, rings.lat[1::2] - rings.lat[:-1:2]
+    flat = np.cos(np.radians(rings.lat[1::2]))
+    x, y = (rings.lon[2::2] - rings.lon[:-2:2]) * flat, rings.lat[2::2] - rings.lat[:-2:2]
+    px, py = (rings.lon[1::2] - rings.lon[:-1:2]) * flat, rings.lat[1::2] - rings.lat[:-1:2]
     length = np.hypot(x, y)
     away = np.abs(x * py - y * px) / np.maximum(length, 1e-300)
-    edges = length.reshape(4, segments, *length.shape[1:]).sum(axis=1)
-    pixels = np.maximum(edges[:2], edges[2:]) * 2.0**grid.level
-    pixel = np.minimum(pixels[0] / grid.rows.length[:, None], pixels[1] / grid.cols.length)
+    edges = length.reshape(4, -1, *length.shape[1:]).sum(axis=1)
+    pixels = np.maximum(edges[:2], edges[2:]) * 2.0**level
+    pixel = np.minimum(pixels[0] / height, pixels[1] / width)
     excess: Floats = away.max(axis=0) / np.maximum(EDGE_PIXELS * pixel, EDGE_DEGREES)
     return excess
 
 
-def near_pole(lon: Floats, lat: Floats) -> NDArray[np.bool_]:
+def near_pole(lon: list[Floats], lat: list[Floats]) -> Bools:
     """Mark chips within two diameters of a pole: their edges bend too much for the others' segments."""
-    distance = 90.0 - np.abs(lat).max(axis=0)
-    if distance.min() > 45.0:
-        return np.zeros(distance.shape, np.bool_)
-    corners = unit_vectors(lon[:-1], lat[:-1])
-    half = len(lon) // 2
-    diameter = np.degrees(np.linalg.norm(corners[:, :half] - corners[:, half : 2 * half], axis=0).max(axis=0))
-    near: NDArray[np.bool_] = distance < 2.0 * diameter
+    distance = 90.0 - np.maximum(most(lat), -least(lat))
+    near = distance < 45.0
+    if not near.any():
+        return near
+    corner = slice(0, len(lon) - 1, (len(lon) - 1) // 4)
+    at = unit_vectors(np.stack([part[near] for part in lon[corner]]), np.stack([part[near] for part in lat[corner]]))
+    diameter = np.degrees(np.linalg.norm(at[:, :2] - at[:, 2:], axis=0).max(axis=0))
+    near[near] = distance[near] < 2.0 * diameter
     return near
 
 
 def unwrapped(lon: Floats) -> Floats:
     """Take jumps of a whole turn out of rings."""
     steps = np.diff(lon, axis=0)
-    if np.abs(steps).max() <= 180.0:
+    if not (np.abs(steps) > 180.0).any():
         return lon
     turns = np.cumsum(np.round(steps / 360.0), axis=0)
     rolled = lon.copy()
@@ -195,18 +230,16 @@ def unwrapped(lon: Floats) -> Floats:
     return rolled
 
 
-def require_finite(rings: Rings, grid: ChipGrid) -> None:
-    """Refuse chips with a corner that has no place on the ground: ItemError names the first one's window."""
-    if np.isfinite(rings.lon.sum() + rings.lat.sum()):
-        return
-    bad = ~(np.isfinite(rings.lon).all(axis=0) & np.isfinite(rings.lat).all(axis=0))
-    row, col = (int(axis[0]) for axis in np.nonzero(bad))
-    raise ItemError(
-        f"{chip_window(grid, row, col)} has no place on the ground: its edges leave the domain of its CRS or model"
-    )
-
-
-def chip_window(grid: ChipGrid, row: int, col: int) -> PixelWindow:
-    """Give the window of one chip."""
-    cols, rows = grid.cols, grid.rows
-    return PixelWindow(int(cols.offset[col]), int(rows.offset[row]), int(cols.length[col]), int(rows.length[row]))
+def near_limb(surface: Surface, grid: ChipGrid) -> Bools | None:
+    """Mark chips that are not wholly on the ground, and their neighbours; None where all are."""
+    if surface.everywhere:
+        return None
+    lon, lat = ring_vertices(surface, grid, 1)
+    off = ~np.isfinite(most(lon) + most(lat))  # positions off the ground are infinite
+    if not off.any():
+        return None
+    off[1:] |= off[:-1].copy()
+    off[:-1] |= off[1:].copy()
+    off[:, 1:] |= off[:, :-1].copy()
+    off[:, :-1] |= off[:, 1:].copy()
+    return off

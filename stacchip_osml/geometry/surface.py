@@ -7,8 +7,8 @@ for the (many) chip corners: two small matrix products. Rules:
 - The polynomial is compared with the exact locator at independent points and
   must agree to ``TOLERANCE``; else the next surface is tried, the last being
   the exact locator itself.
-- Longitude and latitude are fitted first (cheapest). They are not smooth at a
-  pole, where the unit vectors towards the positions are.
+- Longitude and latitude are fitted first, with more and more terms (cheapest).
+  They are not smooth at a pole, where the unit vectors towards the positions are.
 - ``continuous`` surfaces give longitudes without a jump anywhere on them,
   possibly beyond ±180; the others give each position in [-180, 180].
 """
@@ -46,6 +46,8 @@ class Surface:
     """``(cols (n,), rows (m,)) -> (lon (m, n), lat (m, n))``."""
     continuous: bool
     """True where longitudes do not jump at ±180."""
+    everywhere: bool = True
+    """False where a part of it may have no place on the ground: its positions are infinite."""
     straight: bool = False
     """True where a pixel line is a straight line in degrees."""
 
@@ -166,22 +168,38 @@ def fit_surface(locate: Locator, extent: tuple[float, float, float, float]) -> S
     if isinstance(locate, AffineLocator) and locate.is_lonlat:
         return Surface(partial(_lonlat, locate), continuous=True, straight=True)
     across, down = _Scale.over(extent[0], extent[2]), _Scale.over(extent[1], extent[3])
+    asked: list[tuple[Floats, Floats, Floats]] = []
     for order in _ORDERS:
         cols, rows, matrix = _lattice(order)
         lon, lat = locate(across.outward(cols), down.outward(rows))
         if not np.isfinite(lon.sum() + lat.sum()):
-            break  # part of the extent is outside the projection's domain
-        inner = order * order
-        grid = lon[:inner].reshape(order, order), lat[:inner].reshape(order, order)
-        continuous = _continuous(grid[0])
-        coefficients = matrix @ np.stack([continuous, grid[1]]) @ matrix.T
-        near = _at_checks(coefficients)
-        turns = near[0] - lon[inner:]
-        turns -= 360.0 * np.round(turns / 360.0)
-        if max(np.abs(turns).max(), np.abs(near[1] - lat[inner:]).max()) < TOLERANCE:
+            return Surface(partial(_exact, locate), continuous=False, everywhere=False)
+        coefficients = _fitted_degrees(lon, lat, matrix)
+        if coefficients is not None:
             return Surface(partial(_degrees, coefficients, across, down), continuous=True)
-        coefficients = matrix @ unit_vectors(*grid) @ matrix.T
-        error = np.abs(_at_checks(coefficients) - unit_vectors(lon[inner:], lat[inner:])).max()
-        if error < np.radians(TOLERANCE):
+        asked.append((lon, lat, matrix))
+    for lon, lat, matrix in asked:
+        coefficients = _fitted_vectors(lon, lat, matrix)
+        if coefficients is not None:
             return Surface(partial(_vectors, coefficients, across, down), continuous=False)
-    return Surface(partial(_exact, locate), continuous=False)
+    return Surface(partial(_exact, locate), continuous=False, everywhere=False)
+
+
+def _fitted_degrees(lon: Floats, lat: Floats, matrix: Floats) -> Floats | None:
+    """Fit longitude and latitude; None where the checks, which follow the lattice, find that not good enough."""
+    inner = matrix.size
+    grid = np.stack([lon[:inner], lat[:inner]]).reshape(2, *matrix.shape)
+    grid[0] = _continuous(grid[0])
+    coefficients: Floats = matrix @ grid @ matrix.T
+    error = _at_checks(coefficients) - (lon[inner:], lat[inner:])
+    error[0] -= 360.0 * np.round(error[0] / 360.0)
+    return coefficients if np.abs(error).max() < TOLERANCE else None
+
+
+def _fitted_vectors(lon: Floats, lat: Floats, matrix: Floats) -> Floats | None:
+    """Fit unit vectors, alike."""
+    inner = matrix.size
+    vectors = unit_vectors(lon, lat)
+    coefficients: Floats = matrix @ vectors[:, :inner].reshape(3, *matrix.shape) @ matrix.T
+    error = np.abs(_at_checks(coefficients) - vectors[:, inner:]).max()
+    return coefficients if error < np.radians(TOLERANCE) else None

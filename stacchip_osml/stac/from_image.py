@@ -81,7 +81,7 @@ def item_from_image(
         ReadError: the file could not be read as an image.
     """
     if read_header is None:
-        from stacchip_osml.imagery.gdal import read_header as gdal_header
+        from stacchip_osml.imagery import read_header as gdal_header
 
         read_header = gdal_header
     document = item_from_header(location, read_header(location), item_id=item_id)
@@ -129,7 +129,7 @@ def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | No
         if locate is None:
             return None, None, None
         outline = image_outline(header.size, locate)
-    except ItemError as error:  # a local CRS, or one whose edge the image crosses (a full disk): the pixels are good
+    except ItemError as error:  # a local CRS, or one whose domain ends before the middle of the image: the pixels are good
         return None, None, str(error)
     return _lists(mapping(outline)), [float(value) for value in bounds_of(outline)], None
 
