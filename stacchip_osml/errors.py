@@ -113,10 +113,26 @@ def _missing_extra_error(extra: str, purpose: str) -> MissingExtraError:
     return MissingExtraError(extra, purpose=purpose)
 
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
-_QUERY = re.compile(r"\?[^\s'\"]*")
+_USERINFO = re.compile(r"((?<=:)[/\\]+|(?<![^\s'\"(=,])[/\\]{2,})[^/\\?#\s]*@")
+"""User and password, after a scheme or at the start of an href that leaves its scheme out."""
+_NO_PORT = re.compile(r"((?<=:)[/\\]+)[^/\\?#\s@:\[]*:(?!\d*(?:[\s/?#'\"<>,.;:)\]}]|\Z))\S*")
+"""A colon that no port follows: a password with a slash or question mark in it."""
+_MARK = (
+    r"(\?|%3[Ff]|(?<=\S)#(?=\S)|;(?=[^\s/;]*=)"
+    r"|(?i:sig|signature|token|password|passwd|pwd|secret|credential|access_?key|account_?key|api_?key)(?:=|%3[Dd]))"
+)
+"""What stands before a secret: a query, a fragment, a parameter of the path, a name that says so."""
+_HREF_TAIL = re.compile(_MARK + r"\S*")
+_TEXT_TAIL = re.compile(_MARK + r"(?:[^\s'\"<>]|['\"<>](?=[\w%&=+/.\-]))*")
 
 
 def redact(href: str) -> str:
-    """Remove user names, passwords and query strings (where signatures live) from an href."""
-    return _QUERY.sub("?…", _USERINFO.sub("", href))
+    """Remove what may be secret from an href, or from the hrefs in a message: host and path stay.
+
+    User names and passwords go, and everything from a query, a fragment, a
+    parameter of the path (``;sig=…``) or a telling name (``token=…``) to the
+    end: that of the href, or in a message the next white space or closing quote.
+    """
+    shown = _NO_PORT.sub(r"\1…", _USERINFO.sub(r"\1", href))
+    is_message = any(map(str.isspace, href))
+    return (_TEXT_TAIL if is_message else _HREF_TAIL).sub(r"\1…", shown)
