@@ -19,6 +19,7 @@ from stacchip_osml.index.where import parse_where
 __all__ = ["Query", "matching_groups", "select_rows"]
 
 Box = tuple[float, float, float, float]
+_ROW = "row of the group"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -87,7 +88,32 @@ def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = 
     if missing:
         raise IndexSchemaError(f"no column {missing[0]!r}; there are {', '.join(store.schema.names)}")
     condition = parse_where(query.where, store.schema) if isinstance(query.where, str) else query.where
-    table = store.read_groups(matching_groups(store.bounds, query).tolist())
+    looked_at = _looked_at(query, store.schema)
+    _matching_rows(store.schema.empty_table(), query, condition)  # a wrong condition is refused wherever the box is
+    found = []
+    for group in matching_groups(store.bounds, query).tolist():
+        rows = _matching_rows(store.read_groups([group], looked_at), query, condition)
+        if len(rows):
+            found.append(store.read_groups([group], columns).take(pa.array(rows)))
+    if not found:
+        return store.read_groups([], columns)
+    return found[0] if len(found) == 1 else pa.concat_tables(found, promote_options="permissive").unify_dictionaries()
+
+
+def _looked_at(query: Query, schema: pa.Schema) -> list[str]:
+    """Name the columns that decide whether a row matches: they are read first, and alone."""
+    if isinstance(query.where, pc.Expression):
+        return list(schema.names)  # an expression does not tell what it refers to
+    names = {"bbox"} if query.boxes is not None else set()
+    names |= {"datetime"} if query.times is not None else set()
+    names |= {"geometry"} if query.shape is not None else set()
+    # a name that only happens to stand in the text costs time, not correctness
+    names |= {name for name in schema.names if query.where is not None and name in query.where}
+    return sorted(names) or ["level"]
+
+
+def _matching_rows(table: pa.Table, query: Query, condition: pc.Expression | None) -> NDArray[np.int64]:
+    table = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
     keep = _keep(table, query)
     if keep is not None:
         table = table.filter(keep)
@@ -98,7 +124,7 @@ def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = 
             raise IndexSchemaError(f"where: {query.where}: {error}") from error
     if query.shape is not None and table.num_rows:
         table = table.filter(pa.array(_intersecting(table.column("geometry"), query.shape)))
-    return table if columns is None else table.select(list(columns))
+    return np.asarray(table.column(_ROW).to_numpy())
 
 
 def _keep(table: pa.Table, query: Query) -> pa.ChunkedArray | None:
