@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stacchip_osml.imagery.access import close_idle_handles as close_idle_handles
     from stacchip_osml.imagery.format import sniff_driver as sniff_driver
-    from stacchip_osml.imagery.gdal import GdalImage as GdalImage
-    from stacchip_osml.imagery.gdal import close_idle_handles as close_idle_handles
-    from stacchip_osml.imagery.gdal import read_header as read_header
     from stacchip_osml.imagery.header import BandHeader as BandHeader
     from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
     from stacchip_osml.imagery.header import ImageHeader as ImageHeader
+    from stacchip_osml.imagery.image import GdalImage as GdalImage
+    from stacchip_osml.imagery.image import read_header as read_header
+    from stacchip_osml.imagery.limits import FetchLimits as FetchLimits
     from stacchip_osml.imagery.limits import ReadLimits as ReadLimits
     from stacchip_osml.imagery.provider import ImageProvider as ImageProvider
     from stacchip_osml.imagery.provider import MaskedPixels as MaskedPixels
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
 
 HOME = {
     "BandHeader": "header",
-    "GdalImage": "gdal",
+    "FetchLimits": "limits",
+    "GdalImage": "image",
     "GroundControlPoint": "header",
     "ImageHeader": "header",
     "ImageProvider": "provider",
     "MaskedPixels": "provider",
     "PixelReader": "provider",
     "ReadLimits": "limits",
-    "close_idle_handles": "gdal",
-    "read_header": "gdal",
+    "close_idle_handles": "access",
+    "read_header": "image",
     "read_resampled": "resample",
     "sniff_driver": "format",
     "source_extent": "resample",

@@ -17,7 +17,18 @@ from stacchip_osml.imagery.header import BandHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["Facts", "Level", "absent_parts", "block_window", "facts_of", "grid_of", "is_stored", "level_of", "planes"]
+__all__ = [
+    "Facts",
+    "Level",
+    "absent_parts",
+    "block_window",
+    "blocks_under",
+    "facts_of",
+    "grid_of",
+    "is_stored",
+    "level_of",
+    "planes",
+]
 
 STANDS_FOR = {"complex_int16": "complex64", "complex": "complex128"}
 """rasterio's dtype names → the numpy dtype that it delivers."""
@@ -149,6 +160,17 @@ def is_stored(dataset: Any, row: int, col: int, band: int) -> bool:
     return dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band + 1) is not None
 
 
+def blocks_under(
+    facts: Facts, level: Level, window: PixelWindow, bands: Sequence[int]
+) -> tuple[int, int, int, int, Sequence[int]]:
+    """Give the blocks under a window: half-open rows, half-open columns, and the planes of ``planes``."""
+    height, width = level.block_shape
+    x, y, across, down = window
+    top, bottom = y // height, (y + down - 1) // height + 1
+    left, right = x // width, (x + across - 1) // width + 1
+    return top, bottom, left, right, planes(facts, bands)
+
+
 def absent_parts(
     dataset: Any, facts: Facts, level: Level, window: PixelWindow, bands: Sequence[int]
 ) -> tuple[tuple[slice, slice, slice], ...] | None:
@@ -158,9 +180,8 @@ def absent_parts(
         Index into ``(bands, rows, cols)`` of the window for each absent block; None where all are absent.
     """
     height, width = level.block_shape
-    rows = range(window.y // height, (window.y + window.height - 1) // height + 1)
-    cols = range(window.x // width, (window.x + window.width - 1) // width + 1)
-    stored = planes(facts, bands)
+    top, bottom, left, right, stored = blocks_under(facts, level, window, bands)
+    rows, cols = range(top, bottom), range(left, right)
     absent = []
     for position, band in enumerate(stored):
         planes_of = slice(position, position + 1) if facts.planar else slice(None)

@@ -1,4 +1,4 @@
-"""Sizes that a read may have: checked from headers, before anything is decoded."""
+"""How large and how long a read may be: sizes are checked from headers, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stacchip_osml.errors import LimitError
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["ReadLimits"]
+__all__ = ["FetchLimits", "ReadLimits"]
 
 MIB = 1 << 20
 
@@ -60,3 +60,22 @@ class ReadLimits:
                 f"{name}: {size.width} x {size.height} pixels of {bands} bands are {wanted} bytes, "
                 f"more than {self.request_bytes}"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """How long and how often a server is asked."""
+
+    connect_s: float = 10.0
+    idle_s: float = 15.0
+    """Longest wait between two pieces of an answer."""
+    total_s: float = 60.0
+    """Longest time for one request, all tries together; nothing is begun again after it."""
+    attempts: int = 4
+    backoff_s: float = 0.1
+    """First pause between tries; doubled each time, with jitter, up to 5 s."""
+
+    @property
+    def try_s(self) -> float:
+        """Longest time for one try."""
+        return self.total_s / self.attempts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from stacchip_osml.imagery.provider import Mask, Pixels
 
 __all__ = ["differs_from", "valid_where"]
+
+EPSILON = float(np.finfo(np.float32).eps)
 
 
 def valid_where(
@@ -33,9 +36,13 @@ def valid_where(
     Returns:
         ``(bands, rows, cols)``, True where valid.
     """
+    values = [nodata[band] for band in bands]
+    first = values[0]
+    alike = first is not None and alpha is None and all(value is first or value == first for value in values)
+    if first is not None and alike:  # the usual case, several times faster
+        return differs_from(pixels, first)
     mask = np.ones(pixels.shape, dtype=np.bool_)
-    for position, band in enumerate(bands):
-        value = nodata[band]
+    for position, (band, value) in enumerate(zip(bands, values, strict=True)):
         if value is not None:
             mask[position] = differs_from(pixels[position], value)
         if alpha is not None and band != alpha_band:
@@ -45,18 +52,26 @@ def valid_where(
 
 def differs_from(pixels: NDArray[Any], value: complex) -> Mask:
     """Compare with a nodata value as stored: NaN equals NaN, and nothing equals what the dtype cannot hold."""
+    if pixels.dtype.kind in "iu":
+        whole = _whole(value, pixels.dtype)
+        return np.ones(pixels.shape, dtype=np.bool_) if whole is None else np.not_equal(pixels, whole)
     if np.isnan(value):
         return np.asarray(~np.isnan(pixels), dtype=np.bool_)
-    if np.issubdtype(pixels.dtype, np.complexfloating) or np.isinf(value):
+    if pixels.dtype.kind == "c" or np.isinf(value):
         return np.asarray(pixels != pixels.dtype.type(value), dtype=np.bool_)
-    if np.issubdtype(pixels.dtype, np.floating):
-        # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
-        # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact.
-        near = 4 * float(np.finfo(np.float32).eps) * abs(value)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(~(np.abs(pixels - pixels.dtype.type(value.real)) <= near), dtype=np.bool_)
-    info = np.iinfo(pixels.dtype)
-    whole = value.real
-    if value.imag or whole != np.floor(whole) or not info.min <= int(whole) <= info.max:
-        return np.ones(pixels.shape, dtype=np.bool_)
-    return np.asarray(pixels != pixels.dtype.type(int(whole)), dtype=np.bool_)
+    # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
+    # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact.
+    near = 4 * EPSILON * abs(value)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(~(np.abs(pixels - pixels.dtype.type(value.real)) <= near), dtype=np.bool_)
+
+
+@lru_cache(maxsize=256)
+def _whole(value: complex, dtype: np.dtype[Any]) -> np.integer[Any] | None:
+    """Give a nodata value in an integer dtype, None where that cannot hold it."""
+    info = np.iinfo(dtype)
+    real = value.real
+    if np.isnan(value) or value.imag or real != np.floor(real) or not info.min <= int(real) <= info.max:
+        return None
+    held: np.integer[Any] = dtype.type(int(real))
+    return held

@@ -166,9 +166,7 @@ def _same(start: float, step: float, count: int, limit: int) -> slice | None:
     return slice(int(first), int(first) + count)
 
 
-def _pasted(
-    source: MaskedPixels, *, start: tuple[float, float], size: ImageSize, fill: Fill | None
-) -> MaskedPixels:
+def _pasted(source: MaskedPixels, *, start: tuple[float, float], size: ImageSize, fill: Fill | None) -> MaskedPixels:
     """Copy pixels of the very same grid, masked ones as they are; only what lies outside is filled."""
     bands, rows, cols = source.pixels.shape
     x, y = round(start[0]), round(start[1])

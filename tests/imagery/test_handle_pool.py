@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gdal_files import HEIGHT, WIDTH, noise, windows, write
 
-from stacchip_osml.imagery import GdalImage, close_idle_handles, gdal
+from stacchip_osml.imagery import GdalImage, access, close_idle_handles
 from stacchip_osml.imagery.handle_pool import HandlePool
 from stacchip_osml.pixel import PixelWindow
 
@@ -76,7 +76,7 @@ def descriptors_of(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 def test_open_files_stay_under_the_cap(tmp_path, monkeypatch):
     close_idle_handles()
-    monkeypatch.setattr(gdal._POOL, "capacity", 5)
+    monkeypatch.setattr(access._POOL, "capacity", 5)
     images = [GdalImage(write(tmp_path / f"{n}.tif", noise(1, "uint8", seed=n))) for n in range(20)]
     most = 0
     for _ in range(2):

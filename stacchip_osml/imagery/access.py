@@ -1,0 +1,222 @@
+"""Access to one image file: opened, checked for change, signed again, its errors translated.
+
+Rules:
+
+- a dataset serves one thread at a time: handles are lent by one bounded pool;
+- a local file is looked at before and after each read (size, time, inode), so
+  that pixels of two versions never mix;
+- a remote object's version (size, ETag, Last-Modified) is noted when it is
+  first asked for, compared whenever a handle is opened, and sent as a condition
+  with every request, so that a server which honours conditions never gives
+  bytes of another version. **Not noticed** is a change under an open handle
+  where the server ignores conditions, or gives neither a strong ETag nor
+  Last-Modified; and a change between images that leaves all three alike;
+- what fails on a remote object is tried once more with a new signature and a
+  new handle, unless the time for it is over; then it is the error. An object
+  that is missing or changed is an error at once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
+from stacchip_osml.imagery.format import sniff_driver
+from stacchip_osml.imagery.gdal import (
+    GDAL_ERRORS,
+    Dataset,
+    environment,
+    hide_signatures,
+    open_dataset,
+    settle,
+    story,
+)
+from stacchip_osml.imagery.handle_pool import HandlePool
+from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.location import (
+    FileStamp,
+    gdal_name,
+    is_remote,
+    local_stamp,
+    read_local_head,
+    require_location,
+)
+from stacchip_osml.imagery.remote import TRANSIENT, RemoteStamp, gdal_fetch_options, read_remote_head
+
+__all__ = ["OPEN_HANDLES", "FileAccess", "close_idle_handles"]
+
+OPEN_HANDLES = 64
+"""GDAL datasets kept open by one process."""
+
+HTTP_STATUS = re.compile(r"(?:HTTP|response)[ _](?:response|error)?[ _]?code\D{0,4}(\d{3})", re.IGNORECASE)
+NETWORK_TROUBLE = re.compile(r"HTTP|CURL|timed out|Timeout|Could not resolve|connection", re.IGNORECASE)
+T = TypeVar("T")
+_POOL: HandlePool[Dataset] = HandlePool(OPEN_HANDLES)
+
+
+def close_idle_handles() -> None:
+    """Close every file that no read is using; the next read opens it again."""
+    _POOL.close_resting()
+
+
+class FileAccess:
+    """How one file is reached; safe for threads."""
+
+    def __init__(
+        self,
+        location: str,
+        *,
+        sign: Callable[[str], str] | None,
+        sidecars: bool,
+        expect: tuple[int | None, int | None],
+        fetch: FetchLimits,
+    ) -> None:
+        self.location = require_location(location)
+        self.sign = sign
+        self.sidecars = sidecars
+        self.expect = expect
+        self.fetch = fetch
+        self.remote = is_remote(location)
+        self.name = redact(location)
+        self._stamp: FileStamp | None = None
+        self._version: RemoteStamp | None = None
+        self._turn = 0
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The file's size, None before it was reached or where the server does not say."""
+        held = self._version if self.remote else self._stamp
+        return None if held is None else held.size_bytes
+
+    @property
+    def modified_ns(self) -> int | None:
+        """A local file's modification time, ns since the epoch."""
+        return None if self._stamp is None else self._stamp.modified_ns
+
+    def on(self, overview: int | None, action: Callable[[Dataset], T], *, anew: bool = False) -> T:
+        """Run ``action`` on a handle of one level that nobody else uses meanwhile.
+
+        Args:
+            overview: GDAL's overview index, None for R0.
+            action: must have read all it wants when it returns; may run twice on a remote object.
+            anew: use no handle that was open before.
+
+        Raises:
+            AssetMissing: the file is gone.
+            AssetChanged: the file is not the one expected, or changed.
+            DecodeError: the bytes are not a readable image.
+            RemoteReadError: the server did not give them.
+        """
+        return self._on_remote(overview, action, anew=anew) if self.remote else self._on_local(overview, action)
+
+    # ---- local files
+
+    def _on_local(self, overview: int | None, action: Callable[[Dataset], T]) -> T:
+        stamp = self._checked_stamp()
+        key = (self.location, self.sign, self.sidecars, overview, stamp)
+        try:
+            with _POOL.lend(key, lambda: self._open_local(overview)) as dataset:
+                done = action(dataset)
+        except GDAL_ERRORS as error:
+            said = story(error)
+            raise DecodeError(f"{self.name}: {said}") from OSError(said)
+        self._checked_stamp()
+        return done
+
+    def _open_local(self, overview: int | None) -> Dataset:
+        target = self._target()
+        driver = self._driver(read_local_head(target))
+        with environment(sidecars=self.sidecars, options={}):
+            return open_dataset(gdal_name(target), driver=driver, overview=overview)
+
+    def _checked_stamp(self) -> FileStamp:
+        stamp = local_stamp(self.location)
+        if self._stamp is None:
+            self._require_expected(stamp.size_bytes, stamp.modified_ns)
+            self._stamp = stamp
+        elif stamp != self._stamp:
+            raise AssetChanged(f"{self.name}: the file changed since it was first read")
+        return stamp
+
+    # ---- remote objects
+
+    def _on_remote(self, overview: int | None, action: Callable[[Dataset], T], *, anew: bool) -> T:
+        started = time.monotonic()
+        if anew:
+            self._turn += 1
+        try:
+            return self._once(overview, action)
+        except (*GDAL_ERRORS, RemoteReadError) as error:
+            refused = isinstance(error, RemoteReadError) and (error.status not in {401, 403} or self.sign is None)
+            if refused or time.monotonic() - started >= self.fetch.total_s:
+                raise self._translated(error) from OSError(story(error))
+        # Handles at rest hold the old signature, or what they failed to read: the new number passes them by.
+        self._turn += 1
+        try:
+            return self._once(overview, action)
+        except (*GDAL_ERRORS, RemoteReadError) as error:
+            raise self._translated(error) from OSError(story(error))
+
+    def _once(self, overview: int | None, action: Callable[[Dataset], T]) -> T:
+        seen = self._look() if self._version is None else None
+        key = (self.location, self.sign, self.sidecars, overview, self._version, self.fetch, self._turn)
+        around = environment(sidecars=self.sidecars, options=gdal_fetch_options(self.fetch, self._version))
+        with around, _POOL.lend(key, lambda: self._open_remote(overview, seen)) as dataset:
+            return action(dataset)
+
+    def _open_remote(self, overview: int | None, seen: tuple[str, str] | None) -> Dataset:
+        hide_signatures()
+        target, driver = self._look() if seen is None else seen
+        dataset = open_dataset(gdal_name(target), driver=driver, overview=overview)
+        try:
+            settle(dataset)
+        except GDAL_ERRORS:
+            dataset.close()
+            raise
+        return dataset
+
+    def _look(self) -> tuple[str, str]:
+        """Ask for the first bytes: what to open and with which driver, after checking that it is the same version."""
+        target = self._target()
+        head, version = read_remote_head(target, self.fetch) if is_remote(target) else (read_local_head(target), None)
+        if version is not None:
+            self._require_expected(version.size_bytes, None)
+            if self._version is None:
+                self._version = version
+            elif version.differs_from(self._version):
+                raise AssetChanged(f"{self.name}: the object changed since it was first read")
+        return target, self._driver(head)
+
+    def _translated(self, error: BaseException) -> ReadError:
+        """Turn what GDAL said of a remote object into an error of ours, without credentials."""
+        if isinstance(error, RemoteReadError):
+            # A signed href may differ from the location in more than its query.
+            return RemoteReadError(self.location, status=error.status, attempts=error.attempts)
+        said = story(error)
+        if not NETWORK_TROUBLE.search(said):
+            return DecodeError(f"{self.name}: {said}")
+        status = HTTP_STATUS.search(said)
+        code = int(status[1]) if status else None
+        if code in (404, 410):
+            return AssetMissing(f"{self.name}: status {code}")
+        tried = self.fetch.attempts if code is None or code in TRANSIENT else 1
+        return RemoteReadError(self.location, status=code, attempts=tried)
+
+    # ---- both
+
+    def _target(self) -> str:
+        return self.location if self.sign is None else require_location(self.sign(self.location))
+
+    def _driver(self, head: bytes) -> str:
+        driver = sniff_driver(head)
+        if driver is None:
+            raise DecodeError(f"{self.name}: not a TIFF, NITF, JPEG 2000, PNG or JPEG file; it begins {head[:8]!r}")
+        return driver
+
+    def _require_expected(self, size: int | None, modified: int | None) -> None:
+        for what, expected, found in (("bytes", self.expect[0], size), ("ns mtime", self.expect[1], modified)):
+            if expected is not None and found is not None and expected != found:
+                raise AssetChanged(f"{self.name}: expected {expected} {what}, found {found}")

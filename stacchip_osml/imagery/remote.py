@@ -1,0 +1,225 @@
+"""The first bytes of a remote object, which version of it they are, and how GDAL is told to fetch the rest.
+
+Rules: every answer is asked for with time limits and a bounded number of
+tries. Messages carry no credential: hrefs are redacted, and so is what a
+foreign error said. The environment is read here and nowhere else in the room:
+it names the S3 endpoint in the AWS tools' spelling (``AWS_ENDPOINT_URL_S3``,
+``AWS_ENDPOINT_URL``) or in GDAL's (``AWS_S3_ENDPOINT``, ``AWS_HTTPS``), and both
+readers of bytes, obstore and GDAL, are told the same.
+
+A version is known by its size, ETag and Last-Modified. Later requests carry it
+as a condition (If-Match, else If-Unmodified-Since: RFC 9110 section 13.1), which
+a server may ignore.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from stacchip_osml.errors import AssetMissing, ReadError, RemoteReadError, redact
+from stacchip_osml.imagery.format import HEAD_BYTES
+from stacchip_osml.imagery.limits import FetchLimits
+
+__all__ = ["TRANSIENT", "RemoteStamp", "gdal_fetch_options", "read_remote_head"]
+
+TRANSIENT = frozenset({429, 500, 502, 503, 504})
+LONGEST_PAUSE_S = 5.0
+_STRONG_ETAG = re.compile(r'"[!#-+\--\[\]-~]*"')
+"""RFC 9110 section 8.8.3, without commas and backslashes, which a GDAL option would need to escape."""
+_HTTP_DATE = re.compile(r"[A-Za-z0-9 :,]+")
+_ON = frozenset({"YES", "TRUE", "ON", "1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStamp:
+    """What tells one version of a remote object from the next; None where the server does not say."""
+
+    size_bytes: int | None = None
+    etag: str | None = None
+    modified: str | None = None
+    """Last-Modified as the server spells it."""
+
+    def differs_from(self, other: RemoteStamp) -> bool:
+        """Tell whether two stamps are surely of different versions."""
+        for mine, theirs in ((self.size_bytes, other.size_bytes), (self.etag, other.etag)):
+            if mine is not None and theirs is not None and mine != theirs:
+                return True
+        if self.etag is not None and other.etag is not None:
+            return False  # the ETag decides: some servers touch Last-Modified without a change
+        return None not in {self.modified, other.modified} and self.modified != other.modified
+
+    def condition(self) -> str | None:
+        """Give the request header under which a server must answer with this version or not at all."""
+        if self.etag is not None and _STRONG_ETAG.fullmatch(self.etag):
+            return f"If-Match: {self.etag}"
+        if self.modified is not None and _HTTP_DATE.fullmatch(self.modified):
+            return f"If-Unmodified-Since: {self.modified}"
+        return None
+
+
+def read_remote_head(location: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
+    """Read the first ``HEAD_BYTES`` bytes of an object.
+
+    Args:
+        location: as ``require_location`` accepts it, signed where it needs to be.
+        fetch: how long and how often to ask.
+
+    Returns:
+        The bytes (fewer where the object is shorter), and which version they are of.
+
+    Raises:
+        AssetMissing: there is no such object.
+        RemoteReadError: the server did not give it.
+    """
+    if location.startswith(("http://", "https://")):
+        return _http_head(location, fetch)
+    return _store_head(location, fetch)
+
+
+def _http_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
+    request = Request(url, headers={"Range": f"bytes=0-{HEAD_BYTES - 1}", "Accept-Encoding": "identity"})  # noqa: S310
+    deadline = time.monotonic() + fetch.total_s
+    patience = min(max(fetch.connect_s, fetch.idle_s), fetch.try_s)
+    for attempt in range(1, fetch.attempts + 1):
+        status = None
+        try:
+            with urlopen(request, timeout=patience) as answer:  # noqa: S310 - the scheme is http or https
+                return answer.read(HEAD_BYTES), _http_stamp(answer.headers)
+        except HTTPError as error:
+            # The cause keeps its class and loses its URL, which may be signed.
+            status, cause = error.code, OSError(f"HTTP {error.code}")
+            error.close()
+        except (URLError, HTTPException, OSError) as error:
+            cause = OSError(redact(str(error)))
+        if status in (404, 410):
+            raise AssetMissing(f"{redact(url)}: status {status}") from cause
+        if status == 416:
+            return b"", RemoteStamp(size_bytes=0)
+        pause = min(fetch.backoff_s * 2 ** (attempt - 1) * (1 + random.random()), LONGEST_PAUSE_S)  # noqa: S311 - jitter
+        hopeless = status is not None and status not in TRANSIENT
+        if hopeless or attempt == fetch.attempts or time.monotonic() + pause >= deadline:
+            raise RemoteReadError(url, status=status, attempts=attempt) from cause
+        time.sleep(pause)
+    raise ReadError(f"{redact(url)}: attempts must be 1 at least, got {fetch.attempts}")
+
+
+def _http_stamp(headers: Any) -> RemoteStamp:
+    """Read the whole object's size from a ranged answer, or from a server that ignored the range."""
+    total = str(headers.get("Content-Range", "")).rpartition("/")[2] or str(headers.get("Content-Length", ""))
+    return RemoteStamp(
+        size_bytes=int(total) if total.isdigit() else None,
+        etag=headers.get("ETag"),
+        modified=headers.get("Last-Modified"),
+    )
+
+
+def _store_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
+    from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+    key = url.split("://", 1)[1].partition("/")[2]
+    try:
+        answer = _store(url, fetch).get(key, options={"range": (0, HEAD_BYTES)})
+        meta = answer.meta
+        stamp = RemoteStamp(
+            size_bytes=int(meta["size"]),
+            etag=meta.get("e_tag"),
+            modified=f"{meta['last_modified']:%a, %d %b %Y %H:%M:%S GMT}",
+        )
+        return bytes(answer.bytes()), stamp
+    except (NotFoundError, FileNotFoundError) as error:
+        raise AssetMissing(f"{redact(url)}: no such object") from OSError(redact(str(error)))
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+        status = 401 if isinstance(error, UnauthenticatedError) else 403
+        raise RemoteReadError(url, status=status, attempts=1) from OSError(redact(str(error)))
+    except (BaseError, OSError) as error:
+        raise RemoteReadError(url, status=None, attempts=fetch.attempts) from OSError(redact(str(error)))
+
+
+def _store(url: str, fetch: FetchLimits) -> Any:
+    """Open the object store of a URL, with the settings that GDAL reads from the environment too."""
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    scheme, bucket = urlsplit(url).scheme, urlsplit(url).netloc
+    backoff: Any = {
+        "init_backoff": timedelta(seconds=fetch.backoff_s),
+        "max_backoff": timedelta(seconds=LONGEST_PAUSE_S),
+        "base": 2,
+    }
+    retry: Any = {
+        "max_retries": fetch.attempts - 1,
+        "retry_timeout": timedelta(seconds=fetch.total_s),
+        "backoff": backoff,
+    }
+    client: Any = {"connect_timeout": f"{fetch.connect_s:g}s", "timeout": f"{fetch.try_s:g}s"}
+    if scheme == "gs":
+        return GCSStore(bucket, retry_config=retry, client_options=client)
+    if scheme == "az":
+        account = os.environ.get("AZURE_STORAGE_ACCOUNT")
+        named: dict[str, Any] = {} if account is None else {"account_name": account}
+        return AzureStore(bucket, retry_config=retry, client_options=client, **named)
+    settings: dict[str, Any] = {"skip_signature": os.environ.get("AWS_NO_SIGN_REQUEST", "NO").upper() in _ON}
+    endpoint = _s3_endpoint(os.environ)
+    if endpoint is not None:
+        settings |= {"endpoint": endpoint, "virtual_hosted_style_request": _virtual_hosting(os.environ)}
+        client["allow_http"] = endpoint.startswith("http://")
+    return S3Store(bucket, retry_config=retry, client_options=client, **settings)
+
+
+def _s3_endpoint(environment: Mapping[str, str]) -> str | None:
+    """Find the endpoint URL in either spelling; None is Amazon's own."""
+    named = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    if named:
+        return named.rstrip("/")
+    host = environment.get("AWS_S3_ENDPOINT")
+    if not host:
+        return None
+    secure = environment.get("AWS_HTTPS", "YES").upper() in _ON
+    return host if "://" in host else f"{'https' if secure else 'http'}://{host}"
+
+
+def _virtual_hosting(environment: Mapping[str, str]) -> bool:
+    """Tell whether the bucket is part of the host name; at an endpoint of one's own it seldom is."""
+    return environment.get("AWS_VIRTUAL_HOSTING", "NO").upper() in _ON
+
+
+def gdal_fetch_options(fetch: FetchLimits, stamp: RemoteStamp | None) -> dict[str, str]:
+    """Give GDAL's options for fetching one version of an object within the limits."""
+    options = {
+        "GDAL_HTTP_MAX_RETRY": str(fetch.attempts - 1),
+        "GDAL_HTTP_RETRY_DELAY": f"{fetch.backoff_s:g}",
+        "GDAL_HTTP_RETRY_CODES": ",".join(map(str, sorted(TRANSIENT))),
+        "GDAL_HTTP_CONNECTTIMEOUT": _whole_seconds(fetch.connect_s),
+        "GDAL_HTTP_LOW_SPEED_TIME": _whole_seconds(fetch.idle_s),
+        "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
+        "GDAL_HTTP_TIMEOUT": _whole_seconds(fetch.try_s),
+        # GDAL would keep an object's size and bytes for the life of the process, even after the object changed.
+        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/:/vsiaz/",
+    }
+    condition = None if stamp is None else stamp.condition()
+    if condition is not None:
+        quoted = '"{}"'.format(condition.replace('"', r"\""))
+        own = os.environ.get("GDAL_HTTP_HEADERS")
+        options["GDAL_HTTP_HEADERS"] = f"{own},{quoted}" if own else quoted
+    endpoint = _s3_endpoint(os.environ)
+    if endpoint is not None:
+        scheme, _, host = endpoint.partition("://")
+        options["AWS_S3_ENDPOINT"] = host
+        options["AWS_HTTPS"] = "YES" if scheme == "https" else "NO"
+        options["AWS_VIRTUAL_HOSTING"] = "TRUE" if _virtual_hosting(os.environ) else "FALSE"
+    return options
+
+
+def _whole_seconds(seconds: float) -> str:
+    """GDAL reads these options as whole numbers, where 0 is no limit."""
+    return str(max(1, round(seconds)))
