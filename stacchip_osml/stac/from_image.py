@@ -129,7 +129,9 @@ def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | No
         if locate is None:
             return None, None, None
         outline = image_outline(header.size, locate)
-    except ItemError as error:  # a local CRS, or one whose domain ends before the middle of the image: the pixels are good
+    except (
+        ItemError
+    ) as error:  # a local CRS, or one whose domain ends before the middle of the image: the pixels are good
         return None, None, str(error)
     return _lists(mapping(outline)), [float(value) for value in bounds_of(outline)], None
 
