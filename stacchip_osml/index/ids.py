@@ -13,8 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from stacchip_osml.errors import LimitError
 from stacchip_osml.pixel import ChipGrid, GridSpec
@@ -32,42 +30,31 @@ def grid_token(spec: GridSpec, *, assets: Sequence[str], reference: str) -> str:
 
 
 def chip_ids(grid: ChipGrid, *, collection: str, item_id: str, token: str, chain: str) -> pa.Array:
-    """Make the ids of a grid's chips, row by row, as an Arrow string array."""
+    """Make the ids of a grid's chips, row by row, as an Arrow string array.
+
+    Raises:
+        LimitError: the ids are more text than an Arrow array holds.
+    """
     head = f"{_escape(collection)}/{_escape(item_id)}/{token}/{grid.level}/".encode()
-    rows, cols = (np.array([b"%05d/" % i for i in axis.index.tolist()]) for axis in (grid.rows, grid.cols))
-    tail = chain.encode()
-    count = len(rows) * len(cols)
-    longest = len(head) + rows.dtype.itemsize + cols.dtype.itemsize + len(tail)
-    if count * longest >= 2**31:
-        raise LimitError(f"ids of {count:,} chips, up to {longest} bytes each, are more than 2 GiB of text")
-    if not _one_width(rows) or not _one_width(cols):
-        return _ragged(head, rows, cols, tail)
-    shape = (len(rows), len(cols))
-    parts = [
-        np.frombuffer(head, np.uint8),
-        rows.view(np.uint8).reshape(shape[0], 1, -1),
-        cols.view(np.uint8).reshape(1, shape[1], -1),
-        np.frombuffer(tail, np.uint8),
-    ]
-    width = sum(part.shape[-1] for part in parts)
-    text = np.empty((*shape, width), np.uint8)
-    at = 0
-    for part in parts:
-        text[:, :, at : at + part.shape[-1]] = part
-        at += part.shape[-1]
+    down = [b"%b%05d/" % (head, index) for index in grid.rows.index.tolist()]
+    across = [b"%05d/%b" % (index, chain.encode()) for index in grid.cols.index.tolist()]
+    count = len(down) * len(across)
+    width = max(map(len, down), default=0) + max(map(len, across), default=0)
+    if count * width >= 2**31:
+        raise LimitError(f"ids of {count:,} chips, up to {width} bytes each, are more than 2 GiB of text")
+    if not (_one_width(down) and _one_width(across)):
+        # a grid that crosses zero, or beyond five digits
+        return pa.array([(first + last).decode() for first in down for last in across], pa.string())
+    halves = np.dtype([("down", f"V{len(down[0])}"), ("across", f"V{len(across[0])}")])
+    text = np.empty((len(down), len(across)), halves)
+    text["down"] = np.frombuffer(b"".join(down), halves["down"])[:, None]
+    text["across"] = np.frombuffer(b"".join(across), halves["across"])
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
-def _ragged(head: bytes, rows: NDArray[np.bytes_], cols: NDArray[np.bytes_], tail: bytes) -> pa.Array:
-    """Join numbers of different widths (a grid that crosses zero, or beyond five digits)."""
-    down = pa.array(np.repeat(rows, len(cols)).astype(str))
-    across = pa.array(np.tile(cols, len(rows)).astype(str))
-    return pc.binary_join_element_wise(pa.scalar(head.decode()), down, across, pa.scalar(tail.decode()), "")
-
-
-def _one_width(words: NDArray[np.bytes_]) -> bool:
-    return bool(len(words)) and bool((np.char.str_len(words) == words.dtype.itemsize).all())
+def _one_width(words: list[bytes]) -> bool:
+    return len({len(word) for word in words}) == 1
 
 
 def _escape(name: str) -> str:

@@ -16,7 +16,7 @@ from stacchip_osml.index.chip_index import ChipIndex
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.index.order import sort_rows
 from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
-from stacchip_osml.index.rows import ChipFractions, build_rows, plan_grid
+from stacchip_osml.index.rows import ChipFractions, ChipPlaces, build_rows, locate_chips, plan_grid
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.statistics import QualityBand, chip_fractions, preset
 from stacchip_osml.index.tables import ItemKey, SideTables
@@ -30,6 +30,8 @@ MAX_ITEM_CHIPS = 8_000_000
 """Most chips an item may have: about 2 GB of rows in memory."""
 PART_CHIPS = 2**18
 """Rows are built in parts of about this many chips."""
+KEPT_PLACES = 4
+"""Grids whose footprints are kept for the next item."""
 
 
 class Indexer:
@@ -118,6 +120,7 @@ class Indexer:
         self.read_headers = read_headers
         self.on_error = on_error
         self.progress = progress
+        self._located: dict[tuple[Any, ...], ChipPlaces] = {}
         self.problems: list[ChipError] = []
         """Items left out so far, with the reason."""
 
@@ -161,6 +164,7 @@ class Indexer:
 
     def _plans(self) -> Iterator[tuple[StacItem, ItemPlan, list[ChipGrid]]]:
         self.problems = []
+        self._located = {}
         reader = partial(read_header, sign=self.sign) if self.read_headers else None
         skip = self.problems.append if self.on_error == "skip" else None
         for item in iter_items(self.items, roots=self.roots, search=self.search, sign=self.sign, on_error=skip):
@@ -180,10 +184,21 @@ class Indexer:
             raise LimitError(f"{chips:,} chips, at most {MAX_ITEM_CHIPS:,} an item; use a larger chip_size or stride")
 
     def _rows(self, plan: ItemPlan, grid: ChipGrid, chain: str) -> pa.RecordBatch:
-        batch = build_rows(plan.grid, self.spec, grid, chain=chain, fractions=self._fractions(plan, grid))
+        places, fractions = self._places(plan, grid), self._fractions(plan, grid)
+        batch = build_rows(plan.grid, self.spec, grid, places, chain=chain, fractions=fractions)
         if self.max_nodata < 1:
             batch = batch.filter(pc.less_equal(batch.column("nodata_fraction"), self.max_nodata))
         return batch
+
+    def _places(self, plan: ItemPlan, grid: ChipGrid) -> ChipPlaces:
+        """Locate a grid's chips; dates of one tile share the work."""
+        image = plan.grid.reference
+        if plan.grid.footprint != "projected":
+            return locate_chips(plan.grid, grid)
+        key = (image.transform, image.crs, image.size, grid.level, int(grid.rows.offset[:1].sum()))
+        found = self._located.get(key) or locate_chips(plan.grid, grid)
+        self._located = dict([*self._located.items(), (key, found)][-KEPT_PLACES:])
+        return found
 
     def _fractions(self, plan: ItemPlan, grid: ChipGrid) -> ChipFractions | None:
         if plan.quality is None or self.choice.quality is None:

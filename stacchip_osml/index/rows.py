@@ -8,20 +8,21 @@ from the two axes of the chip grid.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ItemError
+from stacchip_osml.errors import ItemError, LimitError
 from stacchip_osml.geometry import Footprints, Locator, chip_footprints, locator_gsd
 from stacchip_osml.index.ids import chip_ids, grid_token
 from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA
 from stacchip_osml.pixel import ChipGrid, GridSpec, chip_grid
 from stacchip_osml.stac.source import SourceImage
 
-__all__ = ["ChipFractions", "GridPlan", "build_rows", "plan_grid"]
+__all__ = ["ChipFractions", "ChipPlaces", "GridPlan", "build_rows", "locate_chips", "plan_grid"]
 
 WORD = CHIP_SCHEMA.field("item_id").type
 
@@ -72,8 +73,24 @@ def plan_grid(plan: GridPlan, spec: GridSpec, *, level: int) -> ChipGrid:
     return chip_grid(plan.reference.size, spec, level=level, origin=origin)
 
 
+class ChipPlaces(NamedTuple):
+    """Where the chips of a grid are, row by row."""
+
+    geometry: pa.Array
+    """WKB; null where a chip has no place on the ground."""
+    bbox: pa.Array
+    present: pa.Buffer | None
+    """Bit by bit which chips have a place; None: all have what there is to have."""
+
+
 def build_rows(
-    plan: GridPlan, spec: GridSpec, grid: ChipGrid, *, chain: str, fractions: ChipFractions | None = None
+    plan: GridPlan,
+    spec: GridSpec,
+    grid: ChipGrid,
+    places: ChipPlaces,
+    *,
+    chain: str,
+    fractions: ChipFractions | None = None,
 ) -> pa.RecordBatch:
     """Build the chip rows of one grid, in row-by-row order, by the chip schema.
 
@@ -84,7 +101,6 @@ def build_rows(
     windows = grid.windows()
     found = fractions or ChipFractions()
     first = _column(np.zeros(count, np.int32))
-    geometry, bbox, present = _geometry(plan, grid, count)
     columns = {
         "id": chip_ids(grid, collection=plan.collection or "", item_id=plan.item_id, token=token, chain=chain),
         "collection": _word(plan.collection, first),
@@ -102,34 +118,41 @@ def build_rows(
         "chain": _word(chain, first),
         "gsd": _floats(_gsd(plan, grid.level), count),
         "proj:code": _word(_code(plan.reference.crs), first),
-        "footprint": _word(plan.footprint, first, present),
+        "footprint": _word(plan.footprint, first, places.present),
         "nodata_fraction": _fractions(found.nodata, count),
         "cloud_fraction": _fractions(found.cloud, count),
-        "geometry": geometry,
-        "bbox": bbox,
+        "geometry": places.geometry,
+        "bbox": places.bbox,
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=CHIP_SCHEMA)
 
 
-def _geometry(plan: GridPlan, grid: ChipGrid, count: int) -> tuple[pa.Array, pa.Array, pa.Buffer | None]:
-    """Give geometry, bbox, and as bits which chips have them; None: all have what there is to have."""
+def locate_chips(plan: GridPlan, grid: ChipGrid) -> ChipPlaces:
+    """Compute where the chips of a grid are.
+
+    Raises:
+        LimitError: the footprints are more than an Arrow array holds.
+    """
+    count = len(grid)
     if plan.locate is not None:
         return _footprint_arrays(chip_footprints(grid, plan.locate), count)
     if plan.outline is None:
-        return pa.nulls(count, pa.binary()), pa.nulls(count, BBOX), None
+        return ChipPlaces(pa.nulls(count, pa.binary()), pa.nulls(count, BBOX), None)
     wkb, bounds = plan.outline
     box = pa.StructArray.from_arrays(
         [_column(np.full(count, side, np.float32)) for side in _outward(bounds)], fields=list(BBOX)
     )
-    return pa.repeat(pa.scalar(wkb, pa.binary()), count), box, None
+    return ChipPlaces(pa.repeat(pa.scalar(wkb, pa.binary()), count), box, None)
 
 
-def _footprint_arrays(shapes: Footprints, count: int) -> tuple[pa.Array, pa.Array, pa.Buffer | None]:
+def _footprint_arrays(shapes: Footprints, count: int) -> ChipPlaces:
+    if shapes.offsets[-1] >= 2**31:
+        raise LimitError(f"the footprints of {count:,} chips are more than 2 GiB; use a larger chip_size or stride")
     present = None if shapes.present is None else pa.py_buffer(np.packbits(shapes.present, bitorder="little"))
     offsets = pa.py_buffer(np.ascontiguousarray(shapes.offsets, dtype=np.int32))
     wkb = pa.Array.from_buffers(pa.binary(), count, [present, offsets, pa.py_buffer(shapes.wkb)])
     sides = [_column(side, present) for side in np.ascontiguousarray(shapes.bbox.T)]
-    return wkb, pa.Array.from_buffers(BBOX, count, [present], children=sides), present
+    return ChipPlaces(wkb, pa.Array.from_buffers(BBOX, count, [present], children=sides), present)
 
 
 def _outward(bounds: tuple[float, float, float, float]) -> list[np.float32]:
