@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -32,7 +34,18 @@ def centre(size: ImageSize, locate: Locator) -> tuple[float, float]:
 def curve_place(size: ImageSize, locate: Locator) -> int:
     """Give the position of an image's middle on the Hilbert curve; 0 where that has no place on the ground."""
     lon, lat = locate(np.array([size.width / 2]), np.array([size.height / 2]))
-    return int(hilbert(lon[0], lat[0])) if np.isfinite(lon[0]) and np.isfinite(lat[0]) else 0
+    if not (math.isfinite(lon[0]) and math.isfinite(lat[0])):
+        return 0
+    x, y = (min(int(fraction * 65536), 65535) for fraction in ((lon[0] + 180.0) / 360.0, (lat[0] + 90.0) / 180.0))
+    index = 0
+    for bit in range(15, -1, -1):  # hilbert() of one point, in plain integers: thirty times as fast
+        right, upper = x >> bit & 1, y >> bit & 1
+        index = index << 2 | (3 * right ^ upper)
+        low = (1 << bit) - 1
+        x, y = x & low, y & low
+        if not upper:
+            x, y = (low - y, low - x) if right else (y, x)
+    return index
 
 
 def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float | None:
@@ -54,8 +67,9 @@ def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float | Non
     west, east, north, south, _ = unit_vectors(lon, lat).T
     flat = 1.0 - _ECCENTRICITY2 * np.sin(np.radians(lat[-1])) ** 2
     radii = _AXIS**2 * (1.0 - _ECCENTRICITY2) / flat**2  # meridian times prime vertical
-    area = np.linalg.norm(np.cross(east - west, south - north)) * radii
-    return float(np.sqrt(area)) * 2.0**level if area > 0 else None
+    (a, b, c), (d, e, f) = (east - west).tolist(), (south - north).tolist()
+    area = math.hypot(b * f - c * e, c * d - a * f, a * e - b * d) * float(radii)
+    return math.sqrt(area) * 2.0**level if area > 0 else None
 
 
 def effective_gsd(transform: Transform, crs: str, *, size: ImageSize, level: int = 0) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyproj
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry import AffineLocator, centre, effective_gsd, hilbert, locator_gsd
+from stacchip_osml.geometry import AffineLocator, centre, curve_place, effective_gsd, hilbert, locator_gsd
 from stacchip_osml.pixel import ImageSize
 
 SIZE = ImageSize(1000, 800)
@@ -105,3 +107,14 @@ def test_the_whole_earth_has_an_index_and_coarse_ones_are_prefixes_of_fine_ones(
 def test_an_order_that_does_not_fit_the_index_is_refused(order):
     with pytest.raises(ValueError, match=f"order must be 1 to 16, got {order}"):
         hilbert(0.0, 0.0, order)
+
+
+@given(lon=st.floats(-180, 180), lat=st.floats(-90, 90))
+def test_the_place_of_one_image_is_its_place_on_the_curve(lon, lat):
+    class Somewhere:
+        approximate = False
+
+        def __call__(self, cols, rows):
+            return np.array([lon]), np.array([lat])
+
+    assert curve_place(ImageSize(10, 10), Somewhere()) == int(hilbert(lon, lat))
