@@ -31,7 +31,7 @@ from stacchip_osml.stac.api import search_api
 from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lines, read_bytes, require_shallow
 from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
-from stacchip_osml.stac.hrefs import TRUSTED, is_remote, resolve_href
+from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, is_remote, resolve_href
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.places import (
     LINES_SUFFIXES,
@@ -139,7 +139,7 @@ def _roots_of_base(base: str | None) -> tuple[str, ...]:
 
 def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) -> StacItem | None:
     """Pass a new item on, and drop a repetition; images of one name in several folders get distinct ids."""
-    digest = _digest(item.document)
+    digest = _digest(item)
     known = seen.get((item.collection, item.id))
     if known is None:
         seen[item.collection, item.id] = digest, item.source
@@ -152,9 +152,13 @@ def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) 
     return _unrepeated(other, seen)
 
 
-def _digest(document: dict[str, Any]) -> bytes:
-    text = json.dumps(document, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(item: StacItem) -> bytes:
+    text = json.dumps(item.document, sort_keys=True, default=str, ensure_ascii=False)
+    try:
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    except UnicodeEncodeError as error:  # JSON can spell half a character, which no file or table can hold
+        around = text[max(0, error.start - 20) : error.end + 20]
+        raise item.error(f"it holds half a character (a lone surrogate): {around!r}") from error
 
 
 def _report(error: ChipError, context: _Context) -> None:
@@ -239,6 +243,8 @@ def _with_self(document: Mapping[str, Any], context: _Context) -> _Context:
         return context
     for link in links:
         href = link.get("href") if isinstance(link, Mapping) and link.get("rel") == "self" else None
+        if isinstance(href, str) and len(href) > MAX_HREF:
+            continue
         if isinstance(href, str) and is_remote(href):
             return context.at(href, roots=())
         if isinstance(href, str) and href.startswith("/"):

@@ -6,7 +6,14 @@ schemes); a URL of a known scheme stands for itself; everything else is a path,
 relative to the document that holds it, and a local path is followed only when
 the document is local too and the target, symbolic links resolved, lies under
 one of its roots. A document from elsewhere therefore never reaches a local
-file, nor a host that only this machine can see.
+file, nor a host that only this machine or its network can see, but the one it
+was read from (loopback names stand for each other: ``localhost`` may name
+``127.0.0.1``). Hosts are judged by their spelling: no name is looked up.
+
+A host is letters, digits, ``.``, ``-``, ``_`` or a bracketed IPv6 address,
+nothing that two programs could read in two ways; a bucket likewise. What is
+not ASCII in the rest of an ``http`` URL is percent-encoded as UTF-8. An href
+longer than ``MAX_HREF`` is refused unread.
 
 ``file:`` URLs are percent-decoded. A relative local href is taken as it is
 spelled if such a file exists, else percent-decoded once; both spellings pass
@@ -23,11 +30,14 @@ import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from stacchip_osml.errors import ItemError, redact
 
-__all__ = ["TRUSTED", "alternate_href", "is_remote", "resolve_href"]
+__all__ = ["MAX_HREF", "TRUSTED", "alternate_href", "is_remote", "resolve_href"]
+
+MAX_HREF = 8192
+"""Characters; no server or file system takes longer ones."""
 
 TRUSTED = ("/",)
 """Roots of a document that may name any local file."""
@@ -35,8 +45,18 @@ TRUSTED = ("/",)
 _REMOTE = frozenset({"http", "https", "s3", "s3a", "gs", "az", "abfs", "abfss"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-_]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _VIRTUAL = re.compile(r"/+vsi", re.IGNORECASE)
-_INTERNAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".localdomain")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:%\-]*@)?(?P<host>[A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_BUCKET = re.compile(r"[A-Za-z0-9._$\-]+")
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_INTERNAL_NAMES = (
+    ".localhost", ".local", ".internal", ".localdomain", ".lan", ".intranet", ".private", ".corp", ".home",
+    ".home.arpa", ".svc",
+)  # fmt: skip
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_remote(location: str) -> bool:
@@ -56,6 +76,8 @@ def resolve_href(href: object, *, base: str | None, roots: tuple[str, ...]) -> s
     Raises:
         ItemError: the href is refused; the message says why.
     """
+    if isinstance(href, str) and len(href) > MAX_HREF:
+        raise ItemError(f"href of {len(href)} characters is refused: the limit is {MAX_HREF}")
     if not isinstance(href, str) or not href.strip():
         raise ItemError(f"href must be text, got {href!r:.80}")
     _require_plain(href)
@@ -93,6 +115,10 @@ def _refused(href: str, why: str) -> ItemError:
 def _require_plain(href: str) -> None:
     if _CONTROL.search(href):
         raise _refused(href, "it holds control characters")
+    if _SURROGATE.search(href):
+        raise _refused(href, "it holds half a character (a lone surrogate)")
+    if _SCHEME.match(href.strip()) and not _SCHEME.match(href):
+        raise _refused(href, "white space stands before its scheme")
     text = href.lstrip(" \ufeff")
     if text.startswith(("<", "{", "[")):
         raise _refused(href, "it is a document, not a path")
@@ -103,55 +129,120 @@ def _require_plain(href: str) -> None:
 
 
 def _remote(href: str, *, base: str | None, roots: tuple[str, ...]) -> str:
-    host = _host(href)
-    if not host:
-        raise _refused(href, "it names no host or bucket")
-    if href.lower().startswith("http") and not roots and _is_internal(host):
-        own = base is not None and is_remote(base) and _host(base) == host
-        if not own:
+    location = _canonical(href)
+    host = _require_authority(location, href)
+    if _is_http(location) and not roots and _is_internal(host):
+        own = _own_host(base)
+        if own != host and not (_is_loopback(own) and _is_loopback(host)):
             raise _refused(href, "a document from elsewhere may not name a host of this network")
-    return _canonical(href)
+    return location
+
+
+def _is_http(url: str) -> bool:
+    return url.partition("://")[0].lower() in {"http", "https"}
 
 
 def _canonical(url: str) -> str:
     """Write the schemes that mean one store in one way: ``http``, ``https``, ``s3``, ``gs``, ``az``."""
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
+    if scheme in {"http", "https"}:
+        return f"{scheme}://{quote(rest, safe=_PRINTABLE)}"
     if scheme not in {"abfs", "abfss"}:
         return f"{'s3' if scheme == 's3a' else scheme}://{rest}"
-    container, at, place = rest.partition("@")
+    authority, slash, key = rest.partition("/")
+    container, at, account = authority.partition("@")
     if not at:
         return f"az://{rest}"
-    account, _, key = place.partition("/")
-    return f"https://{account.replace('.dfs.', '.blob.', 1)}/{container}/{key}"
+    if not _BUCKET.fullmatch(container):
+        raise _refused(url, f"{container!r:.80} is no name of a container")
+    return f"https://{account.replace('.dfs.', '.blob.', 1)}/{quote(container + slash + key, safe=_PRINTABLE)}"
+
+
+def _require_authority(location: str, href: str) -> str:
+    """Give the host or bucket of a URL whose spelling has one meaning."""
+    rest = location.partition("://")[2]
+    if not _is_http(location):
+        bucket, _, key = rest.partition("/")
+        if not bucket:
+            raise _refused(href, "it names no host or bucket")
+        if not _BUCKET.fullmatch(bucket):
+            raise _refused(href, f"{bucket!r:.80} is no name of a bucket")
+        if not {".", ".."}.isdisjoint(key.split("/")):
+            raise _refused(href, "it climbs: the key of an object holds no . or .. part")
+        return bucket
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if not authority:
+        raise _refused(href, "it names no host or bucket")
+    host = _host(location)
+    if not host:
+        raise _refused(href, "its host is not spelled with letters, digits, '.', '-', '_' alone, nor as [IPv6]")
+    return host
+
+
+def _own_host(base: str | None) -> str:
+    """Give the host that a document was read from over HTTP; empty where it was not."""
+    return _host(base) if base is not None and is_remote(base) and _is_http(base) else ""
 
 
 def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".").lower()
-    except ValueError:  # brackets that hold no IPv6 address
+    """Give an HTTP URL's host: a name in lower case or an address in its usual spelling; empty where it is neither."""
+    rest = url.partition("://")[2]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    match = _HOST.fullmatch(authority)
+    if match is None or rest[len(authority) :].startswith("#"):  # some programs read on to a later @
         return ""
+    host = match["host"].strip("[]").rstrip(".").lower()
+    address = _address(host)
+    if match["host"].startswith("[") and not isinstance(address, ipaddress.IPv6Address):
+        return ""
+    return host if address is None else str(address)
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433
+    except OSError:
+        return None
+
+
+def _addresses(host: str) -> list[_Address]:
+    """List the address that a host is, and the IPv4 addresses that an IPv6 one leads on to."""
+    address = _address(host)
+    if address is None:
+        return []
+    found: list[_Address | None] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        found += [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.ipv4_mapped is not None:
+            found.remove(address)  # it is the IPv4 address and nothing else
+    return [part for part in found if part is not None]
 
 
 @lru_cache(maxsize=1024)
 def _is_internal(host: str) -> bool:
     """Whether a host, by its spelling alone, is this machine or its network; no name is looked up."""
-    if host.endswith(_INTERNAL_NAMES):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433
-        except OSError:
-            return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped or address).is_global
+    addresses = _addresses(host)
+    if addresses:
+        return not all(address.is_global and not address.is_multicast for address in addresses)
+    return "." not in host or host.endswith(_INTERNAL_NAMES)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or any(part.is_loopback for part in _addresses(host))
 
 
 def _remote_relative(href: str, base: str) -> str:
     if href.startswith("/"):
         raise _refused(href, "an absolute path in a document that is not local")
+    _require_plain(base)
     prefix, _, rest = base.partition("://")
     place, _, path = rest.partition("/")
     if prefix.lower() in {"http", "https"}:  # a bucket's keys may hold these characters
@@ -160,7 +251,9 @@ def _remote_relative(href: str, base: str) -> str:
     joined = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target))
     if _climbs(posixpath.join(posixpath.dirname(path), target)):
         raise _refused(href, "it climbs above the root of its server")
-    return f"{prefix}://{place}{joined}{mark}{query}"
+    location = _canonical(f"{prefix}://{place}{joined}{mark}{query}")
+    _require_authority(location, href)
+    return location
 
 
 def _climbs(path: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from stacchip_osml.errors import ChipError
 from stacchip_osml.stac.documents import parse_json, read_bytes
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES
-from stacchip_osml.stac.hrefs import is_remote
+from stacchip_osml.stac.hrefs import MAX_HREF, is_remote
 
 __all__ = [
     "LINES_SUFFIXES",
@@ -71,7 +71,7 @@ def document_roots(document: Mapping[str, Any], base: str, roots: tuple[str, ...
         if not isinstance(link, Mapping) or link.get("rel") != "root":
             continue
         href = link.get("href")
-        if not isinstance(href, str) or is_remote(href) or not href.startswith("."):
+        if not isinstance(href, str) or len(href) > MAX_HREF or is_remote(href) or not href.startswith("."):
             break
         target = Path(os.path.realpath(Path(base).parent / href))
         if any(target.is_relative_to(root) for root in roots):

@@ -1,8 +1,10 @@
 """Items from objects, files, folders and catalogs."""
 
+import contextlib
 import copy
 import json
 import sys
+import time
 
 import pystac
 import pytest
@@ -245,3 +247,51 @@ def test_remote_catalogs_are_signed_walked_and_kept_from_local_files(tmp_path, d
     assert source_images(items[0])[0].location == f"{server.url}/cat/items/red.tif"
     assert len(errors) == 3
     assert server.asked == ["/cat/catalog.json?sig=s3cret", "/cat/items/1.json?sig=s3cret"]
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": HALF},
+        {"collection": HALF},
+        {"assets": {HALF: {"href": "x.tif"}}},
+        {"assets": {"a": {"href": "x.tif", "roles": [HALF]}}},
+        {"properties": {"datetime": "2025-01-01T00:00:00Z", "title": f"x{HALF}"}},
+        {"properties": {"datetime": "2025-01-01T00:00:00Z", HALF: [{"a": 1}]}},
+        {"links": [{"rel": "x", "href": HALF}]},
+    ],
+)
+def test_text_that_no_file_can_hold_is_refused_and_the_rest_goes_on(document, tmp_path, change):
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps([document | change, document]))
+    errors = []
+    assert [item.id for item in iter_items(path, on_error=errors.append)] == ["scene-1"]
+    assert len(errors) == 1
+    with pytest.raises(ItemError, match=r"half a character \(a lone surrogate\)"):
+        raise errors[0]
+
+
+def test_characters_of_every_plane_are_kept(document):
+    document |= {"id": "\u00e9\u4e2d\U0001f6f0"}
+    (item,) = iter_items(document)
+    assert item.id == "\u00e9\u4e2d\U0001f6f0"
+
+
+@pytest.mark.parametrize("rel", ["root", "item", "self", "asset"])
+def test_long_hrefs_cost_no_time(document, tmp_path, rel):
+    started = time.perf_counter()
+    href = "./" + "a/" * 200_000 + "x.json"
+    if rel == "asset":
+        document["assets"]["red"]["href"] = href
+    catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "links": [{"rel": rel, "href": href}]}
+    document["links"] = [{"rel": rel, "href": "/" + href if rel == "self" else href}]
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    (tmp_path / "item.json").write_text(json.dumps(document))
+    for source in (tmp_path / "catalog.json", tmp_path / "item.json", document):
+        for item in iter_items(source, on_error=lambda error: None):
+            with contextlib.suppress(ItemError):
+                source_images(item)
+    assert time.perf_counter() - started < 2
