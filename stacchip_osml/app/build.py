@@ -155,19 +155,13 @@ def _search(sources: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any
     if options["query"]:
         search["query"] = _json("--query", options["query"])
     if options["filter_"]:
-        search |= _filter(options["filter_"])
+        text = options["filter_"]
+        search["filter"] = _json("--filter", text) if text.lstrip().startswith("{") else text
     local = [source for source in sources if not source.lower().startswith(REMOTE)]
     if search and local:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in search if name not in ("filter_lang", "method"))
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in search)
         raise click.UsageError(f"{named} would search a STAC API, and {local[0]!r} is none; query the index instead")
     return search or None
-
-
-def _filter(text: str) -> dict[str, Any]:
-    """Send CQL2 as it was given: JSON in the body, text in the URL."""
-    if text.lstrip().startswith("{"):
-        return {"filter": _json("--filter", text), "filter_lang": "cql2-json"}
-    return {"filter": text, "filter_lang": "cql2-text", "method": "GET"}
 
 
 def _json(option: str, text: str) -> dict[str, Any]:

@@ -2,20 +2,30 @@
 
 pystac-client pages and speaks the API's search; here stand the limits, the
 retries, and the translation of its failures. Documents are taken as served.
+Relative hrefs resolve against an item's own URL (its ``self`` link), if the API
+may name that host; it grants nothing that the API's URL does not.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stacchip_osml.errors import AssetMissing, ChipError, ItemError, LimitError, RemoteReadError, redact
 from stacchip_osml.stac.documents import FetchLimits
+from stacchip_osml.stac.hrefs import resolve_href
 from stacchip_osml.stac.items import StacItem
 
-__all__ = ["search_api"]
+__all__ = ["MAX_PAGES", "search_api"]
+
+MAX_PAGES = 100_000
+"""Pages of one search without ``max_items``; an API's usual page is 10 to 1,000 items."""
 
 _RETRY_STATUS = (408, 429, 500, 502, 503, 504)
+_MISSING_STATUS = frozenset({401, 403, 404, 410})
+_MALFORMED_STATUS = frozenset({400, 405, 413, 414, 415, 422})
+"""The server's word that this search will never be answered."""
 
 
 def search_api(
@@ -36,11 +46,14 @@ def search_api(
         limits: time limits and tries for each request.
         on_error: takes the failure of a single item; without it, it is raised.
         search: as ``pystac_client.Client.search``: ``collections``, ``ids``, ``bbox``, ``intersects``,
-            ``datetime``, ``query``, ``filter``, ``sortby``, ``fields``, ``limit``, ``max_items``.
+            ``datetime``, ``query``, ``filter``, ``sortby``, ``fields``, ``limit``, ``max_items``. A ``filter`` is
+            CQL2 as text (sent in the URL), or as JSON, parsed or not.
 
     Raises:
-        ItemError: the URL is no STAC API, or the search is malformed.
+        ItemError: the URL is no STAC API, the search is malformed, or the API leads to a host that it may not name.
         AssetMissing: the API refused (status 401, 403, 404).
+        LimitError: it pages without end: a page leads to an earlier one, or there are more than ``MAX_PAGES``
+            and no ``max_items``.
         RemoteReadError: the API did not answer within the limits.
     """
     import requests
@@ -48,12 +61,15 @@ def search_api(
     from pystac_client import Client
     from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
-    from pystac_client.stac_api_io import StacApiIO
     from urllib3 import Retry
+
+    from stacchip_osml.stac.api_io import GuardedStacApiIO
 
     limits = limits or FetchLimits()
     tries = limits.attempts - 1
-    io = StacApiIO(
+    io = GuardedStacApiIO(
+        url,
+        max_pages=None if search.get("max_items") else MAX_PAGES,
         headers=dict(headers or {}),
         request_modifier=modify_request,
         timeout=(limits.connect_s, limits.idle_s),
@@ -67,10 +83,10 @@ def search_api(
         ),
     )
     try:
-        client = Client.open(url, stac_io=io)
-        for number, document in enumerate(client.search(**search).items_as_dicts()):
+        pages = _prepared(Client.open(url, stac_io=io), search, url)
+        for number, document in enumerate(pages.items_as_dicts()):
             try:
-                item = StacItem(document, _self_href(document) or url, (), f"{url} [{number}]")
+                item = StacItem(document, _own_url(document, url), (), f"{url} [{number}]")
             except ItemError as error:
                 if on_error is None:
                     raise
@@ -80,21 +96,73 @@ def search_api(
     except RecursionError as error:
         raise LimitError(f"{redact(url)}: an answer is nested too deep") from error
     except APIError as error:
-        status = getattr(error, "status_code", None)
-        if status in {401, 403, 404}:
-            raise AssetMissing(f"{redact(url)}: status {status}") from error
-        raise RemoteReadError(url, status=status, attempts=limits.attempts) from error
+        raise _api_error(error, url, limits) from error
     except requests.RequestException as error:
         raise RemoteReadError(url, status=None, attempts=limits.attempts) from error
-    except (STACError, ClientTypeError, NotImplementedError, TypeError, ValueError, KeyError) as error:
+    except (*_MALFORMED_ANSWER, STACError, ClientTypeError) as error:
         raise ItemError(f"{redact(url)}: no answer to this STAC search: {redact(str(error))[:300]}") from error
 
 
-def _self_href(document: Mapping[str, Any]) -> str | None:
-    """Give the item's own URL, which its relative hrefs resolve against."""
-    links = document.get("links")
+_MALFORMED_ANSWER = (NotImplementedError, TypeError, ValueError, KeyError, AttributeError)
+"""What pystac-client fails with where JSON is not what it expects."""
+
+
+def _prepared(client: Any, search: Mapping[str, Any], url: str) -> Any:
+    """Check the search before anything is asked."""
+    try:
+        prepared = client.search(**_with_filter(search))
+        prepared.get_parameters()
+    except Exception as error:  # a bare Exception is what pystac-client raises for a malformed value
+        raise ItemError(f"{redact(url)}: no answer to this STAC search: {redact(str(error))[:300]}") from error
+    return prepared
+
+
+def _with_filter(search: Mapping[str, Any]) -> dict[str, Any]:
+    """Say in which language a filter is; text belongs in the URL, and the body takes JSON only."""
+    named = dict(search)
+    condition = named.get("filter")
+    if isinstance(condition, str) and condition.lstrip().startswith("{"):
+        named["filter"] = condition = json.loads(condition)
+    if isinstance(condition, str):
+        named.setdefault("filter_lang", "cql2-text")
+        named.setdefault("method", "GET")
+    elif condition is not None:
+        named.setdefault("filter_lang", "cql2-json")
+    return named
+
+
+def _api_error(error: Any, url: str, limits: FetchLimits) -> ChipError:
+    """Say what a status means: refused, malformed, or not answered."""
+    status = getattr(error, "status_code", None)
+    if status in _MISSING_STATUS:
+        return AssetMissing(f"{redact(url)}: status {status}")
+    if status in _MALFORMED_STATUS:
+        return ItemError(f"{redact(url)}: the API refuses this search (status {status}): {_said(str(error))}")
+    attempts = limits.attempts if status is None or status in _RETRY_STATUS else 1
+    return RemoteReadError(url, status=status, attempts=attempts)
+
+
+def _said(text: str) -> str:
+    """Take a server's own words from its answer, which is JSON as a rule."""
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, Mapping):
+        text = next((str(answer[name]) for name in ("description", "detail", "message") if answer.get(name)), text)
+    return redact(" ".join(text[:2000].split()))[:300]
+
+
+def _own_url(document: Any, url: str) -> str:
+    """Give the URL that an item's relative hrefs resolve against: its own, where the API may name it."""
+    links = document.get("links") if isinstance(document, Mapping) else None
     for link in links if isinstance(links, list) else ():
         if isinstance(link, Mapping) and link.get("rel") == "self":
             href = link.get("href")
-            return href if isinstance(href, str) and href.startswith(("https://", "http://")) else None
-    return None
+            if not isinstance(href, str) or not href.startswith(("https://", "http://")):
+                return url
+            try:
+                return resolve_href(href, base=url, roots=())
+            except ItemError:
+                return url
+    return url

@@ -176,8 +176,6 @@ def test_search_options_reach_the_api(monkeypatch, two_dates, tmp_path):
         "datetime": "2025-01-01/..",
         "query": {"eo:cloud_cover": {"lt": 5}},
         "filter": "gsd < 20",
-        "filter_lang": "cql2-text",
-        "method": "GET",
         "max_items": 7,
     }
 

@@ -70,8 +70,11 @@ class Served:
                 served.asked.append(self.path)
                 given = answers.get(self.path.split("?")[0])
                 given = given(self.path, json.loads(body or b"{}")) if callable(given) else given
+                status, given = given if isinstance(given, tuple) else (404 if given is None else 200, given)
                 data = given if isinstance(given, bytes) else json.dumps(given).encode()
-                self.send_response(404 if given is None else 200)
+                self.send_response(status)
+                if status in {301, 302, 307, 308}:
+                    self.send_header("Location", given)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -82,7 +85,7 @@ class Served:
 
         self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.httpd.server_port}"
-        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+        threading.Thread(target=self.httpd.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture

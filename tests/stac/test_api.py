@@ -1,11 +1,17 @@
 """A STAC API, spoken to over HTTP."""
 
 import copy
+import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from stacchip_osml.errors import AssetMissing, ItemError, RemoteReadError
-from stacchip_osml.stac import FetchLimits, iter_items, search_api
+from stacchip_osml.errors import AssetMissing, ItemError, LimitError, RemoteReadError
+from stacchip_osml.stac import FetchLimits, iter_items, search_api, source_images
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Server does not conform to", "ignore:The requested method '(GET|POST|PUT)' is not advertised"
+)
 
 QUICK = FetchLimits(connect_s=1, idle_s=1, total_s=5, attempts=2, backoff_s=0.01)
 CORE = "https://api.stacspec.org/v1.0.0/core"
@@ -47,7 +53,12 @@ def api(serve, document):
     }
     answers["/search"] = search
     answers["/plain.json"] = {"hello": 1}
+    server.answers, server.items = answers, items
     return server
+
+
+INTERNAL = "http://10.0.0.1:9/"
+"""An address of this network that is neither this machine nor there."""
 
 
 def test_a_search_goes_through_all_pages_and_counts_bad_items(api):
@@ -96,3 +107,158 @@ def test_failures_of_an_api_are_typed(api):
         list(search_api(api.url, nonsense=1, limits=QUICK))
     with pytest.raises(RemoteReadError, match="no answer"):
         list(search_api("http://127.0.0.1:9", limits=QUICK))
+
+
+def test_relative_hrefs_resolve_against_the_items_own_url(api):
+    api.items[0]["links"] = [{"rel": "self", "href": f"{api.url}/collections/c/items/scene-0"}]
+    (item,) = search_api(api.url, max_items=1, limits=QUICK)
+    assert source_images(item, assets=["red"])[0].location == f"{api.url}/collections/c/items/red.tif"
+
+
+@pytest.mark.parametrize(
+    "own", [f"{INTERNAL}x/item.json", "http://10%2e0.0.1/i.json", "file:///etc/i.json", "/etc/i.json", 3]
+)
+def test_the_own_url_of_an_item_opens_no_other_host(api, own):
+    api.items[0]["links"] = [{"rel": "self", "href": own}]
+    api.items[0]["assets"]["other"] = {**api.items[0]["assets"]["red"], "href": f"{INTERNAL}x.tif"}
+    (item,) = search_api(api.url, max_items=1, limits=QUICK)
+    assert item.base == api.url
+    with pytest.raises(ItemError, match="may not name a host of this network"):
+        source_images(item, assets=["other"])
+
+
+@pytest.mark.parametrize(
+    "place",
+    [f"{INTERNAL}search", "http://db/search", "http://127%2e0.0.1/search", "file:///etc/hostname", "/etc/hostname"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_api_leads_to_no_other_host_of_the_network_and_to_no_file(api, place, method):
+    search = api.answers["/search"]
+    link = {"rel": "next", "href": place, "method": method, "body": {}, "type": "application/geo+json"}
+    api.answers["/search"] = lambda path, body: search(path, body) | {"links": [link]}
+    with pytest.raises(ItemError, match=r"link: .*(is refused|expected an http)"):
+        list(search_api(api.url, limits=QUICK, on_error=lambda error: None))
+
+    link |= {"rel": "search"}
+    api.answers["/"]["links"][2] = link
+    if place.startswith(("file:", "http")):  # a path is the server's own
+        with pytest.raises(ItemError, match=r"link: .*(is refused|expected an http)"):
+            list(search_api(api.url, limits=QUICK))
+
+
+def test_an_api_redirects_to_no_other_host_of_the_network(api):
+    for path in ("/search", "/"):
+        api.answers[path] = (307, f"{INTERNAL}x")
+        with pytest.raises(ItemError, match=r"link: href 'http://10.0.0.1:9/x' is refused"):
+            list(search_api(api.url, limits=QUICK))
+
+
+def test_an_api_may_redirect_within_its_host(api):
+    api.answers["/moved"] = api.answers["/search"]
+    api.answers["/search"] = (307, "/moved")
+    assert len(list(search_api(api.url, max_items=1, limits=QUICK))) == 1
+    assert "/moved" in api.asked
+
+
+def test_a_landing_page_that_is_an_item_leads_to_no_collection(api):
+    old = {"type": "Feature", "stac_version": "0.7.0", "id": "x", "properties": {}, "assets": {}, "geometry": None}
+    link = {"rel": "collection", "href": f"{api.url}/seen"}
+    api.answers["/"] = old | {"links": [link], "collection": "c"}
+    with pytest.raises(ItemError, match="expected type=Catalog, found type=Feature"):
+        list(search_api(api.url, limits=QUICK))
+    assert "/seen" not in api.asked
+
+
+def test_an_api_that_leads_back_to_a_page_is_stopped(api):
+    search = api.answers["/search"]
+    link = {"rel": "next", "href": f"{api.url}/search", "method": "POST", "body": {"token": "2"}}
+    api.answers["/search"] = lambda path, body: search(path, body) | {"links": [link]}
+    with pytest.raises(LimitError, match="pages without end: a page leads to one before it"):
+        list(search_api(api.url, limits=QUICK, on_error=lambda error: None))
+    assert api.asked.count("/search") == 2
+
+
+def test_an_api_that_pages_forever_is_stopped(api, monkeypatch):
+    monkeypatch.setattr("stacchip_osml.stac.api.MAX_PAGES", 7)
+    search = api.answers["/search"]
+
+    def endless(path, body):
+        link = {"rel": "next", "href": f"{api.url}/search?page={len(api.asked)}", "method": "POST", "body": {}}
+        return search("", {}) | {"links": [link]}
+
+    api.answers["/search"] = endless
+    with pytest.raises(LimitError, match="more than 7 pages; give max_items"):
+        list(iter_items(api.url, search={}, limits=QUICK))
+    assert len([path for path in api.asked if path.startswith("/search")]) == 7
+    assert len(list(search_api(api.url, max_items=20, limits=QUICK))) == 20
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ({"datetime": "yesterday"}, "invalid datetime component: yesterday"),
+        ({"datetime": "2025/2026/2027"}, "too many datetime components"),
+        ({"limit": 0}, "Invalid limit"),
+        ({"method": "PUT"}, "Unsupported method"),
+        ({"sortby": 3}, "sortby must be"),
+        ({"intersects": 3}, "intersects must be"),
+        ({"intersects": "nowhere"}, "Expecting value"),
+        ({"bbox": ["a", 1, 2, 3]}, "could not convert"),
+        ({"filter": "{"}, "Expecting property name"),
+        ({"ids": [3], "method": "GET"}, "expected str instance"),
+    ],
+)
+def test_a_malformed_search_is_named_before_it_is_sent(api, search, said):
+    with pytest.raises(ItemError, match=f"no answer to this STAC search: .*{said}"):
+        list(search_api(api.url, limits=QUICK, **search))
+    assert not [path for path in api.asked if path.startswith("/search")]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_search_that_the_api_refuses_is_not_repeated(api, status):
+    answer = {"code": "RequestValidationError", "description": "bbox: south is above north, see https://h/x?token=1"}
+    api.answers["/search"] = (status, answer)
+    with pytest.raises(ItemError, match=rf"status {status}\): bbox: south is above north, see https://h/x\?…$"):
+        list(search_api(api.url, limits=QUICK))
+    assert api.asked.count("/search") == 1
+
+
+def test_an_api_that_fails_is_asked_again_and_named_with_its_status(api):
+    api.answers["/search"] = (503, {"detail": "busy"})
+    with pytest.raises(RemoteReadError, match=r"no answer|status 503") as caught:
+        list(search_api(api.url, limits=QUICK))
+    assert caught.value.attempts == 2
+    assert api.asked.count("/search") == 2
+    api.answers["/search"] = (501, {"detail": "not here"})
+    with pytest.raises(RemoteReadError, match="status 501 after 1 attempts"):
+        list(search_api(api.url, limits=QUICK))
+
+
+@pytest.mark.parametrize("page", [[], 3, {"features": "abc"}, {"features": [3]}, {"features": [{}], "links": ["x"]}])
+def test_an_answer_that_is_no_page_of_items_is_an_error(api, page):
+    api.answers["/search"] = page
+    with pytest.raises(ItemError, match=r"no answer to this STAC search|not a STAC item"):
+        list(search_api(api.url, limits=QUICK))
+
+
+@pytest.mark.parametrize(
+    ("search", "method", "language"),
+    [
+        ({"filter": "cloud < 5"}, "GET", "cql2-text"),
+        ({"filter": {"op": "<", "args": [{"property": "cloud"}, 5]}}, "POST", "cql2-json"),
+        ({"filter": ' {"op": "<", "args": [{"property": "cloud"}, 5]}'}, "POST", "cql2-json"),
+        ({"filter": {"op": "<", "args": [{"property": "cloud"}, 5]}, "method": "GET"}, "GET", "cql2-json"),
+        ({"filter": "cloud < 5", "method": "POST", "filter_lang": "cql2-text"}, "POST", "cql2-text"),
+    ],
+)
+def test_a_filter_is_sent_as_the_method_takes_it(api, search, method, language):
+    list(search_api(api.url, max_items=1, limits=QUICK, **search))
+    asked = next(path for path in api.asked if path.startswith("/search"))
+    sent = api.bodies[0] if method == "POST" else {k: v[0] for k, v in parse_qs(urlsplit(asked).query).items()}
+    assert sent["filter-lang"] == language
+    condition = search["filter"]
+    if language == "cql2-json":
+        given, found = (json.loads(c) if isinstance(c, str) else c for c in (condition, sent["filter"]))
+        assert found == given
+    else:
+        assert sent["filter"] == condition
