@@ -120,7 +120,10 @@ def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
-    offsets = np.zeros(len(sizes) + 1, np.int64)
+    size, count = int(sizes[0]), len(sizes)
+    if size * count < 2**31 and (sizes == size).all():
+        return np.arange(count + 1, dtype=np.int32) * np.int32(size)
+    offsets = np.zeros(count + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets.astype(np.int32) if offsets[-1] < 2**31 else offsets
 

@@ -128,10 +128,19 @@ def _crossing(lon: Floats, lat: Floats, seam: Floats, before: int) -> Floats:
 
 
 def outward(west: Floats, south: Floats, east: Floats, north: Floats) -> NDArray[np.float32]:
-    """Round boxes to float32 so that they still hold what they held, ``(n, 4)``."""
-    upper = np.stack([-west, -south, east, north]).reshape(4, -1)  # so that all four round up
-    rounded = upper.astype(np.float32)
-    bits = rounded.view(np.int32)
-    bits += ((bits >> 31) | 1) * (rounded.astype(np.float64) < upper)  # the next float is the next integer
-    np.negative(rounded[:2], out=rounded[:2])
-    return np.ascontiguousarray(rounded.T)
+    """Round boxes to float32 so that they still hold what they held, ``(n, 4)``.
+
+    One side after the other: all four at once need so much memory that it is returned to the system and fetched again
+    each time.
+    """
+    rounded = np.empty((4, west.size), np.float32)
+    for side, (exact, beyond) in enumerate(
+        ((west, np.greater), (south, np.greater), (east, np.less), (north, np.less))
+    ):
+        values = rounded[side].reshape(exact.shape)
+        values[...] = exact
+        bits = values.view(np.int32)
+        away = (bits >> 31) | 1  # the next float from zero is the next integer
+        away *= beyond(values, exact)
+        np.subtract(bits, away, out=bits) if side < 2 else np.add(bits, away, out=bits)
+    return rounded.T

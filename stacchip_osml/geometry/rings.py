@@ -8,6 +8,7 @@ rings begin at the upper-left corner, go down, right, up and back, and are close
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.geometry.surface import Surface, unit_vectors
+from stacchip_osml.geometry.surface import Bends, Surface, unit_vectors
 from stacchip_osml.pixel import ChipAxis, ChipGrid
 
 __all__ = ["EDGE_DEGREES", "EDGE_PIXELS", "MARGIN", "MOST_SEGMENTS", "Rings", "choose_segments", "edge_excess"]
@@ -116,6 +117,10 @@ def choose_segments(surface: Surface, grid: ChipGrid, singular: Bools | None) ->
 
     Chips next to a pole or marked ``singular`` do not count: they have their own.
     """
+    if surface.bends is not None:
+        mirrored = _one_is_enough(surface.bends(), grid)
+        if mirrored is not None:
+            return 1, mirrored
     count = _SAMPLES if surface.continuous else 4 * _SAMPLES
     cols, rows = (_spread(len(axis.index), count) for axis in (grid.cols, grid.rows))
     if singular is not None:
@@ -123,35 +128,59 @@ def choose_segments(surface: Surface, grid: ChipGrid, singular: Bools | None) ->
             return 1, False
         cols, rows = (_among(~singular.all(axis=axis), count) for axis in (0, 1))
     sample = replace(grid, cols=take(grid.cols, cols), rows=take(grid.rows, rows))
-    rings, segments = _perimeters(surface, sample), 1
-    if surface.continuous:
-        mirrored, counts = _is_mirrored(surface, rings, len(rows) // 2, len(cols) // 2), None
-    else:
-        counts = ~near_pole(list(rings.lon), list(rings.lat))
+    rings = _perimeters(surface, sample)
+    counts = np.ones(rings.lon.shape[1:], np.bool_)
+    if not surface.continuous:
+        counts &= ~near_pole(list(rings.lon), list(rings.lat))
         if singular is not None:
             counts &= ~singular[np.ix_(rows, cols)]
         if not counts.any():
             return 1, False
-        some = np.argwhere(counts)
-        mirrored = _is_mirrored(surface, rings, *some[len(some) // 2])
-    if surface.straight:
-        return 1, mirrored
+    some = np.argwhere(counts)
+    mirrored = _is_mirrored(surface, rings, *some[len(some) // 2])
+    return 1 if surface.straight else _enough_segments(surface, sample, rings, counts), mirrored
+
+
+def _enough_segments(surface: Surface, sample: ChipGrid, rings: Rings, counts: Bools) -> int:
+    """Double the segments until the edges of the chips that count are near enough to the true ones."""
+    segments = 1
     while segments < MOST_SEGMENTS:
         if not surface.continuous:
             rings = Rings(unwrapped(rings.lon), rings.lat)
         excess = edge_excess(rings, sample.cols.length, sample.rows.length[:, None], sample.level)
-        if counts is not None:
-            excess = np.where(counts, excess, 0.0)
+        excess = np.where(counts, excess, 0.0)
         if excess.max() <= MARGIN:
             break
         if segments == 1 and excess.size > _WORST**2:  # the worst chips stay the worst: the others need not be asked
             worst = np.argpartition(excess.ravel(), -_WORST)[-_WORST:]
             rows, cols = (np.unique(axis) for axis in np.divmod(worst, excess.shape[1]))
             sample = replace(sample, cols=take(sample.cols, cols), rows=take(sample.rows, rows))
-            counts = None if counts is None else counts[np.ix_(rows, cols)]
+            counts = counts[np.ix_(rows, cols)]
         segments *= 2
         rings = Rings(*(np.stack(part) for part in ring_vertices(surface, sample, 2 * segments)))
-    return segments, mirrored
+    return segments
+
+
+def _one_is_enough(bends: Bends, grid: ChipGrid) -> bool | None:
+    """Tell whether rings are clockwise, if bounds alone show that no edge needs to be divided; else None."""
+    (lat, spread), (lon_slopes, lat_slopes) = bends.latitude, bends.slopes
+    nearest, furthest = max(abs(lat) - spread, 0.0), abs(lat) + spread
+    if furthest >= 89.0:
+        return None
+    wide, narrow = math.cos(math.radians(nearest)), math.cos(math.radians(furthest))
+    sides = int(grid.cols.length.max()), int(grid.rows.length.max())
+    away, pixel = 0.0, math.inf
+    for (east, east_off), (north, north_off), side, lon_curve, lat_curve in zip(
+        lon_slopes, lat_slopes, sides, *bends.curves, strict=True
+    ):
+        away = max(away, math.hypot(lon_curve * wide, lat_curve) * side * side / 8.0)
+        pixel = min(pixel, math.hypot(east * narrow, north) - math.hypot(east_off * wide, north_off))
+    if away > MARGIN * max(EDGE_PIXELS * pixel * 2.0**grid.level, EDGE_DEGREES):
+        return None
+    (a, a_off), (b, b_off), (d, d_off), (e, e_off) = *lon_slopes, *lat_slopes
+    doubt = abs(a) * e_off + a_off * (abs(e) + e_off) + abs(b) * d_off + b_off * (abs(d) + d_off)
+    turn = a * e - b * d
+    return turn > 0.0 if abs(turn) > doubt else None
 
 
 def _spread(size: int, count: int) -> Ints:
@@ -194,11 +223,13 @@ def edge_excess(rings: Rings, width: Ints, height: Ints, level: int) -> Floats:
         height: of the chips, R0 pixels.
         level: pyramid level whose pixels count.
     """
+    position = rings.lon + 1j * rings.lat
+    straight, half = position[2::2] - position[:-2:2], position[1::2] - position[:-1:2]
     flat = np.cos(np.radians(rings.lat[1::2]))
-    x, y = (rings.lon[2::2] - rings.lon[:-2:2]) * flat, rings.lat[2::2] - rings.lat[:-2:2]
-    px, py = (rings.lon[1::2] - rings.lon[:-1:2]) * flat, rings.lat[1::2] - rings.lat[:-1:2]
-    length = np.hypot(x, y)
-    away = np.abs(x * py - y * px) / np.maximum(length, 1e-300)
+    straight.real *= flat
+    half.real *= flat
+    length = np.abs(straight)
+    away = np.abs((straight.conj() * half).imag) / np.maximum(length, 1e-300)
     edges = length.reshape(4, -1, *length.shape[1:]).sum(axis=1)
     pixels = np.maximum(edges[:2], edges[2:]) * 2.0**level
     pixel = np.minimum(pixels[0] / height, pixels[1] / width)

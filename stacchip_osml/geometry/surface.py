@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.geometry.locate import AffineLocator, Locator
 
-__all__ = ["TOLERANCE", "Surface", "fit_surface", "unit_vectors"]
+__all__ = ["TOLERANCE", "Bends", "Surface", "fit_surface", "unit_vectors"]
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,18 @@ _INDEPENDENT = np.concatenate([_CHECKS, _CORNERS])
 
 
 @dataclass(frozen=True, slots=True)
+class Bends:
+    """How far a surface may be from a plane: first and second derivatives, of (longitude, latitude) in degrees."""
+
+    latitude: tuple[float, float]
+    """Mean, and the largest distance from it."""
+    slopes: list[list[tuple[float, float]]]
+    """``[coordinate][direction]``: mean per pixel across, down, and the largest distance from it."""
+    curves: list[list[float]]
+    """``[coordinate][direction]``: largest second derivative per pixel² across, down."""
+
+
+@dataclass(frozen=True, slots=True)
 class Surface:
     """Longitude and latitude over a product of columns and rows."""
 
@@ -48,19 +60,33 @@ class Surface:
     """True where longitudes do not jump at ±180."""
     everywhere: bool = True
     """False where a part of it may have no place on the ground: its positions are infinite."""
+    bends: Callable[[], Bends] | None = None
+    """Bounds that hold all over it, where they are known without looking."""
     straight: bool = False
     """True where a pixel line is a straight line in degrees."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lattice:
+    cols: Floats
+    """Of the Chebyshev lattice, and of the independent points after it, in [-1, 1]."""
+    rows: Floats
+    matrix: Floats
+    """From values on a line to coefficients, ``(order, order)``."""
+    to_checks: Floats
+    """From values on the lattice to the polynomial's at the independent points."""
+
+
 @lru_cache(maxsize=8)
-def _lattice(order: int) -> tuple[Floats, Floats, Floats]:
-    """Give columns and rows of the Chebyshev lattice and the checks after it, and the matrix to coefficients."""
+def _lattice(order: int) -> _Lattice:
     angle = np.pi * np.arange(order) / (order - 1)
     matrix = np.cos(np.outer(np.arange(order), angle)) * (2.0 / (order - 1))
     matrix[:, [0, -1]] *= 0.5
     matrix[[0, -1], :] *= 0.5
     across, down = np.meshgrid(np.cos(angle), np.cos(angle))
-    return np.append(across, _INDEPENDENT[:, 0]), np.append(down, _INDEPENDENT[:, 1]), matrix
+    right, below = (_new_basis(axis, order).T @ matrix for axis in _INDEPENDENT.T)
+    to_checks = np.einsum("pr,pc->rcp", below, right).reshape(order * order, -1)
+    return _Lattice(np.append(across, _INDEPENDENT[:, 0]), np.append(down, _INDEPENDENT[:, 1]), matrix, to_checks)
 
 
 def _basis(points: Floats, order: int) -> Floats:
@@ -131,21 +157,33 @@ def _degrees(coefficients: Floats, across: _Scale, down: _Scale, cols: Floats, r
     return lon, lat
 
 
+@lru_cache(maxsize=8)
+def _derivatives(order: int) -> Floats:
+    """Give the matrix from coefficients to those of the first derivative and, below, of the second."""
+    first = np.pad(np.polynomial.chebyshev.chebder(np.eye(order)), ((0, 1), (0, 0)))
+    return np.concatenate([first, first @ first])
+
+
+def _bends(coefficients: Floats, across: _Scale, down: _Scale) -> Bends:
+    """Bound the derivatives: no Chebyshev polynomial exceeds 1."""
+    order = coefficients.shape[-1]
+    matrix = _derivatives(order)
+    both = np.stack([coefficients @ matrix.T, (matrix @ coefficients).swapaxes(1, 2)], axis=1)
+    both = both.reshape(2, 2, order, 2, order)  # coordinate, direction, the other direction's terms, derivative, terms
+    sums = np.abs(both).sum(axis=(2, 4)).tolist()
+    means = both[:, :, 0, 0, 0].tolist()
+    level = float(coefficients[1, 0, 0])
+    half = (across.half, down.half)
+    return Bends(
+        (level, float(np.abs(coefficients[1]).sum()) - abs(level)),
+        [[(means[c][d] / half[d], (sums[c][d][0] - abs(means[c][d])) / half[d]) for d in (0, 1)] for c in (0, 1)],
+        [[sums[c][d][1] / half[d] ** 2 for d in (0, 1)] for c in (0, 1)],
+    )
+
+
 def _vectors(coefficients: Floats, across: _Scale, down: _Scale, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
     x, y, z = _polynomial(coefficients, across, down, cols, rows)
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
-
-
-def _at_checks(coefficients: Floats) -> Floats:
-    """Evaluate at the independent points, ``(coordinates, points)``."""
-    down, across = _check_basis(coefficients.shape[-1])
-    values: Floats = np.einsum("cqp,qp->cp", coefficients @ across, down)
-    return values
-
-
-@lru_cache(maxsize=8)
-def _check_basis(order: int) -> tuple[Floats, Floats]:
-    return _basis(_INDEPENDENT[:, 1], order), _basis(_INDEPENDENT[:, 0], order)
 
 
 def _continuous(lon: Floats) -> Floats:
@@ -168,38 +206,48 @@ def fit_surface(locate: Locator, extent: tuple[float, float, float, float]) -> S
     if isinstance(locate, AffineLocator) and locate.is_lonlat:
         return Surface(partial(_lonlat, locate), continuous=True, straight=True)
     across, down = _Scale.over(extent[0], extent[2]), _Scale.over(extent[1], extent[3])
-    asked: list[tuple[Floats, Floats, Floats]] = []
+    asked: list[tuple[_Lattice, Floats, Floats]] = []
     for order in _ORDERS:
-        cols, rows, matrix = _lattice(order)
-        lon, lat = locate(across.outward(cols), down.outward(rows))
+        lattice = _lattice(order)
+        lon, lat = locate(across.outward(lattice.cols), down.outward(lattice.rows))
         if not np.isfinite(lon.sum() + lat.sum()):
             return Surface(partial(_exact, locate), continuous=False, everywhere=False)
-        coefficients = _fitted_degrees(lon, lat, matrix)
+        coefficients = _fitted_degrees(lattice, lon, lat)
         if coefficients is not None:
-            return Surface(partial(_degrees, coefficients, across, down), continuous=True)
-        asked.append((lon, lat, matrix))
-    for lon, lat, matrix in asked:
-        coefficients = _fitted_vectors(lon, lat, matrix)
+            return Surface(
+                partial(_degrees, coefficients, across, down),
+                continuous=True,
+                bends=partial(_bends, coefficients, across, down),
+            )
+        asked.append((lattice, lon, lat))
+    for positions in asked:
+        coefficients = _fitted_vectors(*positions)
         if coefficients is not None:
             return Surface(partial(_vectors, coefficients, across, down), continuous=False)
     return Surface(partial(_exact, locate), continuous=False, everywhere=False)
 
 
-def _fitted_degrees(lon: Floats, lat: Floats, matrix: Floats) -> Floats | None:
+def _fitted_degrees(lattice: _Lattice, lon: Floats, lat: Floats) -> Floats | None:
     """Fit longitude and latitude; None where the checks, which follow the lattice, find that not good enough."""
-    inner = matrix.size
-    grid = np.stack([lon[:inner], lat[:inner]]).reshape(2, *matrix.shape)
-    grid[0] = _continuous(grid[0])
-    coefficients: Floats = matrix @ grid @ matrix.T
-    error = _at_checks(coefficients) - (lon[inner:], lat[inner:])
-    error[0] -= 360.0 * np.round(error[0] / 360.0)
-    return coefficients if np.abs(error).max() < TOLERANCE else None
+    inner, shape = lattice.matrix.size, lattice.matrix.shape
+    values = np.stack([lon, lat])
+    values[0, :inner] = _continuous(values[0, :inner].reshape(shape)).ravel()
+    error = values[:, :inner] @ lattice.to_checks
+    error -= values[:, inner:]
+    if np.abs(error).max() >= TOLERANCE:  # by whole turns, perhaps
+        error[0] -= 360.0 * np.round(error[0] / 360.0)
+        if np.abs(error).max() >= TOLERANCE:
+            return None
+    coefficients: Floats = lattice.matrix @ values[:, :inner].reshape(2, *shape) @ lattice.matrix.T
+    return coefficients
 
 
-def _fitted_vectors(lon: Floats, lat: Floats, matrix: Floats) -> Floats | None:
+def _fitted_vectors(lattice: _Lattice, lon: Floats, lat: Floats) -> Floats | None:
     """Fit unit vectors, alike."""
-    inner = matrix.size
+    inner = lattice.matrix.size
     vectors = unit_vectors(lon, lat)
-    coefficients: Floats = matrix @ vectors[:, :inner].reshape(3, *matrix.shape) @ matrix.T
-    error = np.abs(_at_checks(coefficients) - vectors[:, inner:]).max()
-    return coefficients if error < np.radians(TOLERANCE) else None
+    error = np.abs(vectors[:, :inner] @ lattice.to_checks - vectors[:, inner:]).max()
+    if error >= np.radians(TOLERANCE):
+        return None
+    coefficients: Floats = lattice.matrix @ vectors[:, :inner].reshape(3, *lattice.matrix.shape) @ lattice.matrix.T
+    return coefficients
