@@ -24,7 +24,6 @@ FOREIGN = {
     "shapely": ("geometry", "stac", "index"),
     "pystac": ("stac",),
     "pystac_client": ("stac",),
-    "stac_geoparquet": ("stac/geoparquet.py",),
     "requests": ("stac/api.py",),
     "urllib3": ("stac",),
     "pyarrow": ("stac/geoparquet.py", "index", "load", "app"),
