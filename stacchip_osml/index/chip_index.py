@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
+from stacchip_osml.index.merged import MergedStore, are_disjoint
 from stacchip_osml.index.merging import merge_rows
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     import geopandas
 
 __all__ = ["ChipIndex", "merge"]
+
+IN_MEMORY = 1_000_000
+"""Rows above which indexes without a common item are merged without reading them all."""
 
 
 class ChipIndex:
@@ -91,13 +96,21 @@ class ChipIndex:
             OSError: the place cannot be written; what was there stays.
         """
         where = Path(path)
-        table = self.to_arrow()
-        kept = self._tables_of(table)
-        if where.suffix == ".parquet":
-            files.write_file(where, [table], kept, schema=table.schema, portable=portable)
+        if isinstance(self._store, MergedStore):
+            chunks: Iterable[pa.Table] = (self._store.read_groups([group]) for group in range(self._groups))
+            kept, schema = self.tables, self._store.schema
         else:
-            files.write_directory(where, _by_collection(table), kept, schema=table.schema, portable=portable)
+            table = self.to_arrow()
+            chunks, kept, schema = [table], self._tables_of(table), table.schema
+        if where.suffix == ".parquet":
+            files.write_file(where, chunks, kept, schema=schema, portable=portable)
+        else:
+            files.write_directory(where, _by_collection(chunks), kept, schema=schema, portable=portable)
         return where
+
+    @property
+    def _groups(self) -> int:
+        return len(self._store.bounds.start) - 1
 
     @cached_property
     def tables(self) -> SideTables:
@@ -251,7 +264,7 @@ class ChipIndex:
         """Give all rows as an Arrow table."""
         if isinstance(self._store, MemoryStore):
             return self._store.table
-        return self._store.read_groups(range(len(self._store.bounds.start) - 1))
+        return self._store.read_groups(range(self._groups))
 
     def to_geodataframe(self) -> geopandas.GeoDataFrame:
         """Give all rows as a GeoDataFrame in CRS84 degrees."""
@@ -331,16 +344,23 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
     if not indexes:
         raise ChipError("merge needs one index at least")
     opened = [index if isinstance(index, ChipIndex) else ChipIndex.open(index) for index in indexes]
-    tables = opened[0].tables
-    for index in opened[1:]:
-        tables = tables.union(index.tables)
-    rows = merge_rows([index.to_arrow() for index in opened], tables)
-    return ChipIndex.from_table(rows, tables, problems=[p for index in opened for p in index.problems])
+    tables = opened[0].tables.union(*(index.tables for index in opened[1:]))
+    problems = [problem for index in opened for problem in index.problems]
+    stores = [index._store for index in opened]
+    if sum(map(len, opened)) > IN_MEMORY and are_disjoint(stores):
+        return ChipIndex(MergedStore(stores, tables.places()), tables, problems=problems)
+    return ChipIndex.from_table(merge_rows([index.to_arrow() for index in opened], tables), tables, problems=problems)
 
 
-def _by_collection(table: pa.Table) -> Iterator[tuple[str | None, list[pa.Table]]]:
-    """Cut a table in index order into runs of one collection."""
+def _by_collection(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
+    """Cut tables in index order into runs of one collection; each run must be used up before the next."""
+    runs = (run for chunk in chunks for run in _runs(chunk))
+    for value, group in itertools.groupby(runs, key=lambda run: run[0]):
+        yield value, (table for _, table in group)
+
+
+def _runs(table: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:
     column = table.column("collection")
     for value in pc.unique(column).cast(pa.string()).to_pylist():
         mask = column.is_null() if value is None else pc.equal(column.cast(pa.string()), value).fill_null(False)
-        yield value, [table.filter(mask)]
+        yield value, table.filter(mask)

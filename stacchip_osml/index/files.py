@@ -19,6 +19,7 @@ a reader that opened an older version has to open again.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import urllib.parse
@@ -68,7 +69,7 @@ class Opened:
 
 
 def write_file(
-    path: Path, chunks: Sequence[pa.Table], tables: SideTables, *, schema: pa.Schema, portable: bool = False
+    path: Path, chunks: Iterable[pa.Table], tables: SideTables, *, schema: pa.Schema, portable: bool = False
 ) -> int:
     """Write a single-file index; give the number of rows.
 
@@ -83,7 +84,7 @@ def write_file(
 
 def write_directory(
     path: Path,
-    parts: Iterable[tuple[str | None, Sequence[pa.Table]]],
+    parts: Iterable[tuple[str | None, Iterable[pa.Table]]],
     tables: SideTables,
     *,
     schema: pa.Schema,
@@ -201,8 +202,14 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
     return SideTables(items_by_key(items), headers_from_table(headers, root=path.parent.resolve(), where=where), chains)
 
 
-def _write_parquet(path: Path, chunks: Sequence[pa.Table], schema: pa.Schema, packed: str | None) -> int:
-    geo, own = file_metadata(geometry_types=_kinds(chunks), bbox=_bounds(chunks), tables=packed)
+def _write_parquet(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, packed: str | None) -> int:
+    chunks = iter(chunks)
+    head = list(itertools.islice(chunks, 2))
+    # what is written in one piece states its extent; of a stream it is not known before the end
+    whole = len(head) < 2
+    geo, own = file_metadata(
+        geometry_types=_kinds(head) if whole else [], bbox=_bounds(head) if whole else None, tables=packed
+    )
     rows = 0
     with pq.ParquetWriter(
         path,
@@ -217,7 +224,7 @@ def _write_parquet(path: Path, chunks: Sequence[pa.Table], schema: pa.Schema, pa
         data_page_version="2.0",
         version="2.6",
     ) as writer:
-        for chunk in _grouped(chunks):
+        for chunk in _grouped(itertools.chain(head, chunks)):
             writer.write_table(chunk.replace_schema_metadata(geo), row_group_size=ROW_GROUP)
             rows += chunk.num_rows
         writer.add_key_value_metadata(own)

@@ -20,7 +20,7 @@ from stacchip_osml.index.order import sort_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.tables import SideTables
 
-__all__ = ["merge_rows", "unite_schemas"]
+__all__ = ["merge_rows", "unite_schemas", "widen"]
 
 
 def unite_schemas(schemas: Sequence[pa.Schema]) -> pa.Schema:
@@ -54,7 +54,7 @@ def merge_rows(tables: Sequence[pa.Table], side: SideTables) -> pa.Table:
         IndexSchemaError: contradicting columns or rows.
     """
     schema = unite_schemas([table.schema for table in tables])
-    united = [_widen(table, schema) for table in tables]
+    united = [widen(table, schema) for table in tables]
     shared = _shared_items(united)
     if shared:
         alone, double = [], []
@@ -71,7 +71,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give a table the columns of a schema, null where it has none."""
     columns = []
     for field in schema:
         if field.name not in table.schema.names:

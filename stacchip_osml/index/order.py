@@ -9,7 +9,8 @@ came together.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -46,26 +47,39 @@ def row_order(table: pa.Table, places: Mapping[ItemKey, int]) -> Ints | None:
     """
     if table.num_rows < 2 or _is_one_grid(table):
         return None
-    words = {name: codes(table.column(name)) for name in ORDER_COLUMNS[:5]}
-    keys = [
-        words["collection"][0],
-        _place(words["collection"], words["item_id"], places),
-        *(_ints(table.column(name)) for name in ("level", "grid_row", "grid_col")),
-        _ints(table.column("datetime").cast(pa.int64())),
-        *(words[name][0] for name in ("item_id", "assets", "reference", "chain")),
-        _ints(table.column("width")),
-        _ints(table.column("height")),
-    ]
+    keys = _keys(table, places)
     packed = _pack(keys)
     if packed is not None:
         if bool((packed[1:] >= packed[:-1]).all()):
             return None
-        order = np.argsort(packed, kind="stable")
-    else:
-        order = np.lexsort(keys[::-1])
-        if bool((np.diff(order) == 1).all()):
-            return None
-    return order.astype(np.int64)
+        return np.argsort(packed, kind="stable").astype(np.int64, copy=False)
+    order = np.lexsort([key() for key in reversed(keys)])
+    return None if bool((np.diff(order) == 1).all()) else order.astype(np.int64, copy=False)
+
+
+def _keys(table: pa.Table, places: Mapping[ItemKey, int]) -> list[Callable[[], Ints]]:
+    """Give what rows are ordered by, first things first; each is made when it is asked for."""
+
+    def ranks(name: str) -> Ints:
+        return codes(table.column(name))[0]
+
+    def numbers(name: str) -> Ints:
+        return _ints(table.column(name))
+
+    def place() -> Ints:
+        return _place(codes(table.column("collection")), codes(table.column("item_id")), places)
+
+    def time() -> Ints:
+        return _ints(table.column("datetime").cast(pa.int64()))
+
+    return [
+        partial(ranks, "collection"),
+        place,
+        *(partial(numbers, name) for name in ("level", "grid_row", "grid_col")),
+        time,
+        *(partial(ranks, name) for name in ("item_id", "assets", "reference", "chain")),
+        *(partial(numbers, name) for name in ("width", "height")),
+    ]
 
 
 def _is_one_grid(table: pa.Table) -> bool:
@@ -76,7 +90,7 @@ def _is_one_grid(table: pa.Table) -> bool:
             return False
         if column.null_count != len(column) and (column.null_count or len(column.chunk(0).dictionary) != 1):
             return False
-    packed = _pack([_ints(table.column(name)) for name in ("level", "grid_row", "grid_col")])
+    packed = _pack([partial(_ints, table.column(name)) for name in ("level", "grid_row", "grid_col")])
     return packed is not None and bool((packed[1:] > packed[:-1]).all())
 
 
@@ -146,23 +160,23 @@ def _ints(column: pa.ChunkedArray) -> Ints:
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
-def _pack(keys: Sequence[Ints]) -> Ints | None:
+def _pack(keys: Sequence[Callable[[], Ints]]) -> Ints | None:
     """Combine keys into one integer in which they compare in order; None where 63 bits are too few."""
     total = 0
-    shifted = []
-    for key in keys:
+    packed: Ints | None = None
+    for make in keys:
+        key = make()
         low, high = int(key.min()), int(key.max())
         if high - low >= 2**40:
             # far-spread values (times): ranks compare alike
-            _, key = np.unique(key, return_inverse=True)  # noqa: PLW2901
+            _, key = np.unique(key, return_inverse=True)
             low, high = 0, int(key.max())
         bits = (high - low).bit_length()
         total += bits
-        shifted.append((key, low, bits))
-    if total > 63:
-        return None
-    packed = np.zeros(len(keys[0]), np.int64)
-    for key, low, bits in shifted:
+        if total > 63:
+            return None
+        if packed is None:
+            packed = np.zeros(len(key), np.int64)
         if bits:
             packed <<= bits
             packed |= key - low

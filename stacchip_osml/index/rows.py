@@ -8,8 +8,7 @@ from the two axes of the chip grid.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa

@@ -34,20 +34,24 @@ class SideTables:
     headers: Mapping[HeaderKey, AssetHeader] = field(default_factory=dict)
     chains: ChainRegistry = field(default_factory=ChainRegistry)
 
-    def union(self, other: SideTables) -> SideTables:
-        """Merge two sets of tables.
+    def union(self, *others: SideTables) -> SideTables:
+        """Merge sets of tables.
 
         Raises:
-            IndexSchemaError: the same item or image stands in both with different content.
+            IndexSchemaError: the same item or image stands in several with different content.
         """
-        items = dict(self.items)
-        for key, document in other.items.items():
-            if items.setdefault(key, document) != document:
-                raise IndexSchemaError(f"two different items under one name: {_name(key)}; rename or drop one")
-        headers = dict(self.headers)
-        for image, header in other.headers.items():
-            headers[image] = _latest(headers.get(image, header), header)
-        return SideTables(items, headers, self.chains.union(other.chains))
+        items, headers = dict(self.items), dict(self.headers)
+        chains = self.chains
+        for other in others:
+            for key, document in other.items.items():
+                if items.setdefault(key, document) != document:
+                    raise IndexSchemaError(f"two different items under one name: {_name(key)}; rename or drop one")
+            for image, header in other.headers.items():
+                known = headers.setdefault(image, header)
+                if known != header:
+                    headers[image] = _latest(known, header)
+            chains = chains if chains == other.chains else chains.union(other.chains)
+        return SideTables(items, headers, chains)
 
     def only(self, keys: Iterable[ItemKey]) -> SideTables:
         """Keep the items named, with their headers; all chains stay."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml import ChipIndex, Indexer, merge
 from stacchip_osml.errors import ChipError, IndexSchemaError
+from stacchip_osml.index import chip_index, merged
 
 PIECES = {
     "A": {"chip_size": 300},
@@ -128,3 +129,42 @@ def test_append_to_a_saved_index_is_one_new_version(pieces, tmp_path):
     assert same(after, merge(pieces["A"], pieces["B"]))
     assert same(ChipIndex.open(tmp_path / "index"), after)
     assert len(before.to_arrow()) == len(pieces["A"])
+
+
+@pytest.mark.parametrize("form", ["index.parquet", "index"])
+def test_a_large_merge_streams_to_the_same_index(make_item, tmp_path, monkeypatch, form):
+    indexes = []
+    for number in range(4):
+        collection = "other" if number == 3 else "sensor"
+        items = [
+            make_item(
+                f"{number}-{place}",
+                collection=collection,
+                transform=(10, 0, 400_000 + 20_000 * place, 0, -10, 5_000_000),
+                when=f"2025-05-0{number + 1}T00:00:00Z",
+            )
+            for place in range(3)
+        ]
+        made = Indexer(items, 90, levels=(0, 1)).create_index()
+        if number == 2:
+            made = made.with_column("label", list(range(len(made))))
+        made.save(tmp_path / f"{number}")
+        indexes.append(ChipIndex.open(tmp_path / f"{number}"))
+    expected = merge(*indexes)
+    monkeypatch.setattr(chip_index, "IN_MEMORY", 10)
+    monkeypatch.setattr(merged, "GROUP", 70)
+    streamed = merge(*indexes)
+
+    assert isinstance(streamed._store, merged.MergedStore)
+    assert streamed.to_arrow().to_pylist() == expected.to_arrow().to_pylist()
+    assert streamed.query(where="label == 5").row(0)["id"] == expected.query(where="label == 5").row(0)["id"]
+    streamed.save(tmp_path / form)
+    opened = ChipIndex.open(tmp_path / form)
+    assert opened.to_arrow().to_pylist() == expected.to_arrow().to_pylist()
+    assert opened.tables == expected.tables
+    assert opened.check() == []
+
+
+def test_a_large_merge_of_a_common_item_is_still_a_union(pieces, monkeypatch):
+    monkeypatch.setattr(chip_index, "IN_MEMORY", 1)
+    assert same(merge(pieces["A"], pieces["A-small"], pieces["A"]), merge(pieces["A-small"], pieces["A"]))
