@@ -61,9 +61,8 @@ def search_api(
     from pystac_client import Client
     from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
-    from urllib3 import Retry
 
-    from stacchip_osml.stac.api_io import GuardedStacApiIO
+    from stacchip_osml.stac.api_io import BoundedRetry, GuardedStacApiIO
 
     limits = limits or FetchLimits()
     tries = limits.attempts - 1
@@ -73,7 +72,7 @@ def search_api(
         headers=dict(headers or {}),
         request_modifier=modify_request,
         timeout=(limits.connect_s, limits.idle_s),
-        max_retries=Retry(
+        max_retries=BoundedRetry(
             total=tries,
             backoff_factor=limits.backoff_s,
             backoff_jitter=limits.backoff_s,

@@ -15,11 +15,24 @@ from urllib.parse import urljoin
 from pystac import Link
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from urllib3 import BaseHTTPResponse, Retry
 
 from stacchip_osml.errors import ChipError, ItemError, LimitError, redact
 from stacchip_osml.stac.hrefs import resolve_href
 
-__all__ = ["GuardedStacApiIO"]
+__all__ = ["BoundedRetry", "GuardedStacApiIO"]
+
+MAX_WAIT_S = 30.0
+"""Longest pause that a server's ``Retry-After`` is granted."""
+
+
+class BoundedRetry(Retry):
+    """Retries that wait as long as a server asks for, within reason."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Give the pause in seconds; None where the server asks for none."""
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, MAX_WAIT_S)
 
 
 class GuardedStacApiIO(StacApiIO):

@@ -47,8 +47,11 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-_]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _VIRTUAL = re.compile(r"/+vsi", re.IGNORECASE)
-_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:%\-]*@)?(?P<host>[A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
-_BUCKET = re.compile(r"[A-Za-z0-9._$\-]+")
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9._~!$&'()*+,;=:%\-]*@)?"
+    r"(?P<host>(?:[A-Za-z0-9_\-]{1,63}\.)*[A-Za-z0-9_\-]{1,63}\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
+)
+_BUCKET = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9._$\-]*")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _INTERNAL_NAMES = (
     ".localhost", ".local", ".internal", ".localdomain", ".lan", ".intranet", ".private", ".corp", ".home",
@@ -176,7 +179,8 @@ def _require_authority(location: str, href: str) -> str:
         raise _refused(href, "it names no host or bucket")
     host = _host(location)
     if not host:
-        raise _refused(href, "its host is not spelled with letters, digits, '.', '-', '_' alone, nor as [IPv6]")
+        why = "its host is not spelled with letters, digits, '.', '-', '_' alone, nor as [IPv6], or its port is none"
+        raise _refused(href, why)
     return host
 
 
@@ -190,7 +194,9 @@ def _host(url: str) -> str:
     rest = url.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     match = _HOST.fullmatch(authority)
-    if match is None or rest[len(authority) :].startswith("#"):  # some programs read on to a later @
+    if match is None or len(match["host"]) > 253 or int(match["port"] or 0) > 65535:
+        return ""
+    if rest[len(authority) :].startswith("#"):  # some programs read on to a later @
         return ""
     host = match["host"].strip("[]").rstrip(".").lower()
     address = _address(host)

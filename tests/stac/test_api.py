@@ -234,6 +234,17 @@ def test_an_api_that_fails_is_asked_again_and_named_with_its_status(api):
         list(search_api(api.url, limits=QUICK))
 
 
+@pytest.mark.parametrize(("asked", "waited"), [({"Retry-After": "5"}, 5), ({"Retry-After": "86400"}, 30), ({}, None)])
+def test_a_server_is_waited_for_within_reason(asked, waited):
+    from urllib3 import HTTPResponse
+
+    from stacchip_osml.stac.api_io import BoundedRetry
+
+    answer = HTTPResponse(status=503, headers=asked)
+    retry = BoundedRetry(total=3, status_forcelist=[503]).increment("GET", "/", response=answer)
+    assert retry.get_retry_after(answer) == waited
+
+
 @pytest.mark.parametrize("page", [[], 3, {"features": "abc"}, {"features": [3]}, {"features": [{}], "links": ["x"]}])
 def test_an_answer_that_is_no_page_of_items_is_an_error(api, page):
     api.answers["/search"] = page

@@ -191,6 +191,15 @@ def test_documents_given_as_objects_may_say_where_they_come_from(document):
     assert (item.base, item.roots) == ("/data/item.json", ("/data",))
 
 
+@pytest.mark.parametrize("own", [None, "/etc/item.json", "https://host.example/item.json"])
+def test_objects_from_strangers_reach_no_local_file_without_roots(document, own):
+    document["links"] = [] if own is None else [{"rel": "self", "href": own}]
+    document["assets"]["red"]["href"] = "/etc/hostname"
+    (item,) = iter_items(document, roots=[])
+    with pytest.raises(ItemError, match="is refused"):
+        source_images(item)
+
+
 def test_objects_nested_too_deep_are_typed_errors(document):
     deep: list = []
     for _ in range(10_000):
