@@ -14,7 +14,7 @@ from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, R
 from stacchip_osml.imagery import GdalImage, read_header
 from stacchip_osml.index.chip_index import ChipIndex
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
-from stacchip_osml.index.order import sort_rows
+from stacchip_osml.index.order import sort_grids
 from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
 from stacchip_osml.index.rows import ChipFractions, ChipPlaces, build_rows, locate_chips, plan_grid
 from stacchip_osml.index.schema import CHIP_SCHEMA
@@ -134,7 +134,7 @@ class Indexer:
             ItemError: an item cannot be indexed and ``on_error`` is ``raise``.
             ReadError: a header or quality band could not be read and ``on_error`` is ``raise``.
         """
-        batches: list[pa.RecordBatch] = []
+        rows: dict[tuple[str, int], list[pa.RecordBatch]] = {}
         documents: dict[ItemKey, dict[str, Any]] = {}
         headers: dict[HeaderKey, AssetHeader] = {}
         chains: dict[str, ChainDefinition] = {}
@@ -146,7 +146,7 @@ class Indexer:
             except ChipError as error:
                 self._refuse(item, error)
                 continue
-            batches += built
+            rows.setdefault((item.collection, plan.place), []).extend(built)
             chips += sum(batch.num_rows for batch in built)
             documents[item.collection, item.id] = item.document
             headers.update({header.key: header for header in plan.headers})
@@ -154,8 +154,7 @@ class Indexer:
             if self.progress is not None:
                 self.progress(item.id, chips)
         tables = SideTables(documents, headers, ChainRegistry(chains.values()))
-        table = pa.Table.from_batches(batches, schema=CHIP_SCHEMA).unify_dictionaries()
-        return ChipIndex.from_table(sort_rows(table, tables.places()), tables, problems=self.problems)
+        return ChipIndex.from_table(sort_grids(rows, CHIP_SCHEMA), tables, problems=self.problems)
 
     def plan(self) -> Iterator[tuple[ItemPlan, list[ChipGrid]]]:
         """Yield what would be indexed, item by item, without building rows: a dry run."""

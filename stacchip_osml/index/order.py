@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.index.tables import ItemKey
 
-__all__ = ["ORDER_COLUMNS", "codes", "row_order", "sort_rows"]
+__all__ = ["ORDER_COLUMNS", "codes", "row_order", "sort_grids", "sort_rows"]
 
 ORDER_COLUMNS = (
     "collection", "item_id", "assets", "reference", "chain",
@@ -38,16 +38,35 @@ def sort_rows(table: pa.Table, places: Mapping[ItemKey, int]) -> pa.Table:
     return _sorted_words(table if order is None else table.take(pa.array(order)))
 
 
-def row_order(table: pa.Table, places: Mapping[ItemKey, int]) -> Ints | None:
+def sort_grids(grids: Mapping[tuple[str, int], Sequence[pa.RecordBatch]], schema: pa.Schema) -> pa.Table:
+    """Put the grids of whole items in the index's order, without moving rows where a place has one grid only.
+
+    Args:
+        grids: rows by (collection or empty, place); each batch is one grid, row by row.
+        schema: of the batches.
+    """
+    tables = []
+    for key in sorted(grids):
+        table = pa.Table.from_batches(grids[key], schema=schema)
+        if len(grids[key]) > 1:
+            table = table.unify_dictionaries()
+            order = row_order(table, {}, one_place=True)
+            table = table if order is None else table.take(pa.array(order))
+        tables.append(table)
+    return _sorted_words(pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries())
+
+
+def row_order(table: pa.Table, places: Mapping[ItemKey, int], *, one_place: bool = False) -> Ints | None:
     """Give the permutation that sorts the rows, None where they are in order.
 
     Args:
         table: at least ``ORDER_COLUMNS``.
         places: Hilbert index of each (collection, item id).
+        one_place: all rows are of one collection and place, whatever ``places`` says.
     """
     if table.num_rows < 2 or _is_one_grid(table):
         return None
-    keys = _keys(table, places)
+    keys = _keys(table, places)[2 if one_place else 0 :]
     packed = _pack(keys)
     if packed is not None:
         if bool((packed[1:] >= packed[:-1]).all()):

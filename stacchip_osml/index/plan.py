@@ -52,6 +52,8 @@ class ItemPlan:
     headers: tuple[AssetHeader, ...]
     quality: SourceImage | None
     """The quality band's image, where fractions are asked for."""
+    place: int
+    """Hilbert index of the item's centre."""
 
 
 def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str], ImageHeader] | None) -> ItemPlan:
@@ -93,6 +95,7 @@ def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str
             for image in found.values()
         ),
         quality=quality,
+        place=place,
     )
 
 
