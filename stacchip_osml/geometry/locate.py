@@ -33,6 +33,11 @@ CRS84 = "OGC:CRS84"
 _LONLAT = frozenset({CRS84, "EPSG:4326"})  # x, y order makes the two the same
 
 
+_RETURN = 1.0
+"""A position that does not come back to within this, CRS units, is none: PROJ's own inverses are good to 1e-3."""
+_UNBOUNDED = ("sinu", "hammer", "aitoff", "winkel", "wagner", "goode", "interrupted")
+
+
 class Locator(Protocol):
     """Pixel corner positions to degrees, vectorised."""
 
@@ -88,6 +93,11 @@ class AffineLocator:
         if self.is_lonlat:
             return wrap_longitude(x), y
         lon, lat = to_crs84(self.crs).transform(x, y)
+        if _is_unbounded(self.crs):
+            again = to_crs84(self.crs).transform(lon, lat, direction="INVERSE")
+            with np.errstate(invalid="ignore"):
+                off = ~(np.hypot(again[0] - x, again[1] - y) < _RETURN)
+            lon, lat = np.where(off, np.inf, lon), np.where(off, np.inf, lat)
         return wrap_longitude(np.asarray(lon)), np.asarray(lat)
 
 
@@ -137,6 +147,13 @@ def to_crs84(crs: str) -> Any:
         return pyproj.Transformer.from_crs(source, CRS84, always_xy=True)
     except pyproj.exceptions.ProjError as error:
         raise ItemError(f"no coordinate operation leads to longitude and latitude from {_short(crs)}") from error
+
+
+@lru_cache(maxsize=256)
+def _is_unbounded(crs: str) -> bool:
+    """Tell whether PROJ gives positions beyond the edge of the projection's map a place, which is another's."""
+    operation = parse_crs(crs).coordinate_operation
+    return operation is not None and any(word in operation.method_name.lower() for word in _UNBOUNDED)
 
 
 def _short(crs: object) -> str:

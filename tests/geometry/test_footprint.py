@@ -321,6 +321,7 @@ FULL_DISK = {
     "orthographic over a pole": ("+proj=ortho +lat_0=90 +lon_0=-30 +ellps=WGS84", 6_400_000),
     "orthographic, oblique": ("+proj=ortho +lat_0=50 +lon_0=170 +ellps=WGS84", 6_400_000),
     "Mollweide": ("+proj=moll +lon_0=0 +ellps=WGS84", 18_100_000),
+    "sinusoidal": (SINUSOIDAL, 20_100_000),
 }
 
 
@@ -349,7 +350,9 @@ def test_chips_of_a_full_disk_have_a_footprint_exactly_where_their_middle_is_on_
     assert (np.abs(bounds) <= [180, 90, 180, 90]).all()
 
 
-@pytest.mark.parametrize("name", [name for name in FULL_DISK if name != "Mollweide"])
+@pytest.mark.parametrize(
+    "name", [name for name in FULL_DISK if "proj=geos" in FULL_DISK[name][0] or "proj=ortho" in FULL_DISK[name][0]]
+)
 def test_chips_of_a_full_disk_tile_it(name):
     crs, reach = FULL_DISK[name]
     locate = AffineLocator((reach / 500, 0, -reach, 0, -reach / 500, reach), crs)
@@ -374,7 +377,9 @@ def test_the_outline_of_a_full_disk_is_the_cap_that_the_satellite_sees():
     assert outline.bounds == pytest.approx((-75 - limb, -limb, -75 + limb, limb), abs=0.2)
 
 
-@pytest.mark.parametrize("name", [name for name in FULL_DISK if name != "Mollweide"])
+@pytest.mark.parametrize(
+    "name", [name for name in FULL_DISK if "proj=geos" in FULL_DISK[name][0] or "proj=ortho" in FULL_DISK[name][0]]
+)
 def test_the_outline_of_a_full_disk_ends_where_the_ground_does(name):
     crs, reach = FULL_DISK[name]
     locate = AffineLocator((reach / 50, 0, -reach, 0, -reach / 50, reach), crs)
@@ -390,12 +395,13 @@ def test_the_outline_of_a_full_disk_ends_where_the_ground_does(name):
     assert not beyond.any()
 
 
-def test_the_whole_earth_in_an_ellipse_is_the_whole_earth():
-    crs, reach = FULL_DISK["Mollweide"]
+@pytest.mark.parametrize("name", ["Mollweide", "sinusoidal"])
+def test_the_whole_earth_on_one_map_is_the_whole_earth(name):
+    crs, reach = FULL_DISK[name]
     outline = image_outline(ImageSize(100, 100), AffineLocator((reach / 50, 0, -reach, 0, -reach / 50, reach), crs))
 
     assert outline.is_valid
-    assert outline.area == pytest.approx(360 * 180, rel=5e-3)
+    assert outline.area == pytest.approx(360 * 180, rel=2e-2)
 
 
 def test_grids_that_are_nowhere_on_the_ground_have_no_footprint_at_all():

@@ -98,6 +98,16 @@ def test_wrapped_longitudes_are_the_same_place_within_half_a_turn(lon):
     assert wrapped == lon or abs(lon) > 180
 
 
+def test_positions_beyond_the_edge_of_a_map_are_nowhere_rather_than_on_its_other_side():
+    sinusoidal = "+proj=sinu +lon_0=0 +R=6371007.181 +units=m +no_defs"
+    locate = AffineLocator((100_000, 0, -20_000_000, 0, -100_000, 10_000_000), sinusoidal)
+    lon, lat = locate([0.5, 200.0, 60.0, 140.0], [99.5, 99.5, 50.0, 2.0])
+
+    assert np.isfinite(lon).tolist() == [True, True, True, False]  # the last lies 40 000 km off at 82° north
+    assert np.isinf(lat[3])
+    assert lon[0] == pytest.approx(-179.4, abs=0.1)
+
+
 # --- ground control points ------------------------------------------------------------------------------------------
 
 

@@ -66,4 +66,4 @@ def test_a_search_finds_the_rows_that_have_a_place_only(make_disk):
 
     assert len(index.query(bbox=(-180, -90, 180, 90))) == present
     assert len(index.query(intersects=shapely.box(-180, -90, 180, 90))) == present
-    assert len(index.query(bbox=(-80, -4, -70, 4))) == 16
+    assert len(index.query(bbox=(-80, -4, -70, 4))) == 8
