@@ -6,10 +6,10 @@ first used, so that importing the package imports no imagery library.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stacchip_osml.errors import ChipError
+from stacchip_osml.lazy import lazy
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
@@ -38,13 +38,7 @@ HOME = {
 
 __all__ = ["ChipError", "ImageSize", "PixelWindow", "__version__", *sorted(HOME)]  # noqa: PLE0604 - one list to keep
 
-
-def __getattr__(name: str) -> Any:
-    if name not in HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, HOME)
 
 
 def __dir__() -> list[str]:

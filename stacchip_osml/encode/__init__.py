@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.display import to_rgb8
@@ -36,14 +36,7 @@ _HOMES = {
     "write_chip": "names",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that a Chip costs no codec."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

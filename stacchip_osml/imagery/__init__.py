@@ -6,8 +6,9 @@ The function ``resample`` is taken from its module, whose name it shares.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.access import close_idle_handles as close_idle_handles
@@ -45,10 +46,4 @@ HOME = {
 
 __all__ = sorted(HOME)  # noqa: PLE0605 - one list to keep
 
-
-def __getattr__(name: str) -> Any:
-    if name not in HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, HOME)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.load.chipper import ChipBatch as ChipBatch
@@ -14,10 +15,4 @@ HOME = {"ChipBatch": "chipper", "Chipper": "chipper"}
 
 __all__ = sorted(HOME)  # noqa: PLE0605 - one list to keep
 
-
-def __getattr__(name: str) -> Any:
-    if name not in HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, HOME)

@@ -5,9 +5,9 @@ Windows and sizes need no library; grids are numpy, and are loaded when first us
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from stacchip_osml.lazy import lazy
 from stacchip_osml.pixel.window import ImageSize, PixelWindow, Transform, level_size, level_window, window_transform
 
 if TYPE_CHECKING:
@@ -36,10 +36,4 @@ __all__ = [
     "window_transform",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, HOME)
