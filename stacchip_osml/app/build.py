@@ -11,7 +11,7 @@ import click
 
 from stacchip_osml.app.options import BOX, LEVELS, NAMES, QUALITY, SIZE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, print_table, progress_bar
-from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
+from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ REMOTE = ("http://", "https://")
 @click.option("--no-read-headers", is_flag=True, help="Open no image for facts that its item lacks.")
 @click.option("--dry-run", is_flag=True, help="Show items and their chips; write nothing.")
 @force_option
+@portable_option
 @click.option("--collections", type=NAMES, help="API search: collections.")
 @click.option("--bbox", type=BOX, help="API search: box, degrees.")
 @click.option("--datetime", metavar="TIME", help="API search: a moment or interval such as 2024-05-01/..")
@@ -93,7 +94,7 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
         _say_plan(planned, problems, as_json=options["as_json"])
     else:
         _require_something(index.items, problems)
-        summary = save_index(index, out)
+        summary = save_index(index, out, portable=options["portable"])
         seconds = time.perf_counter() - started
         if options["as_json"]:
             emit_json({"path": out, "seconds": seconds, "summary": summary.to_json(), "problems": _told(problems)})

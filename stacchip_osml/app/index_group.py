@@ -10,7 +10,7 @@ from stacchip_osml.app.build import build_command
 from stacchip_osml.app.options import debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line
 from stacchip_osml.app.query import query_command
-from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
+from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def index_group() -> None:
 @click.argument("indexes", nargs=-1, required=True)
 @click.argument("out")
 @force_option
+@portable_option
 @json_option
 @debug_option
-def merge_command(indexes: tuple[str, ...], out: str, force: bool, as_json: bool) -> None:
+def merge_command(indexes: tuple[str, ...], out: str, force: bool, portable: bool, as_json: bool) -> None:
     """Unite INDEXES into one index, OUT: a .parquet file, or a directory.
 
     Chips that are in several are kept once; the same name with two different
@@ -39,7 +40,7 @@ def merge_command(indexes: tuple[str, ...], out: str, force: bool, as_json: bool
     require_free(out, force=force)
     from stacchip_osml.index import merge
 
-    summary = save_index(merge(*indexes), out)
+    summary = save_index(merge(*indexes), out, portable=portable)
     if as_json:
         emit_json({"path": out, "summary": summary.to_json()})
     else:

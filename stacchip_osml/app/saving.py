@@ -14,7 +14,7 @@ from stacchip_osml.app.output import one_line
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex, IndexSummary
 
-__all__ = ["force_option", "require_free", "save_index", "say_saved"]
+__all__ = ["force_option", "portable_option", "require_free", "save_index", "say_saved"]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -22,6 +22,12 @@ Command = TypeVar("Command", bound=Callable[..., object])
 def force_option(command: Command) -> Command:
     """Add ``--force``."""
     return click.option("--force", is_flag=True, help="Replace OUT if it exists.")(command)
+
+
+def portable_option(command: Command) -> Command:
+    """Add ``--portable``."""
+    text = "Leave out file times, which a copy or checkout does not keep."
+    return click.option("--portable", is_flag=True, help=text)(command)
 
 
 def require_free(out: str, *, force: bool) -> None:
@@ -36,9 +42,9 @@ def require_free(out: str, *, force: bool) -> None:
         raise click.UsageError(f"{out} exists already; --force replaces it")
 
 
-def save_index(index: ChipIndex, out: str) -> IndexSummary:
+def save_index(index: ChipIndex, out: str, *, portable: bool = False) -> IndexSummary:
     """Save an index; give its summary with place and size on disk."""
-    path = index.save(out)
+    path = index.save(out, portable=portable)
     files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
     # counted from the rows in memory: they need not be read again
     return dataclasses.replace(index.summary, path=str(path), size_bytes=sum(file.stat().st_size for file in files))

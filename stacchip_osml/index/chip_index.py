@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChipIndex", "merge"]
 
+COUNTED = 10_000_000
+"""Rows up to which an index counts what it holds merely to show itself."""
 IN_MEMORY = 1_000_000
 """Rows above which indexes without a common item are merged without reading them all."""
 
@@ -291,10 +293,13 @@ class ChipIndex:
     @cached_property
     def summary(self) -> IndexSummary:
         """What is in the index, as plain values."""
-        return summarize(self.to_arrow().select(SUMMARY_COLUMNS), self.tables, path=self.path)
+        table = self._store.read_groups(range(self._groups), SUMMARY_COLUMNS)
+        return summarize(table, self.tables, path=self.path)
 
     def __repr__(self) -> str:
-        return self.summary.to_text()
+        if len(self) <= COUNTED:
+            return self.summary.to_text()
+        return f"ChipIndex of {len(self):,} chips{'' if self.path is None else f' in {self.path}'}; see .summary"
 
     def _repr_html_(self) -> str:
         return self.summary.to_html()
