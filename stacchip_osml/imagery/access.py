@@ -52,7 +52,10 @@ OPEN_HANDLES = 64
 """GDAL datasets kept open by one process."""
 
 HTTP_STATUS = re.compile(r"(?:HTTP|response)[ _](?:response|error)?[ _]?code\D{0,4}(\d{3})", re.IGNORECASE)
-NETWORK_TROUBLE = re.compile(r"HTTP|CURL|timed out|Timeout|Could not resolve|connection", re.IGNORECASE)
+NETWORK_TROUBLE = re.compile(
+    r"HTTP|CURL|timed out|Timeout|Could not resolve|connection|got \d+ bytes, expected|Cannot read offset",
+    re.IGNORECASE,
+)
 T = TypeVar("T")
 _POOL: HandlePool[Dataset] = HandlePool(OPEN_HANDLES)
 
@@ -151,7 +154,12 @@ class FileAccess:
             return self._once(overview, action)
         except (*GDAL_ERRORS, RemoteReadError) as error:
             refused = isinstance(error, RemoteReadError) and (error.status not in {401, 403} or self.sign is None)
-            if refused or time.monotonic() - started >= self.fetch.total_s:
+            late = time.monotonic() - started >= self.fetch.total_s
+            if late and not isinstance(error, RemoteReadError):  # no time to find out what it was
+                raise RemoteReadError(self.location, status=None, attempts=self.fetch.attempts) from OSError(
+                    story(error)
+                )
+            if refused or late:
                 raise self._translated(error) from OSError(story(error))
         # Handles at rest hold the old signature, or what they failed to read: the new number passes them by.
         self._turn += 1

@@ -40,6 +40,7 @@ from stacchip_osml.pixel import ImageSize, PixelWindow
 __all__ = [
     "GDAL_ERRORS",
     "Dataset",
+    "UnsureError",
     "absent_blocks",
     "declared_mask",
     "environment",
@@ -49,6 +50,7 @@ __all__ = [
     "read_header_of",
     "read_mask",
     "read_pixels",
+    "read_stored",
     "settle",
     "stores_block",
     "story",
@@ -62,6 +64,10 @@ REMEMBERED = 4096
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _WARNINGS = threading.Lock()
+
+
+class UnsureError(Exception):
+    """A block is absent, or its place could not be fetched: only a new handle can tell which."""
 
 
 class Dataset(DatasetReader):  # type: ignore[misc]
@@ -173,10 +179,42 @@ def absent_blocks(
     return absent
 
 
-def stores_block(dataset: Dataset, facts: Facts, row: int, col: int) -> bool:
-    """Tell whether a GeoTIFF stores a block of any band."""
+def stores_block(dataset: Dataset, facts: Facts, row: int, col: int, *, sure: bool) -> bool:
+    """Tell whether a GeoTIFF stores a block of any band.
+
+    Raises:
+        UnsureError: it seems not to, and the handle is not ``sure``.
+    """
     with _heard():
-        return any(is_stored(dataset, row, col, band) for band in planes(facts, range(facts.count)))
+        found = any(is_stored(dataset, row, col, band) for band in planes(facts, range(facts.count)))
+    if not found and not sure:
+        raise UnsureError
+    return found
+
+
+def read_stored(
+    dataset: Dataset, facts: Facts, level: Level, window: PixelWindow, bands: Sequence[int], *, sure: bool
+) -> tuple[Pixels, tuple[tuple[slice, slice, slice], ...] | None]:
+    """Read pixels, and what of them is not stored; see ``absent_blocks``.
+
+    Args:
+        dataset: a handle of ``level``.
+        facts: of the image.
+        level: which level it is.
+        window: pixels of the level, inside it.
+        bands: 0-based.
+        sure: whether an answer that a block is absent can be believed: the file is local, or the handle is new and
+            has read nothing. Without it pixels are read first, because GDAL then fetches the places of blocks
+            without holding Python's lock.
+
+    Raises:
+        UnsureError: a block seems absent, and the handle is not ``sure``.
+    """
+    early = None if sure else read_pixels(dataset, window, bands)
+    holes = absent_blocks(dataset, facts, level, window, bands) if facts.driver == "GTiff" else ()
+    if holes != () and not sure:
+        raise UnsureError
+    return read_pixels(dataset, window, bands) if early is None else early, holes
 
 
 def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]) -> ImageHeader:

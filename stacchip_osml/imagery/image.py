@@ -14,10 +14,11 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,12 +26,12 @@ from stacchip_osml.errors import WindowError
 from stacchip_osml.imagery.access import FileAccess
 from stacchip_osml.imagery.gdal import (
     Dataset,
-    absent_blocks,
+    UnsureError,
     declared_mask,
     read_decimated_mask,
     read_header_of,
     read_mask,
-    read_pixels,
+    read_stored,
     stores_block,
 )
 from stacchip_osml.imagery.gdal_facts import Facts, Level, block_window, facts_of, grid_of, level_of
@@ -41,6 +42,7 @@ from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["GdalImage", "read_header"]
 
+T = TypeVar("T")
 MASK_PROBE = 1 << 26
 """Pixels: the most that finding out about a mask's overviews may read."""
 
@@ -155,22 +157,31 @@ class GdalImage:
         chosen = self._bands(facts, bands)
         _require_inside(self._name, window, stored.size, level)
         self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
-        found = self._access.on(stored.overview, partial(self._read, facts, stored, window, chosen))
+        found = self._certain(stored, partial(self._read, facts, stored, window, chosen))
         if found is not None and facts.shared_mask:
             np.logical_and(found.mask, self._shared_mask(facts, stored, window), out=found.mask)
         return found
 
     def _read(
-        self, facts: Facts, stored: Level, window: PixelWindow, chosen: tuple[int, ...], dataset: Dataset
+        self, facts: Facts, stored: Level, window: PixelWindow, chosen: tuple[int, ...], dataset: Dataset, *, sure: bool
     ) -> MaskedPixels | None:
-        holes = absent_blocks(dataset, facts, stored, window, chosen) if facts.driver == "GTiff" else ()
+        pixels, holes = read_stored(dataset, facts, stored, window, chosen, sure=sure)
         if holes is None:
             return None
-        pixels = read_pixels(dataset, window, chosen)
         mask = declared_mask(dataset, facts, stored, window=window, chosen=chosen, pixels=pixels)
         for hole in holes:
             mask[hole] = False
         return MaskedPixels(pixels, mask)
+
+    def _certain(self, stored: Level, action: Callable[..., T]) -> T:
+        """Run ``action(dataset, sure=…)``; on a remote object once more where blocks are absent or were not fetched.
+
+        Which of the two is told by a new handle alone, when it is asked for the blocks' places before anything else.
+        """
+        if self._access.remote:
+            with suppress(UnsureError):
+                return self._access.on(stored.overview, partial(action, sure=False))
+        return self._access.on(stored.overview, partial(action, sure=True), anew=self._access.remote)
 
     # ---- ImageProvider
 
@@ -263,7 +274,11 @@ class GdalImage:
             return False
         if facts.driver != "GTiff":
             return True
-        return self._access.on(stored.overview, lambda dataset: stores_block(dataset, facts, block_row, block_col))
+
+        def stores(dataset: Dataset, *, sure: bool) -> bool:
+            return stores_block(dataset, facts, block_row, block_col, sure=sure)
+
+        return self._certain(stored, stores)
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
@@ -286,12 +301,10 @@ class GdalImage:
         window = block_window(stored, block_row, block_col)
         self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
 
-        def block(dataset: Dataset) -> Pixels:
-            if facts.driver == "GTiff":
-                absent_blocks(dataset, facts, stored, window, chosen)
-            return read_pixels(dataset, window, chosen)
+        def block(dataset: Dataset, *, sure: bool) -> Pixels:
+            return read_stored(dataset, facts, stored, window, chosen, sure=sure)[0]
 
-        return self._access.on(stored.overview, block)
+        return self._certain(stored, block)
 
     # ---- header
 
