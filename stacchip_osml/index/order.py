@@ -53,7 +53,8 @@ def sort_grids(grids: Mapping[tuple[str, int], Sequence[pa.RecordBatch]], schema
             order = row_order(table, {}, one_place=True)
             table = table if order is None else table.take(pa.array(order))
         tables.append(table)
-    return _sorted_words(pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries())
+    # an empty table would be a second chunk, and words of several chunks have to be sorted again
+    return _sorted_words(pa.concat_tables(tables or [schema.empty_table()]).unify_dictionaries())
 
 
 def row_order(table: pa.Table, places: Mapping[ItemKey, int], *, one_place: bool = False) -> Ints | None:
