@@ -13,7 +13,7 @@ import shapely.affinity
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry import AffineLocator, Footprints, chip_footprints, image_outline
-from stacchip_osml.pixel import GridSpec, ImageSize, chip_grid
+from stacchip_osml.pixel import ChipGrid, GridSpec, ImageSize, chip_grid
 
 SINUSOIDAL = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs"
 
