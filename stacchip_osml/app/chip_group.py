@@ -241,7 +241,7 @@ def sheet_command(
 def _cut_for_sheet(
     chipper: Chipper, labels: str, on_error: str, failures: list[tuple[str, ChipError]]
 ) -> tuple[list[Chip | None], list[str]]:
-    from stacchip_osml.errors import ReadError
+    from stacchip_osml.errors import ItemError, LimitError, ReadError
 
     chips: list[Chip | None] = []
     texts: list[str] = []
@@ -250,7 +250,7 @@ def _cut_for_sheet(
             text = sheet_label(row, labels)
             try:
                 chips.append(chipper[position])
-            except ReadError as error:
+            except (ItemError, LimitError, ReadError) as error:
                 if on_error == "raise":
                     raise
                 failures.append((str(row["id"]), error))

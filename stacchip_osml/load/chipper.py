@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.encode import Chip, encode_chip
-from stacchip_osml.errors import ChipError, ReadError, WindowError
+from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.imagery import read_resampled
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.images import ImageReader, ImageShelf
@@ -140,7 +140,7 @@ class Chipper:
         for place, row in enumerate(rows):
             try:
                 chips.append(self._cut(self._plan(row)))
-            except ReadError as error:
+            except (ReadError, LimitError) as error:
                 if on_error == "raise":
                     raise
                 errors[place] = error
