@@ -31,7 +31,7 @@ def samples(root: Path) -> Path:
 @pytest.fixture(scope="session")
 def real_data(root: Path) -> Path:
     """A folder of real imagery with manifest.csv; tests that need it are skipped without."""
-    folder = Path(os.environ.get("STACCHIP_OSML_DATA", root.parent / "shared" / "data"))
+    folder = Path(os.environ.get("STACCHIP_OSML_DATA", root.parent / "shared" / "data")).resolve()
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no real imagery at {folder}; set STACCHIP_OSML_DATA")
     return folder
