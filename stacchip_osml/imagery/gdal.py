@@ -221,6 +221,7 @@ def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]
     """Read what an R0 dataset says of itself; its file's size and time are the caller's to add."""
     gcps, gcps_crs = dataset.gcps
     rpcs = tuple((str(key), str(value)) for key, value in dataset.tags(ns="RPC").items())
+    tags = dataset.tags()
     return ImageHeader(
         driver=facts.driver,
         levels=levels,
@@ -231,10 +232,11 @@ def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]
         gcps=tuple(GroundControlPoint(row=g.row, col=g.col, x=g.x, y=g.y, z=g.z or 0.0) for g in gcps),
         gcps_crs=_crs_text(gcps_crs) if gcps else None,
         rpcs=rpcs,
-        area_or_point=dataset.tags().get("AREA_OR_POINT", "Area"),
+        area_or_point=tags.get("AREA_OR_POINT", "Area"),
         mask=facts.mask,
         compression=facts.compression,
         interleave=facts.interleave,
+        acquired=tags.get("TIFFTAG_DATETIME") or tags.get("NITF_IDATIM"),
     )
 
 
