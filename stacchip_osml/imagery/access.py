@@ -169,7 +169,7 @@ class FileAccess:
             raise self._translated(error) from OSError(story(error))
 
     def _once(self, overview: int | None, action: Callable[[Dataset], T]) -> T:
-        seen = self._look() if self._version is None else None
+        seen = self.look() if self._version is None else None
         key = (self.location, self.sign, self.sidecars, overview, self._version, self.fetch, self._turn)
         around = environment(sidecars=self.sidecars, options=gdal_fetch_options(self.fetch, self._version))
         with around, _POOL.lend(key, lambda: self._open_remote(overview, seen)) as dataset:
@@ -177,7 +177,7 @@ class FileAccess:
 
     def _open_remote(self, overview: int | None, seen: tuple[str, str] | None) -> Dataset:
         hide_signatures()
-        target, driver = self._look() if seen is None else seen
+        target, driver = self.look() if seen is None else seen
         dataset = open_dataset(gdal_name(target), driver=driver, overview=overview)
         try:
             settle(dataset)
@@ -186,8 +186,15 @@ class FileAccess:
             raise
         return dataset
 
-    def _look(self) -> tuple[str, str]:
-        """Ask for the first bytes: what to open and with which driver, after checking that it is the same version."""
+    def look(self) -> tuple[str, str]:
+        """Ask for a remote object's first bytes, and check that it is the same version.
+
+        Returns:
+            What to open (signed), and with which driver.
+
+        Raises:
+            ReadError: as ``on``.
+        """
         target = self._target()
         head, version = read_remote_head(target, self.fetch) if is_remote(target) else (read_local_head(target), None)
         if version is not None:

@@ -368,9 +368,9 @@ class GdalImage:
 
         mask = self._access.on(overview, mask_of)
         if self._access.remote and facts.driver == "GTiff" and not mask.all():
-            # GDAL calls pixels masked where it could not fetch the place of the mask's block, and does not say so.
-            # That a new handle opens shows that the server gives bytes again.
-            mask = self._access.on(overview, mask_of, anew=True)
+            # GDAL calls pixels masked where it could not fetch a mask's block, and does not say so. So masked is what
+            # two handles call masked, while the server gives bytes before the second reads and after.
+            mask |= self._access.on(overview, lambda dataset: (mask_of(dataset), self._access.look())[0], anew=True)
         return mask
 
     def _masks_have_levels(self) -> bool:

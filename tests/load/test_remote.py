@@ -16,9 +16,11 @@ from stacchip_osml.errors import AssetChanged, AssetMissing, ReadError, RemoteRe
 from stacchip_osml.imagery import FetchLimits, GdalImage, close_idle_handles
 from stacchip_osml.pixel import PixelWindow
 
-SIDE = 1024
+SIDE = 1536
 # The far corner: its blocks' places and bytes are beyond what opening the file fetches.
 FAR = PixelWindow(SIDE - 60, SIDE - 60, 40, 40)
+MASK = np.full((SIDE, SIDE), 255, "uint8")
+MASK[::7] = 0
 QUICK = FetchLimits(connect_s=1, idle_s=1, total_s=2, attempts=2, backoff_s=0.05)
 
 
@@ -26,7 +28,7 @@ def image_bytes(path, *, seed=0, mask=None, side=SIDE, block=16):
     rng = np.random.default_rng(seed)
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 2, "dtype": "uint8", "crs": "EPSG:32632"}
     profile |= {"transform": Affine(10, 0, 500_000, 0, -10, 5_000_000), "nodata": None if mask is not None else 0}
-    profile |= {"tiled": True, "blockxsize": block, "blockysize": block}  # 4,096 blocks: their places are fetched late
+    profile |= {"tiled": True, "blockxsize": block, "blockysize": block}  # 9,216 blocks: their places are fetched late
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as file:
         file.write(rng.integers(0, 255, (2, side, side)).astype("uint8"))
         if mask is not None:
@@ -46,6 +48,11 @@ def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("local") / "small.tif"
     image_bytes(path, side=300, block=128)
     return path
+
+
+@pytest.fixture(scope="module")
+def masked_file(tmp_path_factory):
+    return image_bytes(tmp_path_factory.mktemp("local") / "masked.tif", mask=MASK)
 
 
 @pytest.fixture(scope="module")
@@ -252,22 +259,25 @@ def test_a_signature_that_stays_refused_is_an_error_without_it(server, caplog, s
 # ---- faults
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
-@pytest.mark.parametrize("mode", [404, 500, "cut"])
-@pytest.mark.parametrize("after", range(4))
+FAILS = [(404, after, True) for after in range(16)]  # in each request of a masked read, one after the other
+FAILS += [(404, after, False) for after in range(5)]
+FAILS += [(mode, after, masked) for mode in (500, "cut") for after in (0, 3) for masked in (False, True)]
+
+
+@pytest.mark.parametrize(("mode", "after", "masked"), FAILS)
 def test_what_a_server_fails_to_give_is_an_error_and_never_sparse_or_masked(
-    server, local, pixels, tmp_path, mode, after, masked
+    server, local, masked_file, pixels, mode, after, masked
 ):
     url = f"{server.url}/{after}{mode}{masked}.tif"
-    mask = np.full((SIDE, SIDE), 255, "uint8")
-    mask[::7] = 0
-    data = image_bytes(tmp_path / "m.tif", mask=mask) if masked else local.read_bytes()
+    data = masked_file if masked else local.read_bytes()
     server.serve(url.removeprefix(server.url), data)
     once = FetchLimits(connect_s=1, idle_s=1, total_s=1, attempts=1)
     image, other = GdalImage(url, fetch=once), GdalImage(url, fetch=once, sidecars=True)
     image.read(PixelWindow(0, 0, 9, 9))
     other.read(PixelWindow(0, 0, 9, 9))
-    valid = at(mask[None] if masked else pixels, FAR) != 0
+    valid = at(MASK[None] if masked else pixels, FAR) != 0
+    if masked:
+        close_idle_handles()
     server.set(mode=mode, after=after)
 
     for _ in range(2):
