@@ -22,7 +22,7 @@ class RangeServer:
     """The server as the tests see it: what is set here, holds from the next request on.
 
     ``mode``: ``ok``, a status to answer with, ``cut`` (half of each body) or ``stall``; ``after``: requests still
-    answered well before it applies; ``token``: the only query that is served, None for any; ``conditional``:
+    answered well before it applies; ``times``: how often, None for ever; ``token``: the only query that is served, None for any; ``conditional``:
     whether If-Match is honoured.
     """
 
@@ -30,7 +30,7 @@ class RangeServer:
         self.url = url
 
     def set(self, **settings: Any) -> None:
-        """Change ``mode``, ``after``, ``token`` or ``conditional``."""
+        """Change ``mode``, ``after``, ``times``, ``token`` or ``conditional``."""
         self._put("/", json.dumps(settings).encode())
 
     def serve(self, path: str, data: bytes) -> None:
@@ -48,7 +48,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.settings: dict[str, Any] = {"mode": "ok", "after": 0, "token": None, "conditional": True}
+        self.settings: dict[str, Any] = {"mode": "ok", "after": 0, "times": None, "token": None, "conditional": True}
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a client goes away."""
@@ -82,6 +82,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if mode != "ok" and settings["after"] > 0:
             settings["after"] -= 1
             mode = "ok"
+        elif mode != "ok" and settings["times"] is not None:
+            mode = mode if settings["times"] > 0 else "ok"
+            settings["times"] -= 1
         if mode == "stall":
             time.sleep(30)
         if isinstance(mode, int):
