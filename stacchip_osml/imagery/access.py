@@ -12,8 +12,10 @@ Rules:
   where the server ignores conditions, or gives neither a strong ETag nor
   Last-Modified; and a change between images that leaves all three alike;
 - what fails on a remote object is tried once more with a new signature and a
-  new handle, unless the time for it is over; then it is the error. An object
-  that is missing or changed is an error at once.
+  new handle, unless ``FetchLimits.total_s`` is over; then it is the error. An
+  object that is missing or changed is an error at once. The time holds for one
+  request and its retries; a read may make several, and header lines that drip
+  byte by byte are timed one by one.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ class RangeServer:
     """The server as the tests see it: what is set here, holds from the next request on.
 
     ``mode``: ``ok``, a status to answer with, ``cut`` (half of each body) or ``stall``; ``after``: requests still
-    answered well before it applies; ``times``: how often, None for ever; ``token``: the only query that is served, None for any; ``conditional``:
-    whether If-Match is honoured.
+    answered well before it applies; ``times``: how often it applies, None for ever; ``token``: the only query that
+    is served, None for any; ``conditional``: whether If-Match is honoured.
     """
 
     def __init__(self, url: str) -> None:
