@@ -21,14 +21,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from stacchip_osml.errors import AssetMissing, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES
+from stacchip_osml.imagery.hosts import host_of, may_lead_to
 from stacchip_osml.imagery.limits import FetchLimits
 
 __all__ = ["TRANSIENT", "RemoteStamp", "gdal_fetch_options", "read_remote_head"]
@@ -94,12 +96,14 @@ def _http_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
     for attempt in range(1, fetch.attempts + 1):
         status = None
         try:
-            with urlopen(request, timeout=patience) as answer:  # noqa: S310 - the scheme is http or https
+            with _opener().open(request, timeout=patience) as answer:
                 return answer.read(HEAD_BYTES), _http_stamp(answer.headers)
         except HTTPError as error:
             # The cause keeps its class and loses its URL, which may be signed.
             status, cause = error.code, OSError(f"HTTP {error.code}")
             error.close()
+        except ReadError:
+            raise
         except (URLError, HTTPException, OSError) as error:
             cause = OSError(redact(str(error)))
         if status in (404, 410):
@@ -112,6 +116,23 @@ def _http_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
             raise RemoteReadError(url, status=status, attempts=attempt) from cause
         time.sleep(pause)
     raise ReadError(f"{redact(url)}: attempts must be 1 at least, got {fetch.attempts}")
+
+
+class _GuardedRedirects(HTTPRedirectHandler):
+    """Follows a redirect over HTTP, and to no internal host but the one that was asked."""
+
+    def redirect_request(  # noqa: PLR0917 - urllib's own signature
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        host = host_of(newurl) if newurl.lower().startswith(("http://", "https://")) else ""
+        if not host or not may_lead_to(host, own=host_of(req.full_url)):
+            raise ReadError(f"{redact(req.full_url)} redirects to {redact(newurl)}, where images are not read from")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+@lru_cache(maxsize=1)
+def _opener() -> OpenerDirector:
+    return build_opener(_GuardedRedirects)
 
 
 def _http_stamp(headers: Any) -> RemoteStamp:

@@ -17,7 +17,6 @@ import re
 import time
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from stacchip_osml.errors import AssetMissing, ItemError, LimitError, ReadError, RemoteReadError, redact
+from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.stac.hrefs import is_remote, resolve_href
 
 __all__ = ["FetchLimits", "parse_json", "parse_json_lines", "read_bytes", "read_json", "require_shallow"]
@@ -38,20 +38,6 @@ _RETRY_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 # Every quote starts a match, closed or not: an unclosed string costs one scan, not one a quote.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(b for b in range(256) if b not in b"[]{}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchLimits:
-    """How long and how often a remote document is asked for."""
-
-    connect_s: float = 10.0
-    idle_s: float = 15.0
-    """Longest wait between two pieces of an answer."""
-    total_s: float = 60.0
-    """Longest time for one document, all tries together."""
-    attempts: int = 4
-    backoff_s: float = 0.1
-    """First pause between tries; doubled each time, with jitter, up to 5 s."""
 
 
 def parse_json(data: bytes, *, source: str) -> Any:

@@ -22,17 +22,15 @@ the same check. ``..`` within a remote location stays on its server or bucket.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import posixpath
 import re
-import socket
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
 from stacchip_osml.errors import ItemError, redact
+from stacchip_osml.imagery.hosts import host_of, may_lead_to
 
 __all__ = ["MAX_HREF", "TRUSTED", "alternate_href", "is_remote", "resolve_href"]
 
@@ -47,19 +45,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-_]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _VIRTUAL = re.compile(r"/+vsi", re.IGNORECASE)
-_HOST = re.compile(
-    r"(?:[A-Za-z0-9._~!$&'()*+,;=:%\-]*@)?"
-    r"(?P<host>(?:[A-Za-z0-9_\-]{1,63}\.)*[A-Za-z0-9_\-]{1,63}\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
-)
 _BUCKET = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9._$\-]*")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_INTERNAL_NAMES = (
-    ".localhost", ".local", ".internal", ".localdomain", ".lan", ".intranet", ".private", ".corp", ".home",
-    ".home.arpa", ".svc",
-)  # fmt: skip
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_remote(location: str) -> bool:
@@ -134,10 +121,8 @@ def _require_plain(href: str) -> None:
 def _remote(href: str, *, base: str | None, roots: tuple[str, ...]) -> str:
     location = _canonical(href)
     host = _require_authority(location, href)
-    if _is_http(location) and not roots and _is_internal(host):
-        own = _own_host(base)
-        if own != host and not (_is_loopback(own) and _is_loopback(host)):
-            raise _refused(href, "a document from elsewhere may not name a host of this network")
+    if _is_http(location) and not roots and not may_lead_to(host, own=_own_host(base)):
+        raise _refused(href, "a document from elsewhere may not name a host of this network")
     return location
 
 
@@ -177,7 +162,7 @@ def _require_authority(location: str, href: str) -> str:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if not authority:
         raise _refused(href, "it names no host or bucket")
-    host = _host(location)
+    host = host_of(location)
     if not host:
         why = "its host is not spelled with letters, digits, '.', '-', '_' alone, nor as [IPv6], or its port is none"
         raise _refused(href, why)
@@ -186,63 +171,7 @@ def _require_authority(location: str, href: str) -> str:
 
 def _own_host(base: str | None) -> str:
     """Give the host that a document was read from over HTTP; empty where it was not."""
-    return _host(base) if base is not None and is_remote(base) and _is_http(base) else ""
-
-
-def _host(url: str) -> str:
-    """Give an HTTP URL's host: a name in lower case or an address in its usual spelling; empty where it is neither."""
-    rest = url.partition("://")[2]
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    match = _HOST.fullmatch(authority)
-    if match is None or len(match["host"]) > 253 or int(match["port"] or 0) > 65535:
-        return ""
-    if rest[len(authority) :].startswith("#"):  # some programs read on to a later @
-        return ""
-    host = match["host"].strip("[]").rstrip(".").lower()
-    address = _address(host)
-    if match["host"].startswith("[") and not isinstance(address, ipaddress.IPv6Address):
-        return ""
-    return host if address is None else str(address)
-
-
-@lru_cache(maxsize=1024)
-def _address(host: str) -> _Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    try:
-        return ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433
-    except OSError:
-        return None
-
-
-def _addresses(host: str) -> list[_Address]:
-    """List the address that a host is, and the IPv4 addresses that an IPv6 one leads on to."""
-    address = _address(host)
-    if address is None:
-        return []
-    found: list[_Address | None] = [address]
-    if isinstance(address, ipaddress.IPv6Address):
-        found += [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.ipv4_mapped is not None:
-            found.remove(address)  # it is the IPv4 address and nothing else
-    return [part for part in found if part is not None]
-
-
-@lru_cache(maxsize=1024)
-def _is_internal(host: str) -> bool:
-    """Whether a host, by its spelling alone, is this machine or its network; no name is looked up."""
-    addresses = _addresses(host)
-    if addresses:
-        return not all(address.is_global and not address.is_multicast for address in addresses)
-    return "." not in host or host.endswith(_INTERNAL_NAMES)
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost") or any(part.is_loopback for part in _addresses(host))
+    return host_of(base) if base is not None and is_remote(base) and _is_http(base) else ""
 
 
 def _remote_relative(href: str, base: str) -> str:
