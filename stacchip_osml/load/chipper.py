@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.encode import Chip, encode_chip
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
-from stacchip_osml.imagery import read_resampled
+from stacchip_osml.imagery import FetchLimits, read_resampled
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.images import ImageReader, ImageShelf
 from stacchip_osml.load.plan import AssetRead, ChipPlan, plan_chip, stored_level
@@ -56,6 +56,7 @@ class Chipper:
         *,
         chain: str | None = None,
         sign: Callable[[str], str] | None = None,
+        fetch: FetchLimits | None = None,
     ) -> None:
         """Hold an index, or open one.
 
@@ -63,6 +64,7 @@ class Chipper:
             index: rows with their tables, or where they are saved.
             chain: processing chain instead of each row's, by its id in the index's registry.
             sign: href → href, applied when a file is opened and never stored.
+            fetch: how long and how often a server is asked; None for the defaults.
 
         Raises:
             IndexSchemaError: there is no chip index at that path.
@@ -72,7 +74,7 @@ class Chipper:
         self.chain = chain
         if chain is not None:
             _ = self.index.chains[chain]
-        self._shelf = ImageShelf(sign=sign)
+        self._shelf = ImageShelf(sign=sign, fetch=fetch)
 
     def __len__(self) -> int:
         """Count the chips."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stacchip_osml.errors import ItemError, redact
-from stacchip_osml.imagery import GdalImage, MaskedPixels
+from stacchip_osml.imagery import FetchLimits, GdalImage, MaskedPixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
@@ -71,8 +71,11 @@ class ImageReader:
 class ImageShelf:
     """Readers by image, the least recently used put away; safe for threads."""
 
-    def __init__(self, *, sign: Callable[[str], str] | None = None, capacity: int = 4096) -> None:
+    def __init__(
+        self, *, sign: Callable[[str], str] | None = None, fetch: FetchLimits | None = None, capacity: int = 4096
+    ) -> None:
         self.sign = sign
+        self.fetch = fetch
         self.capacity = capacity
         self._readers: OrderedDict[tuple[str, str], ImageReader] = OrderedDict()
         self._lock = threading.Lock()
@@ -90,7 +93,8 @@ class ImageShelf:
             if held is not None and held.image == image:
                 self._readers.move_to_end(key)
                 return held
-        source = GdalImage(image.location, sign=self.sign, expect=(image.size_bytes, image.modified_ns))
+        expect = (image.size_bytes, image.modified_ns)
+        source = GdalImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
         made = ImageReader(image, source)
         with self._lock:
             self._readers[key] = made
@@ -99,11 +103,11 @@ class ImageShelf:
         return made
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_shelf, (self.sign, self.capacity))
+        return (_shelf, (self.sign, self.fetch, self.capacity))
 
 
-def _shelf(sign: Callable[[str], str] | None, capacity: int) -> ImageShelf:
-    return ImageShelf(sign=sign, capacity=capacity)
+def _shelf(sign: Callable[[str], str] | None, fetch: FetchLimits | None, capacity: int) -> ImageShelf:
+    return ImageShelf(sign=sign, fetch=fetch, capacity=capacity)
 
 
 def _described(image: SourceImage, count: int) -> tuple[SourceBand, ...]:
