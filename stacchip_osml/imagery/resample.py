@@ -138,14 +138,25 @@ def read_resampled(
         source is sparse or the output lies wholly outside the image.
     """
     image = reader.level_shape(level)
-    x, right = source_extent(start[0], step[0], size.width, method=method, limit=image.width)
-    y, bottom = source_extent(start[1], step[1], size.height, method=method, limit=image.height)
+    (x, right), (y, bottom) = (
+        _copied_extent(start[axis], step[axis], size[axis], image[axis])
+        or source_extent(start[axis], step[axis], size[axis], method=method, limit=image[axis])
+        for axis in (0, 1)
+    )
     if x == right or y == bottom:
         return None
     source = reader.read(PixelWindow(x, y, right - x, bottom - y), level=level, bands=bands)
     if source is None:
         return None
     return resample(source, start=(start[0] - x, start[1] - y), step=step, size=size, method=method, fill=fill)
+
+
+def _copied_extent(start: float, step: float, count: int, limit: int) -> tuple[int, int] | None:
+    """Tell which source pixels are the output pixels inside the image, None where they have to be resampled."""
+    if step != 1 or _on_lattice(start) != round(start):
+        return None
+    first = round(start)
+    return min(max(first, 0), limit), min(max(first + count, 0), limit)
 
 
 def _require_method(method: str, step: float) -> str:

@@ -152,7 +152,8 @@ class ChipIndex:
         Raises:
             IndexError: no such row.
         """
-        return list(self.take(positions).drop_columns(["geometry"]).to_pylist())
+        table = self.take(positions)
+        return list(table.select([name for name in table.schema.names if name != "geometry"]).to_pylist())
 
     def take(self, positions: Sequence[int] | NDArray[np.integer]) -> pa.Table:
         """Give rows as a table, in the order asked for.
@@ -167,6 +168,9 @@ class ChipIndex:
         if len(outside):
             raise IndexError(f"row {int(outside[0])} of an index of {count} chips")
         starts = self._store.bounds.start
+        if len(wanted) == 1:
+            number = int(np.searchsorted(starts, wanted[0], side="right")) - 1
+            return self._read_group(number).slice(int(wanted[0] - starts[number]), 1)
         group = np.searchsorted(starts, wanted, side="right") - 1
         parts, order = [], []
         for number in np.unique(group).tolist():
