@@ -57,6 +57,7 @@ class Indexer:
         quality: QualityBand | str | None = None,
         max_nodata: float = 1.0,
         alternate: str | None = None,
+        base: str | None = None,
         roots: Sequence[str] | None = None,
         search: Mapping[str, Any] | None = None,
         sign: Callable[[str], str] | None = None,
@@ -82,6 +83,7 @@ class Indexer:
             quality: the band that gives nodata and cloud fractions: ``scl``, ``qa_pixel`` or a QualityBand.
             max_nodata: drop chips whose nodata fraction is above this; needs ``quality`` below 1.
             alternate: prefer this alternate href of an asset, for example ``s3``.
+            base: path or URL that relative hrefs of items given as objects resolve against.
             roots: local folders that assets may lie under, instead of the item's own.
             search: parameters of a STAC API search: collections, bbox, datetime, query, filter, max_items …
             sign: href → href, applied when bytes are read and never stored.
@@ -114,6 +116,7 @@ class Indexer:
             alternate=alternate,
         )
         self.max_nodata = max_nodata
+        self.base = base
         self.roots = None if roots is None else tuple(str(root) for root in roots)
         self.search = search
         self.sign = sign
@@ -166,7 +169,9 @@ class Indexer:
         self._located = {}
         reader = partial(read_header, sign=self.sign) if self.read_headers else None
         skip = self.problems.append if self.on_error == "skip" else None
-        for item in iter_items(self.items, roots=self.roots, search=self.search, sign=self.sign, on_error=skip):
+        for item in iter_items(
+            self.items, base=self.base, roots=self.roots, search=self.search, sign=self.sign, on_error=skip
+        ):
             try:
                 plan = plan_item(item, self.choice, read_header=reader)
                 grids = [plan_grid(plan.grid, self.spec, level=level) for level in self.levels]

@@ -228,3 +228,14 @@ def test_an_image_without_any_place_has_null_geometry(write_tiff):
     assert row["bbox"] is None
     assert row["footprint"] is None
     assert row["proj:code"] is None
+
+
+def test_an_item_given_as_an_object_needs_a_base_for_relative_hrefs(make_item, write_tiff, tmp_path):
+    write_tiff("red.tif", np.ones((800, 1000), np.uint8))
+    item = make_item("A", href="./{key}.tif")
+
+    with pytest.raises(ItemError, match="give the item's base"):
+        Indexer(item, 200).create_index()
+    index = Indexer(item, 200, base=str(tmp_path / "item.json")).create_index()
+    (header,) = index.tables.headers.values()
+    assert header.image.location == str(tmp_path / "red.tif")
