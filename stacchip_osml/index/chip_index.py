@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.chain import ChainRegistry
-from stacchip_osml.errors import ChipError, IndexSchemaError
+from stacchip_osml.errors import ChipError, IndexSchemaError, redact
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
 from stacchip_osml.index.merged import MergedStore, are_disjoint
@@ -67,7 +67,7 @@ class ChipIndex:
         Raises:
             IndexSchemaError: there is no chip index, or one that this version cannot read.
         """
-        where = Path(path)
+        where = _local(path)
         if where.is_dir():
             opened = files.open_directory(where)
         elif where.exists():
@@ -97,7 +97,7 @@ class ChipIndex:
             CommitConflict: another writer committed first.
             OSError: the place cannot be written; what was there stays.
         """
-        where = Path(path)
+        where = _local(path)
         if isinstance(self._store, MergedStore):
             chunks: Iterable[pa.Table] = (self._store.read_groups([group]) for group in range(self._groups))
             kept, schema = self.tables, self._store.schema
@@ -359,6 +359,14 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
     if sum(map(len, opened)) > IN_MEMORY and are_disjoint(stores):
         return ChipIndex(MergedStore(stores, tables.places()), tables, problems=problems)
     return ChipIndex.from_table(merge_rows([index.to_arrow() for index in opened], tables), tables, problems=problems)
+
+
+def _local(path: str | os.PathLike[str]) -> Path:
+    if "://" in str(path):
+        raise IndexSchemaError(
+            f"{redact(str(path))}: an index is opened and saved on a local path; copy it there first"
+        )
+    return Path(path)
 
 
 def _by_collection(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:

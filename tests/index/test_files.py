@@ -165,6 +165,13 @@ def test_what_is_no_index_is_refused(tmp_path, name, content, message):
         ChipIndex.open(tmp_path / name)
 
 
+def test_a_url_is_no_place_for_an_index_and_the_message_keeps_its_secret(index):
+    for act in (ChipIndex.open, index.save):
+        with pytest.raises(IndexSchemaError, match="opened and saved on a local path") as caught:
+            act("https://user:secret@example.com/index.parquet?sig=secret")
+        assert "secret" not in str(caught.value)
+
+
 def test_missing_empty_and_foreign_places_are_refused(index, tmp_path):
     with pytest.raises(IndexSchemaError, match="no such file or directory"):
         ChipIndex.open(tmp_path / "nothing")
