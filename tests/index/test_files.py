@@ -321,3 +321,31 @@ def test_an_empty_index_saves_and_opens(make_item, tmp_path):
         empty.save(tmp_path / form)
         assert len(ChipIndex.open(tmp_path / form)) == 0
         assert len(merge(tmp_path / form, tmp_path / form)) == 0
+
+
+FULL_DISK = """
+import resource, signal, sys
+from stacchip_osml import ChipIndex
+index = ChipIndex.open(sys.argv[1])
+index.to_arrow(), index.tables
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    index.save(sys.argv[2])
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("room", [0, 1000, 4000])
+def test_a_disk_that_fills_up_leaves_the_old_index_and_nothing_else(index, tmp_path, form, room):
+    index.save(tmp_path / "source.parquet")
+    index.head(7).save(tmp_path / form)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "source.parquet"), str(tmp_path / form), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip().endswith("Error")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert len(ChipIndex.open(tmp_path / form).to_arrow()) == 7
