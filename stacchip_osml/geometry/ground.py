@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.locate import AffineLocator, Locator, Transform, parse_crs
+from stacchip_osml.geometry.locate import AffineLocator, Locator, parse_crs
 from stacchip_osml.geometry.surface import unit_vectors
 from stacchip_osml.pixel import ImageSize
 
@@ -72,34 +73,40 @@ def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float | Non
     return math.sqrt(area) * 2.0**level if area > 0 else None
 
 
-def effective_gsd(transform: Transform, crs: str, *, size: ImageSize, level: int = 0) -> float:
-    """Give the ground sample distance of a georeferenced image.
+def effective_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float | None:
+    """Give the ground sample distance of an image.
 
     What the CRS says (10 for 10 m pixels in UTM) where it is true to within 5 %
-    at the middle of the image; else, and for degrees, what is measured there.
+    at the middle of the image; else, and for degrees, GCPs and RPCs, what is
+    measured there.
 
     Args:
-        transform: a b c d e f at R0.
-        crs: anything PROJ knows.
+        locate: pixel corner positions to degrees.
         size: at R0.
         level: pyramid level.
 
     Returns:
-        Metres; the geometric mean where pixels are not square.
-
-    Raises:
-        ItemError: the middle of the image has no place on the ground.
+        Metres; the geometric mean where pixels are not square. None where the middle is not on the ground.
     """
-    measured = locator_gsd(AffineLocator(transform, crs), size, level)
-    if measured is None:
-        raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
+    measured = locator_gsd(locate, size, level)
+    if measured is None or not isinstance(locate, AffineLocator):
+        return measured
+    factor = _square_metres(locate.crs)
+    if factor is None:
+        return measured
+    a, b, _, d, e, _ = locate.transform
+    stated = math.sqrt(abs(a * e - b * d) * factor) * 2.0**level
+    return stated if abs(stated / measured - 1.0) <= _STRETCH else measured
+
+
+@lru_cache(maxsize=256)
+def _square_metres(crs: str) -> float | None:
+    """Give the area of one square unit of a projected CRS; None for degrees."""
     parsed = parse_crs(crs)
     if parsed.is_geographic:
-        return measured
-    a, b, _, d, e, _ = transform
+        return None
     x, y = (axis.unit_conversion_factor for axis in parsed.axis_info[:2])
-    stated = float(np.sqrt(abs(a * e - b * d) * x * y)) * 2.0**level
-    return stated if abs(stated / measured - 1.0) <= _STRETCH else measured
+    return float(x * y)
 
 
 def hilbert(lon: ArrayLike, lat: ArrayLike, order: int = 16) -> NDArray[np.uint32]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ItemError, LimitError
-from stacchip_osml.geometry import Footprints, Locator, chip_footprints, locator_gsd
+from stacchip_osml.geometry import Footprints, Locator, chip_footprints, effective_gsd
 from stacchip_osml.index.ids import chip_ids, grid_token
 from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA
 from stacchip_osml.pixel import ChipGrid, GridSpec, chip_grid
@@ -199,5 +199,5 @@ def _code(crs: str | None) -> str | None:
 
 def _gsd(plan: GridPlan, level: int) -> float | None:
     if plan.locate is not None:
-        return locator_gsd(plan.locate, plan.reference.size, level)
+        return effective_gsd(plan.locate, plan.reference.size, level)
     return None if plan.reference.gsd is None else plan.reference.gsd * 2**level

@@ -38,7 +38,7 @@ def test_a_centre_outside_the_domain_is_refused():
 )
 @pytest.mark.parametrize("level", [0, 3])
 def test_a_projection_that_tells_the_truth_is_taken_at_its_word(transform, crs, expected, level):
-    assert effective_gsd(transform, crs, size=SIZE, level=level) == pytest.approx(expected * 2**level, rel=1e-9)
+    assert effective_gsd(AffineLocator(transform, crs), SIZE, level) == pytest.approx(expected * 2**level, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_degrees_and_web_mercator_are_measured_on_the_ellipsoid(transform, crs):
         return geod.line_length(lon, lat)
 
     expected = np.sqrt(step(0.5, 0) * step(0, 0.5))
-    assert effective_gsd(transform, crs, size=SIZE) == pytest.approx(expected, rel=1e-6)
+    assert effective_gsd(locate, SIZE) == pytest.approx(expected, rel=1e-6)
     assert locator_gsd(locate, SIZE, 2) == pytest.approx(4 * expected, rel=1e-6)
 
 
 def test_the_pixel_at_a_pole_has_its_size():
     transform = (500, 0, -250_000, 0, -500, 200_000)
 
-    assert effective_gsd(transform, "EPSG:3413", size=SIZE) == pytest.approx(500)
+    assert effective_gsd(AffineLocator(transform, "EPSG:3413"), SIZE) == pytest.approx(500)
     assert locator_gsd(AffineLocator(transform, "EPSG:3413"), SIZE) == pytest.approx(500 / 0.97, rel=5e-3)
 
 

@@ -28,7 +28,7 @@ def test_every_column_of_the_schema_is_there_and_filled(build, epoch_us):
     assert (row["col_off"], row["row_off"], row["width"], row["height"]) == (200, 200, 200, 200)
     assert row["level"] == 0
     assert row["chain"] == "raw"
-    assert row["gsd"] == pytest.approx(10, rel=1e-3)
+    assert row["gsd"] == 10
     assert row["proj:code"] == "EPSG:32632"
     assert row["footprint"] == "projected"
     assert row["nodata_fraction"] is None
