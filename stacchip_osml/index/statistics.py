@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.chain import apply_lut
 from stacchip_osml.errors import ItemError
 from stacchip_osml.imagery.provider import PixelReader
 from stacchip_osml.index.rows import ChipFractions
@@ -25,6 +26,10 @@ from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.source import SourceImage
 
 __all__ = ["QualityBand", "chip_fractions", "preset"]
+
+NODATA, CLOUD = 1, 16
+"""Flags of a pixel. Fifteen rows add up in one byte, nodata in its lower half and cloud in its upper."""
+RUN = 15
 
 STRIP_ROWS = 1024
 PREFIX_BYTES = 2**27
@@ -56,8 +61,8 @@ class QualityBand:
         """Whether cloud fractions are computed, not only nodata."""
         return bool(self.cloud or self.cloud_bits)
 
-    def table(self, dtype: np.dtype[Any]) -> NDArray[np.uint16]:
-        """Give the flags of every code: 1 = nodata, 256 = cloud (never both).
+    def table(self, dtype: np.dtype[Any]) -> NDArray[np.uint8]:
+        """Give the flags of every code: ``NODATA``, ``CLOUD`` or 0, never both.
 
         Raises:
             ItemError: the band holds no unsigned 8 or 16-bit codes.
@@ -67,7 +72,7 @@ class QualityBand:
         codes = np.arange(np.iinfo(dtype).max + 1)
         nodata = np.isin(codes, self.nodata) | (codes & _bits(self.nodata_bits) != 0)
         cloud = np.isin(codes, self.cloud) | (codes & _bits(self.cloud_bits) != 0)
-        return np.where(nodata, 1, np.where(cloud, 256, 0)).astype(np.uint16)
+        return np.where(nodata, NODATA, np.where(cloud, CLOUD, 0)).astype(np.uint8)
 
 
 PRESETS = {
@@ -188,29 +193,41 @@ def _between(plane: NDArray[np.number], edges: NDArray[np.float64]) -> NDArray[n
 def _strips(
     reader: PixelReader, band: QualityBand, stops: NDArray[np.int64], size: ImageSize
 ) -> Iterator[tuple[tuple[NDArray[np.int64], NDArray[np.int64]], int]]:
-    """Read the band once and yield column sums between neighbouring stops, at most 255 rows each."""
+    """Read the band once and yield column sums between neighbouring stops."""
     if not len(stops):
         return
-    table: NDArray[np.uint16] | None = None
+    table: NDArray[np.uint8] | None = None
     for top in range(int(stops[0]), int(stops[-1]), STRIP_ROWS):
         bottom = min(top + STRIP_ROWS, int(stops[-1]))
         found = reader.read(PixelWindow(0, top, size.width, bottom - top), level=band.level, bands=[0])
         cuts = np.unique(np.concatenate([[top, bottom], stops[(stops > top) & (stops < bottom)]]))
-        if found is None:
-            for first, last in pairwise(cuts):
-                yield (np.full(size.width, last - first), np.zeros(size.width, np.int64)), int(first)
-            continue
-        codes = found.pixels[0]
-        if table is None:
-            table = band.table(codes.dtype)
-        flags = table[codes]
-        if not found.mask.all():
-            flags[~found.mask[0]] = 1
-        for first, last in pairwise(cuts):
-            for part in range(int(first), int(last), 255):
-                rows = flags[part - top : min(part + 255, int(last)) - top]
-                both = np.add.reduce(rows, axis=0, dtype=np.uint16)
-                yield ((both & 255).astype(np.int64), (both >> 8).astype(np.int64)), int(first)
+        if found is not None and table is None:
+            table = band.table(found.pixels.dtype)
+        flags = None if found is None or table is None else _flags(found.pixels[0], found.mask[0], table)
+        for first, last in pairwise(cuts.tolist()):
+            if flags is None:
+                yield (np.full(size.width, last - first), np.zeros(size.width, np.int64)), first
+            else:
+                yield _column_sums(flags[first - top : last - top]), first
+
+
+def _flags(codes: NDArray[Any], mask: NDArray[np.bool_], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Look codes up; what is masked is nodata, whatever its code."""
+    flags = apply_lut(codes, table)
+    if mask.all():
+        return flags
+    valid = mask.view(np.uint8)
+    return np.asarray(flags * valid + (valid ^ NODATA))
+
+
+def _column_sums(flags: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count nodata and cloud down the columns."""
+    nodata, cloud = np.zeros((2, flags.shape[1]), np.int64)
+    for first in range(0, len(flags), RUN):
+        both = np.add.reduce(flags[first : first + RUN], axis=0, dtype=np.uint8)
+        nodata += both & 15
+        cloud += both >> 4
+    return nodata, cloud
 
 
 def _bits(positions: tuple[int, ...]) -> int:

@@ -103,7 +103,7 @@ def test_bits_mean_what_landsat_says():
     table = band.table(np.dtype("uint16"))
 
     assert table[1] == 1
-    assert table[1 << 3] == table[1 << 1] == table[1 << 4] == 256
+    assert table[1 << 3] == table[1 << 1] == table[1 << 4] == 16
     assert table[1 << 2] == table[1 << 6] == 0
     assert table[1 | 1 << 3] == 1
 
