@@ -46,7 +46,7 @@ def document():
 
 @pytest.fixture(scope="session")
 def real_documents():
-    root = Path(os.environ.get("STACCHIP_OSML_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    root = Path(os.environ.get("STACCHIP_OSML_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
     if not (root / "stac").is_dir():
         pytest.skip("the folder of real documents is not here")
     return root
