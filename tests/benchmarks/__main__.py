@@ -12,6 +12,7 @@ from tests.benchmarks.report import Options, Report, save, to_text
 
 BENCHMARKS = {
     "build": "rows of a new index, against stacchip 0.1.38",
+    "quality": "nodata and cloud fractions from a class band, against stacchip 0.1.38",
     "size": "bytes a row on disk, column by column",
     "query": "a box and a cloud limit on ten million rows, against pyarrow and DuckDB",
     "merge": "fifty indexes into one: time and memory",
