@@ -90,6 +90,15 @@ def test_other_readers_read_what_is_written(index, tmp_path):
         assert {row[1] for row in rows} == {"sensor", "other", None}
 
 
+def plain(value):
+    """Leave out nulls, and bring times to one spelling."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in sorted(value.items()) if part is not None}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value.replace(".000000Z", "Z") if isinstance(value, str) else value
+
+
 def test_items_are_stac_geoparquet_that_turns_back_into_the_same_items(index, tmp_path):
     import stac_geoparquet
 
@@ -100,7 +109,9 @@ def test_items_are_stac_geoparquet_that_turns_back_into_the_same_items(index, tm
 
     assert metadata["version"] == "1.1.0"
     assert list(ChipIndex.open(tmp_path / "index").items.values()) == list(index.items.values())
-    assert sorted(item["id"] for item in peer) == sorted(key[1] for key in index.items)
+    # the library adds nulls that Arrow's structs bring, and spells times with microseconds
+    told = sorted((plain(item) for item in peer), key=str)
+    assert told == sorted((plain(document) for document in index.items.values()), key=str)
 
 
 def test_an_index_moves_with_its_imagery(write_tiff, tmp_path):
