@@ -1,0 +1,111 @@
+"""Where an image's blocks are in its file and how they are stored: what is needed to read pixels without opening it.
+
+Plain values, made by the parsers (``tiff``, ``nitf``), kept in the index, used
+by the engine. Nothing here reads a file. Bands are numbered as GDAL numbers
+them, from 0: band ``b`` is sample ``b % samples`` of plane ``b // samples``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["BlockCodec", "ImageLayout", "LevelLayout", "ReadAt", "Unserved"]
+
+ReadAt = Callable[[int, int], bytes]
+"""``(offset, size)`` → bytes of the file, fewer at its end; what parsers read headers through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockCodec:
+    """How the bytes of one block become samples. Hashable; the same for all blocks of a level."""
+
+    compression: str
+    """A key of ``decode.DECODERS``: ``none``, ``deflate``, ``lzw``, ``zstd``, ``jpeg``, ``jpeg2000`` …"""
+    dtype: str
+    """numpy name of a sample as delivered, native byte order: ``uint8``, ``int16``, ``complex64`` …"""
+    stored: str
+    """numpy name with byte order of a sample as stored (``>u2``, ``<f4``, ``<c8``, ``>i2`` twice a ``complex int16`` is
+    ``>i2`` with ``pairs``); for packed bits the unsigned type that they are unpacked to."""
+    bits: int
+    """Stored bits a sample; less than those of ``stored`` where samples are packed."""
+    samples: int
+    """Samples a pixel in one block; 1 where each band has blocks of its own."""
+    order: str = "pixel"
+    """How samples lie in a decoded block: ``pixel`` (rows, cols, samples), ``row`` (rows, samples, cols), ``band``
+    (samples, rows, cols)."""
+    predictor: int = 1
+    """TIFF predictor: 1 none, 2 horizontal differences, 3 floating point (TIFF Technical Note 3)."""
+    color: str = "stored"
+    """What a picture codec's components become: ``stored`` as they are, ``rgb`` from YCbCr."""
+    pairs: bool = False
+    """Samples are (real, imaginary) pairs of integers, delivered as complex."""
+    lsb_first: bool = False
+    """TIFF FillOrder 2: bits of a byte from the lowest."""
+    shared: bytes = b""
+    """What every block's stream needs: JPEG tables, a JPEG 2000 main header."""
+    reduce: int = 0
+    """JPEG 2000: resolutions to leave out."""
+    invert: bool = False
+    """Stored values count from white; GDAL delivers them turned (1-bit NITF look-up tables and the like)."""
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The dtype delivered."""
+        return np.dtype(self.dtype)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unserved:
+    """A level that the block reader leaves to GDAL."""
+
+    reason: str
+    """For people: what it has that the block reader does not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LevelLayout:
+    """Where the blocks of one pyramid level are."""
+
+    size: ImageSize
+    block_shape: tuple[int, int]
+    """(rows, cols) of one block."""
+    short_edge: bool
+    """The blocks of the last row hold only the rows inside the image (TIFF strips); else they are padded."""
+    codec: BlockCodec
+    offsets: NDArray[np.int64]
+    """``(parts, planes, rows, cols)`` of the block grid: byte position in the file. Mostly one part a block; JPEG 2000
+    tiles may have several, in order."""
+    counts: NDArray[np.int64]
+    """Same shape: bytes; 0 where a part is not stored. A block without any stored part is absent (sparse)."""
+    mask: LevelLayout | None = None
+    """Blocks of the level's mask band: one sample, 0 where pixels hold nothing."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, cols) of the block grid."""
+        rows, cols = self.offsets.shape[2:]
+        return rows, cols
+
+    @property
+    def planes(self) -> int:
+        """Planes of blocks: 1, or one a band."""
+        return int(self.offsets.shape[1])
+
+    @property
+    def bands(self) -> int:
+        """Bands of the image."""
+        return self.planes * self.codec.samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageLayout:
+    """All levels of one image, in the order of its ``ImageHeader.levels``."""
+
+    levels: tuple[LevelLayout | Unserved, ...]
