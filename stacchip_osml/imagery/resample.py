@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, PixelReader, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["METHODS", "read_resampled", "resample", "source_extent"]
+__all__ = ["METHODS", "is_copied", "read_resampled", "resample", "source_extent", "source_window"]
 
 METHODS = ("auto", "nearest", "bilinear", "area")
 LATTICE = 2.0**20
@@ -137,18 +137,42 @@ def read_resampled(
         ``(bands, size.height, size.width)`` in the source dtype, invalid outside the image; None where the
         source is sparse or the output lies wholly outside the image.
     """
-    image = reader.level_shape(level)
+    needed = source_window(start, step, size, image=reader.level_shape(level), method=method)
+    if needed is None:
+        return None
+    source = reader.read(needed, level=level, bands=bands)
+    if source is None:
+        return None
+    inside = (start[0] - needed.x, start[1] - needed.y)
+    return resample(source, start=inside, step=step, size=size, method=method, fill=fill)
+
+
+def source_window(
+    start: tuple[float, float], step: tuple[float, float], size: ImageSize, *, image: ImageSize, method: str = "auto"
+) -> PixelWindow | None:
+    """Tell which source pixels an output needs: pure arithmetic.
+
+    Args:
+        start: ``(x, y)`` of the output's upper-left corner in source pixels; may lie outside the image.
+        step: ``(x, y)`` source pixels an output pixel, positive.
+        size: of the output.
+        image: size of the source.
+        method: one of ``METHODS``.
+
+    Returns:
+        Source pixels, inside the image; None where the output needs none of them.
+    """
     (x, right), (y, bottom) = (
         _copied_extent(start[axis], step[axis], size[axis], image[axis])
         or source_extent(start[axis], step[axis], size[axis], method=method, limit=image[axis])
         for axis in (0, 1)
     )
-    if x == right or y == bottom:
-        return None
-    source = reader.read(PixelWindow(x, y, right - x, bottom - y), level=level, bands=bands)
-    if source is None:
-        return None
-    return resample(source, start=(start[0] - x, start[1] - y), step=step, size=size, method=method, fill=fill)
+    return None if x == right or y == bottom else PixelWindow(x, y, right - x, bottom - y)
+
+
+def is_copied(start: tuple[float, float], step: tuple[float, float]) -> bool:
+    """Tell whether output pixels are source pixels, so that nothing is weighed."""
+    return all(step[axis] == 1 and _on_lattice(start[axis]) == round(start[axis]) for axis in (0, 1))
 
 
 def _copied_extent(start: float, step: float, count: int, limit: int) -> tuple[int, int] | None:
@@ -171,8 +195,8 @@ def _require_method(method: str, step: float) -> str:
 
 def _same(start: float, step: float, count: int, limit: int) -> slice | None:
     """Give the source pixels that are the output pixels of one axis, None where they are not."""
-    first = _on_lattice(np.float64(start))
-    if step != 1 or first != np.floor(first) or not 0 <= first <= first + count <= limit:
+    first = _on_lattice(start)
+    if step != 1 or first != math.floor(first) or not 0 <= first <= first + count <= limit:
         return None
     return slice(int(first), int(first) + count)
 
@@ -196,6 +220,8 @@ def _pasted(source: MaskedPixels, *, start: tuple[float, float], size: ImageSize
 
 
 def _on_lattice(position: Any) -> Any:
+    if isinstance(position, float | int):  # numpy takes ten times as long for one number
+        return round(position * LATTICE) / LATTICE
     return np.rint(position * LATTICE) / LATTICE
 
 

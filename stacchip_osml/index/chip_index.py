@@ -187,6 +187,15 @@ class ChipIndex:
         back[places] = np.arange(len(places))
         return table.unify_dictionaries().take(pa.array(back))
 
+    @property
+    def run_starts(self) -> NDArray[np.int64]:
+        """First row of each run of rows that is stored and read together; one entry more, the number of rows."""
+        return self._store.bounds.start
+
+    def read_run(self, number: int, columns: Sequence[str]) -> pa.Table:
+        """Read some columns of one run of rows; see ``run_starts``."""
+        return self._store.read_groups([number], columns)
+
     def query(
         self,
         *,
