@@ -1,0 +1,214 @@
+"""Decoded blocks in memory, shared by all readers of a process.
+
+Rules:
+
+- bounded in bytes, the least recently used block out first; a block larger
+  than a quarter of the bound is handed to whoever waits for it and not kept;
+- single flight: who asks for a block that is not there claims it, and has to
+  deliver, fail or abandon it; whoever asks meanwhile waits for that. A claimant
+  works off all its claims before it waits for anyone else's, so nobody waits
+  in a circle;
+- a block may be held in part, its first rows. Whoever needs more decodes all of it;
+- errors are told to those who wait, and are not kept;
+- the key is the caller's, and must hold everything that changes pixels: the
+  file and its version, level, plane, place.
+
+A forked child starts empty: a lock or a claim may have been held by a thread
+that does not exist there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any, Literal, NamedTuple
+
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ChipError
+from stacchip_osml.imagery.blocks.arena import MIB, Arena
+
+__all__ = ["BlockCache", "CacheCounts", "Claim", "Found"]
+
+Block = NDArray[Any]
+LARGEST_SHARE = 4
+"""A block may take one part in this many of the cache."""
+
+
+class CacheCounts(NamedTuple):
+    """What a cache did so far."""
+
+    hits: int
+    misses: int
+    """Claims: blocks that had to be decoded."""
+    waits: int
+    """Blocks that another thread was decoding already."""
+    evictions: int
+
+
+class Claim:
+    """A block that one thread decodes and others may wait for."""
+
+    __slots__ = ("_arrived", "block", "done", "error", "key", "rows")
+
+    def __init__(self, key: Hashable, rows: int) -> None:
+        self.key = key
+        self.rows = rows
+        """Leading rows that are being decoded."""
+        self.block: Block | None = None
+        self.error: ChipError | None = None
+        self.done = False
+        self._arrived: threading.Event | None = None
+
+
+class Found(NamedTuple):
+    """The state of a block that was asked for."""
+
+    state: Literal["held", "claimed", "busy"]
+    """``held``: here it is. ``claimed``: the caller must decode it. ``busy``: another thread does."""
+    block: Block | None
+    """``(samples, rows, cols)``, read-only, where held."""
+    claim: Claim | None
+    """What to deliver, or to wait for."""
+
+
+class BlockCache:
+    """Decoded blocks, least recently used out first; safe for threads."""
+
+    def __init__(self, capacity: int = 256 * MIB, *, arena: Arena | None = None) -> None:
+        """Hold at most ``capacity`` bytes of decoded blocks.
+
+        Args:
+            capacity: bytes; 0 keeps nothing, and still lets no block be decoded twice at the same time.
+            arena: where the memory comes from; None for one of its own, with room for an eighth of the capacity.
+        """
+        self.capacity = capacity
+        self.arena = Arena(capacity // 8) if arena is None else arena
+        self._reset()
+        _CACHES.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._held: OrderedDict[Hashable, Block] = OrderedDict()
+        self._claims: dict[Hashable, Claim] = {}
+        self._bytes = 0
+        self._hits = self._misses = self._waits = self._evictions = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the blocks held."""
+        return self._bytes
+
+    @property
+    def counts(self) -> CacheCounts:
+        """Tell what was asked so far."""
+        with self._lock:
+            return CacheCounts(self._hits, self._misses, self._waits, self._evictions)
+
+    def __len__(self) -> int:
+        """Count the blocks held."""
+        return len(self._held)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return BlockCache, (self.capacity,)
+
+    def find(self, key: Hashable, *, rows: int, whole: int) -> Found:
+        """Ask for a block's first rows; claim it where nobody has it.
+
+        Args:
+            key: everything that changes pixels.
+            rows: leading rows needed.
+            whole: rows of the whole block: claimed at once where fewer than needed are held or being decoded.
+        """
+        with self._lock:
+            held = self._held.get(key)
+            if held is not None:
+                if held.shape[1] >= rows:
+                    self._held.move_to_end(key)
+                    self._hits += 1
+                    return Found("held", held, None)
+                rows = whole
+            claim = self._claims.get(key)
+            if claim is not None:
+                if claim.rows >= rows:
+                    self._waits += 1
+                    return Found("busy", None, claim)
+                rows = whole
+            self._misses += 1
+            claim = self._claims[key] = Claim(key, rows)
+            return Found("claimed", None, claim)
+
+    def deliver(self, claim: Claim, block: Block) -> None:
+        """Hand in a decoded block ``(samples, rows, cols)``; it must not change from now on."""
+        block.flags.writeable = False
+        claim.block = block
+        dropped = []
+        with self._lock:
+            self._finish(claim)
+            held = self._held.get(claim.key)
+            larger = held is None or held.shape[1] < block.shape[1]
+            if larger and block.nbytes * LARGEST_SHARE <= self.capacity:
+                if held is not None:
+                    self._bytes -= self._held.pop(claim.key).nbytes
+                self._held[claim.key] = block
+                self._bytes += block.nbytes
+                while self._bytes > self.capacity:
+                    dropped.append(self._held.popitem(last=False)[1])
+                    self._bytes -= dropped[-1].nbytes
+                    self._evictions += 1
+        # `dropped` ends here, outside the lock: its memory goes back to the arena.
+
+    def fail(self, claim: Claim, error: ChipError) -> None:
+        """Tell those who wait that a block cannot be had."""
+        claim.error = error
+        with self._lock:
+            self._finish(claim)
+
+    def abandon(self, claim: Claim) -> None:
+        """Give up a claim without a result; those who wait ask again. Without effect once delivered or failed."""
+        with self._lock:
+            self._finish(claim)
+
+    def wait(self, claim: Claim) -> Block | ChipError | None:
+        """Wait for what another thread decodes.
+
+        Returns:
+            The block, or the error that the other thread met; None where it gave up and the caller has to ask again.
+        """
+        with self._lock:
+            if not claim.done and claim._arrived is None:
+                claim._arrived = threading.Event()
+            arrived = None if claim.done else claim._arrived
+        if arrived is not None:
+            arrived.wait()
+        return claim.block if claim.error is None else claim.error
+
+    def clear(self) -> None:
+        """Forget every block."""
+        with self._lock:
+            forgotten, self._held = self._held, OrderedDict()
+            self._bytes = 0
+        forgotten.clear()
+
+    def _finish(self, claim: Claim) -> None:
+        """Let go those who wait; the caller holds the lock."""
+        claim.done = True
+        if self._claims.get(claim.key) is claim:
+            del self._claims[claim.key]
+        if claim._arrived is not None:
+            claim._arrived.set()
+
+
+_CACHES: weakref.WeakSet[BlockCache] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for cache in list(_CACHES):
+        cache._reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,206 @@
+"""The decoded-block cache: bounded, single flight, honest about rows."""
+
+import multiprocessing
+import pickle
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.arena import Arena
+from stacchip_osml.imagery.blocks.cache import BlockCache, Claim
+
+
+def block(rows: int = 8, *, value: int = 0, cols: int = 8) -> np.ndarray:
+    return np.full((1, rows, cols), value, np.uint8)
+
+
+def claimed(cache: BlockCache, key: object, *, rows: int = 8, whole: int = 8) -> Claim:
+    state, _, claim = cache.find(key, rows=rows, whole=whole)
+    assert state == "claimed"
+    assert claim is not None
+    return claim
+
+
+def test_a_block_is_claimed_once_then_held():
+    cache = BlockCache()
+    claim = claimed(cache, "a")
+
+    assert cache.find("a", rows=8, whole=8).state == "busy"
+    cache.deliver(claim, block(value=3))
+    found = cache.find("a", rows=8, whole=8)
+
+    assert found.state == "held"
+    assert (found.block == 3).all()
+    assert cache.counts == (1, 1, 1, 0)
+    with pytest.raises(ValueError, match="read-only"):
+        found.block[0, 0, 0] = 1
+
+
+def test_whoever_needs_more_rows_than_are_held_decodes_all_of_them():
+    cache = BlockCache()
+    cache.deliver(claimed(cache, "a", rows=3), block(3, value=1))
+
+    assert cache.find("a", rows=2, whole=8).state == "held"
+    claim = claimed(cache, "a", rows=5)
+    assert claim.rows == 8
+    assert cache.find("a", rows=3, whole=8).state == "held"
+    assert cache.find("a", rows=4, whole=8).claim is claim
+    cache.deliver(claim, block(8, value=2))
+    assert cache.find("a", rows=8, whole=8).state == "held"
+    assert cache.held_bytes == 64
+
+
+def test_whoever_needs_more_rows_than_are_being_decoded_does_not_wait():
+    cache = BlockCache()
+    few = claimed(cache, "a", rows=3)
+    all_rows = claimed(cache, "a", rows=5)
+
+    cache.deliver(all_rows, block(8, value=2))
+    cache.deliver(few, block(3, value=1))  # late, and less than what is held: not kept
+
+    held = cache.find("a", rows=8, whole=8).block
+    assert held is not None
+    assert (held == 2).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 8)), max_size=80))
+def test_the_bound_holds_and_the_least_recently_used_goes_first(asked):
+    cache = BlockCache(256)  # four blocks of 64 bytes
+    order: dict[int, int] = {}  # the model: key → rows, least recently used first
+    for key, rows in asked:
+        found = cache.find(key, rows=rows, whole=8)
+        if key in order and order[key] >= rows:
+            assert found.state == "held"
+            order[key] = order.pop(key)
+            continue
+        assert found.claim is not None
+        assert found.claim.rows == (8 if key in order else rows)
+        cache.deliver(found.claim, block(found.claim.rows))
+        order.pop(key, None)
+        order[key] = found.claim.rows
+        while sum(order.values()) * 8 > 256:
+            order.pop(next(iter(order)))
+
+        assert cache.held_bytes == sum(order.values()) * 8 <= 256
+        assert len(cache) == len(order)
+
+
+def test_a_block_larger_than_its_share_is_not_kept_but_reaches_who_waits():
+    cache = BlockCache(100)
+    claim = claimed(cache, "a")
+    waiting = cache.find("a", rows=8, whole=8).claim
+    assert waiting is not None
+    cache.deliver(claim, block(value=9))
+
+    assert len(cache) == 0
+    assert cache.held_bytes == 0
+    assert (cache.wait(waiting) == 9).all()
+
+
+def test_an_error_reaches_who_waits_and_is_not_kept():
+    cache = BlockCache()
+    claim = claimed(cache, "a")
+    waiting = cache.find("a", rows=8, whole=8).claim
+    assert waiting is not None
+    cache.fail(claim, DecodeError("block (0, 0) is torn"))
+
+    told = cache.wait(waiting)
+    assert isinstance(told, DecodeError)
+    assert cache.find("a", rows=8, whole=8).state == "claimed"
+
+
+def test_an_abandoned_claim_lets_who_waits_ask_again():
+    cache = BlockCache()
+    claim = claimed(cache, "a")
+    waiting = cache.find("a", rows=8, whole=8).claim
+    assert waiting is not None
+    cache.abandon(claim)
+
+    assert cache.wait(waiting) is None
+    cache.deliver(claimed(cache, "a"), block())
+    cache.abandon(claim)  # without effect by now
+    assert cache.find("a", rows=8, whole=8).state == "held"
+
+
+def test_no_two_threads_decode_the_same_block():
+    cache = BlockCache()
+    decoded: list[int] = []
+    wrong: list[int] = []
+
+    def work(seed: int) -> None:
+        for key in np.random.default_rng(seed).integers(0, 40, 200):
+            state, held, claim = cache.find(int(key), rows=8, whole=8)
+            if state == "claimed":
+                decoded.append(int(key))
+                time.sleep(0.0005)
+                held = block(value=int(key))
+                cache.deliver(claim, held)
+            elif state == "busy":
+                held = cache.wait(claim)
+            if (held != key).any():
+                wrong.append(int(key))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+    assert sorted(decoded) == sorted(set(decoded))
+
+
+def test_evicted_memory_returns_to_the_arena_when_its_last_reader_is_done():
+    arena = Arena()
+    cache = BlockCache(4 << 20, arena=arena)
+    for key in range(5):
+        held = arena.take((1, 1 << 10, 1 << 10), np.uint8)
+        cache.deliver(claimed(cache, key, rows=1024, whole=1024), held)
+        if key == 0:
+            reader = held
+        del held
+
+    assert cache.counts.evictions == 1
+    assert arena.free_bytes == 0
+    del reader
+    assert arena.free_bytes == 1 << 20
+    cache.clear()
+    assert (len(cache), cache.held_bytes) == (0, 0)
+    assert arena.free_bytes == 5 << 20
+
+
+def test_a_cache_travels_empty():
+    cache = BlockCache(1000)
+    cache.deliver(claimed(cache, "a"), block())
+
+    copy = pickle.loads(pickle.dumps(cache))
+
+    assert (copy.capacity, len(copy)) == (1000, 0)
+
+
+def _child(cache: BlockCache, channel) -> None:
+    channel.send((len(cache), cache.find("b", rows=8, whole=8).state))
+    channel.close()
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_its_parents_claims():
+    cache = BlockCache()
+    cache.deliver(claimed(cache, "a"), block())
+    claim = claimed(cache, "b")
+    ours, theirs = multiprocessing.Pipe()
+    with cache._lock:
+        child = multiprocessing.get_context("fork").Process(target=_child, args=(cache, theirs))
+        child.start()
+
+    assert ours.poll(20)
+    assert ours.recv() == (0, "claimed")
+    child.join()
+    cache.deliver(claim, block())
+    assert len(cache) == 2
