@@ -4,42 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.encode import Chip, encode_chip
-from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
-from stacchip_osml.imagery import FetchLimits, read_resampled
+from stacchip_osml.errors import ChipError, WindowError
+from stacchip_osml.imagery import FetchLimits
 from stacchip_osml.index import ChipIndex
-from stacchip_osml.load.images import ImageReader, ImageShelf
-from stacchip_osml.load.plan import AssetRead, ChipPlan, plan_chip, stored_level
+from stacchip_osml.load.batch import ChipBatch
+from stacchip_osml.load.cut import Cutter
+from stacchip_osml.load.images import ImageShelf
+from stacchip_osml.load.stream import ahead
 
-__all__ = ["ChipBatch", "Chipper"]
+__all__ = ["CACHE_BYTES", "Chipper"]
 
+CACHE_BYTES = 256 << 20
+"""Decoded blocks that a Chipper keeps, unless told otherwise."""
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ChipBatch:
-    """Chips of one shape, as one array."""
-
-    pixels: NDArray[Any]
-    """``(N, C, H, W)``; nodata (or 0) where ``mask`` is False."""
-    mask: NDArray[np.bool_]
-    """``(N, C, H, W)``, True where valid."""
-    present: NDArray[np.bool_]
-    """``(N,)``, False for chips that are sparse, or could not be read under ``on_error="none"``."""
-    rows: list[dict[str, Any]]
-    """The index row of each chip."""
-    band_names: tuple[str, ...]
-    errors: dict[int, ChipError]
-    """What went wrong, by position in the batch."""
-
-    def __len__(self) -> int:
-        """Count the chips."""
-        return len(self.pixels)
+Positions = Sequence[int] | NDArray[np.integer]
 
 
 class Chipper:
@@ -57,6 +41,8 @@ class Chipper:
         chain: str | None = None,
         sign: Callable[[str], str] | None = None,
         fetch: FetchLimits | None = None,
+        threads: int | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """Hold an index, or open one.
 
@@ -65,6 +51,8 @@ class Chipper:
             chain: processing chain instead of each row's, by its id in the index's registry.
             sign: href → href, applied when a file is opened and never stored.
             fetch: how long and how often a server is asked; None for the defaults.
+            threads: that decode; None for as many as there are cores to use.
+            cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none.
 
         Raises:
             IndexSchemaError: there is no chip index at that path.
@@ -74,7 +62,8 @@ class Chipper:
         self.chain = chain
         if chain is not None:
             _ = self.index.chains[chain]
-        self._shelf = ImageShelf(sign=sign, fetch=fetch)
+        shelf = ImageShelf(sign=sign, fetch=fetch, threads=threads, cache_bytes=cache_bytes)
+        self._cutter = Cutter(self.index, shelf)
 
     def __len__(self) -> int:
         """Count the chips."""
@@ -88,14 +77,12 @@ class Chipper:
             ReadError: the pixels could not be fetched or decoded.
             ItemError: the file is not what the row was made from.
         """
-        return self._cut(self._plan(self.index.row(position)))
+        return self._cut(self._cutter, [position], self.chain).chip(0)
 
     def __iter__(self) -> Iterator[Chip | None]:
         """Cut all chips in index order."""
-        step = 256
-        for first in range(0, len(self), step):
-            for row in self.index.rows(np.arange(first, min(first + step, len(self)))):
-                yield self._cut(self._plan(row))
+        for position in range(len(self)):
+            yield self[position]
 
     def __repr__(self) -> str:
         return f"Chipper({self.index!r})"
@@ -119,10 +106,10 @@ class Chipper:
             ids = ", ".join(repr(row["id"]) for row in found.head(3).rows(np.arange(min(3, len(found)))))
             hint = f"{len(found)} chips, among them {ids}; give item_id= or cut by row" if len(found) else "no chip"
             raise WindowError(f"grid position x={x}, y={y}{'' if item_id is None else f' of {item_id!r}'}: {hint}")
-        return self._cut(self._plan(found.row(0)))
+        return self._cut(Cutter(found, self._cutter.shelf), [0], self.chain).chip(0)
 
-    def batch(self, positions: Sequence[int] | NDArray[np.integer], *, on_error: str = "raise") -> ChipBatch:
-        """Cut several chips of one shape into one array.
+    def batch(self, positions: Positions, *, on_error: str = "raise") -> ChipBatch:
+        """Cut several chips of one shape into one array; each stored block is fetched and decoded once.
 
         Args:
             positions: rows, in the order wanted.
@@ -130,24 +117,33 @@ class Chipper:
 
         Raises:
             WindowError: the chips differ in shape, bands or type; or there are none.
-            ReadError: a chip could not be read and ``on_error`` is ``raise``.
+            ReadError: a chip could not be read and ``on_error`` is ``raise``; or none could.
         """
-        if on_error not in {"raise", "none"}:
-            raise ChipError(f"on_error must be 'raise' or 'none', got {on_error!r}")
-        rows = self.index.rows(positions)
-        if not rows:
-            raise WindowError("a batch needs one chip at least")
-        chips: list[Chip | None] = []
-        errors: dict[int, ChipError] = {}
-        for place, row in enumerate(rows):
-            try:
-                chips.append(self._cut(self._plan(row)))
-            except (ReadError, LimitError) as error:
-                if on_error == "raise":
-                    raise
-                errors[place] = error
-                chips.append(None)
-        return self._stack(rows, chips, errors)
+        return self._cut(self._cutter, positions, self.chain, keep_going=_keeps_going(on_error))
+
+    def stream(
+        self, positions: Positions, *, batch_size: int = 32, in_flight: int = 2, on_error: str = "raise"
+    ) -> Iterator[ChipBatch]:
+        """Cut batch after batch, some ahead of the consumer and no more than that.
+
+        Args:
+            positions: rows, in the order wanted.
+            batch_size: chips of a batch; the last may have fewer.
+            in_flight: batches being read or waiting to be taken, at most.
+            on_error: as in :meth:`batch`.
+
+        Raises:
+            WindowError: as :meth:`batch`, when its turn comes.
+            ReadError: as :meth:`batch`, when its turn comes.
+        """
+        if batch_size < 1 or in_flight < 1:
+            raise ChipError(f"batch_size and in_flight must be 1 at least, got {batch_size} and {in_flight}")
+        keep_going = _keeps_going(on_error)
+        wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+        batches = [wanted[first : first + batch_size] for first in range(0, len(wanted), batch_size)]
+        return ahead(
+            lambda rows: self._cut(self._cutter, rows, self.chain, keep_going=keep_going), batches, in_flight=in_flight
+        )
 
     def encode(
         self,
@@ -173,140 +169,24 @@ class Chipper:
             ChainError: no such chain.
             ReadError: the pixels could not be fetched or decoded.
         """
-        chip = self._cut(self._plan(self.index.row(position), chain))
+        chip = self._cut(self._cutter, [position], chain or self.chain).chip(0)
         return None if chip is None else encode_chip(chip, format, **options)
 
-    def explain(self, positions: Sequence[int] | NDArray[np.integer]) -> list[dict[str, Any]]:
-        """Say what would be read for some rows: files, stored level, blocks and bytes; no pixel is read."""
-        from stacchip_osml.load.explain import explain_plan
+    def explain(self, positions: Positions) -> list[dict[str, Any]]:
+        """Say what would be read for some rows: files, reader, stored level, blocks and bytes; no pixel is read."""
+        from stacchip_osml.load.explain import explain_rows
 
-        plans = [self._plan(row) for row in self.index.rows(positions)]
-        return [explain_plan(plan, self._shelf) for plan in plans]
-
-    def _plan(self, row: dict[str, Any], chain: str | None = None) -> ChipPlan:
-        chosen = chain or self.chain
-        told = row if chosen is None else row | {"chain": chosen}
-        return plan_chip(told, self.index.tables.headers, self.index.chains)
-
-    def _cut(self, plan: ChipPlan) -> Chip | None:
-        readers = [self._shelf.reader(read.image) for read in plan.reads]
-        parts = [_read(read, reader, plan) for read, reader in zip(plan.reads, readers, strict=True)]
-        if all(part is None for part in parts):
-            return None
-        dtype = np.result_type(*(kind for reader in readers for kind in reader.dtypes))
-        nodata = tuple(value for reader in readers for value in reader.nodata)
-        bands = len(nodata)
-        pixels = np.empty((bands, plan.size.height, plan.size.width), dtype)
-        mask = np.zeros(pixels.shape, bool)
-        at = 0
-        for part, reader in zip(parts, readers, strict=True):
-            here = slice(at, at + len(reader.nodata))
-            if part is None:
-                pixels[here] = np.array([_fill(value, dtype) for value in reader.nodata], dtype)[:, None, None]
-            else:
-                pixels[here], mask[here] = part
-            at = here.stop
-        scales = [pair for reader in readers for pair in reader.scales]
-        done = apply_chain(
-            self.index.chains[plan.chain],
-            BandedPixels(
-                pixels=pixels,
-                mask=mask,
-                scales=tuple(scale for scale, _ in scales),
-                offsets=tuple(offset for _, offset in scales),
-                nodata=nodata,
-            ),
-        )
-        return Chip(
-            pixels=done.pixels,
-            mask=done.mask,
-            window=plan.window,
-            level=plan.level,
-            chain=plan.chain,
-            transform=plan.transform,
-            crs=plan.crs,
-            band_names=_band_names(readers),
-            nodata=done.nodata,
-            scales=done.scales,
-            offsets=done.offsets,
-            colors=_colors(readers),
-            row=plan.row,
-        )
+        return explain_rows(self._cutter, self._cutter.rows.rows(positions), self.chain)
 
     @staticmethod
-    def _stack(rows: list[dict[str, Any]], chips: list[Chip | None], errors: dict[int, ChipError]) -> ChipBatch:
-        found = [chip for chip in chips if chip is not None]
-        if not found:
-            raise next(iter(errors.values()), WindowError("every chip of the batch is sparse: its shape is unknown"))
-        first = found[0]
-        for chip in found[1:]:
-            if chip.pixels.shape != first.pixels.shape or chip.pixels.dtype != first.pixels.dtype:
-                raise WindowError(
-                    f"chips of a batch must agree: {first.row['id']!r} is {first.pixels.shape} {first.pixels.dtype}, "
-                    f"{chip.row['id']!r} is {chip.pixels.shape} {chip.pixels.dtype}"
-                )
-        fill = np.array([_fill(value, first.pixels.dtype) for value in first.nodata], first.pixels.dtype)
-        pixels = np.empty((len(chips), *first.pixels.shape), first.pixels.dtype)
-        mask = np.zeros(pixels.shape, bool)
-        for place, cut in enumerate(chips):
-            if cut is None:
-                pixels[place] = fill[:, None, None]
-            else:
-                pixels[place], mask[place] = cut.pixels, cut.mask
-        return ChipBatch(
-            pixels=pixels,
-            mask=mask,
-            present=np.array([chip is not None for chip in chips]),
-            rows=rows,
-            band_names=first.band_names,
-            errors=errors,
-        )
+    def _cut(cutter: Cutter, positions: Positions, chain: str | None, *, keep_going: bool = False) -> ChipBatch:
+        rows = cutter.rows.rows(positions)
+        if not len(rows.positions):
+            raise WindowError("a batch needs one chip at least")
+        return ChipBatch(cutter.index, rows, cutter.cut(rows, chain=chain, keep_going=keep_going))
 
 
-def _read(read: AssetRead, reader: ImageReader, plan: ChipPlan) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
-    level = stored_level(reader.levels, read.step)
-    base, size = reader.levels[0], reader.levels[level]
-    ratio = (size.width / base.width, size.height / base.height)
-    return read_resampled(
-        reader,
-        start=(read.start[0] * ratio[0], read.start[1] * ratio[1]),
-        step=(read.step[0] * ratio[0], read.step[1] * ratio[1]),
-        size=plan.size,
-        level=level,
-        method=read.method,
-        fill=[_fill(value, kind) for value, kind in zip(reader.nodata, reader.dtypes, strict=True)],
-    )
-
-
-def _fill(nodata: float | complex | None, dtype: np.dtype[Any]) -> float | complex:
-    """Give the value of pixels that hold nothing: nodata where the type can hold it, else 0."""
-    if nodata is None:
-        return 0
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        real = float(nodata.real)
-        return int(nodata.real) if real.is_integer() and limits.min <= real <= limits.max else 0
-    return nodata
-
-
-def _band_names(readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    """Name bands: the asset key for an asset of one band, the band's own name else; unique in any case."""
-    names = []
-    for reader in readers:
-        own = [band.name for band in reader.bands]
-        if len(own) == 1:
-            own = [reader.image.asset_key]
-        elif len(readers) > 1:
-            own = [f"{reader.image.asset_key}.{name}" for name in own]
-        names += own
-    return tuple(names)
-
-
-def _colors(readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    """Give the colour each band is shown in: what the file says, else the band's common name."""
-    colors = []
-    for reader in readers:
-        for stored, band in zip(reader.colors, reader.bands, strict=True):
-            common = band.common_name if band.common_name in {"red", "green", "blue"} else None
-            colors.append(common if common and stored in {"undefined", "gray"} else stored)
-    return tuple(colors)
+def _keeps_going(on_error: str) -> bool:
+    if on_error not in {"raise", "none"}:
+        raise ChipError(f"on_error must be 'raise' or 'none', got {on_error!r}")
+    return on_error == "none"

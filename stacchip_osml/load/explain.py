@@ -5,66 +5,60 @@ from __future__ import annotations
 from typing import Any
 
 from stacchip_osml.errors import redact
-from stacchip_osml.imagery import source_extent
-from stacchip_osml.load.images import ImageShelf
-from stacchip_osml.load.plan import ChipPlan, stored_level
+from stacchip_osml.imagery.resample import is_copied, source_window
+from stacchip_osml.load.cut import Cutter, ReadyAsset
+from stacchip_osml.load.rows import PlannedRows
+from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["explain_plan"]
+__all__ = ["explain_rows"]
 
 
-def explain_plan(plan: ChipPlan, shelf: ImageShelf) -> dict[str, Any]:
-    """Give JSON values: the chip, and for each asset the file, level, window, blocks and decoded bytes.
+def explain_rows(cutter: Cutter, rows: PlannedRows, chain: str | None) -> list[dict[str, Any]]:
+    """Give JSON values a row: the chip, and for each asset the file, reader, level, window, blocks and bytes.
 
     Raises:
         ReadError: a header could not be read.
     """
-    return {
-        "id": plan.row["id"],
-        "window": list(plan.window),
-        "level": plan.level,
-        "size": list(plan.size),
-        "chain": plan.chain,
-        "reads": [_explain_read(plan, number, shelf) for number in range(len(plan.reads))],
-    }
-
-
-def _explain_read(plan: ChipPlan, number: int, shelf: ImageShelf) -> dict[str, Any]:
-    read = plan.reads[number]
-    reader = shelf.reader(read.image)
-    level = stored_level(reader.levels, read.step)
-    base, size = reader.levels[0], reader.levels[level]
-    spans = []
-    for axis in (0, 1):
-        ratio = size[axis] / base[axis]
-        spans.append(
-            source_extent(
-                read.start[axis] * ratio,
-                read.step[axis] * ratio,
-                plan.size[axis],
-                method=read.method,
-                limit=size[axis],
-            )
+    told = []
+    for position, number, values in zip(
+        rows.positions.tolist(), rows.sources.tolist(), rows.windows.tolist(), strict=True
+    ):
+        source, window = cutter.ready(number, chain), PixelWindow(*values)
+        size = source.plan.size(window)
+        told.append(
+            {
+                "id": cutter.index.row(position)["id"],
+                "window": list(window),
+                "level": source.plan.level,
+                "size": list(size),
+                "chain": source.plan.key.chain,
+                "reads": [_explain_read(asset, window, size) for asset in source.assets],
+            }
         )
-    (left, right), (top, bottom) = spans
+    return told
+
+
+def _explain_read(asset: ReadyAsset, window: PixelWindow, size: ImageSize) -> dict[str, Any]:
+    reader = asset.reader
+    corner = asset.corner(window)
+    needed = source_window(corner, asset.step, size, image=asset.size, method=asset.method) or PixelWindow(0, 0, 0, 0)
     header = reader.source.header
     rows, cols = header.block_shape
     blocks = 0
-    if right > left and bottom > top:
-        blocks = (-(-right // cols) - left // cols) * (-(-bottom // rows) - top // rows)
+    if needed.width:
+        across = -(-(needed.x + needed.width) // cols) - needed.x // cols
+        down = -(-(needed.y + needed.height) // rows) - needed.y // rows
+        blocks = across * down
     pixel_bytes = sum(kind.itemsize for kind in reader.dtypes)
     return {
-        "asset": read.image.asset_key,
-        "file": redact(read.image.location),
+        "asset": reader.image.asset_key,
+        "file": redact(reader.image.location),
         "reader": f"gdal/{header.driver}",
         "compression": header.compression,
-        "stored_level": level,
-        "window": [left, top, right - left, bottom - top],
-        "resampling": read.method if _resampled(read.start, read.step, size.width / base.width) else None,
+        "stored_level": asset.level,
+        "window": list(needed),
+        "resampling": None if is_copied(corner, asset.step) else asset.method,
         "blocks": blocks,
         "decoded_bytes": blocks * rows * cols * pixel_bytes,
-        "pixel_bytes": (right - left) * (bottom - top) * pixel_bytes,
+        "pixel_bytes": needed.width * needed.height * pixel_bytes,
     }
-
-
-def _resampled(start: tuple[float, float], step: tuple[float, float], ratio: float) -> bool:
-    return any(value * ratio != 1 for value in step) or any(value * ratio % 1 for value in start)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from stacchip_osml.errors import ItemError, redact
+from stacchip_osml.errors import ItemError, LimitError, ReadError, redact
 from stacchip_osml.imagery import FetchLimits, GdalImage, MaskedPixels
+from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
@@ -72,21 +74,31 @@ class ImageShelf:
     """Readers by image, the least recently used put away; safe for threads."""
 
     def __init__(
-        self, *, sign: Callable[[str], str] | None = None, fetch: FetchLimits | None = None, capacity: int = 4096
+        self,
+        *,
+        sign: Callable[[str], str] | None = None,
+        fetch: FetchLimits | None = None,
+        threads: int | None = None,
+        cache_bytes: int = 0,
+        capacity: int = 4096,
     ) -> None:
         self.sign = sign
         self.fetch = fetch
+        self.threads = threads
+        self.cache_bytes = cache_bytes
         self.capacity = capacity
+        self.arena = Arena()
         self._readers: OrderedDict[tuple[str, str], ImageReader] = OrderedDict()
         self._lock = threading.Lock()
 
-    def reader(self, image: SourceImage) -> ImageReader:
+    def reader(self, header: AssetHeader) -> ImageReader:
         """Give the reader of an image, opened and verified on first use.
 
         Raises:
             ItemError: the file's grid is not the indexed one.
             ReadError: the file cannot be read.
         """
+        image = header.image
         key = (image.location, image.asset_key)
         with self._lock:
             held = self._readers.get(key)
@@ -102,12 +114,31 @@ class ImageShelf:
                 self._readers.popitem(last=False)
         return made
 
+    def read_all(self, parts: Sequence[Any]) -> list[Any]:
+        """Read windows."""
+        found: list[Any] = []
+        for part in parts:
+            try:
+                found.append(part.asset.reader.read(part.window, level=part.asset.level))
+            except (ReadError, LimitError) as error:
+                found.append(error)
+        return found
+
     def __reduce__(self) -> tuple[object, ...]:
-        return (_shelf, (self.sign, self.fetch, self.capacity))
+        kept = ("sign", "fetch", "threads", "cache_bytes", "capacity")
+        return (_shelf, ({name: getattr(self, name) for name in kept},))
 
 
-def _shelf(sign: Callable[[str], str] | None, fetch: FetchLimits | None, capacity: int) -> ImageShelf:
-    return ImageShelf(sign=sign, fetch=fetch, capacity=capacity)
+def _shelf(settings: dict[str, Any]) -> ImageShelf:
+    return ImageShelf(**settings)
+
+
+class Arena:
+    """Memory."""
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Give memory."""
+        return np.empty(shape, dtype)
 
 
 def _described(image: SourceImage, count: int) -> tuple[SourceBand, ...]:

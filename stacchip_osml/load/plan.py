@@ -1,103 +1,97 @@
-"""What has to be read for one chip: pure arithmetic on a row and its headers.
+"""What has to be read for chips: pure arithmetic on rows and headers.
 
-The chip's pixels are steps of ``2**level`` R0 pixels of the reference asset.
-For each asset that grid is expressed in pixels of the stored level that is
-read: the coarsest whose pixels are no larger than the chip's. The true ratio
-of the stored level counts, never a nominal power of two, so pixels lie where
-the chip's transform says.
+A chip's pixels are steps of ``2**level`` R0 pixels of the reference asset. For
+each asset that grid is expressed in pixels of the stored level that is read:
+the coarsest whose pixels are no larger than the chip's. The true ratio of the
+stored level counts, never a nominal power of two, so pixels lie where the
+chip's transform says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from affine import Affine
 
-from stacchip_osml.chain import ChainRegistry, resampling_for
+from stacchip_osml.chain import ChainDefinition, ChainRegistry, resampling_for
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
+from stacchip_osml.load.rows import SourceKey
 from stacchip_osml.pixel import ImageSize, PixelWindow, window_transform
 from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.source import SourceImage
 
-__all__ = ["AssetRead", "ChipPlan", "plan_chip", "stored_level"]
+__all__ = ["AssetGrid", "SourcePlan", "plan_source", "stored_level"]
 
 _SLACK = 1.01
 """A stored level of odd size is a little coarser than nominal (10,980 / 1,372 = 8.003): still that level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssetRead:
-    """One asset's part of a chip."""
+class AssetGrid:
+    """How the reference's R0 pixels lie on one asset."""
 
-    image: SourceImage
+    header: AssetHeader
     start: tuple[float, float]
-    """``(x, y)`` of the chip's corner in R0 pixels of the asset."""
+    """``(x, y)`` of the reference's corner in R0 pixels of the asset."""
     step: tuple[float, float]
-    """R0 pixels of the asset a chip pixel."""
+    """R0 pixels of the asset an R0 pixel of the reference."""
     method: str
     """How it comes to the chip's grid; plays no part where the grids agree."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChipPlan:
-    """One chip, ready to be read."""
-
-    row: Mapping[str, Any]
-    window: PixelWindow
-    level: int
-    size: ImageSize
-    """Chip pixels."""
-    chain: str
-    reads: tuple[AssetRead, ...]
-    transform: Affine | None
-    crs: str | None
+    @property
+    def image(self) -> SourceImage:
+        """The asset."""
+        return self.header.image
 
 
-def plan_chip(row: Mapping[str, Any], headers: Mapping[HeaderKey, AssetHeader], chains: ChainRegistry) -> ChipPlan:
-    """Plan the reading of one index row.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SourcePlan:
+    """What rows of one item, level and chain have in common."""
+
+    key: SourceKey
+    reference: SourceImage
+    definition: ChainDefinition
+    assets: tuple[AssetGrid, ...]
+
+    @property
+    def level(self) -> int:
+        """Pyramid level of the chips."""
+        return self.key.level
+
+    def size(self, window: PixelWindow) -> ImageSize:
+        """Chip pixels of a window."""
+        scale = 2**self.level
+        return ImageSize(-(-window.width // scale), -(-window.height // scale))
+
+    def transform(self, window: PixelWindow) -> Affine | None:
+        """Chip pixel corner (col, row) → CRS (x, y)."""
+        if self.reference.transform is None:
+            return None
+        return Affine(*window_transform(self.reference.transform, window, level=self.level))
+
+
+def plan_source(key: SourceKey, headers: Mapping[HeaderKey, AssetHeader], chains: ChainRegistry) -> SourcePlan:
+    """Plan what rows of one source have in common.
 
     Raises:
-        IndexSchemaError: the row names an asset without a header.
-        ChainError: the row names a chain that is not in the registry.
+        IndexSchemaError: they name an asset without a header.
+        ChainError: they name a chain that is not in the registry.
     """
-    key = (row["collection"] or "", row["item_id"])
-    images = []
-    for asset in (row["reference"], *row["assets"].split(",")):
-        header = headers.get((*key, asset))
+    found = []
+    for asset in (key.reference, *key.assets.split(",")):
+        header = headers.get((key.collection, key.item_id, asset))
         if header is None:
-            raise IndexSchemaError(f"chip {row['id']!r}: asset {asset!r} has no header in this index")
-        images.append(header.image)
-    reference, level = images[0], int(row["level"])
-    definition = chains[row["chain"]]
-    window = PixelWindow(row["col_off"], row["row_off"], row["width"], row["height"])
-    scale = 2**level
-    reads = []
-    for image in images[1:]:
-        start, step = relative_grid(reference, image)
-        reads.append(
-            AssetRead(
-                image=image,
-                start=(start[0] + window.x * step[0], start[1] + window.y * step[1]),
-                step=(step[0] * scale, step[1] * scale),
-                method=resampling_for(definition, image.asset_key),
-            )
-        )
-    transform = None
-    if reference.transform is not None:
-        transform = Affine(*window_transform(reference.transform, window, level=level))
-    return ChipPlan(
-        row=row,
-        window=window,
-        level=level,
-        size=ImageSize(-(-window.width // scale), -(-window.height // scale)),
-        chain=row["chain"],
-        reads=tuple(reads),
-        transform=transform,
-        crs=reference.crs,
-    )
+            raise IndexSchemaError(f"chips of item {key.item_id!r}: asset {asset!r} has no header in this index")
+        found.append(header)
+    reference, definition = found[0].image, chains[key.chain]
+    assets = []
+    for header in found[1:]:
+        start, step = relative_grid(reference, header.image)
+        method = resampling_for(definition, header.image.asset_key)
+        assets.append(AssetGrid(header=header, start=start, step=step, method=method))
+    return SourcePlan(key=key, reference=reference, definition=definition, assets=tuple(assets))
 
 
 def stored_level(levels: Sequence[ImageSize], step: tuple[float, float]) -> int:

@@ -1,0 +1,168 @@
+"""What cutting needs of an index's rows, as arrays; the rest of a row is read only when it is looked at.
+
+Rows are read a run at a time (a row group of the file), only the columns that
+decide what is cut, and the runs used last are kept. So planning costs the same
+in an index of a thousand rows and of a hundred million.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stacchip_osml.index import ChipIndex
+
+__all__ = ["IndexRow", "PlannedRows", "RowPlans", "SourceKey"]
+
+KEPT_BYTES = 256 << 20
+"""Planned runs that are kept: about ten million rows."""
+
+_WORDS = ("collection", "item_id", "reference", "assets", "chain")
+_NUMBERS = ("level", "col_off", "row_off", "width", "height")
+
+
+class SourceKey(NamedTuple):
+    """What rows that are cut alike have in common."""
+
+    collection: str
+    """Empty where the item has none."""
+    item_id: str
+    reference: str
+    assets: str
+    chain: str
+    level: int
+
+
+class PlannedRows(NamedTuple):
+    """Rows in the order asked for."""
+
+    positions: NDArray[np.int64]
+    """``(N,)`` in the index, none negative."""
+    sources: NDArray[np.int32]
+    """``(N,)`` into ``RowPlans.keys``."""
+    windows: NDArray[np.int32]
+    """``(N, 4)`` col_off, row_off, width, height: R0 pixels of the reference asset."""
+
+
+class RowPlans:
+    """The deciding columns of an index; safe for threads."""
+
+    def __init__(self, index: ChipIndex) -> None:
+        self.index = index
+        self.keys: list[SourceKey] = []
+        """Every source met so far; grows only."""
+        self._numbers: dict[SourceKey, int] = {}
+        self._runs: OrderedDict[int, tuple[NDArray[np.int32], NDArray[np.int32]]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def rows(self, positions: Sequence[int] | NDArray[np.integer]) -> PlannedRows:
+        """Give the rows asked for; negative positions count from the end.
+
+        Raises:
+            IndexError: no such row.
+        """
+        wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+        count = len(self.index)
+        if len(wanted) and wanted.min() < 0:
+            wanted = np.where(wanted < 0, wanted + count, wanted)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < count:
+            outside = wanted[(wanted < 0) | (wanted >= count)]
+            raise IndexError(f"row {int(outside[0])} of an index of {count} chips")
+        starts = self.index.run_starts
+        run = np.searchsorted(starts, wanted, side="right") - 1
+        sources = np.empty(len(wanted), np.int32)
+        windows = np.empty((len(wanted), 4), np.int32)
+        for number in np.unique(run).tolist():
+            here = run == number
+            which, where = self._run(number)
+            at = wanted[here] - starts[number]
+            sources[here], windows[here] = which[at], where[at]
+        return PlannedRows(wanted, sources, windows)
+
+    def _run(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        with self._lock:
+            held = self._runs.get(number)
+            if held is not None:
+                self._runs.move_to_end(number)
+                return held
+        table = self.index.read_run(number, [*_WORDS, *_NUMBERS])
+        made = self._planned(table)
+        with self._lock:
+            if number not in self._runs:
+                self._runs[number] = made
+                self._bytes += sum(part.nbytes for part in made)
+            while self._bytes > KEPT_BYTES and len(self._runs) > 1:
+                _, old = self._runs.popitem(last=False)
+                self._bytes -= sum(part.nbytes for part in old)
+        return made
+
+    def _planned(self, table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        level = table["level"].to_numpy()
+        code = level.astype(np.int64)
+        radix = 256
+        words = []
+        for name in _WORDS:
+            column = table[name].combine_chunks()
+            if not pa.types.is_dictionary(column.type):
+                column = column.dictionary_encode()
+            spelled = [word or "" for word in column.dictionary.to_pylist()] + [""]
+            index = column.indices.fill_null(len(spelled) - 1).to_numpy(zero_copy_only=False)
+            code += index.astype(np.int64) * radix
+            radix *= len(spelled)
+            words.append((spelled, index))
+        _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+        spellings = [[spelled[index[at]] for spelled, index in words] for at in first]
+        keys = [SourceKey._make([*spelled, int(level[at])]) for spelled, at in zip(spellings, first, strict=True)]
+        with self._lock:
+            numbers = np.array([self._number(key) for key in keys], np.int32)
+        window = np.stack([table[name].to_numpy() for name in _NUMBERS[1:]], axis=1).astype(np.int32, copy=False)
+        return numbers[inverse].astype(np.int32, copy=False), window
+
+    def _number(self, key: SourceKey) -> int:
+        number = self._numbers.setdefault(key, len(self.keys))
+        if number == len(self.keys):
+            self.keys.append(key)
+        return number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (RowPlans, (self.index,))
+
+
+class IndexRow(Mapping[str, Any]):
+    """One row of an index, read when it is first looked at."""
+
+    __slots__ = ("_index", "_position", "_values")
+
+    def __init__(self, index: ChipIndex, position: int) -> None:
+        self._index: ChipIndex | None = index
+        self._position = position
+        self._values: dict[str, Any] = {}
+
+    def _read(self) -> dict[str, Any]:
+        index = self._index
+        if index is not None:
+            self._values = index.row(self._position)
+            self._index = None
+        return self._values
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (dict, (self._read(),))

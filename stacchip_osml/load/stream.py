@@ -1,0 +1,39 @@
+"""Work done ahead of its consumer, in order, and never further ahead than agreed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["ahead"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def ahead(work: Callable[[A], B], tasks: Sequence[A], *, in_flight: int) -> Iterator[B]:
+    """Yield ``work(task)`` in order, while up to ``in_flight`` later tasks are under way or done.
+
+    A consumer that stops early stops the work: what has not begun is dropped, what has is waited for.
+    """
+    waiting: deque[Future[B]] = deque()
+    following = iter(tasks)
+    with ThreadPoolExecutor(in_flight, thread_name_prefix="stacchip-ahead") as pool:
+        try:
+            for task in following:
+                waiting.append(pool.submit(work, task))
+                if len(waiting) == in_flight:
+                    break
+            while waiting:
+                done = waiting.popleft().result()
+                # Given out before the next begins: with in_flight batches under way, one more would be held.
+                for task in following:
+                    waiting.append(pool.submit(work, task))
+                    break
+                yield done
+                del done
+        finally:
+            for future in waiting:
+                future.cancel()
