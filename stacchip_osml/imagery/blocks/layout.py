@@ -48,6 +48,8 @@ class BlockCodec:
     """Samples are (real, imaginary) pairs of integers, delivered as complex."""
     lsb_first: bool = False
     """TIFF FillOrder 2: bits of a byte from the lowest."""
+    aligned_rows: bool = True
+    """Each row of packed bits begins on a byte (TIFF); else rows follow each other bit by bit (NITF)."""
     shared: bytes = b""
     """What every block's stream needs: JPEG tables, a JPEG 2000 main header."""
     reduce: int = 0
@@ -84,6 +86,8 @@ class LevelLayout:
     tiles may have several, in order."""
     counts: NDArray[np.int64]
     """Same shape: bytes; 0 where a part is not stored. A block without any stored part is absent (sparse)."""
+    short_right: bool = False
+    """The blocks of the last column hold only the columns inside the image (JPEG 2000 tiles); else they are padded."""
     mask: LevelLayout | None = None
     """Blocks of the level's mask band: one sample, 0 where pixels hold nothing."""
 
