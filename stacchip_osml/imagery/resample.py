@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ __all__ = ["METHODS", "is_copied", "read_resampled", "resample", "source_extent"
 
 METHODS = ("auto", "nearest", "bilinear", "area")
 LATTICE = 2.0**20
+_HALF = 0.5 / LATTICE
 
 Fill = Sequence[float | complex | None]
 Floats = NDArray[np.float64]
@@ -172,7 +174,9 @@ def source_window(
 
 def is_copied(start: tuple[float, float], step: tuple[float, float]) -> bool:
     """Tell whether output pixels are source pixels, so that nothing is weighed."""
-    return all(step[axis] == 1 and _on_lattice(start[axis]) == round(start[axis]) for axis in (0, 1))
+    if step[0] != 1 or step[1] != 1:
+        return False
+    return abs(start[0] - round(start[0])) <= _HALF and abs(start[1] - round(start[1])) <= _HALF
 
 
 def _copied_extent(start: float, step: float, count: int, limit: int) -> tuple[int, int] | None:
@@ -226,10 +230,30 @@ def _on_lattice(position: Any) -> Any:
 
 
 def _taps(start: float, step: float, count: int, *, method: str, limit: int) -> _Taps:
+    """Give the taps of an axis; where all are inside the image, they are the same wherever its first pixel is."""
+    first = math.floor(start)
+    inner, low, high = _inner_taps(start - first, step, count, method)
+    if first + low >= 0 and first + high < limit:
+        return _Taps(inner.index + first, inner.weight, inner.full)
+    taps = _bounded_taps(start - first, step, count, method, (-first, limit - first))
+    return _Taps(np.clip(taps.index + first, 0, max(limit - 1, 0)), taps.weight, taps.full)
+
+
+@lru_cache(maxsize=1024)
+def _inner_taps(start: float, step: float, count: int, method: str) -> tuple[_Taps, int, int]:
+    """Give the taps of an axis without ends that starts in pixel 0, and the first and last pixel that they name."""
+    taps = _bounded_taps(start, step, count, method, (-(1 << 40), 1 << 40))
+    for made in (taps.index, taps.weight, taps.full):
+        made.setflags(write=False)
+    return taps, int(taps.index.min(initial=0)), int(taps.index.max(initial=0))
+
+
+def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tuple[int, int]) -> _Taps:
+    """Give the taps of an axis that starts in pixel 0 of an image whose pixels are ``bounds``, half-open."""
     if method == "area":
-        return _area_taps(start, step, count, limit)
+        return _area_taps(start, step, count, bounds)
     centre = _on_lattice(start + (np.arange(count) + 0.5) * step)
-    inside = (centre >= 0) & (centre < limit)
+    inside = (centre >= bounds[0]) & (centre < bounds[1])
     full = np.where(inside, 1.0, np.inf)
     if method == "nearest":
         index = np.where(inside, np.floor(centre), 0).astype(np.intp)[None]
@@ -237,21 +261,21 @@ def _taps(start: float, step: float, count: int, *, method: str, limit: int) -> 
     low = np.floor(centre - 0.5)
     far = centre - 0.5 - low
     weight = np.where(inside, np.stack([1 - far, far]), 0)
-    last = max(limit - 1, 0)
-    index = np.clip(np.stack([low, low + 1]), 0, last).astype(np.intp)
+    index = np.clip(np.stack([low, low + 1]), bounds[0], max(bounds[1] - 1, bounds[0])).astype(np.intp)
     return _Taps(index, weight, full)
 
 
-def _area_taps(start: float, step: float, count: int, limit: int) -> _Taps:
+def _area_taps(start: float, step: float, count: int, bounds: tuple[int, int]) -> _Taps:
     edge = _on_lattice(start + np.arange(count + 1) * step)
     low, high = edge[:-1], edge[1:]
     taps = math.ceil(step) + 1
     pixel = np.floor(low) + np.arange(taps)[:, None]
     weight = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
-    weight[(pixel < 0) | (pixel >= limit)] = 0
+    weight[(pixel < bounds[0]) | (pixel >= bounds[1])] = 0
     used = weight.sum(axis=0) > 0
     full = np.where(used, high - low, np.inf)
-    return _Taps(np.clip(pixel, 0, max(limit - 1, 0)).astype(np.intp), weight, full)
+    index = np.clip(pixel, bounds[0], max(bounds[1] - 1, bounds[0])).astype(np.intp)
+    return _Taps(index, weight, full)
 
 
 def _copied(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, Mask]:

@@ -289,17 +289,25 @@ def _part(place: int, asset: ReadyAsset, window: PixelWindow, pixels: NDArray[An
     """Say what to read for one asset of a chip, None where the chip lies off it."""
     rows, cols = mask.shape[1:]
     corner = asset.corner(window)
-    copied = is_copied(corner, asset.step)
-    needed = source_window(corner, asset.step, ImageSize(cols, rows), image=asset.size, method=asset.method)
-    if needed is None:
+    if not is_copied(corner, asset.step):
+        needed = source_window(corner, asset.step, ImageSize(cols, rows), image=asset.size, method=asset.method)
+        return None if needed is None else _Part(place, asset, needed, corner, None, None, None)
+    x, y = round(corner[0]), round(corner[1])
+    left, right = max(x, 0), min(x + cols, asset.size.width)
+    top, bottom = max(y, 0), min(y + rows, asset.size.height)
+    if left >= right or top >= bottom:
         return None
-    if not copied:
-        return _Part(place, asset, needed, corner, None, None, None)
-    x, y = needed.x - round(corner[0]), needed.y - round(corner[1])
-    target = slice(y, y + needed.height), slice(x, x + needed.width)
+    target = slice(top - y, bottom - y), slice(left - x, right - x)
     direct = pixels.dtype == asset.reader.dtypes[0]
-    inside = pixels[:, target[0], target[1]] if direct else None
-    return _Part(place, asset, needed, corner, target, inside, mask[:, target[0], target[1]])
+    return _Part(
+        place,
+        asset,
+        PixelWindow(left, top, right - left, bottom - top),
+        corner,
+        target,
+        pixels[:, target[0], target[1]] if direct else None,
+        mask[:, target[0], target[1]],
+    )
 
 
 def _place(part: _Part, found: MaskedPixels, pixels: NDArray[Any], mask: Mask) -> None:
