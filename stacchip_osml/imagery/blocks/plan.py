@@ -1,0 +1,246 @@
+"""From windows to blocks: what has to be fetched and decoded, and where the pixels go.
+
+Pure: numbers in, numbers out. Rules:
+
+- each block once, however many windows share it, and only the leading rows
+  that any of them needs (streams decode from the top);
+- of uncompressed blocks only the bytes of the rows wanted, and only the columns
+  wanted where leaving out the rest saves more than a read costs (``gap``);
+- byte ranges of one file that touch, or lie no more than ``gap`` apart, are one
+  read, up to ``most`` bytes.
+
+Windows must lie inside their level, bands must exist: the caller has checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from stacchip_osml.imagery.blocks.stored import RawForm, StoredLevel
+from stacchip_osml.pixel import PixelWindow
+
+__all__ = ["BlockJob", "Hole", "LevelRead", "Patch", "RawPiece", "ReadPlan", "Run", "coalesced", "plan_reads", "sliced"]
+
+Pairs = tuple[tuple[int, int], ...] | None
+"""``(band of the result, sample)``; None for all samples, in order."""
+
+
+class LevelRead(NamedTuple):
+    """A window of one stored level."""
+
+    level: StoredLevel
+    window: PixelWindow
+    bands: tuple[int, ...]
+    image: int = 0
+    """Which file; plans keep files apart by it."""
+
+
+class Patch(NamedTuple):
+    """Part of a block, and where it goes."""
+
+    read: int
+    """Position among the reads planned."""
+    pairs: Pairs
+    block_rows: slice
+    block_cols: slice
+    rows: slice
+    """Of the result."""
+    cols: slice
+
+
+class Hole(NamedTuple):
+    """Part of a result that no stored block covers."""
+
+    read: int
+    pairs: Pairs
+    rows: slice
+    cols: slice
+
+
+class BlockJob:
+    """One block to fetch and decode, for all who need it."""
+
+    __slots__ = ("col", "image", "level", "needed", "parts", "patches", "plane", "row", "shape")
+
+    def __init__(
+        self, level: StoredLevel, place: tuple[int, int, int], parts: list[tuple[int, int]], *, image: int
+    ) -> None:
+        self.image = image
+        self.level = level
+        self.plane, self.row, self.col = place
+        self.parts = parts
+        """``(offset, size)`` of the stored pieces, in order."""
+        self.shape = level.shape_of(self.row, self.col)
+        """(rows, cols) that the stream holds."""
+        self.needed = 0
+        """Leading rows needed."""
+        self.patches: list[Patch] = []
+
+    @property
+    def decoded_bytes(self) -> int:
+        """What decoding makes, as far as it is needed."""
+        return self.needed * self.shape[1] * self.level.samples * self.level.dtype.itemsize
+
+
+class RawPiece(NamedTuple):
+    """A rectangle of uncompressed samples: ``rows`` spans of ``span`` bytes, ``stride`` bytes apart."""
+
+    read: int
+    pairs: Pairs
+    """One pair for samples that lie apart."""
+    level: StoredLevel
+    image: int
+    block: tuple[int, int, int]
+    """(plane, row, col), for messages."""
+    offset: int
+    """First byte, in the file."""
+    rows: int
+    span: int
+    stride: int
+    end: int
+    """Where the block's bytes end in the file."""
+    target_rows: slice
+    """Of the result."""
+    target_cols: slice
+
+    @property
+    def size(self) -> int:
+        """Bytes from the first of the first row to the last of the last."""
+        return (self.rows - 1) * self.stride + self.span
+
+
+class ReadPlan(NamedTuple):
+    """All that a batch of windows needs."""
+
+    jobs: list[BlockJob]
+    """Blocks to decode, in the order of the reads."""
+    pieces: list[RawPiece]
+    """Uncompressed rectangles to copy."""
+    holes: list[Hole]
+    absent: list[bool]
+    """For each read: no block under it is stored."""
+
+
+class Run(NamedTuple):
+    """A byte range of one file that serves several spans."""
+
+    start: int
+    size: int
+    first: int
+    """The spans served: ``first`` up to, not including, ``last``."""
+    last: int
+
+
+def plan_reads(reads: Sequence[LevelRead]) -> ReadPlan:
+    """Find the blocks under all windows, each once, and where their pixels go."""
+    jobs: dict[tuple[StoredLevel, int, int, int, int], BlockJob] = {}
+    plan = ReadPlan([], [], [], [])
+    for number, read in enumerate(reads):
+        level = read.level
+        before = len(plan.holes)
+        blocks = 0
+        for group in level.groups(read.bands):
+            for row, col, patch in _under(number, read, group[1]):
+                blocks += 1
+                key = (level, read.image, group[0], row, col)
+                job = jobs.get(key)
+                if job is None:
+                    parts = _parts(level, group[0], row, col)
+                    if not parts:
+                        plan.holes.append(Hole(number, patch.pairs, patch.rows, patch.cols))
+                        continue
+                    if level.raw is not None:
+                        plan.pieces.extend(_raw_pieces(read, level.raw, (group[0], row, col), parts[0], patch))
+                        continue
+                    job = jobs[key] = BlockJob(level, (group[0], row, col), parts, image=read.image)
+                job.patches.append(patch)
+                job.needed = max(job.needed, patch.block_rows.stop)
+        plan.absent.append(len(plan.holes) - before == blocks)
+    plan.jobs.extend(jobs.values())
+    return plan
+
+
+def _under(number: int, read: LevelRead, pairs: Pairs) -> Iterator[tuple[int, int, Patch]]:
+    """Give the blocks under a window, row by row, with their share of it."""
+    level = read.level
+    x, y, width, height = read.window
+    for row in range(y // level.rows, (y + height - 1) // level.rows + 1):
+        base = row * level.rows
+        top, bottom = max(y, base), min(y + height, base + level.rows)
+        block_rows, rows = slice(top - base, bottom - base), slice(top - y, bottom - y)
+        for col in range(x // level.cols, (x + width - 1) // level.cols + 1):
+            start = col * level.cols
+            left, right = max(x, start), min(x + width, start + level.cols)
+            block_cols, cols = slice(left - start, right - start), slice(left - x, right - x)
+            yield row, col, Patch(number, pairs, block_rows, block_cols, rows, cols)
+
+
+def _parts(level: StoredLevel, plane: int, row: int, col: int) -> list[tuple[int, int]]:
+    """Give where a block's stored pieces are, none for an absent block."""
+    offsets, counts = level.layout.offsets, level.layout.counts
+    if level.parts == 1:
+        count = counts.item(0, plane, row, col)
+        return [(offsets.item(0, plane, row, col), count)] if count else []
+    sizes = counts[:, plane, row, col].tolist()
+    return [(start, size) for start, size in zip(offsets[:, plane, row, col].tolist(), sizes, strict=True) if size]
+
+
+def _raw_pieces(
+    read: LevelRead, form: RawForm, place: tuple[int, int, int], part: tuple[int, int], patch: Patch
+) -> Iterator[RawPiece]:
+    """Give the rectangles of an uncompressed block: one where a pixel's samples lie together, else one a sample."""
+    level = read.level
+    apart = form.sample or level.samples == 1
+    pairs = patch.pairs
+    chosen = tuple((sample, sample) for sample in range(level.samples)) if pairs is None else pairs
+    rows = patch.block_rows.stop - patch.block_rows.start
+    span = (patch.block_cols.stop - patch.block_cols.start) * form.pixel
+    # The samples of the last strip lie closer where it holds fewer rows than the others.
+    sample = form.sample if level.codec.order != "band" else level.shape_of(*place[1:])[0] * form.row
+    base = part[0] + patch.block_rows.start * form.row + patch.block_cols.start * form.pixel
+    for each in [(pair,) for pair in chosen] if apart else [pairs]:
+        yield RawPiece(
+            read=patch.read,
+            pairs=each,
+            level=level,
+            image=read.image,
+            block=place,
+            offset=base + (each[0][1] * sample if apart and each is not None else 0),
+            rows=rows,
+            span=span,
+            stride=form.row,
+            end=part[0] + part[1],
+            target_rows=patch.rows,
+            target_cols=patch.cols,
+        )
+
+
+def sliced(piece: RawPiece, *, most: int) -> Iterator[RawPiece]:
+    """Cut a rectangle into bands of rows that span ``most`` bytes at most, one row at least."""
+    step = max(1, most // piece.stride)
+    for first in range(0, piece.rows, step):
+        rows = min(step, piece.rows - first)
+        top = piece.target_rows.start + first
+        yield piece._replace(offset=piece.offset + first * piece.stride, rows=rows, target_rows=slice(top, top + rows))
+
+
+def coalesced(spans: Iterable[tuple[int, int]], *, gap: int, most: int) -> Iterator[Run]:
+    """Join byte ranges that touch, overlap or lie no more than ``gap`` apart.
+
+    Args:
+        spans: ``(offset, size)``, by offset.
+        gap: bytes that are read and thrown away rather than asking twice.
+        most: a run does not grow beyond this by joining; one span may be larger.
+    """
+    start = stop = first = number = 0
+    for number, (offset, size) in enumerate(spans):
+        end = offset + size
+        if number > first and offset - stop <= gap and max(end, stop) - start <= most:
+            stop = max(end, stop)
+            continue
+        if number > first:
+            yield Run(start, stop - start, first, number)
+        start, stop, first = offset, end, number
+    if stop > start:
+        yield Run(start, stop - start, first, number + 1)
