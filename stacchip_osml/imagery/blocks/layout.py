@@ -79,15 +79,14 @@ class LevelLayout:
     block_shape: tuple[int, int]
     """(rows, cols) of one block."""
     short_edge: bool
-    """The blocks of the last row hold only the rows inside the image (TIFF strips); else they are padded."""
+    """The blocks of the last row hold only the rows inside the image (TIFF strips); else they are padded. JPEG 2000
+    tiles hold only what lies inside the image, to the right and below."""
     codec: BlockCodec
     offsets: NDArray[np.int64]
     """``(parts, planes, rows, cols)`` of the block grid: byte position in the file. Mostly one part a block; JPEG 2000
     tiles may have several, in order."""
     counts: NDArray[np.int64]
     """Same shape: bytes; 0 where a part is not stored. A block without any stored part is absent (sparse)."""
-    short_right: bool = False
-    """The blocks of the last column hold only the columns inside the image (JPEG 2000 tiles); else they are padded."""
     mask: LevelLayout | None = None
     """Blocks of the level's mask band: one sample, 0 where pixels hold nothing."""
 
