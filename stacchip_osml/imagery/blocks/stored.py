@@ -21,6 +21,9 @@ __all__ = ["BandGroup", "RawForm", "StoredLevel"]
 BandGroup = tuple[int, tuple[tuple[int, int], ...] | None]
 """A plane, and of it ``(band of the result, sample)`` pairs; None where its samples are the result's bands in order."""
 
+TILED_STREAMS = frozenset({"jpeg2000", "htj2k"})
+"""Codecs whose blocks, where they share a main header, are tiles of one stream: they end where the image does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawForm:
@@ -83,9 +86,10 @@ class StoredLevel:
     def shape_of(self, row: int, col: int) -> tuple[int, int]:
         """Give the (rows, cols) that a block's stream holds."""
         rows, cols = self.rows, self.cols
-        if self.layout.short_edge and row == self.grid_rows - 1:
+        tiles = self.codec.compression in TILED_STREAMS and bool(self.codec.shared)
+        if (tiles or self.layout.short_edge) and row == self.grid_rows - 1:
             rows = self.size.height - row * rows
-        if self.layout.short_right and col == self.grid_cols - 1:
+        if tiles and col == self.grid_cols - 1:
             cols = self.size.width - col * cols
         return rows, cols
 
