@@ -145,14 +145,7 @@ def _joined(layout: LevelLayout) -> LevelLayout:
     (rows, cols), (grid_rows, grid_cols) = layout.block_shape, layout.grid
     simple = codec.order != "band" or codec.samples == 1
     form = _raw_form(codec, layout.block_shape)
-    if (
-        form is None
-        or layout.short_right
-        or not simple
-        or grid_cols != 1
-        or grid_rows == 1
-        or layout.offsets.shape[0] != 1
-    ):
+    if form is None or not simple or grid_cols != 1 or grid_rows == 1 or layout.offsets.shape[0] != 1:
         return layout
     offsets: NDArray[np.int64] = layout.offsets[0, :, :, 0]
     counts: NDArray[np.int64] = layout.counts[0, :, :, 0]
