@@ -1,0 +1,245 @@
+"""JPEG 2000 images as blocks: each tile is one, and one tile alone is a codestream that any decoder reads.
+
+Rules:
+
+- levels are those that GDAL lists: halved until both sides are 128 or less, as
+  long as there are resolutions and tile sides stay whole (its JP2OpenJPEG driver);
+- positions stay those of the reference grid, so that a tile alone rounds at
+  every resolution as it does in the image (ISO/IEC 15444-1, B-12 to B-15);
+- where the tiles of a level are not one regular grid from the image's corner,
+  that level is left to GDAL.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.jp2 import Jp2, find_codestream
+from stacchip_osml.imagery.blocks.jpeg2000_codestream import (
+    SIZ_HEAD,
+    Codestream,
+    Siz,
+    TileParts,
+    read_main_header,
+    read_tile_parts,
+)
+from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["codestream_layout", "one_tile_codestream", "parse_jpeg2000"]
+
+READS = 64
+"""Reads for finding a codestream's tiles: more are too slow for a remote object without a TLM marker."""
+MOST_PARTS = 1 << 22
+"""Tiles times the tile-parts of one: 64 MiB of places."""
+SMALL = 128
+"""Pixels: an image with no longer side is not halved (GDAL)."""
+TINY_TILE, TINY_IMAGE = 32, 1024
+"""Pixels: smaller tiles in no larger an image are one block to GDAL, so odd sides do not matter."""
+
+
+def parse_jpeg2000(
+    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None, reads: int = READS
+) -> ImageLayout:
+    """Find the tiles of a JP2 file (ISO/IEC 15444-1 annex I) or a bare codestream, at all its levels.
+
+    Args:
+        read: the file.
+        name: of the file, for messages.
+        limits: the largest image that is taken on.
+        size: of the file; None where unknown.
+        reads: most calls of ``read``; each fetches 128 KiB at most, but for a large TLM segment.
+
+    Raises:
+        DecodeError: it is not JPEG 2000, or its header is damaged.
+        LimitError: the image is larger than ``limits``.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=reads)
+    return codestream_layout(ahead, 0, size, limits=limits)
+
+
+def codestream_layout(ahead: ReadAhead, start: int, end: int | None, *, limits: ReadLimits) -> ImageLayout:
+    """Find the tiles of JPEG 2000 data, boxed or bare, in the bytes ``start`` to ``end`` (None: unknown) of a file.
+
+    Raises:
+        DecodeError: it is not JPEG 2000, or its header is damaged.
+        LimitError: the image is larger than ``limits``.
+    """
+    try:
+        boxes = find_codestream(ahead, start, end)
+        stream = read_main_header(ahead, boxes.start, boxes.end)
+    except NotServedError as reason:
+        return ImageLayout(levels=(Unserved(reason=str(reason)),))
+    limits.require_image(ahead.name, _reduced_size(stream.siz, 0), len(stream.siz.components))
+    sizes = _level_sizes(stream, boxes)
+    try:
+        _require_plain(stream)
+        parts = _places(read_tile_parts(ahead, stream, boxes.end), stream.siz)
+    except NotServedError as reason:
+        return ImageLayout(levels=(Unserved(reason=str(reason)),) * len(sizes))
+    return ImageLayout(levels=tuple(_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)))
+
+
+def one_tile_codestream(shared: bytes, parts: Sequence[bytes | memoryview]) -> bytes:
+    """Make a codestream of one tile.
+
+    Args:
+        shared: what every tile needs (``BlockCodec.shared``): SOC, SIZ and the other marker segments.
+        parts: the tile's tile-parts, in order.
+
+    Returns:
+        A codestream whose image is the tile, at its place on the reference grid.
+
+    Raises:
+        DecodeError: the parts are not tile-parts of one tile of this image.
+    """
+    siz = list(SIZ_HEAD.unpack_from(shared, 2))
+    x, y, xo, yo, xt, yt, xto, yto = siz[3:11]
+    across, down = -(-(x - xto) // xt), -(-(y - yto) // yt)
+    tile = _tile_of(parts[0]) if parts else -1
+    if not 0 <= tile < across * down:
+        raise DecodeError(f"no JPEG 2000 tile-part of one of {across * down} tiles, tile {tile}")
+    row, col = divmod(tile, across)
+    left, top = xto + col * xt, yto + row * yt
+    right, bottom = min(left + xt, x), min(top + yt, y)
+    # The tile's side ends where the image does: the same tile, and sums stay below 2**32.
+    siz[3:11] = [right, bottom, max(left, xo), max(top, yo), right - left, bottom - top, left, top]
+    pieces: list[bytes | memoryview] = [shared[:2], SIZ_HEAD.pack(*siz), shared[2 + SIZ_HEAD.size :]]
+    for part in parts:
+        if _tile_of(part) != tile:
+            raise DecodeError(f"a JPEG 2000 tile-part of tile {_tile_of(part)} where one of tile {tile} should be")
+        pieces += [b"\xff\x90\x00\x0a\x00\x00", struct.pack(">I", len(part)), part[10:]]
+    return b"".join([*pieces, b"\xff\xd9"])
+
+
+def _tile_of(part: bytes | memoryview) -> int:
+    """Read Isot, -1 where it is not a tile-part."""
+    return int.from_bytes(part[4:6], "big") if len(part) > 14 and part[:4] == b"\xff\x90\x00\x0a" else -1
+
+
+# ---- levels
+
+
+def _level_sizes(stream: Codestream, boxes: Jp2) -> list[ImageSize]:
+    """List the sizes of R0 and the overviews that GDAL's JP2OpenJPEG driver shows."""
+    width, height = _reduced_size(stream.siz, 0)
+    across, down = stream.siz.tile
+    # The driver then decodes areas, not tiles, and tile sides no longer matter.
+    is_single = (across, down) == (width, height) and max(width, height) > TINY_IMAGE
+    is_tiny = max(across, down) < TINY_TILE and max(width, height) <= TINY_IMAGE
+    by_area = is_single or is_tiny or (width < across and height < down)
+    sizes = [ImageSize(width, height)]
+    resolutions = 1 if boxes.color_table else stream.resolutions
+    while len(sizes) < resolutions and max(width, height) > SMALL and (by_area or not (across % 2 or down % 2)):
+        width, height, across, down = -(-width // 2), -(-height // 2), across // 2, down // 2
+        sizes.append(ImageSize(width, height))
+    return sizes
+
+
+def _require_plain(stream: Codestream) -> None:
+    """Refuse images whose decoded components are not what GDAL delivers.
+
+    Raises:
+        NotServedError: saying why.
+    """
+    components = stream.siz.components
+    first = components[0]
+    if stream.packed_headers:
+        raise NotServedError("JPEG 2000 packet headers are packed in the main header (PPM)")
+    if any(each.step != (1, 1) for each in components):
+        raise NotServedError("JPEG 2000 components are subsampled")
+    if any(each != first for each in components):
+        raise NotServedError("JPEG 2000 components differ in depth")
+    if first.signed and first.bits <= 8:
+        raise NotServedError("JPEG 2000 components are signed and of 8 bits or less")
+    if first.bits > 31:
+        raise NotServedError("JPEG 2000 components have more than 31 bits")
+    if max(stream.siz.tile) < TINY_TILE and max(stream.siz.grid) > 1:
+        raise NotServedError(
+            f"JPEG 2000 tiles of {stream.siz.tile[0]} x {stream.siz.tile[1]} are too small to read apart"
+        )
+
+
+def _kind(bits: int) -> str:
+    return "int8" if bits <= 8 else "int16" if bits <= 16 else "int32"
+
+
+def _level(
+    stream: Codestream,
+    reduce: int,
+    size: ImageSize,
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    limits: ReadLimits,
+) -> LevelLayout | Unserved:
+    """Lay out one level, or say why not."""
+    siz = stream.siz
+    components = siz.components
+    dtype = ("" if components[0].signed else "u") + _kind(components[0].bits)
+    block = _block_shape(siz, reduce)
+    if reduce >= stream.fewest_resolutions:
+        return Unserved(reason=f"not all JPEG 2000 components have resolution {reduce}")
+    if block is None or size != _reduced_size(siz, reduce):
+        return Unserved(reason=f"the JPEG 2000 tiles of level {reduce} are not a regular grid from the image's corner")
+    decoded = block[0] * block[1] * len(components) * np.dtype(dtype).itemsize
+    if decoded > limits.block_bytes:
+        return Unserved(reason=f"JPEG 2000 tiles decode to {decoded} bytes, more than {limits.block_bytes}")
+    codec = BlockCodec(
+        compression="htj2k" if stream.high_throughput else "jpeg2000",
+        dtype=dtype,
+        stored=dtype,
+        bits=components[0].bits,
+        samples=len(components),
+        shared=stream.shared,
+        reduce=reduce,
+    )
+    return LevelLayout(size=size, block_shape=block, short_edge=True, codec=codec, offsets=parts[0], counts=parts[1])
+
+
+def _reduced_size(siz: Siz, reduce: int) -> ImageSize:
+    """Give the image's size at a resolution (B-13)."""
+    width, height = (-(-end >> reduce) - -(-first >> reduce) for end, first in zip(siz.end, siz.origin, strict=True))
+    return ImageSize(width, height)
+
+
+def _block_shape(siz: Siz, reduce: int) -> tuple[int, int] | None:
+    """Give the (rows, cols) of all tiles but the last of each row and column; None where they are not alike."""
+    shape = []
+    for axis in (1, 0):
+        count = siz.grid[axis]
+        edges = siz.tile_origin[axis] + siz.tile[axis] * np.arange(count + 1, dtype=np.int64)
+        edges = -(-np.clip(edges, siz.origin[axis], siz.end[axis]) >> reduce)
+        sides = np.diff(edges)
+        if sides[-1] < 1 or sides[-1] > sides[0] or (sides[:-1] != sides[0]).any():
+            return None
+        shape.append(int(sides[0]))
+    return shape[0], shape[1]
+
+
+def _places(parts: TileParts, siz: Siz) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arrange tile-parts as ``(parts, 1, rows, cols)`` offsets and counts.
+
+    Raises:
+        NotServedError: a tile has none, or they are too many.
+    """
+    across, down = siz.grid
+    order = np.argsort(parts.tiles, kind="stable")
+    tiles = parts.tiles[order]
+    found = np.bincount(tiles, minlength=across * down)
+    if int(found.min()) == 0:
+        raise NotServedError(f"{int((found == 0).sum())} of {across * down} JPEG 2000 tiles are missing")
+    most = int(found.max())
+    if most * len(found) > MOST_PARTS:
+        raise NotServedError(f"{most} JPEG 2000 tile-parts in one of {len(found)} tiles")
+    position = np.arange(len(tiles)) - (np.cumsum(found) - found)[tiles]
+    offsets, counts = np.zeros((2, most, len(found)), np.int64)
+    offsets[position, tiles] = parts.offsets[order]
+    counts[position, tiles] = parts.counts[order]
+    shape = (most, 1, down, across)
+    return offsets.reshape(shape), counts.reshape(shape)

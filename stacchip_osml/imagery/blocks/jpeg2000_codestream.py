@@ -1,0 +1,282 @@
+"""What the main header of a JPEG 2000 codestream says, and where the tile-parts lie.
+
+ISO/IEC 15444-1 annex A, by its names; part 15 (high throughput) differs by
+markers that are only noticed here. Rules:
+
+- TLM, where it is there, gives every tile-part at once; it is believed after
+  the first and the last tile-part were found where it says. Otherwise the
+  tile-parts are followed one by one, in as many reads as allowed;
+- what decides the pixels but is not read here (packed headers in the main
+  header, parts that are missing, repeated or cut off) is not served: GDAL judges;
+- of the main header, the part that a decoder of one tile needs is kept.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.read_ahead import AHEAD, NotServedError, ReadAhead
+
+__all__ = ["SIZ_HEAD", "Codestream", "Component", "Siz", "TileParts", "read_main_header", "read_tile_parts"]
+
+SOC, SIZ, CAP, COD, COC, TLM, PLM, PPM, CRG, COM, SOT, EOC = (
+    0xFF4F, 0xFF51, 0xFF50, 0xFF52, 0xFF53, 0xFF55, 0xFF57, 0xFF60, 0xFF63, 0xFF64, 0xFF90, 0xFFD9,
+)  # fmt: skip
+LEFT_OUT = frozenset({TLM, PLM, CRG, COM})
+"""Marker segments that say nothing about pixels, or about all tiles' lengths."""
+SIZ_HEAD = struct.Struct(">HHHIIIIIIIIH")
+"""SIZ, Lsiz, Rsiz, Xsiz, Ysiz, XOsiz, YOsiz, XTsiz, YTsiz, XTOsiz, YTOsiz, Csiz."""
+SOT_HEAD = struct.Struct(">HHHIBB")
+"""SOT, Lsot, Isot, Psot, TPsot, TNsot."""
+MOST_SHARED = 1 << 20
+"""Bytes of a main header that is kept with every level."""
+MOST_TILES = 65535
+NEAR = 1 << 16
+"""Bytes: tile-parts smaller than this are looked for several at a time."""
+
+
+class Component(NamedTuple):
+    """One component's depth and sampling (table A.11)."""
+
+    bits: int
+    signed: bool
+    step: tuple[int, int]
+    """(XRsiz, YRsiz)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Siz:
+    """Image and tile sizes on the reference grid, all (x, y)."""
+
+    end: tuple[int, int]
+    origin: tuple[int, int]
+    tile: tuple[int, int]
+    tile_origin: tuple[int, int]
+    components: tuple[Component, ...]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(cols, rows) of tiles (B-5)."""
+        across, down = (
+            -(-(end - first) // step) for end, first, step in zip(self.end, self.tile_origin, self.tile, strict=True)
+        )
+        return across, down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codestream:
+    """What the main header says."""
+
+    siz: Siz
+    resolutions: int
+    """Of the first component, R0 included."""
+    fewest_resolutions: int
+    """Of any component."""
+    high_throughput: bool
+    shared: bytes
+    """SOC, SIZ and what else a decoder of a tile needs."""
+    first: int
+    """Where the first tile-part begins in the file."""
+    lengths: tuple[bytes, ...]
+    """Bodies of the TLM segments, in order."""
+    packed_headers: bool
+    """It has PPM."""
+
+
+class TileParts(NamedTuple):
+    """All tile-parts in the order of the file, each ``int64``."""
+
+    tiles: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def read_main_header(ahead: ReadAhead, start: int, end: int | None) -> Codestream:
+    """Read the main header of the codestream in the bytes ``start`` to ``end`` (None: unknown) of a file.
+
+    Raises:
+        DecodeError: it is not a codestream.
+        NotServedError: its header is larger than is kept.
+    """
+    if ahead.exactly(start, 2) != b"\xff\x4f":
+        raise DecodeError(f"{ahead.name}: no JPEG 2000 codestream at {start}")
+    siz: Siz | None = None
+    resolutions: dict[int, int] = {}
+    kept = [b"\xff\x4f"]
+    lengths: list[bytes] = []
+    high_throughput = packed_headers = False
+    at, held = start + 2, 2
+    while True:
+        marker, length = struct.unpack(">HH", ahead.exactly(at, 4))
+        if marker == SOT:
+            break
+        if siz is None and marker != SIZ:
+            raise DecodeError(f"{ahead.name}: no JPEG 2000 codestream at {start}, it does not begin with SIZ")
+        if marker < 0xFF4F or length < 2 or (siz is not None and marker == SIZ):
+            raise NotServedError(f"marker {marker:04x} in its JPEG 2000 main header")
+        if marker == TLM:
+            lengths.append(ahead.exactly(at + 4, length - 2))
+        elif marker == PPM:
+            packed_headers = True
+        elif marker not in LEFT_OUT:
+            segment = ahead.exactly(at, length + 2)
+            held += len(segment)
+            if held > MOST_SHARED:
+                raise NotServedError(f"its JPEG 2000 main header is larger than {MOST_SHARED} bytes")
+            kept.append(segment)
+            if marker == SIZ:
+                siz = _siz(segment, ahead.name)
+            elif marker in {COD, COC}:
+                assert siz is not None
+                component, levels, style = _coding(segment, len(siz.components), ahead.name)
+                resolutions[component] = levels + 1
+                high_throughput |= bool(style & 0x40)
+            elif marker == CAP:
+                high_throughput |= bool(segment[5] & 0x02)  # Pcap, bit 15 from the top: part 15
+        at += length + 2
+    if siz is None or -1 not in resolutions:
+        raise DecodeError(f"{ahead.name}: its JPEG 2000 main header has no SIZ or no COD")
+    of_all = [resolutions.get(number, resolutions[-1]) for number in range(len(siz.components))]
+    return Codestream(
+        siz=siz,
+        resolutions=of_all[0],
+        fewest_resolutions=min(of_all),
+        high_throughput=high_throughput,
+        shared=b"".join(kept),
+        first=at,
+        lengths=tuple(lengths),
+        packed_headers=packed_headers,
+    )
+
+
+def _siz(segment: bytes, name: str) -> Siz:
+    """Read SIZ (A.5.1), whole."""
+    if len(segment) < SIZ_HEAD.size:
+        raise DecodeError(f"{name}: its SIZ marker segment is cut short")
+    _, length, _, x, y, xo, yo, xt, yt, xto, yto, count = SIZ_HEAD.unpack_from(segment)
+    if not count or length != 38 + 3 * count:
+        raise DecodeError(f"{name}: its SIZ marker segment holds {length} bytes for {count} components")
+    rows = segment[SIZ_HEAD.size :]
+    components = tuple(
+        Component((rows[at] & 0x7F) + 1, bool(rows[at] & 0x80), (rows[at + 1], rows[at + 2]))
+        for at in range(0, 3 * count, 3)
+    )
+    siz = Siz((x, y), (xo, yo), (xt, yt), (xto, yto), components)
+    for end, first, tile, tile_first in zip(siz.end, siz.origin, siz.tile, siz.tile_origin, strict=True):
+        if not (tile_first <= first < end and tile > 0 and tile_first + tile > first):
+            raise DecodeError(
+                f"{name}: tiles of {xt} x {yt} from ({xto}, {yto}) in an image ({xo}, {yo}) to ({x}, {y})"
+            )
+    if any(not 1 <= each.bits <= 38 or 0 in each.step for each in components):
+        raise DecodeError(f"{name}: its SIZ marker segment has a component of no size")
+    if siz.grid[0] * siz.grid[1] > MOST_TILES:
+        raise DecodeError(f"{name}: {siz.grid[0]} x {siz.grid[1]} tiles, at most {MOST_TILES} are possible")
+    return siz
+
+
+def _coding(segment: bytes, components: int, name: str) -> tuple[int, int, int]:
+    """Read the component (-1: all others), decomposition levels and code-block style of COD or COC (A.6.1, A.6.2)."""
+    wide = 2 if components > 256 else 1
+    is_cod = segment[1] == COD & 0xFF
+    at = 9 if is_cod else 5 + wide
+    if len(segment) < at + 5 or segment[at] > 32:
+        raise DecodeError(f"{name}: its coding style has more than 32 decomposition levels or is cut short")
+    component = -1 if is_cod else int.from_bytes(segment[4 : 4 + wide], "big")
+    return component, segment[at], segment[at + 3]
+
+
+def read_tile_parts(ahead: ReadAhead, stream: Codestream, end: int | None) -> TileParts:
+    """Find every tile-part.
+
+    Args:
+        ahead: the file.
+        stream: its main header.
+        end: where the codestream ends in the file, None where unknown.
+
+    Raises:
+        NotServedError: a tile is missing, damaged or cut short; or there are too many places to look at.
+    """
+    tiles = stream.siz.grid[0] * stream.siz.grid[1]
+    parts = _listed(ahead, stream, tiles) if stream.lengths else None
+    parts = _followed(ahead, stream.first, end) if parts is None else parts
+    if len(parts.tiles) and (int(parts.tiles.max()) >= tiles or int(parts.counts.min()) < SOT_HEAD.size + 2):
+        raise NotServedError("a JPEG 2000 tile-part has a wrong number or length")
+    if end is not None and len(parts.tiles) and int(parts.offsets[-1] + parts.counts[-1]) > end:
+        raise NotServedError("the JPEG 2000 codestream is cut short")
+    return parts
+
+
+def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | None:
+    """Read TLM (A.7.1); None where the tile-parts are not where it says."""
+    numbers: list[NDArray[np.int64]] = []
+    lengths: list[NDArray[np.int64]] = []
+    indices = [body[0] for body in stream.lengths if len(body) >= 2]
+    if len(indices) != len(stream.lengths) or any(b <= a for a, b in pairwise(indices)):
+        return None
+    known = 0
+    for body in stream.lengths:
+        tile_bytes, long = body[1] >> 4 & 3, bool(body[1] & 0x40)
+        if tile_bytes == 3:
+            return None
+        kind = np.dtype([("tile", f">u{tile_bytes or 1}"), ("length", ">u4" if long else ">u2")])
+        kind = kind if tile_bytes else np.dtype([("length", kind["length"])])
+        if (len(body) - 2) % kind.itemsize:
+            return None
+        table = np.frombuffer(body, kind, offset=2)
+        lengths.append(table["length"].astype(np.int64))
+        # Without numbers, each tile is one tile-part and they come in order.
+        numbers.append(table["tile"].astype(np.int64) if tile_bytes else np.arange(known, known + len(table)))
+        known += len(table)
+    counts, order = np.concatenate(lengths), np.concatenate(numbers)
+    if not known or int(counts.min()) < SOT_HEAD.size or int(order.max()) >= tiles:
+        return None
+    offsets = stream.first + np.cumsum(counts) - counts
+    for at in {0, known - 1}:
+        found = ahead.upto(int(offsets[at]), SOT_HEAD.size, ahead=SOT_HEAD.size)
+        if len(found) < SOT_HEAD.size:
+            return None
+        marker, _, tile, length, _, _ = SOT_HEAD.unpack(found)
+        if marker != SOT or tile != order[at] or length not in {0, counts[at]}:
+            return None
+    return TileParts(order, offsets, counts)
+
+
+def _followed(ahead: ReadAhead, first: int, end: int | None) -> TileParts:
+    """Go from SOT to SOT (A.4.2)."""
+    numbers: list[int] = []
+    offsets: list[int] = []
+    counts: list[int] = []
+    seen: dict[int, int] = {}
+    at, near = first, AHEAD
+    while end is None or at + 2 < end:
+        head = ahead.upto(at, SOT_HEAD.size, ahead=near)
+        if head[:2] == b"\xff\xd9" or (not head and numbers):
+            break
+        if len(head) < SOT_HEAD.size:
+            raise NotServedError("the JPEG 2000 codestream is cut short")
+        marker, _, tile, length, part, _ = SOT_HEAD.unpack(head)
+        if marker != SOT:
+            raise NotServedError(f"no JPEG 2000 tile-part at {at}")
+        if length == 0:  # allowed of the last one only: up to EOC
+            if end is None:
+                raise NotServedError("the last JPEG 2000 tile-part has no length, and neither has the file")
+            tail = ahead.upto(end - 2, 2, ahead=2) if end - 2 > at else b""
+            length = end - at - (2 if tail == b"\xff\xd9" else 0)
+        elif length < SOT_HEAD.size + 2:
+            raise NotServedError(f"a JPEG 2000 tile-part of {length} bytes")
+        if part != seen.get(tile, 0):
+            raise NotServedError("JPEG 2000 tile-parts are missing or out of order")
+        seen[tile] = part + 1
+        numbers.append(tile)
+        offsets.append(at)
+        counts.append(length)
+        at += length
+        near = min(2 * NEAR, 64 * length) if length < NEAR else SOT_HEAD.size
+    return TileParts(*(np.array(column, np.int64) for column in (numbers, offsets, counts)))
