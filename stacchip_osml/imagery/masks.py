@@ -50,20 +50,33 @@ def valid_where(
     return mask
 
 
-def differs_from(pixels: NDArray[Any], value: complex) -> Mask:
-    """Compare with a nodata value as stored: NaN equals NaN, and nothing equals what the dtype cannot hold."""
+def differs_from(pixels: NDArray[Any], value: complex, *, out: Mask | None = None) -> Mask:
+    """Compare with a nodata value as stored: NaN equals NaN, and nothing equals what the dtype cannot hold.
+
+    Args:
+        pixels: of any shape.
+        value: nodata.
+        out: where the result goes, of the same shape; None for a new array.
+    """
+    mask = np.empty(pixels.shape, np.bool_) if out is None else out
     if pixels.dtype.kind in "iu":
         whole = _whole(value, pixels.dtype)
-        return np.ones(pixels.shape, dtype=np.bool_) if whole is None else np.not_equal(pixels, whole)
-    if np.isnan(value):
-        return np.asarray(~np.isnan(pixels), dtype=np.bool_)
-    if pixels.dtype.kind == "c" or np.isinf(value):
-        return np.asarray(pixels != pixels.dtype.type(value), dtype=np.bool_)
-    # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
-    # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact.
-    near = 4 * EPSILON * abs(value)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(~(np.abs(pixels - pixels.dtype.type(value.real)) <= near), dtype=np.bool_)
+        if whole is None:
+            mask[...] = True
+        else:
+            np.not_equal(pixels, whole, out=mask)
+    elif np.isnan(value):
+        np.logical_not(np.isnan(pixels, out=mask), out=mask)
+    elif pixels.dtype.kind == "c" or np.isinf(value):
+        np.not_equal(pixels, pixels.dtype.type(value), out=mask)
+    else:
+        # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
+        # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact.
+        near = 4 * EPSILON * abs(value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.less_equal(np.abs(pixels - pixels.dtype.type(value.real)), near, out=mask)
+        np.logical_not(mask, out=mask)
+    return mask
 
 
 @lru_cache(maxsize=256)

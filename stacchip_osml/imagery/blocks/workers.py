@@ -53,13 +53,18 @@ class Work:
         """Tasks that nobody has begun."""
         return len(self._tasks)
 
-    def add(self, tasks: Iterable[Task]) -> None:
-        """Add tasks, and invite as many helpers as they need."""
+    def add(self, tasks: Iterable[Task], *, mine: int = 0) -> None:
+        """Add tasks, and invite as many helpers as they need.
+
+        Args:
+            tasks: done in order of their being added, by whoever is free.
+            mine: how many of them the caller is about to do itself.
+        """
         self._tasks.extend(tasks)
         if self._threads == 1:
             return
         with self._idle:
-            wanted = min(self._threads - 1, len(self._tasks)) - self._expected
+            wanted = min(self._threads - 1, len(self._tasks) - mine) - self._expected
             self._expected += max(wanted, 0)
         if wanted > 0:
             _CREW.invite(self, wanted)
