@@ -24,6 +24,7 @@ __all__ = [
     "MissingExtraError",
     "ReadError",
     "RemoteReadError",
+    "ResumeError",
     "WindowError",
     "redact",
 ]
@@ -86,6 +87,10 @@ class RemoteReadError(ReadError):
 
 class LimitError(ChipError):
     """Refused before decoding: too many pixels, bytes, bands, or too deep."""
+
+
+class ResumeError(ChipError, ValueError):
+    """A saved place in an epoch that belongs to other rows or another order."""
 
 
 class CommitConflict(ChipError):

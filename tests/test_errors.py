@@ -15,6 +15,7 @@ CLASSES = [value for value in vars(errors).values() if isinstance(value, type) a
 BUILTIN = {
     "WindowError": ValueError,
     "EncodeError": ValueError,
+    "ResumeError": ValueError,
     "ReadError": OSError,
     "AssetMissing": OSError,
     "AssetChanged": OSError,
@@ -34,7 +35,7 @@ def instance(kind):
 
 def test_every_class_is_offered_by_name():
     assert {kind.__name__ for kind in CLASSES} | {"redact"} == set(errors.__all__)
-    assert len(CLASSES) == 14
+    assert len(CLASSES) == 15
 
 
 @pytest.mark.parametrize("kind", CLASSES)
