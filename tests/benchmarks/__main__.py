@@ -17,6 +17,8 @@ BENCHMARKS = {
     "query": "a box and a cloud limit on ten million rows, against pyarrow and DuckDB",
     "merge": "fifty indexes into one: time and memory",
     "startup": "import and --help",
+    "pixels": "chips from local COGs, against stacchip's way, rasterio, async-geotiff and the decoders alone",
+    "remote": "chips behind HTTP with 30 ms a request, against stacchip's way, rasterio and async-geotiff",
     "cut": "chips from local COGs, against rasterio with its files kept open",
 }
 
@@ -29,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
     parser.add_argument("--rounds", type=int, help="rounds of each side")
     parser.add_argument("--rows", type=int, help="rows of the index, where that is a choice")
+    parser.add_argument("--quick", action="store_true", help="small data, one round: only to see that it works")
     parser.add_argument("--folder", type=Path, help="keep the data here and find it again; else a temporary folder")
     given = parser.parse_args(argv)
     if given.list:
@@ -41,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        options = Options(rounds=given.rounds, rows=given.rows, folder=folder)
+        options = Options(rounds=given.rounds, rows=given.rows, quick=given.quick, folder=folder)
         for name in given.names or BENCHMARKS:
             made = importlib.import_module(f"tests.benchmarks.{name}").run(options)
             for report in made:

@@ -35,7 +35,7 @@ def run(options: Options) -> list[Report]:
     index = Indexer(_item(options.folder), 256).create_index()
     rounds = options.rounds or 15
     order = np.random.default_rng(0).permutation(len(index))
-    with rasterio.Env(GDAL_CACHEMAX=CACHE):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE << 20):
         chipper = Chipper(index)
         files = [rasterio.open(options.folder / f"{band}.tif") for band in BANDS]
         windows = index.rows(order)

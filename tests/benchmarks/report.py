@@ -14,7 +14,10 @@ from typing import Any
 
 __all__ = ["Options", "Report", "save", "to_text"]
 
-LIBRARIES = ("numpy", "pyarrow", "pyproj", "shapely", "rasterio", "duckdb")
+LIBRARIES = (
+    "numpy", "pyarrow", "pyproj", "shapely", "rasterio", "duckdb", "imagecodecs", "tifffile", "obstore", "jbpy",
+    "torch", "async-geotiff", "zarr", "webdataset", "litdata", "mosaicml-streaming",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class Options:
     """Rounds of each side; None = the benchmark's own."""
     rows: int | None = None
     """Rows of the index, where that is a choice; None = the benchmark's own."""
+    quick: bool = False
+    """Small data and few rounds: shows that the benchmark works; the figures say nothing."""
     folder: Path
     """Data is made here, and found again if it is kept."""
 
