@@ -4,6 +4,10 @@ One row per (collection, item, asset, level); level 0 carries the facts of the
 image. Nested facts (bands, GCPs, RPCs) are JSON text, everything that a query
 could want is a column. Locations under the folder that holds the index are
 stored relative to it, so that an index can be moved with its imagery.
+
+An image whose header is stored has a row for each of its levels, with where
+the level's blocks are in the file (``blocks``); another has the row of level 0
+only. Of ``blocks`` nothing is looked at before it is unpacked.
 """
 
 from __future__ import annotations
@@ -16,10 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
-from stacchip_osml.imagery.header import GroundControlPoint
+from stacchip_osml.imagery.blocks.layout import ImageLayout
+from stacchip_osml.imagery.blocks.packing import look_at_level
+from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.index.layouts import StoredHeader, dump_number, parse_number
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.stac.source import SourceBand, SourceImage
 
@@ -51,8 +62,21 @@ HEADER_SCHEMA = pa.schema(
         ("size_bytes", pa.int64()),
         ("modified_ns", pa.int64()),
         ("place", pa.uint32()),
+        ("header", pa.string()),
+        ("header_size_bytes", pa.int64()),
+        ("header_modified_ns", pa.int64()),
+        ("etag", pa.string()),
+        ("fingerprint", pa.string()),
+        ("block_rows", pa.int32()),
+        ("block_cols", pa.int32()),
+        ("compression", pa.string()),
+        ("blocks", pa.binary()),
     ]
 )
+KEY = ("collection", "item_id", "asset_key")
+LEVEL_COLUMNS = (*KEY, "level", "rows", "cols", "block_rows", "block_cols", "compression", "blocks")
+"""Columns of the rows above level 0; the others are null there."""
+_FACTS = [name for name in HEADER_SCHEMA.names if name not in {"block_rows", "block_cols", "compression", "blocks"}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +88,19 @@ class AssetHeader:
     image: SourceImage
     place: int = 0
     """Hilbert index of the item's centre: the index is sorted by it."""
+    stored: StoredHeader | None = None
+    """The file's own header and where its blocks are; None where the file must be opened to know."""
+
+    def unpack(self, *, limits: ReadLimits | None = None) -> tuple[ImageHeader, ImageLayout] | None:
+        """Give the file's stored header and layout, None where none is stored.
+
+        Raises:
+            IndexSchemaError: damaged, or not possible.
+            LimitError: the image or its blocks are larger than ``limits``.
+        """
+        if self.stored is None:
+            return None
+        return self.stored.unpack(name="/".join(part for part in self.key if part), limits=limits)
 
     @property
     def key(self) -> HeaderKey:
@@ -72,19 +109,24 @@ class AssetHeader:
 
 
 def headers_to_table(headers: Iterable[AssetHeader], *, root: Path | None = None, portable: bool = False) -> pa.Table:
-    """Write headers as a table, sorted by key; local locations under ``root`` become relative.
+    """Write headers as a table, sorted by key and level; local locations under ``root`` become relative.
 
     ``portable`` leaves out modification times, which do not survive a copy or a checkout.
     """
-    rows = [
-        _row(header, root) | ({"modified_ns": None} if portable else {})
-        for header in sorted(headers, key=lambda header: header.key)
-    ]
-    return pa.Table.from_pylist(rows, schema=HEADER_SCHEMA)
+    rows: list[dict[str, Any]] = []
+    for header in sorted(headers, key=lambda header: header.key):
+        row = _row(header, root)
+        if portable:
+            row["modified_ns"] = row["header_modified_ns"] = None
+        levels = _level_rows(header)
+        rows.append(row | levels[0] if levels else row)
+        rows += levels[1:]
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in HEADER_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=HEADER_SCHEMA)
 
 
 def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dict[HeaderKey, AssetHeader]:
-    """Read what :func:`headers_to_table` wrote.
+    """Read what :func:`headers_to_table` wrote, in any order of rows.
 
     Args:
         table: any table with the header columns.
@@ -97,18 +139,65 @@ def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dic
     missing = [name for name in HEADER_SCHEMA.names if name not in table.schema.names]
     if missing:
         raise IndexSchemaError(f"{where}: header columns missing: {', '.join(missing)}")
+    try:
+        table = table.select(HEADER_SCHEMA.names).combine_chunks()
+        starts = _image_starts(table)
+        if starts is None:
+            table = table.sort_by([(name, "ascending") for name in (*KEY, "level")])
+            starts = _image_starts(table)
+    except (pa.ArrowException, TypeError) as error:
+        raise IndexSchemaError(f"{where}: header columns are not what their names promise: {error}") from error
+    if starts is None:
+        raise IndexSchemaError(f"{where}: header rows of an image must be one for each of its levels, from 0 on")
+    images = table.select(_FACTS)
+    if len(starts) < table.num_rows:
+        images = images.take(pa.array(starts))
+    blocks = table.column("blocks").to_pylist()
     found = {}
-    for position, row in enumerate(table.select(HEADER_SCHEMA.names).to_pylist()):
+    ends = np.append(starts[1:], table.num_rows)[: len(starts)].tolist()
+    for first, end, row in zip(starts.tolist(), ends, images.to_pylist(), strict=True):
         try:
-            header = _header(row, root)
+            header = _header(row, root, blocks[first:end])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise IndexSchemaError(f"{where}: header row {position}: {error}") from error
+            raise IndexSchemaError(f"{where}: header row {first}: {error}") from error
         found[header.key] = header
     return found
 
 
+def _image_starts(table: pa.Table) -> NDArray[np.int64] | None:
+    """Give the rows of level 0; None where the other rows of an image do not follow its own, level by level."""
+    level = table.column("level").cast(pa.int64()).fill_null(-1).to_numpy()
+    starts = np.flatnonzero(level == 0)
+    if len(starts) == len(level):
+        return starts
+    if not len(starts) or starts[0] != 0:
+        return None
+    owner = np.repeat(starts, np.diff([*starts, len(level)]))
+    if not np.array_equal(level, np.arange(len(level)) - owner):
+        return None
+    for name in KEY:
+        column = table.column(name).fill_null("")
+        if not pc.all(pc.equal(column, column.take(pa.array(owner))), min_count=0).as_py():
+            return None
+    return starts
+
+
+def _level_rows(header: AssetHeader) -> list[dict[str, Any]]:
+    stored = header.stored
+    if stored is None:
+        return []
+    key = {"collection": header.collection, "item_id": header.item_id, "asset_key": header.image.asset_key}
+    rows = []
+    for level, (data, (cols, height)) in enumerate(zip(stored.levels, stored.sizes, strict=True)):
+        row = {**key, "level": level, "rows": height, "cols": cols, "blocks": data}
+        if (seen := look_at_level(data)) is not None:
+            (row["block_rows"], row["block_cols"]), row["compression"] = seen
+        rows.append(row)
+    return rows
+
+
 def _row(header: AssetHeader, root: Path | None) -> dict[str, Any]:
-    image = header.image
+    image, stored = header.image, header.stored
     return {
         "collection": header.collection,
         "item_id": header.item_id,
@@ -131,10 +220,15 @@ def _row(header: AssetHeader, root: Path | None) -> dict[str, Any]:
         "size_bytes": image.size_bytes,
         "modified_ns": image.modified_ns,
         "place": header.place,
+        "header": None if stored is None else stored.facts,
+        "header_size_bytes": None if stored is None else stored.size_bytes,
+        "header_modified_ns": None if stored is None else stored.modified_ns,
+        "etag": None if stored is None else stored.etag,
+        "fingerprint": None if stored is None else stored.fingerprint,
     }
 
 
-def _header(row: Mapping[str, Any], root: Path | None) -> AssetHeader:
+def _header(row: Mapping[str, Any], root: Path | None, blocks: list[bytes | None]) -> AssetHeader:
     transform = row["proj:transform"]
     if transform is not None and (len(transform) != 6 or not all(map(math.isfinite, transform))):
         raise ValueError(f"proj:transform must be 6 finite numbers, got {transform}")
@@ -144,6 +238,7 @@ def _header(row: Mapping[str, Any], root: Path | None) -> AssetHeader:
         collection=row["collection"],
         item_id=str(row["item_id"]),
         place=int(row["place"] or 0),
+        stored=_stored(row, blocks),
         image=SourceImage(
             asset_key=str(row["asset_key"]),
             href=str(row["href"]),
@@ -165,27 +260,41 @@ def _header(row: Mapping[str, Any], root: Path | None) -> AssetHeader:
     )
 
 
+def _stored(row: Mapping[str, Any], blocks: list[bytes | None]) -> StoredHeader | None:
+    """Take what is stored as it is; it is looked at when it is used."""
+    if row["header"] is None:
+        if len(blocks) > 1 or blocks[0] is not None:
+            raise ValueError("blocks without the header that they belong to")
+        return None
+    levels = tuple(data for data in blocks if isinstance(data, bytes))
+    texts = [row[name] for name in ("header", "etag", "fingerprint")]
+    numbers = [row[name] for name in ("header_size_bytes", "header_modified_ns")]
+    if len(levels) != len(blocks) or not all(isinstance(text, str | None) for text in texts):
+        raise ValueError("header, etag and fingerprint must be text, blocks of every level binary")
+    if not all(number is None or (isinstance(number, int) and number >= 0) for number in numbers):
+        raise ValueError(f"header_size_bytes and header_modified_ns are {numbers}")
+    return StoredHeader(
+        facts=texts[0],
+        levels=levels,
+        size_bytes=numbers[0],
+        modified_ns=numbers[1],
+        etag=texts[1],
+        fingerprint=texts[2],
+    )
+
+
 def _point(values: list[float]) -> dict[str, float]:
     return dict(zip(("row", "col", "x", "y", "z"), map(float, values), strict=True))
 
 
 def _band_row(band: SourceBand) -> dict[str, Any]:
     row = {field.name: getattr(band, field.name) for field in dataclasses.fields(band)}
-    nodata = row["nodata"]
-    if isinstance(nodata, complex):
-        row["nodata"] = ["complex", nodata.real, nodata.imag]
-    elif isinstance(nodata, float) and not math.isfinite(nodata):
-        row["nodata"] = str(nodata)
+    row["nodata"] = dump_number(row["nodata"])
     return {name: value for name, value in row.items() if value is not None}
 
 
 def _band(row: Mapping[str, Any]) -> SourceBand:
-    nodata = row.get("nodata")
-    if isinstance(nodata, list):
-        nodata = complex(float(nodata[1]), float(nodata[2]))
-    elif isinstance(nodata, str):
-        nodata = float(nodata)
-    return SourceBand(**{**row, "nodata": nodata})
+    return SourceBand(**{**row, "nodata": parse_number(row.get("nodata"))})
 
 
 def _dump(values: list[Any]) -> str | None:

@@ -49,7 +49,7 @@ class SideTables:
             for image, header in other.headers.items():
                 known = headers.setdefault(image, header)
                 if known != header:
-                    headers[image] = _latest(known, header)
+                    headers[image] = _united(known, header)
             chains = chains if chains == other.chains else chains.union(other.chains)
         return SideTables(items, headers, chains)
 
@@ -73,17 +73,19 @@ def pack(tables: SideTables, *, root: Path, portable: bool = False) -> str:
     Raises:
         LimitError: they are too large for a footer.
     """
+    headers = headers_to_table(tables.headers.values(), root=root, portable=portable)
     document = {
         "items": [tables.items[key] for key in sorted(tables.items)],
-        "headers": headers_to_table(tables.headers.values(), root=root, portable=portable).to_pylist(),
+        "headers": [_text_row(row) for row in headers.to_pylist()],
         "chains": tables.chains.to_json(),
     }
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     packed = pa.compress(text, codec="zstd", asbytes=True)
     if len(packed) > MAX_FOOTER_BYTES:
+        layouts = any(header.stored is not None for header in tables.headers.values())
         raise LimitError(
             f"items and headers take {len(packed)} bytes compressed, a single file carries at most {MAX_FOOTER_BYTES}; "
-            "save to a directory (a path without .parquet) instead"
+            f"save to a directory (a path without .parquet) instead{', or leave block layouts out' if layouts else ''}"
         )
     return f"{len(text)}:{base64.b64encode(packed).decode()}"
 
@@ -100,7 +102,7 @@ def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
     try:
         raw = pa.decompress(base64.b64decode(body, validate=True), int(size), codec="zstd", asbytes=True)
         document = json.loads(raw)
-        headers = pa.Table.from_pylist(document["headers"], schema=HEADER_SCHEMA)
+        headers = pa.Table.from_pylist([_binary_row(row) for row in document["headers"]], schema=HEADER_SCHEMA)
         return SideTables(
             items_by_key(document["items"]),
             headers_from_table(headers, root=root, where=where),
@@ -110,18 +112,33 @@ def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
         raise IndexSchemaError(f"{where}: its items and headers are not readable: {error}") from error
 
 
+def _text_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Give a row as JSON can carry it: without nulls, bytes as base64."""
+    kept = {name: value for name, value in row.items() if value is not None}
+    if "blocks" in kept:
+        kept["blocks"] = base64.b64encode(kept["blocks"]).decode()
+    return kept
+
+
+def _binary_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "blocks": base64.b64decode(row["blocks"], validate=True)} if "blocks" in row else row
+
+
 def items_by_key(documents: Iterable[dict[str, Any]]) -> dict[ItemKey, dict[str, Any]]:
     """Key documents by collection and id."""
     return {(str(document.get("collection") or ""), str(document["id"])): document for document in documents}
 
 
-def _latest(one: AssetHeader, two: AssetHeader) -> AssetHeader:
-    """Take the later look at one image; its facts must be the same."""
-    times = [header.image.modified_ns for header in (one, two)]
-    same = [replace(header, image=replace(header.image, modified_ns=None)) for header in (one, two)]
-    if same[0] != same[1]:
+def _united(one: AssetHeader, two: AssetHeader) -> AssetHeader:
+    """Take the later look at one image, whose facts must be the same, and the better of what is stored of its file."""
+    bare = [replace(header, image=replace(header.image, modified_ns=None), stored=None) for header in (one, two)]
+    if bare[0] != bare[1]:
         raise IndexSchemaError(f"two different images under one name: {_name(one.key)}; rename or drop one")
-    return two if (times[1] or 0) > (times[0] or 0) else one
+    times = [header.image.modified_ns or 0 for header in (one, two)]
+    stored = [header.stored for header in (one, two) if header.stored is not None]
+    return replace(
+        two if times[1] > times[0] else one, stored=max(stored, key=lambda header: header.rank, default=None)
+    )
 
 
 def _name(key: tuple[str, ...]) -> str:

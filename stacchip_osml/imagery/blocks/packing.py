@@ -42,7 +42,7 @@ from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout, Unserve
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["MAX_PARTS", "pack_level", "unpack_level"]
+__all__ = ["MAX_PARTS", "look_at_level", "pack_level", "unpack_level"]
 
 FORMAT = 1
 MAX_PARTS = 1 << 24
@@ -144,6 +144,20 @@ def unpack_level(
         )
     except IndexError:
         raise ValueError("ends before its integers do") from None
+
+
+def look_at_level(data: bytes) -> tuple[tuple[int, int], str] | None:
+    """Give (rows, cols) of a block and the compression of a packed level, its integers unseen; None if not served.
+
+    Raises:
+        ValueError: damaged.
+    """
+    source = PackedSource(data, 1)
+    try:
+        heads, _, reason = _parsed(source.take(source.number(), MAX_HEAD))
+    except IndexError:
+        raise ValueError("ends before its head does") from None
+    return None if reason is not None else (heads[0].block_shape, heads[0].codec.compression)
 
 
 def _unpack(
