@@ -19,6 +19,7 @@ BENCHMARKS = {
     "startup": "import and --help",
     "pixels": "chips from local COGs, against stacchip's way, rasterio, async-geotiff and the decoders alone",
     "remote": "chips behind HTTP with 30 ms a request, against stacchip's way, rasterio and async-geotiff",
+    "nitf": "windows of NITF files, and of a large SICD, against rasterio",
     "cut": "chips from local COGs, against rasterio with its files kept open",
 }
 

@@ -41,7 +41,7 @@ class Ceiling:
                 grid = -(-page.imagewidth // page.tilewidth)
                 self._tables.append((Path(href), grid, page.dataoffsets, page.databytecounts))
                 self._decode = _DECODERS[int(page.compression)]
-                self._size = page.tilewidth * page.tilelength * page.dtype.itemsize
+                self._size = page.tilewidth * page.tilelength * 2  # uint16
         self._scratch = [np.empty(self._size, np.uint8) for _ in range(threads)]
 
     def load(self, positions: NDArray[np.int64]) -> list[bytes]:

@@ -101,7 +101,7 @@ def _throughput(
 
 
 def _side(
-    read: Callable[[NDArray[np.int64]], Any],
+    read: readers.Reader,
     order: NDArray[np.int64],
     turn: int,
     server: RangeServer,
