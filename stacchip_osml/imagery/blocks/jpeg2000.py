@@ -65,8 +65,17 @@ def parse_jpeg2000(
     return codestream_layout(ahead, 0, size, limits=limits)
 
 
-def codestream_layout(ahead: ReadAhead, start: int, end: int | None, *, limits: ReadLimits) -> ImageLayout:
+def codestream_layout(
+    ahead: ReadAhead, start: int, end: int | None, *, limits: ReadLimits, absent: NDArray[np.bool_] | None = None
+) -> ImageLayout:
     """Find the tiles of JPEG 2000 data, boxed or bare, in the bytes ``start`` to ``end`` (None: unknown) of a file.
+
+    Args:
+        ahead: the file.
+        start: first byte.
+        end: last byte and one.
+        limits: the largest image that is taken on.
+        absent: ``(rows, cols)`` of the tile grid, True for a tile that is to count as not stored.
 
     Raises:
         DecodeError: it is not JPEG 2000, or its header is damaged.
@@ -74,14 +83,14 @@ def codestream_layout(ahead: ReadAhead, start: int, end: int | None, *, limits: 
     """
     try:
         boxes = find_codestream(ahead, start, end)
-        stream = read_main_header(ahead, boxes.start, boxes.end)
+        stream = read_main_header(ahead, boxes.start)
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),))
     limits.require_image(ahead.name, _reduced_size(stream.siz, 0), len(stream.siz.components))
     sizes = _level_sizes(stream, boxes)
     try:
         _require_plain(stream)
-        parts = _places(read_tile_parts(ahead, stream, boxes.end), stream.siz)
+        parts = _places(read_tile_parts(ahead, stream, boxes.end), stream.siz, absent)
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),) * len(sizes))
     return ImageLayout(levels=tuple(_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)))
@@ -222,18 +231,23 @@ def _block_shape(siz: Siz, reduce: int) -> tuple[int, int] | None:
     return shape[0], shape[1]
 
 
-def _places(parts: TileParts, siz: Siz) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _places(
+    parts: TileParts, siz: Siz, absent: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Arrange tile-parts as ``(parts, 1, rows, cols)`` offsets and counts.
 
     Raises:
         NotServedError: a tile has none, or they are too many.
     """
     across, down = siz.grid
+    if absent is not None and absent.shape[:2] != (down, across):
+        raise NotServedError(f"a mask table of {absent.shape} blocks for {down} x {across} JPEG 2000 tiles")
     order = np.argsort(parts.tiles, kind="stable")
     tiles = parts.tiles[order]
     found = np.bincount(tiles, minlength=across * down)
-    if int(found.min()) == 0:
-        raise NotServedError(f"{int((found == 0).sum())} of {across * down} JPEG 2000 tiles are missing")
+    missing = int(((found == 0) & (True if absent is None else ~absent.ravel())).sum())
+    if missing or not len(tiles):
+        raise NotServedError(f"{missing} of {across * down} JPEG 2000 tiles are missing")
     most = int(found.max())
     if most * len(found) > MOST_PARTS:
         raise NotServedError(f"{most} JPEG 2000 tile-parts in one of {len(found)} tiles")
@@ -241,5 +255,7 @@ def _places(parts: TileParts, siz: Siz) -> tuple[NDArray[np.int64], NDArray[np.i
     offsets, counts = np.zeros((2, most, len(found)), np.int64)
     offsets[position, tiles] = parts.offsets[order]
     counts[position, tiles] = parts.counts[order]
+    if absent is not None:
+        offsets[:, absent.ravel()] = counts[:, absent.ravel()] = 0
     shape = (most, 1, down, across)
     return offsets.reshape(shape), counts.reshape(shape)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -98,62 +97,69 @@ class TileParts(NamedTuple):
     counts: NDArray[np.int64]
 
 
-def read_main_header(ahead: ReadAhead, start: int, end: int | None) -> Codestream:
-    """Read the main header of the codestream in the bytes ``start`` to ``end`` (None: unknown) of a file.
+def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
+    """Read the main header of the codestream that begins at byte ``start`` of a file.
 
     Raises:
         DecodeError: it is not a codestream.
-        NotServedError: its header is larger than is kept.
+        NotServedError: its header is damaged, or larger than is kept.
     """
-    if ahead.exactly(start, 2) != b"\xff\x4f":
+    opening = ahead.exactly(start, 6)
+    if opening[:4] != b"\xff\x4f\xff\x51":
         raise DecodeError(f"{ahead.name}: no JPEG 2000 codestream at {start}")
-    siz: Siz | None = None
+    sized = ahead.exactly(start + 2, int.from_bytes(opening[4:], "big") + 2)
+    siz = _siz(sized, ahead.name)
+    kept, held = [opening[:2], sized], 2 + len(sized)
     resolutions: dict[int, int] = {}
-    kept = [b"\xff\x4f"]
+    styles = 0
     lengths: list[bytes] = []
-    high_throughput = packed_headers = False
-    at, held = start + 2, 2
+    packed_headers = high_throughput = False
+    at = start + held
     while True:
         marker, length = struct.unpack(">HH", ahead.exactly(at, 4))
         if marker == SOT:
             break
-        if siz is None and marker != SIZ:
-            raise DecodeError(f"{ahead.name}: no JPEG 2000 codestream at {start}, it does not begin with SIZ")
-        if marker < 0xFF4F or length < 2 or (siz is not None and marker == SIZ):
+        if marker < SOC or marker in {SOC, SIZ, EOC} or length < 2:
             raise NotServedError(f"marker {marker:04x} in its JPEG 2000 main header")
         if marker == TLM:
             lengths.append(ahead.exactly(at + 4, length - 2))
-        elif marker == PPM:
-            packed_headers = True
-        elif marker not in LEFT_OUT:
-            segment = ahead.exactly(at, length + 2)
-            held += len(segment)
+        packed_headers |= marker == PPM
+        if marker not in LEFT_OUT:
+            held += length + 2
             if held > MOST_SHARED:
                 raise NotServedError(f"its JPEG 2000 main header is larger than {MOST_SHARED} bytes")
+            segment = ahead.exactly(at, length + 2)
             kept.append(segment)
-            if marker == SIZ:
-                siz = _siz(segment, ahead.name)
-            elif marker in {COD, COC}:
-                assert siz is not None
-                component, levels, style = _coding(segment, len(siz.components), ahead.name)
-                resolutions[component] = levels + 1
-                high_throughput |= bool(style & 0x40)
-            elif marker == CAP:
-                high_throughput |= bool(segment[5] & 0x02)  # Pcap, bit 15 from the top: part 15
+            high_throughput |= marker == CAP and bool(segment[5:6] > b"\x01" and segment[5] & 0x02)  # Pcap15
+            if marker in {COD, COC}:
+                component, count, style = _coding(segment, len(siz.components), ahead.name)
+                resolutions[component] = count
+                styles |= style
         at += length + 2
-    if siz is None or -1 not in resolutions:
-        raise DecodeError(f"{ahead.name}: its JPEG 2000 main header has no SIZ or no COD")
+    if -1 not in resolutions:
+        raise DecodeError(f"{ahead.name}: its JPEG 2000 main header has no COD")
     of_all = [resolutions.get(number, resolutions[-1]) for number in range(len(siz.components))]
     return Codestream(
         siz=siz,
         resolutions=of_all[0],
         fewest_resolutions=min(of_all),
-        high_throughput=high_throughput,
+        high_throughput=high_throughput or bool(styles & 0x40),
         shared=b"".join(kept),
         first=at,
         lengths=tuple(lengths),
         packed_headers=packed_headers,
     )
+
+
+def _coding(segment: bytes, components: int, name: str) -> tuple[int, int, int]:
+    """Read the component (-1: all others), resolutions and code-block style of COD or COC (A.6.1, A.6.2)."""
+    wide = 2 if components > 256 else 1
+    is_cod = segment[1] == COD & 0xFF
+    at = 9 if is_cod else 5 + wide
+    if len(segment) < at + 5 or segment[at] > 32:
+        raise DecodeError(f"{name}: its coding style has more than 32 decomposition levels or is cut short")
+    component = -1 if is_cod else int.from_bytes(segment[4 : 4 + wide], "big")
+    return component, segment[at] + 1, segment[at + 3]
 
 
 def _siz(segment: bytes, name: str) -> Siz:
@@ -181,17 +187,6 @@ def _siz(segment: bytes, name: str) -> Siz:
     return siz
 
 
-def _coding(segment: bytes, components: int, name: str) -> tuple[int, int, int]:
-    """Read the component (-1: all others), decomposition levels and code-block style of COD or COC (A.6.1, A.6.2)."""
-    wide = 2 if components > 256 else 1
-    is_cod = segment[1] == COD & 0xFF
-    at = 9 if is_cod else 5 + wide
-    if len(segment) < at + 5 or segment[at] > 32:
-        raise DecodeError(f"{name}: its coding style has more than 32 decomposition levels or is cut short")
-    component = -1 if is_cod else int.from_bytes(segment[4 : 4 + wide], "big")
-    return component, segment[at], segment[at + 3]
-
-
 def read_tile_parts(ahead: ReadAhead, stream: Codestream, end: int | None) -> TileParts:
     """Find every tile-part.
 
@@ -217,18 +212,13 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | Non
     """Read TLM (A.7.1); None where the tile-parts are not where it says."""
     numbers: list[NDArray[np.int64]] = []
     lengths: list[NDArray[np.int64]] = []
-    indices = [body[0] for body in stream.lengths if len(body) >= 2]
-    if len(indices) != len(stream.lengths) or any(b <= a for a, b in pairwise(indices)):
-        return None
-    known = 0
+    known = last = 0
     for body in stream.lengths:
-        tile_bytes, long = body[1] >> 4 & 3, bool(body[1] & 0x40)
-        if tile_bytes == 3:
+        tile_bytes, long = (body[1] >> 4 & 3, bool(body[1] & 0x40)) if len(body) > 2 else (3, False)
+        kind = np.dtype([("tile", f">u{tile_bytes or 1}"), ("length", ">u4" if long else ">u2")][not tile_bytes :])
+        if tile_bytes == 3 or body[0] < last or (len(body) - 2) % kind.itemsize:
             return None
-        kind = np.dtype([("tile", f">u{tile_bytes or 1}"), ("length", ">u4" if long else ">u2")])
-        kind = kind if tile_bytes else np.dtype([("length", kind["length"])])
-        if (len(body) - 2) % kind.itemsize:
-            return None
+        last = body[0] + 1
         table = np.frombuffer(body, kind, offset=2)
         lengths.append(table["length"].astype(np.int64))
         # Without numbers, each tile is one tile-part and they come in order.
@@ -238,12 +228,11 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | Non
     if not known or int(counts.min()) < SOT_HEAD.size or int(order.max()) >= tiles:
         return None
     offsets = stream.first + np.cumsum(counts) - counts
-    for at in {0, known - 1}:
+    for at in (0, known - 1):
         found = ahead.upto(int(offsets[at]), SOT_HEAD.size, ahead=SOT_HEAD.size)
-        if len(found) < SOT_HEAD.size:
-            return None
-        marker, _, tile, length, _, _ = SOT_HEAD.unpack(found)
-        if marker != SOT or tile != order[at] or length not in {0, counts[at]}:
+        if found[:8] not in (
+            SOT_HEAD.pack(SOT, 10, int(order[at]), length, 0, 0)[:8] for length in (0, int(counts[at]))
+        ):
             return None
     return TileParts(order, offsets, counts)
 

@@ -61,7 +61,7 @@ class ReadAhead:
             NotServedError: no read is left.
         """
         at = offset - self._start
-        if 0 <= at and at + size <= len(self._held):
+        if at >= 0 and at + size <= len(self._held):
             return self._held[at : at + size]
         if self.size is not None and offset >= self.size:
             return b""

@@ -1,0 +1,220 @@
+"""NITF images as blocks.
+
+Rules:
+
+- bands, dtypes and levels are those that GDAL delivers, except that 12-bit
+  samples are read as they are packed, most significant bit first, which GDAL
+  does not;
+- blocks beyond the image, which a block grid may have, are left out;
+- an uncompressed image of one block is given as strips: of one row, as GDAL
+  gives it, or of ``STRIP_BYTES`` where rows do not begin on a byte;
+- what a standard leaves open (packed bits of several bands) and what is cut
+  short is left to GDAL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from stacchip_osml.imagery.blocks.jpeg2000 import codestream_layout
+from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
+from stacchip_osml.imagery.blocks.nitf_fields import Segment, Subheader, read_segments, read_subheader
+from stacchip_osml.imagery.blocks.nitf_jpeg import jpeg_layout
+from stacchip_osml.imagery.blocks.nitf_places import (
+    Places,
+    nominal_places,
+    padded_level,
+    read_mask_table,
+    require_few,
+    require_small,
+)
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+from stacchip_osml.imagery.limits import ReadLimits
+
+__all__ = ["parse_nitf", "parse_nitf_segments"]
+
+READS = 64
+"""Reads for one image: two or three, but for blocked JPEG without a mask table, whose blocks must be looked for."""
+STRIP_BYTES = 1 << 16
+KINDS = {
+    ("INT", 8): ("uint8", "u1"),
+    ("INT", 16): ("uint16", ">u2"),
+    ("INT", 32): ("uint32", ">u4"),
+    ("INT", 64): ("uint64", ">u8"),
+    ("SI", 8): ("uint8", "u1"),  # GDAL knows no signed bytes in NITF
+    ("SI", 16): ("int16", ">i2"),
+    ("SI", 32): ("int32", ">i4"),
+    ("SI", 64): ("int64", ">i8"),
+    ("R", 32): ("float32", ">f4"),
+    ("R", 64): ("float64", ">f8"),
+    ("C", 64): ("complex64", ">c8"),
+    ("INT", 12): ("uint16", "u2"),
+    **{("INT", bits): ("uint8", "u1") for bits in range(1, 8)},
+    ("B", 1): ("uint8", "u1"),
+}
+"""(PVTYPE, NBPP) → dtypes delivered and stored; for packed bits the one they are unpacked to."""
+ORDERS = {"B": "pixel", "S": "pixel", "P": "pixel", "R": "row"}
+COMPRESSIONS = {
+    "C1": "bi-level compression",
+    "C4": "vector quantization",
+    "C5": "lossless JPEG",
+    "C6": "JPEG 2000 of another standard",
+    "C7": "complex SAR compression",
+    "I1": "downsampled JPEG",
+}
+
+
+def parse_nitf(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None) -> ImageLayout:
+    """Find the blocks of a file's first image segment, the one that GDAL opens.
+
+    Args:
+        read: the file.
+        name: of the file, for messages.
+        limits: the largest image that is taken on.
+        size: of the file; None where unknown.
+
+    Returns:
+        Its levels: one, or all resolutions that GDAL shows of JPEG 2000.
+
+    Raises:
+        DecodeError: it is not a NITF file, holds no image, or ends within its headers.
+        LimitError: the image is larger than ``limits``.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    try:
+        first = read_segments(ahead)[0]
+    except NotServedError as reason:
+        return ImageLayout(levels=(Unserved(reason=str(reason)),))
+    return _segment_layout(ahead, first, limits)
+
+
+def parse_nitf_segments(
+    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None
+) -> tuple[ImageLayout, ...]:
+    """Find the blocks of every image segment, in the order of the file; see :func:`parse_nitf`.
+
+    Raises:
+        DecodeError: it is not a NITF file, holds no image, or ends within its headers.
+        LimitError: the first image is larger than ``limits``.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    try:
+        segments = read_segments(ahead)
+    except NotServedError as reason:
+        return (ImageLayout(levels=(Unserved(reason=str(reason)),)),)
+    layouts = []
+    for segment in segments:
+        layouts.append(_segment_layout(ahead, segment, limits))
+        ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    return tuple(layouts)
+
+
+def _segment_layout(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> ImageLayout:
+    try:
+        image = read_subheader(ahead, segment, limits)
+        return LAYOUTS.get(image.ic, _unserved)(ahead, segment, image, limits)
+    except NotServedError as reason:
+        return ImageLayout(levels=(Unserved(reason=str(reason)),))
+
+
+def _unserved(ahead: ReadAhead, segment: Segment, image: Subheader, limits: ReadLimits) -> ImageLayout:  # noqa: ARG001
+    what = COMPRESSIONS.get(image.ic, COMPRESSIONS.get(f"C{image.ic[1:]}", "unknown compression"))
+    return ImageLayout(levels=(Unserved(reason=f"IC={image.ic}: {what}"),))
+
+
+def _jpeg2000(ahead: ReadAhead, segment: Segment, image: Subheader, limits: ReadLimits) -> ImageLayout:
+    """Lay out the codestream of an image, less the tiles that its mask table says are not recorded."""
+    start, absent = segment.data, None
+    if image.ic.startswith("M"):
+        masked = read_mask_table(ahead, segment, replace(image, imode="B"))
+        start = masked.data
+        absent = None if masked.records is None else masked.records[0] < 0
+    end = segment.end if ahead.size is None else min(segment.end, ahead.size)
+    layout = codestream_layout(ahead, start, end, limits=limits, absent=absent)
+    for level in layout.levels[:1]:
+        if isinstance(level, LevelLayout) and (level.size != image.size or level.bands != image.bands):
+            raise NotServedError(
+                f"JPEG 2000 data of {level.size.width} x {level.size.height} pixels and {level.bands} bands "
+                f"in an image of {image.size.width} x {image.size.height} and {image.bands}"
+            )
+    return layout
+
+
+def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: ReadLimits) -> ImageLayout:
+    dtype, stored = KINDS.get((image.pvtype, image.bits), ("", ""))
+    if not dtype or image.imode not in ORDERS:
+        raise NotServedError(f"PVTYPE={image.pvtype} with NBPP={image.bits} and IMODE={image.imode}")
+    planes = image.bands if image.imode in {"B", "S"} else 1
+    codec = BlockCodec(
+        compression="none",
+        dtype=dtype,
+        stored=stored,
+        bits=image.bits,
+        samples=image.bands // planes,
+        order=ORDERS[image.imode] if planes == 1 and image.bands > 1 else "pixel",
+        aligned_rows=image.bits % 8 == 0,
+    )
+    _require_byte_bounds(image)
+    data, records = segment.data, None
+    if image.ic == "NM":
+        data, records = read_mask_table(ahead, segment, image)
+    places = nominal_places(image, data, records)
+    end = segment.end if ahead.size is None else ahead.size
+    if places.offsets.size and int((places.offsets + places.counts).max()) > end:
+        raise NotServedError("its image data is cut short")
+    unblocked = image.grid == (1, 1) and image.ic == "NC"
+    level = _strips(image, codec, places) if unblocked else padded_level(image, codec, places)
+    require_small(level, limits)
+    return ImageLayout(levels=(level,))
+
+
+def _require_byte_bounds(image: Subheader) -> None:
+    """Refuse packed bits of several bands where one band might begin within another's last byte.
+
+    Raises:
+        NotServedError: that is so.
+    """
+    row = image.block_shape[1] * image.bits
+    unit = {"R": row, "B": row * image.block_shape[0]}.get(image.imode, 8)
+    if image.bands > 1 and image.bits % 8 and unit % 8:
+        raise NotServedError(f"bands of {image.bits}-bit samples, IMODE={image.imode}, that do not begin on a byte")
+
+
+def _strips(image: Subheader, codec: BlockCodec, places: Places) -> LevelLayout:
+    """Cut the only block of each plane into strips that begin on a byte."""
+    height, width = image.size.height, image.block_shape[1]
+    row_bits = width * image.bits * codec.samples
+    rows = 1
+    if image.bits % 8:
+        whole = 8 // np.gcd(row_bits, 8)  # fewest rows that end on a byte
+        rows = min(height, int(whole) * max(1, STRIP_BYTES * 8 // (row_bits * int(whole))))
+    count = -(-height // rows)
+    require_few(count * len(places.offsets))
+    starts = np.arange(count, dtype=np.int64) * (rows * row_bits // 8)
+    counts = np.full(count, -(-rows * row_bits // 8), np.int64)
+    counts[-1] = -(-(height - (count - 1) * rows) * row_bits // 8)
+    offsets = places.offsets.reshape(-1, 1) + starts
+    shape = (1, len(places.offsets), count, 1)
+    return LevelLayout(
+        size=image.size,
+        block_shape=(rows, width),
+        short_edge=True,
+        codec=codec,
+        offsets=offsets.reshape(shape),
+        counts=np.broadcast_to(counts, offsets.shape).reshape(shape).copy(),
+    )
+
+
+LAYOUTS = {
+    "NC": _uncompressed,
+    "NM": _uncompressed,
+    "C3": jpeg_layout,
+    "M3": jpeg_layout,
+    "C8": _jpeg2000,
+    "M8": _jpeg2000,
+    "CD": _jpeg2000,
+    "MD": _jpeg2000,
+}
+"""IC → what lays its blocks out."""

@@ -1,0 +1,205 @@
+"""JPEG blocks of NITF images: where each stream begins and ends, and what it holds (MIL-STD-188-198A, ITU-T T.81).
+
+Every block is a whole JPEG stream, padded to the block's size. Their places
+are in the mask table of a masked image; without one the streams follow each
+other and have to be walked, which reads the image data once, up to
+``MOST_WALKED`` bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, Unserved
+from stacchip_osml.imagery.blocks.nitf_fields import Segment, Subheader
+from stacchip_osml.imagery.blocks.nitf_places import (
+    Places,
+    padded_level,
+    read_mask_table,
+    recorded_places,
+    require_few,
+    require_small,
+)
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+from stacchip_osml.imagery.limits import ReadLimits
+
+__all__ = ["jpeg_layout"]
+
+MOST_WALKED = 1 << 25
+MOST_HEAD = 1 << 16
+"""Bytes before the first scan of a block that are looked at."""
+SMALLEST_SCALED = 256
+"""Pixels: GDAL's JPEG driver shows halves, quarters and eighths while a side is at least this long."""
+SOF = frozenset({0xC0, 0xC1, 0xC2})
+SOS, DQT, DHT, EOI, APP14 = 0xDA, 0xDB, 0xC4, 0xD9, 0xEE
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+"""Next marker in entropy-coded data: a stuffed zero and restarts are part of it (T.81 B.1.1.2, B.2.1)."""
+
+
+class Frame(NamedTuple):
+    """What a stream says before its first scan."""
+
+    shape: tuple[int, int]
+    """(rows, cols)."""
+    bits: int
+    components: int
+    color: str
+    """As ``BlockCodec.color``."""
+    has_tables: bool
+    """It brings quantization and Huffman tables of its own."""
+
+
+def jpeg_layout(ahead: ReadAhead, segment: Segment, image: Subheader, limits: ReadLimits) -> ImageLayout:
+    """Lay out an image of IC C3 or M3.
+
+    Raises:
+        NotServedError: it is stored in a way that is not read here.
+        DecodeError: the file ends before the image does.
+    """
+    if image.bands > 1 and image.imode != "P":
+        raise NotServedError(f"IC={image.ic} with IMODE={image.imode} and {image.bands} bands")
+    end = segment.end if ahead.size is None else min(segment.end, ahead.size)
+    rows, cols = image.grid
+    if image.ic == "M3":
+        places = recorded_places(read_mask_table(ahead, segment, image), image, end)
+    elif image.grid == (1, 1):
+        places = Places(np.full((1, 1, 1), segment.data), np.full((1, 1, 1), max(0, end - segment.data)))
+    else:
+        require_few(rows * cols)
+        data = _whole(ahead, segment.data, end)
+        streams = np.array(_streams(data, rows * cols), np.int64).reshape(rows, cols, 2)
+        places = Places(streams[None, :, :, 0] + segment.data, streams[None, :, :, 1])
+    stored = np.flatnonzero(places.counts)
+    if not len(stored):
+        raise NotServedError("none of its blocks is recorded")
+    first, length = int(places.offsets.flat[stored[0]]), int(places.counts.flat[stored[0]])
+    frame = _frame(ahead.upto(first, min(length, MOST_HEAD)))
+    _require_like(frame, image)
+    level = padded_level(image, _codec(frame), places)
+    require_small(level, limits)
+    return ImageLayout(levels=(level, *_scaled(image)))
+
+
+def _codec(frame: Frame) -> BlockCodec:
+    dtype = "uint8" if frame.bits == 8 else "uint16"
+    return BlockCodec(
+        compression="jpeg",
+        dtype=dtype,
+        stored=dtype,
+        bits=frame.bits,
+        samples=frame.components,
+        color=frame.color,
+    )
+
+
+def _require_like(frame: Frame, image: Subheader) -> None:
+    """Refuse streams that are not the blocks which the subheader describes.
+
+    Raises:
+        NotServedError: saying how they differ.
+    """
+    if not frame.has_tables:
+        raise NotServedError("its JPEG streams rely on default tables")
+    if frame.bits not in {8, 12} or (frame.bits > 8) != (image.bits > 8):
+        raise NotServedError(f"JPEG of {frame.bits} bits, NBPP={image.bits}")
+    if frame.shape != image.block_shape or frame.components != image.bands:
+        raise NotServedError(
+            f"JPEG streams of {frame.shape[1]} x {frame.shape[0]} pixels and {frame.components} components "
+            f"in blocks of {image.block_shape[1]} x {image.block_shape[0]} and {image.bands} bands"
+        )
+
+
+def _scaled(image: Subheader) -> list[Unserved]:
+    """Count the smaller sizes at which GDAL decodes an image of one block."""
+    longest = max(image.size) if image.grid == (1, 1) and image.ic == "C3" else 0
+    count = next((power + 1 for power in (2, 1, 0) if longest >= SMALLEST_SCALED << power), 0)
+    return [Unserved(reason="JPEG decoded at a fraction of its size")] * count
+
+
+def _whole(ahead: ReadAhead, start: int, end: int) -> bytes:
+    """Read all image data.
+
+    Raises:
+        NotServedError: it is too much for finding blocks.
+        DecodeError: the file ends before.
+    """
+    if end - start > MOST_WALKED:
+        raise NotServedError(f"{end - start} bytes of JPEG blocks without a table of their places")
+    return ahead.exactly(start, max(0, end - start))
+
+
+def _streams(data: bytes, count: int) -> list[tuple[int, int]]:
+    """Find ``count`` JPEG streams that follow each other: (first byte, length) of each.
+
+    Raises:
+        NotServedError: there are fewer.
+    """
+    found: list[tuple[int, int]] = []
+    at = 0
+    for _ in range(count):
+        start = data.find(b"\xff\xd8\xff", at)
+        at = _end_of_stream(data, start) if start >= 0 else -1
+        if at < 0:
+            raise NotServedError(f"{len(found)} JPEG streams for {count} blocks")
+        found.append((start, at - start))
+    return found
+
+
+def _end_of_stream(data: bytes, start: int) -> int:
+    """Go from marker segment to marker segment until EOI; -1 where the data ends before."""
+    at = start + 2
+    while (marker := _MARKER.search(data, at)) is not None:
+        at = marker.end()
+        if marker[1][0] == EOI:
+            return at
+        at += int.from_bytes(data[at : at + 2], "big")
+    return -1
+
+
+def _frame(head: bytes) -> Frame:
+    """Read the marker segments before the first scan.
+
+    Raises:
+        NotServedError: it is not a JPEG stream, or one of a kind that is not read.
+    """
+    if head[:2] != b"\xff\xd8":
+        raise NotServedError("no JPEG stream where its first block should be")
+    at, frame, tables, transform = 2, b"", set(), -1
+    while (marker := _MARKER.search(head, at)) is not None:
+        code, at = marker[1][0], marker.end()
+        length = int.from_bytes(head[at : at + 2], "big")
+        body = head[at + 2 : at + length]
+        if code in SOF:
+            frame = body
+        elif code == APP14 and body[:5] == b"Adobe" and len(body) >= 12:
+            transform = body[11]
+        elif code == SOS:
+            break
+        elif 0xC0 <= code <= 0xCF and code not in {DHT, 0xC8, 0xCC}:
+            raise NotServedError(f"JPEG process SOF{code - 0xC0}")
+        tables.add(code)
+        at += max(length, 2)
+    if len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
+        raise NotServedError("no JPEG frame header in its first block")
+    ids = tuple(frame[6 : 6 + 3 * frame[5] : 3])
+    return Frame(
+        shape=(int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")),
+        bits=frame[0],
+        components=frame[5],
+        color=_color(ids, transform, is_jfif=0xE0 in tables and b"JFIF\0" in head[:64]),
+        has_tables={DQT, DHT} <= tables,
+    )
+
+
+def _color(ids: tuple[int, ...], transform: int, *, is_jfif: bool) -> str:
+    """Tell what three components are, as libjpeg does: JFIF, Adobe's transform, their names; YCbCr otherwise."""
+    if len(ids) != 3:
+        return "stored"
+    if is_jfif:
+        return "rgb"
+    if transform >= 0:
+        return "rgb" if transform else "stored"
+    return "stored" if ids == (0x52, 0x47, 0x42) else "rgb"
