@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stacchip_osml.errors import WindowError
 from stacchip_osml.imagery.access import FileAccess
 from stacchip_osml.imagery.gdal import (
     Dataset,
@@ -36,7 +35,7 @@ from stacchip_osml.imagery.gdal import (
 )
 from stacchip_osml.imagery.gdal_facts import Facts, Level, block_window, facts_of, grid_of, level_of
 from stacchip_osml.imagery.header import ImageHeader
-from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
+from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
@@ -155,7 +154,7 @@ class GdalImage:
         """
         facts, stored = self._facts(), self._level(level)
         chosen = self._bands(facts, bands)
-        _require_inside(self._name, window, stored.size, level)
+        require_inside(self._name, window, stored.size, level)
         self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
         found = self._certain(stored, partial(self._read, facts, stored, window, chosen))
         if found is not None and facts.shared_mask:
@@ -313,7 +312,7 @@ class GdalImage:
         """Everything about the image that is not pixels."""
         if self._header is None:
             facts = self._facts()
-            levels = tuple(level.size for level in self._levels())
+            levels = tuple(level.size for level in self.stored_levels())
             header = self._access.on(None, lambda dataset: read_header_of(dataset, facts, levels))
             self._header = replace(header, size_bytes=self._access.size_bytes, modified_ns=self._access.modified_ns)
         return self._header
@@ -323,7 +322,7 @@ class GdalImage:
             self._known = self._access.on(None, lambda dataset: facts_of(dataset, self._name, self.limits))
         return self._known
 
-    def _levels(self) -> tuple[Level, ...]:
+    def stored_levels(self) -> tuple[Level, ...]:
         """List the stored levels from fine to coarse, whatever order the file has them in."""
         if self._stored is None:
             facts = self._facts()
@@ -339,7 +338,7 @@ class GdalImage:
             return self._facts().base
         if not 0 < level < self.num_resolution_levels:
             raise IndexError(f"{self._name}: no level {level}; it has {self.num_resolution_levels}")
-        return self._levels()[level]
+        return self.stored_levels()[level]
 
     def _bands(self, facts: Facts, bands: Sequence[int] | None) -> tuple[int, ...]:
         if bands is None:
@@ -380,7 +379,7 @@ class GdalImage:
         the coarsest level proves that it has.
         """
         if self._level_masks is None:
-            coarsest = self._levels()[-1]
+            coarsest = self.stored_levels()[-1]
             self._level_masks = False
             if coarsest.size.width * coarsest.size.height <= MASK_PROBE:
                 window = PixelWindow(0, 0, *coarsest.size)
@@ -391,9 +390,3 @@ class GdalImage:
 
 def _reopened(location: str, settings: Mapping[str, Any]) -> GdalImage:
     return GdalImage(location, **settings)
-
-
-def _require_inside(name: str, window: PixelWindow, size: ImageSize, level: int) -> None:
-    x, y, width, height = window
-    if width <= 0 or height <= 0 or x < 0 or y < 0 or x + width > size.width or y + height > size.height:
-        raise WindowError(f"{name}: {window} is empty or leaves level {level} of {size.width} x {size.height} pixels")

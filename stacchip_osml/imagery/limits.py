@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stacchip_osml.errors import LimitError
-from stacchip_osml.pixel import ImageSize
+from stacchip_osml.errors import LimitError, WindowError
+from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["FetchLimits", "ReadLimits"]
+__all__ = ["FetchLimits", "ReadLimits", "require_inside"]
 
 MIB = 1 << 20
 
@@ -79,3 +79,14 @@ class FetchLimits:
     def try_s(self) -> float:
         """Longest time for one try."""
         return self.total_s / self.attempts
+
+
+def require_inside(name: str, window: PixelWindow, size: ImageSize, level: int) -> None:
+    """Refuse a window that is empty or leaves its level.
+
+    Raises:
+        WindowError: naming the image, the window and the level's ``size``.
+    """
+    x, y, width, height = window
+    if width <= 0 or height <= 0 or x < 0 or y < 0 or x + width > size.width or y + height > size.height:
+        raise WindowError(f"{name}: {window} is empty or leaves level {level} of {size.width} x {size.height} pixels")
