@@ -29,14 +29,12 @@ from stacchip_osml.imagery.blocks.jpeg2000_codestream import (
     read_tile_parts,
 )
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
-from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["codestream_layout", "one_tile_codestream", "parse_jpeg2000"]
 
-READS = 64
-"""Reads for finding a codestream's tiles: more are too slow for a remote object without a TLM marker."""
 MOST_PARTS = 1 << 22
 """Tiles times the tile-parts of one: 64 MiB of places."""
 SMALL = 128
@@ -55,7 +53,7 @@ def parse_jpeg2000(
         name: of the file, for messages.
         limits: the largest image that is taken on.
         size: of the file; None where unknown.
-        reads: most calls of ``read``; each fetches 128 KiB at most, but for a large TLM segment.
+        reads: most calls of ``read``; a codestream without TLM whose tiles need more is not served.
 
     Raises:
         DecodeError: it is not JPEG 2000, or its header is damaged.
@@ -213,22 +211,29 @@ def _level(
 
 def _reduced_size(siz: Siz, reduce: int) -> ImageSize:
     """Give the image's size at a resolution (B-13)."""
-    width, height = (-(-end >> reduce) - -(-first >> reduce) for end, first in zip(siz.end, siz.origin, strict=True))
-    return ImageSize(width, height)
+    (x, y), (xo, yo) = siz.end, siz.origin
+    return ImageSize(-(-x >> reduce) - -(-xo >> reduce), -(-y >> reduce) - -(-yo >> reduce))
 
 
 def _block_shape(siz: Siz, reduce: int) -> tuple[int, int] | None:
     """Give the (rows, cols) of all tiles but the last of each row and column; None where they are not alike."""
-    shape = []
-    for axis in (1, 0):
-        count = siz.grid[axis]
-        edges = siz.tile_origin[axis] + siz.tile[axis] * np.arange(count + 1, dtype=np.int64)
-        edges = -(-np.clip(edges, siz.origin[axis], siz.end[axis]) >> reduce)
-        sides = np.diff(edges)
-        if sides[-1] < 1 or sides[-1] > sides[0] or (sides[:-1] != sides[0]).any():
-            return None
-        shape.append(int(sides[0]))
-    return shape[0], shape[1]
+    across, down = siz.grid
+    cols = _side(siz.tile[0], siz.tile_origin[0], (siz.origin[0], siz.end[0]), across, reduce)
+    rows = _side(siz.tile[1], siz.tile_origin[1], (siz.origin[1], siz.end[1]), down, reduce)
+    return (rows, cols) if rows and cols else None
+
+
+def _side(tile: int, tile_origin: int, image: tuple[int, int], count: int, reduce: int) -> int:
+    """Give the side of all tiles along one axis but the last, which may be shorter; 0 where they differ (B-12)."""
+    first, last = (-(-edge >> reduce) for edge in image)
+    if count == 1:
+        return last - first
+    if tile_origin == image[0] and tile % (1 << reduce) == 0:
+        return tile >> reduce if last - first > (count - 1) * (tile >> reduce) else 0
+    edges = tile_origin + tile * np.arange(count + 1, dtype=np.int64)
+    sides = np.diff(-(-np.clip(edges, *image) >> reduce))
+    regular = (sides[:-1] == sides[0]).all() and 1 <= int(sides[-1]) <= int(sides[0])
+    return int(sides[0]) if regular else 0
 
 
 def _places(

@@ -63,10 +63,8 @@ class Siz:
     @property
     def grid(self) -> tuple[int, int]:
         """(cols, rows) of tiles (B-5)."""
-        across, down = (
-            -(-(end - first) // step) for end, first, step in zip(self.end, self.tile_origin, self.tile, strict=True)
-        )
-        return across, down
+        (x, y), (xt, yt), (xto, yto) = self.end, self.tile, self.tile_origin
+        return -(-(x - xto) // xt), -(-(y - yto) // yt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

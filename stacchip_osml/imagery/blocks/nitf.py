@@ -30,13 +30,11 @@ from stacchip_osml.imagery.blocks.nitf_places import (
     require_few,
     require_small,
 )
-from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 
 __all__ = ["parse_nitf", "parse_nitf_segments"]
 
-READS = 64
-"""Reads for one image: two or three, but for blocked JPEG without a mask table, whose blocks must be looked for."""
 STRIP_BYTES = 1 << 16
 KINDS = {
     ("INT", 8): ("uint8", "u1"),
@@ -66,7 +64,9 @@ COMPRESSIONS = {
 }
 
 
-def parse_nitf(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None) -> ImageLayout:
+def parse_nitf(
+    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None, reads: int = READS
+) -> ImageLayout:
     """Find the blocks of a file's first image segment, the one that GDAL opens.
 
     Args:
@@ -74,6 +74,8 @@ def parse_nitf(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None 
         name: of the file, for messages.
         limits: the largest image that is taken on.
         size: of the file; None where unknown.
+        reads: most calls of ``read``: one to three are made, but for JPEG 2000 without TLM, and two for blocked JPEG
+            without a mask table, whose data is read whole.
 
     Returns:
         Its levels: one, or all resolutions that GDAL shows of JPEG 2000.
@@ -82,7 +84,7 @@ def parse_nitf(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None 
         DecodeError: it is not a NITF file, holds no image, or ends within its headers.
         LimitError: the image is larger than ``limits``.
     """
-    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    ahead = ReadAhead(read, name=name, size=size, reads=reads)
     try:
         first = read_segments(ahead)[0]
     except NotServedError as reason:
@@ -91,15 +93,15 @@ def parse_nitf(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None 
 
 
 def parse_nitf_segments(
-    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None
+    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None, reads: int = READS
 ) -> tuple[ImageLayout, ...]:
-    """Find the blocks of every image segment, in the order of the file; see :func:`parse_nitf`.
+    """Find the blocks of every image segment, in the order of the file; see :func:`parse_nitf`. ``reads`` is for each.
 
     Raises:
         DecodeError: it is not a NITF file, holds no image, or ends within its headers.
         LimitError: the first image is larger than ``limits``.
     """
-    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    ahead = ReadAhead(read, name=name, size=size, reads=reads)
     try:
         segments = read_segments(ahead)
     except NotServedError as reason:
@@ -107,7 +109,7 @@ def parse_nitf_segments(
     layouts = []
     for segment in segments:
         layouts.append(_segment_layout(ahead, segment, limits))
-        ahead = ReadAhead(read, name=name, size=size, reads=READS)
+        ahead = ReadAhead(read, name=name, size=size, reads=reads)
     return tuple(layouts)
 
 
@@ -156,7 +158,7 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
         order=ORDERS[image.imode] if planes == 1 and image.bands > 1 else "pixel",
         aligned_rows=image.bits % 8 == 0,
     )
-    _require_byte_bounds(image)
+    _require_plain_packing(image)
     data, records = segment.data, None
     if image.ic == "NM":
         data, records = read_mask_table(ahead, segment, image)
@@ -170,16 +172,22 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     return ImageLayout(levels=(level,))
 
 
-def _require_byte_bounds(image: Subheader) -> None:
-    """Refuse packed bits of several bands where one band might begin within another's last byte.
+def _require_plain_packing(image: Subheader) -> None:
+    """Refuse packed bits where it is open which bits are whose, or where GDAL has its own idea of it.
 
     Raises:
         NotServedError: that is so.
     """
+    if image.bits % 8 == 0:
+        return
     row = image.block_shape[1] * image.bits
-    unit = {"R": row, "B": row * image.block_shape[0]}.get(image.imode, 8)
-    if image.bands > 1 and image.bits % 8 and unit % 8:
-        raise NotServedError(f"bands of {image.bits}-bit samples, IMODE={image.imode}, that do not begin on a byte")
+    what = f"samples of {image.bits} bits, IMODE={image.imode} and {image.bands} bands"
+    if image.bands > 1 and image.imode in {"P", "R"}:
+        raise NotServedError(what)
+    if image.bands > 1 and image.imode == "B" and row * image.block_shape[0] % 8:
+        raise NotServedError(f"{what} that do not begin on a byte")
+    if image.bits not in {1, 12} and row % 8 and (image.bands > 1 or image.grid != (1, 1)):
+        raise NotServedError(f"{what} in several blocks, whose rows do not begin on a byte")
 
 
 def _strips(image: Subheader, codec: BlockCodec, places: Places) -> LevelLayout:

@@ -29,6 +29,8 @@ from stacchip_osml.imagery.limits import ReadLimits
 __all__ = ["jpeg_layout"]
 
 MOST_WALKED = 1 << 25
+MOST_MARKERS = 1 << 20
+"""Marker segments of all streams that are walked; a stream has about a dozen."""
 MOST_HEAD = 1 << 16
 """Bytes before the first scan of a block that are looked at."""
 SMALLEST_SCALED = 256
@@ -135,28 +137,26 @@ def _streams(data: bytes, count: int) -> list[tuple[int, int]]:
     """Find ``count`` JPEG streams that follow each other: (first byte, length) of each.
 
     Raises:
-        NotServedError: there are fewer.
+        NotServedError: there are fewer, or they are not to be told apart.
     """
     found: list[tuple[int, int]] = []
-    at = 0
-    for _ in range(count):
-        start = data.find(b"\xff\xd8\xff", at)
-        at = _end_of_stream(data, start) if start >= 0 else -1
+    start, at, markers = 0, -1, 0
+    while len(found) < count and markers < MOST_MARKERS:
         if at < 0:
-            raise NotServedError(f"{len(found)} JPEG streams for {count} blocks")
-        found.append((start, at - start))
-    return found
-
-
-def _end_of_stream(data: bytes, start: int) -> int:
-    """Go from marker segment to marker segment until EOI; -1 where the data ends before."""
-    at = start + 2
-    while (marker := _MARKER.search(data, at)) is not None:
-        at = marker.end()
+            start = data.find(b"\xff\xd8\xff", found[-1][0] + found[-1][1] if found else 0)
+            at = start + 2
+        marker = _MARKER.search(data, at) if start >= 0 else None
+        if marker is None:
+            break
+        markers, at = markers + 1, marker.end()
         if marker[1][0] == EOI:
-            return at
-        at += int.from_bytes(data[at : at + 2], "big")
-    return -1
+            found.append((start, at - start))
+            at = -1
+        else:
+            at += int.from_bytes(data[at : at + 2], "big")
+    if len(found) < count:
+        raise NotServedError(f"{len(found)} JPEG streams for {count} blocks")
+    return found
 
 
 def _frame(head: bytes) -> Frame:

@@ -11,10 +11,13 @@ from __future__ import annotations
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.layout import ReadAt
 
-__all__ = ["AHEAD", "NotServedError", "ReadAhead"]
+__all__ = ["AHEAD", "READS", "NotServedError", "ReadAhead"]
 
 AHEAD = 1 << 14
 """Bytes: a normal NITF or JP2 header fits."""
+READS = 160
+"""Reads for one image: a few are normal. The 121 tiles of a Sentinel-2 image can be walked without a table of them; more
+takes a remote object so long that GDAL may as well."""
 
 
 class NotServedError(Exception):
