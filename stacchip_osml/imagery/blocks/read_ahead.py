@@ -16,8 +16,8 @@ __all__ = ["AHEAD", "READS", "NotServedError", "ReadAhead"]
 AHEAD = 1 << 14
 """Bytes: a normal NITF or JP2 header fits."""
 READS = 160
-"""Reads for one image: a few are normal. The 121 tiles of a Sentinel-2 image can be walked without a table of them; more
-takes a remote object so long that GDAL may as well."""
+"""Reads for one image: a few are normal. The 121 tiles of a Sentinel-2 image can be walked without a table of them;
+more would take a remote object too long."""
 
 
 class NotServedError(Exception):
