@@ -20,6 +20,8 @@ BENCHMARKS = {
     "pixels": "chips from local COGs, against stacchip's way, rasterio, async-geotiff and the decoders alone",
     "remote": "chips behind HTTP with 30 ms a request, against stacchip's way, rasterio and async-geotiff",
     "nitf": "windows of NITF files, and of a large SICD, against rasterio",
+    "training": "batches for a training loop, against stacchip's way, rasterio, WebDataset, LitData, MDS, zarr and npy",
+    "flat": "what a chip costs in indexes of a thousand to a million rows",
     "cut": "chips from local COGs, against rasterio with its files kept open",
 }
 

@@ -31,9 +31,9 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "deflate 1024": {"compress": "deflate", "blocksize": 1024},
     "zstd 512": {"compress": "zstd", "blocksize": 512},
 }
-FULL, QUICK = 10_240, 2048
-"""Pixels of a scene's side: 1,600 chips, more than any cache of the readers holds; 64 for a try."""
-PIECE, QUICK_PIECE = 2048, 1024
+FULL, QUICK = 10_240, 1024
+"""Pixels of a scene's side: 1,600 chips, more than any cache of the readers holds; 16 for a try."""
+PIECE, QUICK_PIECE = 2048, 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

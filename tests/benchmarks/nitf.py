@@ -27,7 +27,7 @@ from tests.benchmarks.timing import alternate, timed
 
 __all__ = ["run"]
 
-SIDE, QUICK, LARGE, QUICK_LARGE = 6144, 2048, 11_585, 2048
+SIDE, QUICK, LARGE, QUICK_LARGE = 6144, 1024, 11_585, 1024
 CHIP = 256
 TURN = 8
 CACHE_MB = 8
@@ -86,7 +86,8 @@ def run(options: Options) -> list[Report]:
         Target(what="windows of a large SICD, MB of memory", target=50, reached=large.get("ours, MB"), most=True),
     ]
     notes = [
-        f"random windows of {CHIP}², {TURN} a turn, {rounds} rounds; blocks of 1,024 where there are any; pixels compared",
+        f"random windows of {CHIP}², {TURN} a turn, {rounds} rounds; blocks of 1,024 where there are any; "
+        "pixels compared",
         "rasterio opens CD as a file in a file: its NITF reader refuses it",
     ]
     return [

@@ -25,7 +25,7 @@ logging.getLogger("jbpy").setLevel(logging.ERROR)  # it does not know CD, and sa
 
 BLOCK = 1024
 """Pixels of a block's side."""
-PIECE = 1024
+PIECE = 512
 
 
 def make_nitf(folder: Path, kind: str, *, side: int) -> Path:

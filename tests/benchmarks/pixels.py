@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.benchmarks.timing import Side, alternate, timed
 
 __all__ = ["run"]
 
-TURN = 32
+TURN, QUICK_TURN = 32, 4
 """Chips a turn, and of a batch."""
 Speeds = dict[str, dict[str, float | None]]
 """Reader → case → chips a second."""
@@ -33,7 +33,7 @@ SINGLE, BATCH = "ours, one by one", "ours, batches of 32"
 def run(options: Options) -> list[Report]:
     """Time chips in random order, then in an order that finishes one block before the next."""
     side = QUICK if options.quick else FULL
-    rounds = options.rounds or (1 if options.quick else 9)
+    rounds, turn = options.rounds or (1 if options.quick else 9), QUICK_TURN if options.quick else TURN
     random: Speeds = {}
     coherent: Speeds = {}
     with rasterio.Env(GDAL_CACHEMAX=readers.CACHE_MB << 20):
@@ -41,11 +41,11 @@ def run(options: Options) -> list[Report]:
             scene = open_scene(name, make_scene(options.folder, name, side=side), side=side, block=layout["blocksize"])
             cases = [scene, unaligned(scene, side=side)] if name == "deflate 512" else [scene]
             for case in cases:
-                _add(random, case.name, _random(case, rounds))
-            _add(coherent, name, _coherent(scene, rounds))
+                _add(random, case.name, _random(case, rounds, turn))
+            _add(coherent, name, _coherent(scene, rounds, turn))
     notes = [
         f"chips/s; {len(scene.index):,} chips of 256², four single-band uint16 COGs of {side:,}², predictor 2; "
-        f"turns of {TURN} chips, {rounds} rounds, the pixels of all readers compared",
+        f"turns of {turn} chips, {rounds} rounds, the pixels of all readers compared",
         *_missing(),
     ]
     return [
@@ -55,7 +55,7 @@ def run(options: Options) -> list[Report]:
     ]
 
 
-def _random(scene: Scene, rounds: int) -> dict[str, float]:
+def _random(scene: Scene, rounds: int, turn: int) -> dict[str, float]:
     with ExitStack() as stack:
         sides: dict[str, readers.Reader] = {
             STACCHIP: stack.enter_context(readers.stacchip_style(scene)),
@@ -71,10 +71,10 @@ def _random(scene: Scene, rounds: int) -> dict[str, float]:
         sides[f"{BATCH}, 1 thread"] = stack.enter_context(readers.ours_batch(scene, 1))
         sides[f"{BATCH}, 2 threads"] = stack.enter_context(readers.ours_batch(scene, 2))
         ceilings = {f"{RAW}, {n} thread{'s' * (n > 1)}": Ceiling(scene, threads=n) for n in (1, 2)}
-        return _time(sides, ceilings, scene.shuffled(), rounds)
+        return _time(sides, ceilings, scene.shuffled(), rounds, turn)
 
 
-def _coherent(scene: Scene, rounds: int) -> dict[str, float]:
+def _coherent(scene: Scene, rounds: int, turn: int) -> dict[str, float]:
     with ExitStack() as stack:
         sides: dict[str, readers.Reader] = {
             STACCHIP: stack.enter_context(readers.stacchip_style(scene)),
@@ -85,26 +85,26 @@ def _coherent(scene: Scene, rounds: int) -> dict[str, float]:
             f"{BATCH}, 2 threads": stack.enter_context(readers.ours_batch(scene, 2)),
         }
         ceilings = {f"{RAW_ONCE}, {n} thread{'s' * (n > 1)}": Ceiling(scene, threads=n, once=True) for n in (1, 2)}
-        return _time(sides, ceilings, scene.coherent(), rounds)
+        return _time(sides, ceilings, scene.coherent(), rounds, turn)
 
 
 def _time(
-    sides: dict[str, readers.Reader], ceilings: dict[str, Ceiling], order: NDArray[np.int64], rounds: int
+    sides: dict[str, readers.Reader], ceilings: dict[str, Ceiling], order: NDArray[np.int64], rounds: int, turn: int
 ) -> dict[str, float]:
     """Give chips a second; in a round, every side cuts the same chips."""
-    readers.compare(sides, turns_of(order, TURN, 0))
-    works: dict[str, Side] = {name: _timed(read, order) for name, read in sides.items()}
-    works |= {name: _decoding(ceiling, order) for name, ceiling in ceilings.items()}
-    return {name: TURN / samples.median for name, samples in alternate(works, rounds=rounds).items()}
+    readers.compare(sides, turns_of(order, turn, 0))
+    works: dict[str, Side] = {name: _timed(read, order, turn) for name, read in sides.items()}
+    works |= {name: _decoding(ceiling, order, turn) for name, ceiling in ceilings.items()}
+    return {name: turn / samples.median for name, samples in alternate(works, rounds=rounds).items()}
 
 
-def _timed(read: Callable[[NDArray[np.int64]], Any], order: NDArray[np.int64]) -> Side:
-    turns = _turns(order)
+def _timed(read: readers.Reader, order: NDArray[np.int64], turn: int) -> Side:
+    turns = _turns(order, turn)
     return timed(lambda: read(next(turns)))
 
 
-def _decoding(ceiling: Ceiling, order: NDArray[np.int64]) -> Side:
-    turns = _turns(order)
+def _decoding(ceiling: Ceiling, order: NDArray[np.int64], turn: int) -> Side:
+    turns = _turns(order, turn)
 
     def side() -> tuple[float, float]:
         stored = ceiling.load(next(turns))
@@ -113,11 +113,11 @@ def _decoding(ceiling: Ceiling, order: NDArray[np.int64]) -> Side:
     return side
 
 
-def _turns(order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _turns(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     turn = 0
     while True:
         turn += 1
-        yield turns_of(order, TURN, turn)
+        yield turns_of(order, size, turn)
 
 
 def _add(speeds: Speeds, case: str, found: dict[str, float]) -> None:

@@ -37,7 +37,7 @@ def run(options: Options) -> list[Report]:
     """Time the readers on one server; then the first chip of fresh processes."""
     side = QUICK if options.quick else FULL
     rounds = options.rounds or (1 if options.quick else 5)
-    turn = 8 if options.quick else 32
+    turn = 2 if options.quick else 32
     files = make_scene(options.folder, LAYOUT, side=side)
     folder = files[BANDS[0]].parent
     with serving(folder) as server, rasterio.Env(**GDAL_SETTINGS, GDAL_CACHEMAX=readers.CACHE_MB << 20):
