@@ -7,6 +7,8 @@ pixel ``i`` spans source coordinates ``start + i * step`` to
 - ``nearest`` takes the pixel under the output pixel's centre;
 - ``bilinear`` weighs the two pixels whose centres enclose it, per axis; beyond
   the centre of an image's first or last pixel that pixel alone counts;
+- ``lanczos`` weighs eight pixels an axis by a sinc windowed to four lobes (Turkowski, Graphics Gems I, 1990), at
+  the image's edges as if the edge pixel went on; it may overshoot, and is clipped to the type's range;
 - ``area`` averages exactly what the output pixel covers, fractions included;
 - ``auto`` is, for each axis, ``area`` where ``step > 1`` and ``bilinear`` else.
 
@@ -37,8 +39,9 @@ from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["METHODS", "is_copied", "read_resampled", "resample", "source_extent", "source_window"]
 
-METHODS = ("auto", "nearest", "bilinear", "area")
+METHODS = ("auto", "nearest", "bilinear", "area", "lanczos")
 LATTICE = 2.0**20
+LOBES = 4
 _HALF = 0.5 / LATTICE
 
 Fill = Sequence[float | complex | None]
@@ -72,7 +75,7 @@ def source_extent(start: float, step: float, count: int, *, method: str, limit: 
         Half-open ``(first, stop)`` inside ``0..limit``; equal where the output needs none.
     """
     taps = _taps(start, step, count, method=_require_method(method, step), limit=limit)
-    used = taps.index[taps.weight > 0]
+    used = taps.index[taps.weight != 0]
     return (int(used.min()), int(used.max()) + 1) if used.size else (0, 0)
 
 
@@ -260,8 +263,16 @@ def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tu
         return _Taps(index, inside.astype(np.float64)[None], full)
     low = np.floor(centre - 0.5)
     far = centre - 0.5 - low
-    weight = np.where(inside, np.stack([1 - far, far]), 0)
-    index = np.clip(np.stack([low, low + 1]), bounds[0], max(bounds[1] - 1, bounds[0])).astype(np.intp)
+    if method == "lanczos":
+        offsets = np.arange(1 - LOBES, LOBES + 1)[:, None]
+        away = far - offsets
+        weights = np.sinc(away) * np.sinc(away / LOBES)
+        weights /= weights.sum(axis=0)
+    else:
+        offsets = np.arange(2)[:, None]
+        weights = np.stack([1 - far, far])
+    weight = np.where(inside, weights, 0)
+    index = np.clip(low + offsets, bounds[0], max(bounds[1] - 1, bounds[0])).astype(np.intp)
     return _Taps(index, weight, full)
 
 
@@ -299,14 +310,15 @@ def _weighed(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, 
     total = _summed(_summed(pixels.astype(working, copy=False), down, axis=1), across, axis=2)
     mask = np.broadcast_to(weight >= full / 2, total.shape).copy()
     np.divide(total, weight, out=total, where=weight > 0)
-    return _as_stored(total, source.pixels.dtype), mask
+    overshoots = bool((down.weight < 0).any() or (across.weight < 0).any())
+    return _as_stored(total, source.pixels.dtype, overshoots=overshoots), mask
 
 
 def _summed(values: Pixels, taps: _Taps, *, axis: int) -> Pixels:
     """Add up the weighted taps of one axis; taps that have no weight are not even looked at, for they may be NaN."""
     total = np.zeros((*values.shape[:axis], taps.index.shape[1], *values.shape[axis + 1 :]), dtype=values.dtype)
     for index, weight in zip(taps.index, taps.weight, strict=True):
-        used = np.flatnonzero(weight > 0)
+        used = np.flatnonzero(weight)
         if used.size == 0:
             continue
         where: Any = slice(None) if used.size == weight.size else used
@@ -326,14 +338,15 @@ def _picked(values: Pixels, index: Ints, *, axis: int) -> Pixels:
     return np.take(values, index, axis=axis, mode="clip")
 
 
-def _as_stored(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
+def _as_stored(values: Pixels, dtype: np.dtype[Any], *, overshoots: bool) -> Pixels:
     if not np.issubdtype(dtype, np.integer):
         return values.astype(dtype, copy=False)
     np.rint(values, out=values)
-    if dtype.itemsize == 8:
-        info = np.iinfo(dtype)
-        # The largest float64 below 2**63 or 2**64; an average of smaller types cannot leave their range.
-        np.clip(values, float(info.min), np.nextafter(float(info.max), 0), out=values)
+    info = np.iinfo(dtype)
+    if dtype.itemsize == 8 or overshoots:
+        # The largest float64 below 2**63 or 2**64.
+        high = np.nextafter(float(info.max), 0) if dtype.itemsize == 8 else float(info.max)
+        np.clip(values, float(info.min), high, out=values)
     return values.astype(dtype)
 
 

@@ -39,6 +39,23 @@ def enclosing(centre, limit):
     return [(p, w) for p, w in weights.items() if w > 0]
 
 
+def lobes(centre, limit):
+    """List (pixel, weight) of the eight pixel centres around a position, by the windowed sinc."""
+    if not 0 <= centre < limit:
+        return []
+
+    def sinc(x):
+        return 1.0 if x == 0 else math.sin(math.pi * x) / (math.pi * x)
+
+    low = math.floor(centre - 0.5)
+    raw = {at: sinc(centre - 0.5 - at) * sinc((centre - 0.5 - at) / 4) for at in range(low - 3, low + 5)}
+    weights = {}
+    for pixel, weight in raw.items():
+        at = min(max(pixel, 0), limit - 1)
+        weights[at] = weights.get(at, 0) + weight / sum(raw.values())
+    return list(weights.items())
+
+
 def slowly(plane, mask, *, start, step, size, method):
     """Resample one band by plain loops: an implementation to check against."""
 
@@ -50,6 +67,8 @@ def slowly(plane, mask, *, start, step, size, method):
             return box(low, low + step[axis], limit), step[axis]
         if how == "bilinear":
             return enclosing(centre, limit), 1
+        if how == "lanczos":
+            return lobes(centre, limit), 1
         return ([(math.floor(centre), 1)] if 0 <= centre < limit else []), 1
 
     values = np.zeros((size.height, size.width), dtype=complex if np.iscomplexobj(plane) else float)
