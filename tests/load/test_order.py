@@ -86,7 +86,7 @@ def test_rows_do_not_move_further_than_half_a_window_from_their_block():
 
 @pytest.mark.parametrize("window", [16, 64, 256])
 def test_the_mixing_of_a_window_is_what_the_documentation_says(window):
-    """Pairs that share a block: (m - 1) k² / (2 m W), m rows a block, k rows a batch, W blocks, less where W is small."""
+    """Pairs that share a block: (m - 1) k² / (2 m W), for m rows a block, k rows a batch and W blocks."""
     order = epoch_order(BLOCKS, seed=1, window=window)
     batch_blocks = 32 / 4
 
