@@ -19,12 +19,11 @@ a reader that opened an older version has to open again.
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import os
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -32,30 +31,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
-from stacchip_osml.index.schema import (
-    CHIP_SCHEMA,
-    COLUMN_ENCODING,
-    DICTIONARY_COLUMNS,
-    FORMAT_VERSION,
-    file_metadata,
-    require_format,
-)
+from stacchip_osml.index.parquet import open_parquet, write_parquet
+from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION, require_format
 from stacchip_osml.index.store import ParquetStore
 from stacchip_osml.index.tables import SideTables, items_by_key, pack, unpack
 from stacchip_osml.stac.geoparquet import items_to_table, table_to_items
 
-__all__ = ["ROW_GROUP", "Opened", "open_directory", "open_file", "write_directory", "write_file"]
-
-_KINDS = {1: "Point", 3: "Polygon", 6: "MultiPolygon"}
-
-ROW_GROUP = 32_768
-"""Rows a row group: the unit that a query reads."""
+__all__ = ["Opened", "open_directory", "open_file", "replace_headers", "write_directory", "write_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +66,7 @@ def write_file(
     """
     packed = pack(tables, root=path.parent.resolve(), portable=portable)
     with _replacing(path) as temporary:
-        return _write_parquet(temporary, chunks, schema, packed)
+        return write_parquet(temporary, chunks, schema, packed)
 
 
 def write_directory(
@@ -116,21 +103,20 @@ def write_directory(
             name = f"chips/{_hive(collection)}part-{token}-{number:05d}.parquet"
             names.append(name)
             with _replacing(path / name) as temporary:
-                rows += _write_parquet(temporary, chunks, schema, None)
+                rows += write_parquet(temporary, chunks, schema, None)
         root = path.parent.resolve()
         document: dict[str, Any] = {"format": FORMAT_VERSION, "chips": list(names), "rows": rows}
-        for kind, table in (
-            ("items", items_to_table(list(tables.items.values())) if tables.items else None),
-            ("headers", headers_to_table(tables.headers.values(), root=root, portable=portable)),
-        ):
-            if table is None:
-                continue
-            document[kind] = f"{kind}-{token}.parquet"
-            names.append(document[kind])
-            with _replacing(path / document[kind]) as temporary:
-                pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        if tables.items:
+            document["items"] = f"items-{token}.parquet"
+            names.append(document["items"])
+            _write_table(path / document["items"], items_to_table(list(tables.items.values())))
+        document["headers"] = f"headers-{token}.parquet"
+        names.append(document["headers"])
+        _write_table(
+            path / document["headers"], headers_to_table(tables.headers.values(), root=root, portable=portable)
+        )
         document["chains"] = tables.chains.to_json()
-        _commit(path / "versions" / f"{version:08d}.json", document)
+        _commit(_version_name(path, version), document)
     except BaseException:
         for name in names:
             (path / name).unlink(missing_ok=True)
@@ -139,13 +125,41 @@ def write_directory(
     return rows
 
 
+def replace_headers(path: Path, version: int, tables: SideTables, *, portable: bool = False) -> None:
+    """Commit the version after ``version`` of a directory index: the same rows and items, other headers.
+
+    Args:
+        path: the index.
+        version: what the headers were made for.
+        tables: the headers.
+        portable: leave out modification times of local files.
+
+    Raises:
+        CommitConflict: another writer committed since.
+        IndexSchemaError: that version is not there any more, or damaged.
+        OSError: the disk is full, or the folder cannot be written; the old version stays.
+    """
+    if latest_version(path) != version:
+        raise _conflict(path)
+    document = _version_document(path, version)
+    name = f"headers-{version + 1:08d}-{uuid.uuid4().hex[:8]}.parquet"
+    try:
+        table = headers_to_table(tables.headers.values(), root=path.parent.resolve(), portable=portable)
+        _write_table(path / name, table)
+        _commit(_version_name(path, version + 1), {**document, "headers": name})
+    except BaseException:
+        (path / name).unlink(missing_ok=True)
+        raise
+    _vacuum(path, keep=(version + 1, version))
+
+
 def open_file(path: Path) -> Opened:
     """Open a single-file index: its footer is read, its rows are not.
 
     Raises:
         IndexSchemaError: not a chip index, or damaged.
     """
-    file = _parquet(path)
+    file = open_parquet(path)
     own = require_format(file[2].schema_arrow, file[2].metadata.metadata, str(path))
     if "tables" not in own:
         raise IndexSchemaError(f"{path}: a part of an index directory, which cannot be read alone; open the directory")
@@ -162,16 +176,15 @@ def open_directory(path: Path) -> Opened:
     version = latest_version(path)
     if version == 0:
         raise IndexSchemaError(f"{path}: not a chip index (no committed version under versions/)")
-    where = path / "versions" / f"{version:08d}.json"
+    where, document = _version_name(path, version), _version_document(path, version)
     try:
-        document = json.loads(where.read_bytes())
         written, names = int(document["format"]), [str(name) for name in document["chips"]]
         chains = ChainRegistry.from_json(document["chains"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexSchemaError(f"{where}: not readable: {error}") from error
     if written > FORMAT_VERSION:
         raise IndexSchemaError(f"{where}: chip index format {written}, this version reads up to {FORMAT_VERSION}")
-    files = [_parquet(_inside(path, name)) for name in names]
+    files = [open_parquet(_inside(path, name)) for name in names]
     for name, _, handle in files:
         require_format(handle.schema_arrow, handle.metadata.metadata, name)
     store = ParquetStore.from_files(files)
@@ -189,6 +202,18 @@ def latest_version(path: Path) -> int:
     return max((int(name[:8]) for name in names if name[8:] == ".json" and name[:8].isdigit()), default=0)
 
 
+def _version_name(path: Path, version: int) -> Path:
+    return path / "versions" / f"{version:08d}.json"
+
+
+def _version_document(path: Path, version: int) -> dict[str, Any]:
+    where = _version_name(path, version)
+    try:
+        return dict(json.loads(where.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise IndexSchemaError(f"{where}: not readable: {error}") from error
+
+
 def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) -> SideTables:
     items: list[dict[str, Any]] = []
     headers = pa.table({})
@@ -202,91 +227,9 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
     return SideTables(items_by_key(items), headers_from_table(headers, root=path.parent.resolve(), where=where), chains)
 
 
-def _write_parquet(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, packed: str | None) -> int:
-    chunks = iter(chunks)
-    head = list(itertools.islice(chunks, 2))
-    # what is written in one piece states its extent; of a stream it is not known before the end
-    whole = len(head) < 2
-    geo, own = file_metadata(
-        geometry_types=_kinds(head) if whole else [], bbox=_bounds(head) if whole else None, tables=packed
-    )
-    rows = 0
-    with pq.ParquetWriter(
-        path,
-        # readers of a folder look for geo in the Arrow schema; our own key would stand there twice
-        schema.with_metadata(geo),
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=[name for name in schema.names if name in DICTIONARY_COLUMNS or name not in CHIP_SCHEMA.names],
-        column_encoding=COLUMN_ENCODING,
-        write_statistics=[name for name in _leaves(schema) if name != "geometry"],
-        write_page_checksum=True,
-        data_page_version="2.0",
-        version="2.6",
-    ) as writer:
-        for chunk in _grouped(itertools.chain(head, chunks)):
-            writer.write_table(chunk.replace_schema_metadata(geo), row_group_size=ROW_GROUP)
-            rows += chunk.num_rows
-        writer.add_key_value_metadata(own)
-    return rows
-
-
-def _grouped(chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Regroup chunks to whole row groups, so that groups are full whatever the chunks were."""
-    held: list[pa.Table] = []
-    count = 0
-    for chunk in chunks:
-        held.append(chunk)
-        count += chunk.num_rows
-        if count >= ROW_GROUP:
-            table = pa.concat_tables(held).unify_dictionaries()
-            whole = count - count % ROW_GROUP
-            yield table.slice(0, whole)
-            held, count = [table.slice(whole)], count - whole
-    if count:
-        yield pa.concat_tables(held).unify_dictionaries()
-
-
-def _bounds(chunks: Sequence[pa.Table]) -> list[float] | None:
-    sides = []
-    for name in ("xmin", "ymin", "xmax", "ymax"):
-        low = name.endswith("min")
-        spans = [pc.min_max(pc.struct_field(chunk.column("bbox"), name)) for chunk in chunks]
-        values = [span["min" if low else "max"].as_py() for span in spans]
-        values = [value for value in values if value is not None]
-        if not values:
-            return None
-        sides.append(min(values) if low else max(values))
-    return sides
-
-
-def _kinds(chunks: Sequence[pa.Table]) -> list[str]:
-    """Give the geometry types: the fifth to second byte of little-endian WKB."""
-    heads = {
-        head for chunk in chunks for head in pc.unique(pc.binary_slice(chunk.column("geometry"), 1, 5)).to_pylist()
-    }
-    return sorted(name for code, name in _KINDS.items() if code.to_bytes(4, "little") in heads)
-
-
-def _leaves(schema: pa.Schema) -> list[str]:
-    names = []
-    for column in schema:
-        if pa.types.is_struct(column.type):
-            names += [f"{column.name}.{child.name}" for child in column.type]
-        else:
-            names.append(column.name)
-    return names
-
-
-def _parquet(path: Path) -> tuple[str, pa.NativeFile, pq.ParquetFile]:
-    """Open one file, and read its footer."""
-    try:
-        source = pa.OSFile(str(path))
-        return str(path), source, pq.ParquetFile(source)
-    except FileNotFoundError as error:
-        raise IndexSchemaError(f"{path}: no such file") from error
-    except (OSError, pa.ArrowException) as error:
-        raise IndexSchemaError(f"{path}: not a Parquet file: {error}") from error
+def _write_table(path: Path, table: pa.Table) -> None:
+    with _replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def _inside(path: Path, name: Any) -> Path:
@@ -317,10 +260,12 @@ def _commit(path: Path, document: dict[str, Any]) -> None:
     try:
         temporary.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
         _sync(temporary)
+        if latest_version(path.parents[1]) >= int(path.stem):  # a name can be free because it was removed as old
+            raise _conflict(path)
         try:
             os.link(temporary, path)
         except FileExistsError as error:
-            raise CommitConflict(f"{path}: another writer committed first; open again and retry") from error
+            raise _conflict(path) from error
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
                 raise
@@ -328,6 +273,10 @@ def _commit(path: Path, document: dict[str, Any]) -> None:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _conflict(path: Path) -> CommitConflict:
+    return CommitConflict(f"{path}: another writer committed first; open again and retry")
 
 
 def _sync(path: Path) -> None:
@@ -346,7 +295,7 @@ def _vacuum(path: Path, *, keep: tuple[int, ...]) -> None:
         with suppress(OSError, ValueError):
             document = json.loads(entry.read_bytes())
             named = {*document.get("chips", ()), document.get("items"), document.get("headers")} - {None}
-            if int(entry.name[:8]) in keep:
+            if int(entry.name[:8]) >= min(keep):  # later ones are of other writers
                 kept |= named
             else:
                 stale |= named | {f"versions/{entry.name}"}

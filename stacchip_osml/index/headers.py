@@ -76,6 +76,14 @@ HEADER_SCHEMA = pa.schema(
 KEY = ("collection", "item_id", "asset_key")
 LEVEL_COLUMNS = (*KEY, "level", "rows", "cols", "block_rows", "block_cols", "compression", "blocks")
 """Columns of the rows above level 0; the others are null there."""
+_STORED = {
+    **dict.fromkeys(
+        ("header", "etag", "fingerprint"), lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ),
+    **dict.fromkeys(("header_size_bytes", "header_modified_ns"), pa.types.is_int64),
+    "blocks": lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind),
+}
+"""Columns of what is stored, each with the test that its type must pass; their values are not looked at one by one."""
 _FACTS = [name for name in HEADER_SCHEMA.names if name not in {"block_rows", "block_cols", "compression", "blocks"}]
 
 
@@ -96,7 +104,7 @@ class AssetHeader:
 
         Raises:
             IndexSchemaError: damaged, or not possible.
-            LimitError: the image or its blocks are larger than ``limits``.
+            LimitError: the image is larger than ``limits``.
         """
         if self.stored is None:
             return None
@@ -139,6 +147,10 @@ def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dic
     missing = [name for name in HEADER_SCHEMA.names if name not in table.schema.names]
     if missing:
         raise IndexSchemaError(f"{where}: header columns missing: {', '.join(missing)}")
+    for name, is_kind in _STORED.items():
+        kind = table.schema.field(name).type
+        if not (is_kind(kind) or pa.types.is_null(kind)):
+            raise IndexSchemaError(f"{where}: header column {name!r} is {kind}")
     try:
         table = table.select(HEADER_SCHEMA.names).combine_chunks()
         starts = _image_starts(table)
@@ -246,10 +258,10 @@ def _header(row: Mapping[str, Any], root: Path | None, blocks: list[bytes | None
             size=ImageSize(row["cols"], row["rows"]),
             transform=None if transform is None else tuple(transform),
             crs=row["crs"],
-            gcps=tuple(GroundControlPoint(**_point(point)) for point in json.loads(row["gcps"] or "[]")),
+            gcps=tuple(GroundControlPoint(**_point(point)) for point in _parsed(row["gcps"])),
             gcps_crs=row["gcps_crs"],
-            rpcs=tuple((str(name), str(value)) for name, value in json.loads(row["rpcs"] or "[]")),
-            bands=tuple(_band(band) for band in json.loads(row["bands"] or "[]")),
+            rpcs=tuple((str(name), str(value)) for name, value in _parsed(row["rpcs"])),
+            bands=tuple(_band(band) for band in _parsed(row["bands"])),
             media_type=row["media_type"],
             roles=tuple(row["roles"] or ()),
             is_classes=bool(row["is_classes"]),
@@ -266,20 +278,18 @@ def _stored(row: Mapping[str, Any], blocks: list[bytes | None]) -> StoredHeader 
         if len(blocks) > 1 or blocks[0] is not None:
             raise ValueError("blocks without the header that they belong to")
         return None
-    levels = tuple(data for data in blocks if isinstance(data, bytes))
-    texts = [row[name] for name in ("header", "etag", "fingerprint")]
-    numbers = [row[name] for name in ("header_size_bytes", "header_modified_ns")]
-    if len(levels) != len(blocks) or not all(isinstance(text, str | None) for text in texts):
-        raise ValueError("header, etag and fingerprint must be text, blocks of every level binary")
-    if not all(number is None or (isinstance(number, int) and number >= 0) for number in numbers):
-        raise ValueError(f"header_size_bytes and header_modified_ns are {numbers}")
+    if None in blocks:
+        raise ValueError("a level without its blocks")
+    size, modified = row["header_size_bytes"], row["header_modified_ns"]
+    if (size is not None and size < 0) or (modified is not None and modified < 0):
+        raise ValueError(f"header_size_bytes is {size}, header_modified_ns is {modified}")
     return StoredHeader(
-        facts=texts[0],
-        levels=levels,
-        size_bytes=numbers[0],
-        modified_ns=numbers[1],
-        etag=texts[1],
-        fingerprint=texts[2],
+        facts=row["header"],
+        levels=tuple(blocks),  # type: ignore[arg-type]  # none of them is None
+        size_bytes=size,
+        modified_ns=modified,
+        etag=row["etag"],
+        fingerprint=row["fingerprint"],
     )
 
 
@@ -295,6 +305,10 @@ def _band_row(band: SourceBand) -> dict[str, Any]:
 
 def _band(row: Mapping[str, Any]) -> SourceBand:
     return SourceBand(**{**row, "nodata": parse_number(row.get("nodata"))})
+
+
+def _parsed(text: str | None) -> list[Any]:
+    return json.loads(text) if text else []  # what it holds is checked where it is used
 
 
 def _dump(values: list[Any]) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ class StoredHeader:
 
         Raises:
             IndexSchemaError: damaged, or not possible.
-            LimitError: the image or its blocks are larger than ``limits``.
+            LimitError: the image is larger than ``limits``.
         """
         try:
             header = _parse_facts(self.facts, size_bytes=self.size_bytes, modified_ns=self.modified_ns)
@@ -88,6 +88,29 @@ class StoredHeader:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise IndexSchemaError(f"{name}: its stored header is damaged: {error}") from error
         return header, layout
+
+    def is_of(
+        self,
+        *,
+        size_bytes: int | None,
+        modified_ns: int | None,
+        etag: str | None,
+        fingerprint: Callable[[], str] | None,
+    ) -> bool:
+        """Tell whether a file, as it is now, is the version that this header is of.
+
+        Args:
+            size_bytes: its size, None where nobody says.
+            modified_ns: its time, if it is a local file.
+            etag: its ETag, if it is a remote object that has one.
+            fingerprint: gives a local file's fingerprint; asked where times do not decide. None for a remote object.
+        """
+        for mine, now in ((self.size_bytes, size_bytes), (self.etag, etag)):
+            if mine is not None and now is not None and mine != now:
+                return False
+        if fingerprint is None or (modified_ns is not None and self.modified_ns == modified_ns):
+            return True
+        return self.fingerprint is not None and self.fingerprint == fingerprint()
 
     @property
     def sizes(self) -> tuple[ImageSize, ...]:

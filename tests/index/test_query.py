@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml import ChipIndex, Indexer, merge
 from stacchip_osml.errors import IndexSchemaError
-from stacchip_osml.index import files
+from stacchip_osml.index import parquet
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,11 @@ def index(make_item, tmp_path_factory):
     made = Indexer(items, 100).create_index()
     made = made.with_column("label", [("a", "b", None)[i % 3] for i in range(len(made))])
     folder = tmp_path_factory.mktemp("query")
-    group, files.ROW_GROUP = files.ROW_GROUP, 50
+    group, parquet.ROW_GROUP = parquet.ROW_GROUP, 50
     try:
         made.save(folder / "index")
     finally:
-        files.ROW_GROUP = group
+        parquet.ROW_GROUP = group
     return ChipIndex.open(folder / "index")
 
 

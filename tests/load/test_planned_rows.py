@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stacchip_osml import ChipIndex, Indexer
-from stacchip_osml.index import files
+from stacchip_osml.index import parquet
 from stacchip_osml.load import rows as planned
 from stacchip_osml.load.rows import IndexRow, RowPlans
 
@@ -19,7 +19,7 @@ def many_runs(tmp_path_factory, samples):
     folder = tmp_path_factory.mktemp("runs")
     index = Indexer(samples, 32, levels=(0, 1), stride=16).create_index()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "ROW_GROUP", 500)
+        patch.setattr(parquet, "ROW_GROUP", 500)
         index.save(folder / "index.parquet")
     return index, ChipIndex.open(folder / "index.parquet")
 

@@ -119,12 +119,12 @@ def unpack_level(
     Args:
         data: the bytes.
         end: length of the file: no part may lie beyond it. None where it is not known.
-        limits: refused above these; None for the defaults.
+        limits: refused above these; None for the defaults. Blocks are judged by who reads them.
         name: names the image in messages about limits.
 
     Raises:
         ValueError: damaged, or not possible.
-        LimitError: the image or its blocks are larger than ``limits``.
+        LimitError: the image is larger than ``limits``.
     """
     if not data.startswith(bytes([FORMAT])):
         raise ValueError(f"format {data[:1].hex() or 'none'} of a packed level is not known")
@@ -167,7 +167,6 @@ def _unpack(
     for head in heads:
         codec, planes = head.codec, head.shape[1]
         limits.require_image(name, head.size, planes * codec.samples)
-        limits.require_block(name, head.block_shape, codec.samples, _widest(codec))
         codecs.append(replace(codec, shared=source.take(head.shared, MAX_SHARED)) if head.shared else codec)
     lengths = [unpack_integers(source, head.count) for head in heads]
     counts = _joined(lengths)
@@ -304,11 +303,6 @@ def _codec(value: Any) -> BlockCodec:
     if not is_possible:
         raise ValueError(f"codec {found!r:.400} is not possible")
     return BlockCodec(**found)
-
-
-def _widest(codec: BlockCodec) -> int:
-    """Give the bytes of a sample, stored or delivered, whichever is more."""
-    return max(codec.kind.itemsize, np.dtype(codec.stored).itemsize * (2 if codec.pairs else 1))
 
 
 def _pair(value: Any) -> tuple[int, int]:
