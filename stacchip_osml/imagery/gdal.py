@@ -26,11 +26,11 @@ from rasterio import Env
 from rasterio._err import _ERROR_STACK, CPLE_BaseError, stack_errors
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
-from rasterio.io import DatasetReader
+from rasterio.io import DatasetReader, MemoryFile
 from rasterio.session import DummySession
 from rasterio.windows import Window
 
-from stacchip_osml.errors import redact
+from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal_facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.imagery.masks import valid_where
@@ -43,6 +43,7 @@ __all__ = [
     "UnsureError",
     "absent_blocks",
     "declared_mask",
+    "decode_codestream",
     "environment",
     "hide_signatures",
     "open_dataset",
@@ -273,6 +274,32 @@ def _epsg_code(wkt: str) -> int | None:
     crs = CRS.from_wkt(wkt)
     code: int | None = crs.to_epsg(confidence_threshold=100)
     return code if code is not None and CRS.from_epsg(code) == crs else None
+
+
+def decode_codestream(data: bytes, *, level: int, window: PixelWindow) -> Pixels:
+    """Decode a part of a JPEG 2000 codestream at a smaller resolution.
+
+    Args:
+        data: the codestream; tiles beside the window may be missing.
+        level: 1 for half the size, and so on.
+        window: pixels of that resolution.
+
+    Returns:
+        ``(components, rows, cols)``.
+
+    Raises:
+        DecodeError: it is damaged, or GDAL shows no such resolution.
+    """
+    try:
+        with (
+            environment(sidecars=False, options={"GDAL_NUM_THREADS": "1"}),
+            MemoryFile(data) as memory,
+            _heard(),
+            open_dataset(memory.name, driver="JP2OpenJPEG", overview=level - 1) as dataset,
+        ):
+            return read_pixels(dataset, window, range(dataset.count))
+    except GDAL_ERRORS as error:
+        raise DecodeError(f"JPEG 2000: {story(error)}") from error
 
 
 def story(error: BaseException) -> str:

@@ -17,7 +17,7 @@ FOREIGN = {
     "affine": ("imagery", "geometry", "encode", "stac", "index", "load", "app"),
     "cv2": ("chain", "encode/sheet.py"),
     "rasterio": ("imagery/gdal.py",),
-    "imagecodecs": ("encode/codecs.py",),
+    "imagecodecs": ("encode/codecs.py", "imagery/blocks"),
     "tifffile": ("encode",),
     "obstore": ("imagery", "stac/documents.py"),
     "pyproj": ("geometry", "encode/geokeys.py", "stac/crs.py"),

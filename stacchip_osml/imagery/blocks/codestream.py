@@ -1,0 +1,272 @@
+"""JPEG 2000 and high-throughput JPEG 2000 blocks: one tile each (ISO/IEC 15444-1 and -15).
+
+Rules:
+
+- headers are read before a decoder sees them: sizes are the block's, and what
+  a decoder allocates by them (precincts, code-blocks, layers) is bounded;
+- whole resolution is OpenJPEG's or OpenJPH's through imagecodecs; smaller
+  resolutions are OpenJPH's, and GDAL's for what OpenJPH does not read;
+- GDAL shows a tile's smaller resolutions only within an image that is large
+  enough, so it is given the tile with the places of some neighbours, empty.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
+from stacchip_osml.imagery.blocks.jpeg2000_codestream import SIZ_HEAD
+from stacchip_osml.imagery.blocks.layout import BlockCodec
+from stacchip_osml.imagery.blocks.prefixes import Bytes
+from stacchip_osml.imagery.blocks.scratch import Scratch
+from stacchip_osml.pixel import PixelWindow
+
+__all__ = ["decode_jpeg2000", "require_codestream", "some_tiles"]
+
+SOC, SIZ, COD, COC, SOT, SOD = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
+SOT_BYTES = 12
+MOST_SAMPLES = 1 << 27
+"""Samples of one block: decoders hold them as 32-bit numbers, some of them twice."""
+MOST_PRECINCTS = 1 << 18
+MOST_PACKETS = 1 << 22
+MOST_BLOCKS = 1 << 19
+"""Precincts, packets (a precinct in one layer) and code-blocks of one tile."""
+SHOWN = 128
+"""Pixels: GDAL halves an image as long as a side is longer."""
+
+
+class _Coding(NamedTuple):
+    """What a COD or COC segment says that a decoder allocates by (tables A.15, A.20)."""
+
+    layers: int
+    """0 where it does not say."""
+    levels: int
+    """Decompositions."""
+    block: tuple[int, int]
+    """Exponents of the code-block's (width, height)."""
+    precincts: tuple[int, ...]
+    """Exponents of each resolution's precinct, from the smallest: width in the lower four bits, height above."""
+
+
+def decode_jpeg2000(
+    codec: BlockCodec,
+    data: Bytes,
+    *,
+    shape: tuple[int, int],
+    rows: int,  # noqa: ARG001 - a decoder's signature
+    scratch: Scratch,
+) -> NDArray[Any]:
+    """Decode a tile, given as tile-parts or, without ``codec.shared``, as a codestream.
+
+    Raises:
+        DecodeError: it is damaged, not of the block's size, or asks for more memory than its size explains.
+    """
+    parts = _tile_parts(data) if codec.shared else []
+    stream = one_tile_codestream(codec.shared, parts) if codec.shared else _bare(data)
+    require_codestream(stream, codec, shape=shape)
+    if codec.reduce and codec.compression != "htj2k":
+        return _by_gdal(codec, parts, stream, shape)
+    room = scratch.array("picture", (codec.samples, *shape) if codec.samples > 1 else shape, codec.dtype)
+    import imagecodecs
+
+    try:
+        if codec.compression == "htj2k":
+            imagecodecs.htj2k_decode(stream, planar=True, skipres=codec.reduce, out=room)
+        else:
+            imagecodecs.jpeg2k_decode(stream, planar=True, numthreads=1, out=room)
+    except (imagecodecs.Jpeg2kError, imagecodecs.Htj2kError, ValueError) as error:
+        raise DecodeError(f"JPEG 2000: {error}") from error
+    return room.reshape(codec.samples, *shape)
+
+
+def _by_gdal(codec: BlockCodec, parts: list[memoryview], stream: bytes, shape: tuple[int, int]) -> NDArray[Any]:
+    from stacchip_osml.imagery.gdal import decode_codestream
+
+    window = PixelWindow(0, 0, shape[1], shape[0])
+    if parts:
+        stream, window = some_tiles(codec.shared, parts, reduce=codec.reduce)
+    pixels = decode_codestream(stream, level=codec.reduce, window=window)
+    if pixels.shape != (codec.samples, *shape) or not np.can_cast(pixels.dtype, codec.kind, "same_kind"):
+        raise DecodeError(f"JPEG 2000 of {pixels.shape} {pixels.dtype} in a block of {shape} {codec.dtype}")
+    return pixels.astype(codec.kind, copy=False)
+
+
+# ---- its parts
+
+
+def _tile_parts(data: Bytes) -> list[memoryview]:
+    """Split what follows the main header at its SOT marker segments (A.4.2).
+
+    Raises:
+        DecodeError: a tile-part is cut short.
+    """
+    view = memoryview(data)
+    parts = []
+    at = 0
+    while at < len(view):
+        length = int.from_bytes(view[at + 6 : at + 10], "big") or len(view) - at
+        if length < SOT_BYTES + 2 or at + length > len(view):
+            raise DecodeError(f"a JPEG 2000 tile-part of {length} bytes where {len(view) - at} are left")
+        parts.append(view[at : at + length])
+        at += length
+    return parts
+
+
+def _bare(data: Bytes) -> bytes:
+    """Give the codestream of JPEG 2000 data, boxed or not.
+
+    Raises:
+        DecodeError: there is none.
+    """
+    stream = bytes(data)
+    start = stream.find(b"\xff\x4f\xff\x51", max(stream.find(b"jp2c"), 0))
+    if start < 0 or (start and stream[4:8] != b"jP  "):
+        raise DecodeError("no JPEG 2000 codestream")
+    return stream[start:]
+
+
+def some_tiles(shared: bytes, parts: list[memoryview], *, reduce: int) -> tuple[bytes, PixelWindow]:
+    """Make a codestream of a tile and as many empty neighbours as GDAL needs for showing a smaller resolution.
+
+    Args:
+        shared: SOC, SIZ and the other marker segments.
+        parts: of one tile, which ``one_tile_codestream`` has accepted.
+        reduce: resolutions to leave out.
+
+    Returns:
+        The codestream, and where its image has the tile, in pixels of that resolution.
+    """
+    siz = list(SIZ_HEAD.unpack_from(shared, 2))
+    end, origin, side, corner = siz[3:5], siz[5:7], siz[7:9], siz[9:11]
+    across = -(-(end[0] - corner[0]) // side[0])
+    position = (int.from_bytes(parts[0][4:6], "big") % across, int.from_bytes(parts[0][4:6], "big") // across)
+    numbers, counts, window = [0, 0], [0, 0], [0, 0, 0, 0]
+    for axis in (0, 1):
+        grid = -(-(end[axis] - corner[axis]) // side[axis])
+        counts[axis] = min(grid, (SHOWN << (reduce - 1)) // side[axis] + 2)
+        first = min(max(position[axis] - counts[axis] // 2, 0), grid - counts[axis])
+        numbers[axis] = position[axis] - first
+        left = max(corner[axis] + position[axis] * side[axis], origin[axis])
+        right = min(corner[axis] + (position[axis] + 1) * side[axis], end[axis])
+        begin = max(corner[axis] + first * side[axis], origin[axis])
+        siz[3 + axis] = min(corner[axis] + (first + counts[axis]) * side[axis], end[axis])
+        siz[5 + axis], siz[9 + axis] = begin, corner[axis] + first * side[axis]
+        window[axis] = -(-left >> reduce) - -(-begin >> reduce)
+        window[2 + axis] = -(-right >> reduce) - -(-left >> reduce)
+    number = struct.pack(">H", numbers[0] + numbers[1] * counts[0])
+    pieces: list[bytes | memoryview] = [shared[:2], SIZ_HEAD.pack(*siz), shared[2 + SIZ_HEAD.size :]]
+    for part in parts:
+        pieces += [part[:4], number, struct.pack(">I", len(part)), part[10:]]
+    return b"".join([*pieces, b"\xff\xd9"]), PixelWindow(*window)
+
+
+# ---- what it asks for
+
+
+def require_codestream(stream: bytes, codec: BlockCodec, *, shape: tuple[int, int]) -> None:
+    """Hold the headers of a one-tile codestream against its block.
+
+    Raises:
+        DecodeError: its size is another, or it asks for more than that explains.
+    """
+    try:
+        size, components = _size(stream, codec, shape)
+        codings = [_coding(body, marker, components) for marker, body in _segments(stream) if marker in {COD, COC}]
+    except (struct.error, IndexError) as error:
+        raise DecodeError("a JPEG 2000 header that is cut short") from error
+    if not codings or any(coding.levels < codec.reduce or coding.levels > 32 for coding in codings):
+        raise DecodeError(f"JPEG 2000 without {codec.reduce} resolutions to leave out")
+    layers = max(coding.layers for coding in codings)
+    precincts = components * max(_precincts(coding, size) for coding in codings)
+    blocks = components * max(_blocks(coding, size) for coding in codings)
+    if (
+        precincts > MOST_PRECINCTS
+        or precincts * layers > MOST_PACKETS
+        or blocks > MOST_BLOCKS + size[0] * size[1] // 64
+    ):
+        raise DecodeError(
+            f"JPEG 2000 of {size[0]} x {size[1]} pixels in {precincts} precincts, {layers} layers, {blocks} code-blocks"
+        )
+
+
+def _size(stream: bytes, codec: BlockCodec, shape: tuple[int, int]) -> tuple[tuple[int, int], int]:
+    """Read SIZ (A.5.1): (width, height), components."""
+    marker, _, _, *numbers, components = SIZ_HEAD.unpack_from(stream, 2)
+    end, origin, tile, corner = (tuple(numbers[at : at + 2]) for at in (0, 2, 4, 6))
+    reduced = tuple(-(-end[axis] >> codec.reduce) - -(-origin[axis] >> codec.reduce) for axis in (1, 0))
+    alone = all(corner[axis] <= origin[axis] and corner[axis] + tile[axis] >= end[axis] for axis in (0, 1))
+    if marker != SIZ or reduced != shape or components != codec.samples or not alone:
+        raise DecodeError(
+            f"JPEG 2000 of {reduced[1]} x {reduced[0]} pixels, {components} components in a block of "
+            f"{shape[1]} x {shape[0]}, {codec.samples}"
+        )
+    depths = {stream[42 + 3 * number : 45 + 3 * number] for number in range(components)}
+    if len(depths) != 1 or next(iter(depths))[1:] != b"\1\1":
+        raise DecodeError("JPEG 2000 components that differ, or are subsampled")
+    size = (end[0] - origin[0], end[1] - origin[1])
+    if size[0] * size[1] * components > MOST_SAMPLES:
+        raise DecodeError(f"a JPEG 2000 tile of {size[0]} x {size[1]} pixels, {components} components")
+    return size, components
+
+
+def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the marker segments of the main header and of all tile-parts' (A.2).
+
+    Raises:
+        DecodeError: they are no chain.
+    """
+    at, part = 2, 0
+    while at + 4 <= len(stream):
+        marker, length = struct.unpack_from(">HH", stream, at)
+        if marker == SOD and part:
+            at, part = part, 0
+            continue
+        if marker == SOT:
+            part = at + (int.from_bytes(stream[at + 6 : at + 10], "big") or len(stream) - at)
+        if marker < SOC or length < 2 or (part and part <= at) or at + 2 + length > len(stream):
+            raise DecodeError(f"JPEG 2000 marker {marker:04x} of {length} bytes")
+        yield marker, stream[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _coding(body: bytes, marker: int, components: int) -> _Coding:
+    """Read COD or COC (A.6.1, A.6.2)."""
+    layers, at = 0, 1
+    if marker == COD:
+        style, (layers,) = body[0], struct.unpack_from(">H", body, 2)
+        at = 5
+    else:
+        at = 1 if components < 257 else 2
+        style, at = body[at], at + 1
+    levels, width, height = body[at], body[at + 1], body[at + 2]
+    sizes = body[at + 5 : at + 6 + levels] if style & 1 else b"\xff" * (levels + 1)
+    if width > 8 or height > 8 or len(sizes) != levels + 1:
+        raise DecodeError("a JPEG 2000 coding style that is not allowed")
+    return _Coding(layers, levels, (width + 2, height + 2), tuple(sizes))
+
+
+def _precincts(coding: _Coding, size: tuple[int, int]) -> int:
+    """Count the precincts of a component, or some more (B-16)."""
+    total = 0
+    for resolution, exponents in enumerate(coding.precincts):
+        left = coding.levels - resolution
+        across, down = ((side >> left) + 1 for side in size)
+        total += ((across >> (exponents & 15)) + 2) * ((down >> (exponents >> 4)) + 2)
+    return total
+
+
+def _blocks(coding: _Coding, size: tuple[int, int]) -> int:
+    """Count the code-blocks of a component, about: they are no larger than a precinct's share of a sub-band."""
+    total = 0
+    for resolution, exponents in enumerate(coding.precincts):
+        left = coding.levels - resolution
+        width = min(coding.block[0], max((exponents & 15) - (resolution > 0), 0))
+        height = min(coding.block[1], max((exponents >> 4) - (resolution > 0), 0))
+        total += (((size[0] >> left) >> width) + 2) * (((size[1] >> left) >> height) + 2)
+    return total

@@ -1,0 +1,94 @@
+"""One stored block → its samples: the table of codecs, and the way through them.
+
+Rules:
+
+- how large the result is, is known before a byte is looked at; streams decide
+  no allocation, and one that holds another size than its block is damaged;
+- damaged streams raise ``DecodeError`` and leave nothing of the block before
+  in the result. What cannot be told from the stream (JPEG data altered
+  without breaking its grammar) decodes to what the decoder makes of it;
+- nothing but ``scratch`` is written to, so any number of threads may decode,
+  each with a scratch of its own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
+from stacchip_osml.imagery.blocks.layout import BlockCodec
+from stacchip_osml.imagery.blocks.pictures import decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
+from stacchip_osml.imagery.blocks.prefixes import Bytes, use_row_prefixes
+from stacchip_osml.imagery.blocks.scratch import Scratch
+from stacchip_osml.imagery.blocks.streams import STREAMS, Stream, reversed_bits
+from stacchip_osml.imagery.blocks.unpack import block_bytes, inverted, samples_of
+
+__all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "use_row_prefixes"]
+
+
+class Decoder(Protocol):
+    """What turns one kind of stream into samples."""
+
+    def __call__(
+        self, codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch
+    ) -> NDArray[Any]:
+        """Give ``(samples, rows or more, cols)``, native, of the dtype delivered; raise ``DecodeError``."""
+        ...
+
+
+def decode_block(
+    codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch
+) -> NDArray[Any]:
+    """Decode one block, or as many of its first rows as are needed.
+
+    Args:
+        codec: how it is stored.
+        data: its bytes as stored; all tile-parts of a JPEG 2000 tile, in order. Uncompressed data may end after the
+            rows needed.
+        shape: (rows, cols) that its stream holds.
+        rows: how many of its first rows are needed.
+        scratch: the calling thread's memory.
+
+    Returns:
+        ``(samples, rows or more, cols)``, native byte order, ``codec.dtype``; a view of ``scratch``, or of ``data``
+        where that holds samples as delivered, and perhaps read-only. Valid until the next use of either.
+
+    Raises:
+        DecodeError: the stream is damaged, holds another size, or is of a kind that is not known.
+    """
+    decoder = DECODERS.get(codec.compression)
+    if decoder is None:
+        raise DecodeError(f"no decoder for {codec.compression}")
+    if not 0 < rows <= shape[0] or shape[1] < 1 or codec.samples < 1:
+        raise DecodeError(f"{rows} rows of a block of {shape[0]} x {shape[1]} with {codec.samples} samples")
+    if codec.lsb_first:
+        data = reversed_bits(data, scratch)
+    pixels = decoder(codec, data, shape=shape, rows=rows, scratch=scratch)
+    return inverted(pixels, codec, scratch) if codec.invert else pixels
+
+
+def _decode_stream(
+    expand: Stream, codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch
+) -> NDArray[Any]:
+    """Decode a stream of bytes as far as it is needed, and make samples of them."""
+    wanted, whole = block_bytes(codec, shape, rows), block_bytes(codec, shape, shape[0])
+    octets = expand(data, wanted, whole, scratch)
+    return samples_of(octets, codec, shape=shape, rows=rows, scratch=scratch)
+
+
+DECODERS: dict[str, Decoder] = {
+    **{name: partial(_decode_stream, expand) for name, expand in STREAMS.items()},
+    "jpeg": decode_jpeg,
+    "webp": decode_webp,
+    "lerc": decode_lerc,
+    "lerc_deflate": decode_lerc,
+    "lerc_zstd": decode_lerc,
+    "jpegxl": decode_jpegxl,
+    "jpeg2000": decode_jpeg2000,
+    "htj2k": decode_jpeg2000,
+}
+"""``BlockCodec.compression`` → its decoder."""
