@@ -11,6 +11,7 @@ import click
 
 from stacchip_osml.app.options import BOX, LEVELS, NAMES, QUALITY, SIZE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, print_table, progress_bar
+from stacchip_osml.app.problems import say_problems, told
 from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_command"]
 
-SHOWN_PROBLEMS = 10
 REMOTE = ("http://", "https://")
 
 
@@ -54,6 +54,7 @@ REMOTE = ("http://", "https://")
     help="skip: leave out items that cannot be indexed, list them, and exit with 1.",
 )  # fmt: skip
 @click.option("--no-read-headers", is_flag=True, help="Open no image for facts that its item lacks.")
+@click.option("--headers", is_flag=True, help="Store every image's header and block layout, for the fastest reads.")
 @click.option("--dry-run", is_flag=True, help="Show items and their chips; write nothing.")
 @force_option
 @portable_option
@@ -97,10 +98,10 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
         summary = save_index(index, out, portable=options["portable"])
         seconds = time.perf_counter() - started
         if options["as_json"]:
-            emit_json({"path": out, "seconds": seconds, "summary": summary.to_json(), "problems": _told(problems)})
+            emit_json({"path": out, "seconds": seconds, "summary": summary.to_json(), "problems": told(problems)})
         else:
             say_saved(summary)
-            _say_problems(problems)
+            say_problems(problems)
         if not summary.chips:
             note("note: the index has no chips: images smaller than a chip need --edges partial, pad or shift")
     if problems:
@@ -114,6 +115,9 @@ def _settings(options: Mapping[str, Any], search: dict[str, Any] | None) -> dict
     settings["resampling"] = _resampling(options["resampling"])
     settings["roots"] = list(options["roots"]) or None
     settings["read_headers"] = not options["no_read_headers"]
+    settings["headers"] = options["headers"]
+    if options["headers"] and options["no_read_headers"]:
+        raise click.UsageError("--headers opens every image, which --no-read-headers forbids")
     settings["search"] = search
     settings["quality"] = options["quality"]
     if options["max_nodata"] < 1 and options["quality"] is None:
@@ -190,7 +194,7 @@ def _planned(plan: Any, grids: Sequence[Any]) -> dict[str, Any]:
 def _say_plan(planned: list[dict[str, Any]], problems: Sequence[ChipError], *, as_json: bool) -> None:
     total = sum(sum(item["chips"].values()) for item in planned)
     if as_json:
-        emit_json({"items": planned, "chips": total, "problems": _told(problems)})
+        emit_json({"items": planned, "chips": total, "problems": told(problems)})
         return
     rows = (
         [
@@ -204,24 +208,10 @@ def _say_plan(planned: list[dict[str, Any]], problems: Sequence[ChipError], *, a
     )
     print_table(["collection", "item", "assets", "reference", "chips by level"], rows)
     click.echo(f"{total:,} chips from {len(planned):,} items; nothing was written")
-    _say_problems(problems)
+    say_problems(problems)
 
 
 def _require_something(items: Mapping[Any, Any], problems: Sequence[ChipError]) -> None:
     """Write no index of nothing when every item was refused."""
     if not items and problems:
         raise type(problems[0])(f"none of {len(problems)} items could be indexed; the first: {problems[0]}")
-
-
-def _say_problems(problems: Sequence[ChipError]) -> None:
-    if not problems:
-        return
-    note(f"{len(problems):,} left out:")
-    for problem in problems[:SHOWN_PROBLEMS]:
-        note(f"  {problem}")
-    if len(problems) > SHOWN_PROBLEMS:
-        note(f"  … {len(problems) - SHOWN_PROBLEMS:,} more; --json lists all")
-
-
-def _told(problems: Sequence[ChipError]) -> list[dict[str, str]]:
-    return [{"error": type(problem).__name__, "message": str(problem)} for problem in problems]

@@ -1,4 +1,4 @@
-"""``index``: merge, look into and check chip indexes; building and querying have files of their own."""
+"""``index``: merge, look into and check chip indexes; building, querying and headers have files of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stacchip_osml.app.build import build_command
+from stacchip_osml.app.headers import headers_command
 from stacchip_osml.app.options import debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line
 from stacchip_osml.app.query import query_command
@@ -95,4 +96,5 @@ def _say_findings(findings: list[Finding], *, chips: int, files: bool) -> None:
 
 
 index_group.add_command(build_command)
+index_group.add_command(headers_command)
 index_group.add_command(query_command)

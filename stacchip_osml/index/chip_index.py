@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,16 +17,20 @@ from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError, redact
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
+from stacchip_osml.index.filling import READERS, Filler, fill_tables
 from stacchip_osml.index.merged import MergedStore, are_disjoint
 from stacchip_osml.index.merging import merge_rows
+from stacchip_osml.index.order import by_collection
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
-from stacchip_osml.index.store import ChipStore, MemoryStore
+from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
 from stacchip_osml.index.summary import IndexSummary, summarize
 from stacchip_osml.index.tables import ItemKey, SideTables
 
 if TYPE_CHECKING:
     import geopandas
+
+    from stacchip_osml.imagery.limits import FetchLimits
 
 __all__ = ["ChipIndex", "merge"]
 
@@ -51,6 +54,7 @@ class ChipIndex:
         *,
         path: Path | None = None,
         problems: Sequence[ChipError] = (),
+        rows_of: tuple[Path, int] | None = None,
     ) -> None:
         """Hold rows and tables; use :class:`Indexer` or :meth:`open` to get an index."""
         self._store = store
@@ -58,6 +62,8 @@ class ChipIndex:
         self.path = path
         self.problems = tuple(problems)
         """Items that were left out when the index was built, with the reason."""
+        self._rows_of = rows_of
+        """The directory and version that all rows are of, and no others."""
         self._group: tuple[int, pa.Table] | None = None
 
     @classmethod
@@ -74,7 +80,7 @@ class ChipIndex:
             opened = files.open_file(where)
         else:
             raise IndexSchemaError(f"{where}: no such file or directory")
-        return cls(opened.store, opened.tables, path=where)
+        return cls(opened.store, opened.tables, path=where, rows_of=(where.resolve(), opened.version))
 
     @classmethod
     def from_table(cls, table: pa.Table, tables: SideTables, *, problems: Sequence[ChipError] = ()) -> ChipIndex:
@@ -98,6 +104,9 @@ class ChipIndex:
             OSError: the place cannot be written; what was there stays.
         """
         where = _local(path)
+        if self.path is None and self._rows_of is not None and self._rows_of[0] == where.resolve() and where.is_dir():
+            files.replace_headers(where, self._rows_of[1], self.tables, portable=portable)
+            return where
         if isinstance(self._store, MergedStore):
             chunks: Iterable[pa.Table] = (self._store.read_groups([group]) for group in range(self._groups))
             kept, schema = self.tables, self._store.schema
@@ -107,7 +116,7 @@ class ChipIndex:
         if where.suffix == ".parquet":
             files.write_file(where, chunks, kept, schema=schema, portable=portable)
         else:
-            files.write_directory(where, _by_collection(chunks), kept, schema=schema, portable=portable)
+            files.write_directory(where, by_collection(chunks), kept, schema=schema, portable=portable)
         return where
 
     @property
@@ -171,21 +180,7 @@ class ChipIndex:
         if len(wanted) == 1:
             number = int(np.searchsorted(starts, wanted[0], side="right")) - 1
             return self._read_group(number).slice(int(wanted[0] - starts[number]), 1)
-        group = np.searchsorted(starts, wanted, side="right") - 1
-        parts, order = [], []
-        for number in np.unique(group).tolist():
-            here = np.flatnonzero(group == number)
-            parts.append(self._read_group(number).take(pa.array(wanted[here] - starts[number])))
-            order.append(here)
-        if not parts:
-            return self._store.schema.empty_table()
-        table = parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive")
-        places = np.concatenate(order)
-        if bool((np.diff(places) == 1).all()):
-            return table
-        back = np.empty(len(places), np.int64)
-        back[places] = np.arange(len(places))
-        return table.unify_dictionaries().take(pa.array(back))
+        return take_rows(self._store, wanted, self._read_group)
 
     @property
     def run_starts(self) -> NDArray[np.int64]:
@@ -254,6 +249,34 @@ class ChipIndex:
         if name in table.schema.names:
             table = table.drop_columns([name])
         return ChipIndex.from_table(table.append_column(name, column), self.tables)
+
+    def with_headers(
+        self,
+        *,
+        sign: Callable[[str], str] | None = None,
+        fetch: FetchLimits | None = None,
+        threads: int = READERS,
+        on_error: str = "raise",
+        progress: Callable[[str], None] | None = None,
+    ) -> ChipIndex:
+        """Store the header and block layout of each image that lacks them, so that no reader has to open it for them.
+
+        Saved where it came from, a directory keeps its rows as they are and gets other headers.
+
+        Args:
+            sign: href → href, applied when bytes are read and never stored.
+            fetch: how long and how often a server is asked; None for the defaults.
+            threads: images read at a time.
+            on_error: ``raise``, or ``skip`` to leave such images without and list them in ``problems``.
+            progress: called after each image with its name.
+
+        Raises:
+            ItemError: a file's grid is not the indexed one, and ``on_error`` is ``raise``.
+            ReadError: a file cannot be read, or is not the one that was indexed, and ``on_error`` is ``raise``.
+        """
+        filler = Filler(sign=sign, fetch=fetch)
+        tables, problems = fill_tables(self.tables, filler, threads=threads, on_error=on_error, progress=progress)
+        return ChipIndex(self._store, tables, problems=[*self.problems, *problems], rows_of=self._rows_of)
 
     def merge(self, *others: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
         """Unite with other indexes (or paths of them): see :func:`merge`."""
@@ -372,21 +395,6 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
 
 def _local(path: str | os.PathLike[str]) -> Path:
     if "://" in str(path):
-        raise IndexSchemaError(
-            f"{redact(str(path))}: an index is opened and saved on a local path; copy it there first"
-        )
+        shown = redact(str(path))
+        raise IndexSchemaError(f"{shown}: an index is opened and saved on a local path; copy it there first")
     return Path(path)
-
-
-def _by_collection(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
-    """Cut tables in index order into runs of one collection; each run must be used up before the next."""
-    runs = (run for chunk in chunks for run in _runs(chunk))
-    for value, group in itertools.groupby(runs, key=lambda run: run[0]):
-        yield value, (table for _, table in group)
-
-
-def _runs(table: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:
-    column = table.column("collection")
-    for value in pc.unique(column).cast(pa.string()).to_pylist():
-        mask = column.is_null() if value is None else pc.equal(column.cast(pa.string()), value).fill_null(False)
-        yield value, table.filter(mask)

@@ -11,19 +11,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from stacchip_osml.errors import ChipError, DecodeError
+from stacchip_osml.errors import AssetChanged, ChipError, DecodeError
 from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.layouts import StoredHeader
-from stacchip_osml.stac.facts import require_agreement
+from stacchip_osml.index.tables import SideTables
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.blocks.image import BlockImage
     from stacchip_osml.imagery.limits import FetchLimits
 
-__all__ = ["READERS", "Filler", "filled_in_order"]
+__all__ = ["READERS", "Filler", "fill_tables", "filled_in_order"]
 
 READERS = 16
 """Files read at a time."""
@@ -37,42 +37,71 @@ class Filler:
         self.sign = sign
         self.fetch = fetch
 
-    def open(self, location: str, expect: tuple[int | None, int | None] = (None, None)) -> BlockImage:
-        """Name an image; it is opened on first use."""
-        from stacchip_osml.imagery.blocks.image import BlockImage
-
-        return BlockImage(location, sign=self.sign, fetch=self.fetch, expect=expect)
-
-    def filled(self, header: AssetHeader, source: BlockImage | None = None) -> AssetHeader:
+    def filled(self, header: AssetHeader) -> AssetHeader:
         """Give an image's header with what its file says.
-
-        Args:
-            header: what was indexed.
-            source: the file, where it is open already.
 
         Raises:
             ItemError: the file's grid is not the indexed one.
             ReadError: the file cannot be read, or is not the one that was indexed.
             LimitError: the file is larger than a reader takes on, or has too many blocks to be stored.
         """
+        from stacchip_osml.imagery.blocks.image import BlockImage
+        from stacchip_osml.stac.facts import require_agreement
+
         image = header.image
-        if source is None:
-            source = self.open(image.location, (image.size_bytes, image.modified_ns))
+        expect = (image.size_bytes, image.modified_ns)
+        source = BlockImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
         found = source.header
         require_agreement(image, found)
         file = source.file
-        is_local = not source.remote and found.size_bytes is not None
+        if not source.remote and (found.size_bytes, found.modified_ns) != file.stamp[:2]:
+            raise AssetChanged(f"{source.name}: the file changed while its header was read")
         try:
             stored = StoredHeader.of(
                 found,
                 source.layout,
-                etag=getattr(file, "etag", None),
-                fingerprint=fingerprint(file.read_at, found.size_bytes) if is_local else None,
+                etag=file.etag if source.remote else None,
+                fingerprint=None if source.remote else fingerprint(file.read_at, file.size),
             )
         except ValueError as error:
             raise DecodeError(f"{source.name}: its header cannot be stored: {error}") from error
         source.end()
         return replace(header, stored=stored)
+
+
+def fill_tables(
+    tables: SideTables,
+    filler: Filler,
+    *,
+    threads: int = READERS,
+    on_error: str = "raise",
+    progress: Callable[[str], None] | None = None,
+) -> tuple[SideTables, list[ChipError]]:
+    """Fill the headers that have nothing stored.
+
+    Returns:
+        The tables, and what could not be read, where ``on_error`` is ``skip``.
+
+    Raises:
+        ChipError: the first that could not be read, where ``on_error`` is ``raise``.
+    """
+    if on_error not in {"raise", "skip"}:
+        raise ChipError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+    if threads < 1:
+        raise ChipError(f"threads must be 1 or more, got {threads}")
+    headers, problems = dict(tables.headers), list[ChipError]()
+    lacking = [header for header in headers.values() if header.stored is None]
+    work = ((header, [partial(filler.filled, header)]) for header in lacking)
+    for header, found in filled_in_order(work, threads=threads):
+        if isinstance(found, ChipError):
+            if on_error == "raise":
+                raise found
+            problems.append(found)
+        else:
+            headers[header.key] = found[0]
+        if progress is not None:
+            progress("/".join(part for part in header.key if part))
+    return replace(tables, headers=headers), problems
 
 
 def filled_in_order(

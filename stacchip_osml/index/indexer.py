@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from stacchip_osml.chain import RAW, ChainDefinition, ChainRegistry, chain_id, r
 from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
 from stacchip_osml.imagery import GdalImage, read_header
 from stacchip_osml.index.chip_index import ChipIndex
+from stacchip_osml.index.filling import Filler, filled_in_order
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.index.order import sort_grids
 from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
@@ -32,6 +34,7 @@ PART_CHIPS = 2**18
 """Rows are built in parts of about this many chips."""
 KEPT_PLACES = 4
 """Grids whose footprints are kept for the next item."""
+Planned = tuple[StacItem, ItemPlan, list[ChipGrid]]
 
 
 class Indexer:
@@ -62,6 +65,7 @@ class Indexer:
         search: Mapping[str, Any] | None = None,
         sign: Callable[[str], str] | None = None,
         read_headers: bool = True,
+        headers: bool = False,
         on_error: str = "raise",
         progress: Callable[[str, int], None] | None = None,
     ) -> None:
@@ -88,6 +92,7 @@ class Indexer:
             search: parameters of a STAC API search: collections, bbox, datetime, query, filter, max_items …
             sign: href → href, applied when bytes are read and never stored.
             read_headers: whether an image may be opened for facts that its item lacks.
+            headers: open every image, and store its header and where its blocks are, so that no reader has to.
             on_error: ``raise``, or ``skip`` to leave such items out and list them in ``ChipIndex.problems``.
             progress: called after each item with its id and the chips so far.
 
@@ -104,6 +109,8 @@ class Indexer:
             raise ChipError(f"max_nodata is a fraction from 0 to 1, got {max_nodata}")
         if max_nodata < 1 and quality is None:
             raise ChipError("max_nodata needs quality=: without it no nodata fraction is computed")
+        if headers and not read_headers:
+            raise ChipError("headers=True opens every image, which read_headers=False forbids")
         self.items = items
         self.spec = GridSpec.of(chip_size, stride=stride, edges=edges, anchor=anchor)
         self.levels = tuple(sorted(levels))
@@ -121,6 +128,7 @@ class Indexer:
         self.search = search
         self.sign = sign
         self.read_headers = read_headers
+        self.headers = headers
         self.on_error = on_error
         self.progress = progress
         self._located: dict[tuple[Any, ...], ChipPlaces] = {}
@@ -142,7 +150,7 @@ class Indexer:
         headers: dict[HeaderKey, AssetHeader] = {}
         chains: dict[str, ChainDefinition] = {}
         chips = 0
-        for item, plan, grids in self._plans():
+        for item, plan, grids in self._filled(self._plans()) if self.headers else self._plans():
             name = chain_id(plan.chain)
             try:
                 built = [self._rows(plan, part, name) for grid in grids for part in grid.parts(PART_CHIPS)]
@@ -164,7 +172,7 @@ class Indexer:
         for _, plan, grids in self._plans():
             yield plan, grids
 
-    def _plans(self) -> Iterator[tuple[StacItem, ItemPlan, list[ChipGrid]]]:
+    def _plans(self) -> Iterator[Planned]:
         self.problems = []
         self._located = {}
         reader = partial(read_header, sign=self.sign) if self.read_headers else None
@@ -180,6 +188,16 @@ class Indexer:
                 self._refuse(item, error)
                 continue
             yield item, plan, grids
+
+    def _filled(self, plans: Iterable[Planned]) -> Iterator[Planned]:
+        """Add to plans what their files say, several items ahead; leave items out whose files cannot be read."""
+        filler = Filler(sign=self.sign)
+        work = ((planned, [partial(filler.filled, header) for header in planned[1].headers]) for planned in plans)
+        for (item, plan, grids), found in filled_in_order(work):
+            if isinstance(found, ChipError):
+                self._refuse(item, found)
+            else:
+                yield item, replace(plan, headers=found), grids
 
     @staticmethod
     def _require_few(grids: Sequence[ChipGrid]) -> None:

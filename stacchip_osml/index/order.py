@@ -9,16 +9,17 @@ came together.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.index.tables import ItemKey
 
-__all__ = ["ORDER_COLUMNS", "codes", "row_order", "sort_grids", "sort_rows"]
+__all__ = ["ORDER_COLUMNS", "by_collection", "codes", "row_order", "sort_grids", "sort_rows"]
 
 ORDER_COLUMNS = (
     "collection", "item_id", "assets", "reference", "chain",
@@ -201,3 +202,17 @@ def _pack(keys: Sequence[Callable[[], Ints]]) -> Ints | None:
             packed <<= bits
             packed |= key - low
     return packed
+
+
+def by_collection(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
+    """Cut tables in index order into runs of one collection; each run must be used up before the next."""
+    runs = (run for chunk in chunks for run in _runs(chunk))
+    for value, group in itertools.groupby(runs, key=lambda run: run[0]):
+        yield value, (table for _, table in group)
+
+
+def _runs(table: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:
+    column = table.column("collection")
+    for value in pc.unique(column).cast(pa.string()).to_pylist():
+        mask = column.is_null() if value is None else pc.equal(column.cast(pa.string()), value).fill_null(False)
+        yield value, table.filter(mask)

@@ -7,7 +7,7 @@ arrays, so that pruning a hundred million rows is one comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.schema import conform
 
-__all__ = ["ChipStore", "GroupBounds", "MemoryStore", "ParquetStore"]
+__all__ = ["ChipStore", "GroupBounds", "MemoryStore", "ParquetStore", "take_rows"]
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -209,3 +209,29 @@ def _statistics(group: pq.RowGroupMetaData, where: dict[str, int], path: str) ->
         return None
     found = group.column(position).statistics
     return found if found is not None and found.has_min_max else None
+
+
+def take_rows(store: ChipStore, wanted: NDArray[np.int64], read_group: Callable[[int], pa.Table]) -> pa.Table:
+    """Give rows in the order asked for; each row group is read once.
+
+    Args:
+        store: where the rows are.
+        wanted: positions, none of them outside.
+        read_group: reads a row group.
+    """
+    starts = store.bounds.start
+    group = np.searchsorted(starts, wanted, side="right") - 1
+    parts, order = [], []
+    for number in np.unique(group).tolist():
+        here = np.flatnonzero(group == number)
+        parts.append(read_group(number).take(pa.array(wanted[here] - starts[number])))
+        order.append(here)
+    if not parts:
+        return store.schema.empty_table()
+    table = parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive")
+    places = np.concatenate(order)
+    if bool((np.diff(places) == 1).all()):
+        return table
+    back = np.empty(len(places), np.int64)
+    back[places] = np.arange(len(places))
+    return table.unify_dictionaries().take(pa.array(back))
