@@ -228,8 +228,8 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | Non
     offsets = stream.first + np.cumsum(counts) - counts
     for at in (0, known - 1):
         found = ahead.upto(int(offsets[at]), SOT_HEAD.size, ahead=SOT_HEAD.size)
-        if found[:8] not in (
-            SOT_HEAD.pack(SOT, 10, int(order[at]), length, 0, 0)[:8] for length in (0, int(counts[at]))
+        if found[:10] not in (
+            SOT_HEAD.pack(SOT, 10, int(order[at]), length, 0, 0)[:10] for length in (0, int(counts[at]))
         ):
             return None
     return TileParts(order, offsets, counts)
