@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, ReadAt, Unserved
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 from stacchip_osml.imagery.blocks.tiff_blocks import OFFSET_TAGS, level_of
 from stacchip_osml.imagery.blocks.tiff_codec import (
     ImageTags,
@@ -38,7 +39,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 __all__ = ["parse_tiff"]
 
 MAX_OVERVIEWS = 30
-MAX_SUBS = 64
+MAX_SUBS = (1 << 16) - 1
 SUB_IFDS = 330
 REDUCED, MASK = 1, 4
 
@@ -60,13 +61,22 @@ def parse_tiff(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None 
         size: of the file in bytes, where known; nothing past it is asked for.
 
     Returns:
-        R0, then the others from fine to coarse, in the file's order where two have as many pixels.
+        R0, then the others from fine to coarse, in the file's order where two have as many pixels; one level that is
+        not served where the directories take too much reading.
 
     Raises:
         DecodeError: not a TIFF, or its first directory or R0's block table is cut short or contradicts itself.
-        LimitError: R0 is larger than ``limits``, or the directories take too much reading.
+        LimitError: R0 is larger than ``limits``.
         ReadError: as ``read``.
     """
+    try:
+        return _layout(read, name=name, limits=limits, size=size)
+    except NotServedError as left:
+        return ImageLayout(levels=(Unserved(reason=str(left)),))
+
+
+def _layout(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> ImageLayout:
+    """Read the directories, then the block tables of those that count."""
     file = TiffBytes(read, name=name, size=size)
     chain = file.chain()
     base = _image(file, next(chain))

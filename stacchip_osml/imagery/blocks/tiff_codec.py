@@ -18,6 +18,7 @@ import numpy as np
 
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.layout import BlockCodec, Unserved
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 from stacchip_osml.imagery.blocks.tiff_ifd import Directory, TiffBytes
 from stacchip_osml.pixel import ImageSize
 
@@ -122,6 +123,7 @@ def image_tags(file: TiffBytes, directory: Directory) -> ImageTags:
 
     Raises:
         DecodeError: it holds no image, a tag holds what no reader accepts, or samples differ in size or type.
+        NotServedError: a tag that readers can do without is damaged.
     """
     fields = directory.fields
 
@@ -133,23 +135,29 @@ def image_tags(file: TiffBytes, directory: Directory) -> ImageTags:
         raise DecodeError(
             f"{file.name}: {width} x {height} pixels of {samples} samples in planar configuration {planar}"
         )
-    return ImageTags(
-        size=ImageSize(width, height),
-        kind=number(254, 0),
-        compression=number(259, 1),
-        photometric=number(262, -1),
-        bits=_of_all_samples(file, directory, 258, samples),
-        format=_of_all_samples(file, directory, 339, samples),
-        samples=samples,
-        planar=planar,
-        predictor=number(317, 1),
-        fill_order=number(266, 1),
-        extra=tuple(map(int, file.numbers(fields[338], most=64))) if 338 in fields else (),
-        inks=number(332, 1),
-        depth=max(number(32997, 1), number(32998, 1)),
-        tables=file.octets(fields[347], most=MAX_TABLES) if 347 in fields else b"",
-        lerc=tuple(map(int, file.numbers(fields[50674], most=4))) if 50674 in fields else (),
-    )
+    bits, kind = _of_all_samples(file, directory, 258, samples), _of_all_samples(file, directory, 339, samples)
+    if bits < 1:
+        raise DecodeError(f"{file.name}: samples of {bits} bits")
+    try:
+        return ImageTags(
+            size=ImageSize(width, height),
+            kind=number(254, 0),
+            compression=number(259, 1),
+            photometric=number(262, -1),
+            bits=bits,
+            format=kind,
+            samples=samples,
+            planar=planar,
+            predictor=number(317, 1),
+            fill_order=number(266, 1),
+            extra=tuple(file.numbers(fields[338], most=64).tolist()) if 338 in fields else (),
+            inks=number(332, 1),
+            depth=max(number(32997, 1), number(32998, 1)),
+            tables=file.octets(fields[347], most=MAX_TABLES) if 347 in fields else b"",
+            lerc=tuple(file.numbers(fields[50674], most=4).tolist()) if 50674 in fields else (),
+        )
+    except DecodeError as error:  # tags that libtiff does without
+        raise NotServedError(str(error)) from error
 
 
 def _of_all_samples(file: TiffBytes, directory: Directory, tag: int, samples: int) -> int:
@@ -204,7 +212,7 @@ def codec_of(tags: ImageTags, *, order: str) -> BlockCodec | Unserved:
         color = _color(tags)
         dtype, stored, pairs = _sample(tags, name)
         predictor = _predictor(tags, name, dtype)
-    except _LeftToGdalError as left:
+    except NotServedError as left:
         return Unserved(reason=str(left))
     in_order = name in BYTES_IN and stored[1:] != "u1" and stored[0] in "fiuc" and tags.bits in (16, 32, 64, 128)
     return BlockCodec(
@@ -221,24 +229,20 @@ def codec_of(tags: ImageTags, *, order: str) -> BlockCodec | Unserved:
     )
 
 
-class _LeftToGdalError(Exception):
-    """Says why a directory is not served."""
-
-
 def _compression(tags: ImageTags) -> str:
     """Name the codec (section 2, ``Compression``, and its later registrations)."""
     name = SERVED.get(tags.compression)
     if name is None:
-        raise _LeftToGdalError(f"compression {tags.compression} ({OTHERS.get(tags.compression, 'unknown')})")
+        raise NotServedError(f"compression {tags.compression} ({OTHERS.get(tags.compression, 'unknown')})")
     if tags.depth != 1:
-        raise _LeftToGdalError(f"a volume of {tags.depth} slices a block")
+        raise NotServedError(f"a volume of {tags.depth} slices a block")
     if tags.compression != LERC:
         return name
     then = tags.lerc[1] if len(tags.lerc) > 1 else 0
     if then not in LERC_THEN:
-        raise _LeftToGdalError(f"LERC with further compression {then}")
+        raise NotServedError(f"LERC with further compression {then}")
     if tags.planar == 1 and tags.extra and tags.extra[-1] == 2 and tags.bits == 8 and tags.format == 1:
-        raise _LeftToGdalError("LERC with alpha in its mask")
+        raise NotServedError("LERC with alpha in its mask")
     return LERC_THEN[then]
 
 
@@ -246,12 +250,12 @@ def _color(tags: ImageTags) -> str:
     """Say what becomes of colours: JPEG turns YCbCr into RGB (section 22), everything else that is not RGB is left."""
     if tags.photometric == YCBCR:
         if tags.compression != JPEG or tags.planar != 1 or tags.samples != 3:
-            raise _LeftToGdalError("YCbCr outside three-band JPEG")
+            raise NotServedError("YCbCr outside three-band JPEG")
         return "rgb"
     if tags.photometric == CMYK and _becomes_rgba(tags):
-        raise _LeftToGdalError("CMYK, delivered as RGBA")
+        raise NotServedError("CMYK, delivered as RGBA")
     if tags.photometric in (CIELAB, 9, 10, 32844, 32845):
-        raise _LeftToGdalError(f"photometric interpretation {tags.photometric} (CIELab, LogL or LogLuv)")
+        raise NotServedError(f"photometric interpretation {tags.photometric} (CIELab, LogL or LogLuv)")
     return "stored"
 
 
@@ -271,17 +275,17 @@ def _sample(tags: ImageTags, name: str) -> tuple[str, str, bool]:
         unsigned = "u1" if tags.bits < 8 else "u2" if tags.bits < 16 else "u4"
         found = np.dtype(unsigned).name, unsigned, False
     if found is None:
-        raise _LeftToGdalError(f"samples of {tags.bits} bits in format {tags.format}")
+        raise NotServedError(f"samples of {tags.bits} bits in format {tags.format}")
     if name in BYTES_IN:
         return found
-    known = SAMPLES_OF[name.partition("_")[0]]
-    twelve = name == "jpeg" and found[0] == "uint16" and tags.bits == 12
-    if found[0] not in known or found[2] or not (tags.bits in (8, 16, 32, 64) or twelve):
-        raise _LeftToGdalError(f"{name} of {tags.bits}-bit {found[0]}")
+    twelve = name == "jpeg" and tags.bits == 12 and found[0] == "uint16"
+    whole = tags.bits == 8 * np.dtype(found[0]).itemsize
+    if found[0] not in SAMPLES_OF[name.partition("_")[0]] or not (whole or twelve):
+        raise NotServedError(f"{name} of {tags.bits}-bit {found[0]}")
     if name == "jpeg" and tags.bits not in (8, 12):
-        raise _LeftToGdalError(f"JPEG of {tags.bits} bits")
+        raise NotServedError(f"JPEG of {tags.bits} bits")
     if name == "webp" and (tags.planar != 1 or tags.samples not in (3, 4)):
-        raise _LeftToGdalError(f"WebP of {tags.samples} bands, planar configuration {tags.planar}")
+        raise NotServedError(f"WebP of {tags.samples} bands, planar configuration {tags.planar}")
     return found
 
 
@@ -292,4 +296,4 @@ def _predictor(tags: ImageTags, name: str, dtype: str) -> int:
     whole = tags.bits in (8, 16, 32, 64) and np.dtype(dtype).kind != "c"
     if whole and (tags.predictor == 2 or (tags.predictor == 3 and tags.format == 3)):
         return tags.predictor
-    raise _LeftToGdalError(f"predictor {tags.predictor} of {tags.bits}-bit samples in format {tags.format}")
+    raise NotServedError(f"predictor {tags.predictor} of {tags.bits}-bit samples in format {tags.format}")

@@ -21,8 +21,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.layout import ReadAt
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 
 __all__ = ["Directory", "Field", "TiffBytes"]
 
@@ -31,11 +32,13 @@ FIRST_READ = 1 << 15
 FAR_READ = 1 << 13
 """Bytes of a read that does not go on where one ended: a directory and its smaller values."""
 LARGEST_READ = 1 << 20
-ALL_READS = 256 << 20
+ALL_BYTES = 256 << 20
+MAX_READS = 1000
+"""Thousands of pages strewn over a file are left to GDAL, and so are more bytes than ``ALL_BYTES``."""
 MAX_ENTRIES = 4096
 """Of one directory; libtiff's own bound."""
 MAX_DIRECTORIES = 1 << 16
-FAR = 1 << 62
+FAR = 1 << 59
 """Stands for every position and size that no file has."""
 
 INTEGERS = {1: "u1", 3: "u2", 4: "u4", 6: "i1", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
@@ -72,7 +75,7 @@ class TiffBytes:
         self.name = name
         self._read, self._size = read, size
         self._windows: list[tuple[int, bytes]] = []
-        self._left, self._ahead = ALL_READS, FIRST_READ
+        self._bytes_left, self._reads_left, self._ahead = ALL_BYTES, MAX_READS, FIRST_READ
         head = self._fetch(0, 16)[:16]
         order, version = {b"II": "<", b"MM": ">"}.get(head[:2]), head[2:4]
         if order is None or len(head) < 8:
@@ -95,7 +98,7 @@ class TiffBytes:
 
         Raises:
             DecodeError: the file has fewer.
-            LimitError: it would take more than ``ALL_READS`` bytes of reading.
+            NotServedError: it would be more reading than ``ALL_BYTES`` and ``MAX_READS`` allow.
         """
         if offset + size <= (FAR if self._size is None else self._size):
             for start, window in self._windows:
@@ -108,14 +111,17 @@ class TiffBytes:
 
     def _fetch(self, offset: int, size: int) -> bytes:
         """Read at least ``size`` bytes, fewer at the end of the file, and remember them."""
-        follows = any(start <= offset <= start + len(window) + FAR_READ for start, window in self._windows[-1:])
-        self._ahead = min(2 * self._ahead, LARGEST_READ) if follows else FAR_READ if self._windows else FIRST_READ
-        wanted = max(size, self._ahead)
+        if self._windows:
+            start, window = self._windows[-1]
+            follows = start <= offset <= start + len(window) + FAR_READ
+            self._ahead = min(max(2 * self._ahead, size), LARGEST_READ) if follows else FAR_READ
+        wanted = max(size, self._ahead) if size <= FAR_READ else size + self._ahead
         if self._size is not None:
             wanted = min(wanted, max(self._size - offset, 0))
-        self._left -= wanted
-        if self._left < 0:
-            raise LimitError(f"{self.name}: its directories and block tables take more than {ALL_READS} bytes")
+        self._bytes_left -= wanted
+        self._reads_left -= 1
+        if self._bytes_left < 0 or self._reads_left < 0:
+            raise NotServedError(f"its directories take more than {ALL_BYTES} bytes or {MAX_READS} reads")
         found = bytes(self._read(offset, wanted)) if wanted else b""
         self._windows.append((offset, found))
         del self._windows[:-8]
@@ -146,7 +152,7 @@ class TiffBytes:
 
         Raises:
             DecodeError: as ``directory``; no directory at all.
-            LimitError: more than ``MAX_DIRECTORIES``.
+            NotServedError: more than ``MAX_DIRECTORIES``.
         """
         if not self.first:
             raise DecodeError(f"{self.name}: has no directory")
@@ -154,14 +160,14 @@ class TiffBytes:
         offset = self.first
         while offset and offset not in seen:
             if len(seen) == MAX_DIRECTORIES:
-                raise LimitError(f"{self.name}: more than {MAX_DIRECTORIES} directories")
+                raise NotServedError(f"more than {MAX_DIRECTORIES} directories")
             seen.add(offset)
             directory = self.directory(offset)
             yield directory
             offset = directory.next_offset
 
     def numbers(self, field: Field, *, most: int) -> NDArray[np.int64]:
-        """Read the first ``most`` values of an integer field; those past 2**62 become 2**62.
+        """Read the first ``most`` values of an integer field; those past ``FAR`` become ``FAR``.
 
         Raises:
             DecodeError: it is not of an integer type, has a negative value, or the file ends in it.
