@@ -219,7 +219,9 @@ def _dump_band(band: BandHeader) -> dict[str, Any]:
     }
 
 
-def _parse_band(facts: Mapping[str, Any]) -> BandHeader:
+def _parse_band(facts: Any) -> BandHeader:
+    if not isinstance(facts, Mapping):
+        raise TypeError(f"a band is {facts!r:.40}")
     nodata = parse_number(facts.get("nodata"))
     description = facts.get("description")
     kind = np.dtype(str(facts["dtype"]))
@@ -255,5 +257,6 @@ def dump_number(value: Any) -> Any:
 def parse_number(value: Any) -> Any:
     """Read what :func:`dump_number` wrote for a number."""
     if isinstance(value, list):
-        return complex(float(value[1]), float(value[2]))
+        _, real, imag = value
+        return complex(float(real), float(imag))
     return float(value) if isinstance(value, str) else value
