@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout
+from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["BandGroup", "RawForm", "StoredLevel"]
 
@@ -66,11 +67,13 @@ class StoredLevel:
         "rows",
         "samples",
         "size",
+        "title",
     )
 
-    def __init__(self, layout: LevelLayout) -> None:
-        """Look at a layout once."""
+    def __init__(self, layout: LevelLayout, *, title: str = "level 0") -> None:
+        """Look at a layout once; ``title`` names it among the levels of its image, and no other."""
         layout = _joined(layout)
+        self.title = title
         self.layout = layout
         self.size = layout.size
         self.codec = layout.codec
@@ -107,9 +110,12 @@ class StoredLevel:
             self._groups[bands] = found
         return found
 
-    def is_stored(self, row: int, col: int) -> bool:
-        """Tell whether any plane stores a block."""
-        return bool(self.layout.counts[:, :, row, col].any())
+    def stores(self, window: PixelWindow) -> bool:
+        """Tell whether any plane stores any block under a window of the level."""
+        x, y, width, height = window
+        rows = slice(y // self.rows, (y + height - 1) // self.rows + 1)
+        cols = slice(x // self.cols, (x + width - 1) // self.cols + 1)
+        return bool(self.layout.counts[:, :, rows, cols].any())
 
 
 def _in_order(pairs: list[tuple[int, int]], samples: int) -> bool:

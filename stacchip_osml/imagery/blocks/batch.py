@@ -1,0 +1,167 @@
+"""The work of one batch, whatever brought the bytes: decode a block, put its patches, copy uncompressed rectangles.
+
+Every failure is noted at the windows that it concerns, so that the others go
+on. A block that another thread is decoding for the cache is waited for at the
+very end, when this batch owes nobody anything any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ChipError, DecodeError
+from stacchip_osml.imagery.blocks.cache import BlockCache, Claim
+from stacchip_osml.imagery.blocks.decode import decode_block
+from stacchip_osml.imagery.blocks.desk import own_desk
+from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece
+from stacchip_osml.imagery.blocks.stored import RawForm
+from stacchip_osml.imagery.blocks.target import Target
+
+__all__ = ["Batch", "Bytes"]
+
+Bytes = bytes | bytearray | memoryview
+
+
+class Batch:
+    """Targets of several windows, and what fills them. Its methods are called from several threads."""
+
+    __slots__ = ("_busy", "_cache", "_claims", "_keys", "_names", "_targets")
+
+    def __init__(
+        self, targets: Sequence[Target], *, names: Sequence[str], keys: Sequence[object], cache: BlockCache | None
+    ) -> None:
+        """Hold what blocks are decoded into.
+
+        Args:
+            targets: one a read of the plan.
+            names: of the files, for messages.
+            keys: of the files, one for each version: what the cache knows them by.
+            cache: None for none.
+        """
+        self._targets = targets
+        self._names = names
+        self._keys = keys
+        self._cache = cache
+        self._claims: dict[BlockJob, Claim] = {}
+        self._busy: list[tuple[BlockJob, Claim]] = []
+
+    # ---- the cache
+
+    def claim(self, jobs: Iterable[BlockJob]) -> tuple[list[BlockJob], list[tuple[BlockJob, NDArray[Any]]]]:
+        """Ask the cache for blocks.
+
+        Returns:
+            The jobs to do now, and those whose blocks are held. What other threads do meanwhile is left to ``wait``.
+        """
+        if self._cache is None:
+            return list(jobs), []
+        todo, held = [], []
+        for job in jobs:
+            found = self._cache.find(self._key(job), rows=job.needed, whole=job.shape[0])
+            if found.block is not None:
+                held.append((job, found.block))
+            elif found.claim is not None and found.state == "claimed":
+                self._claims[job] = found.claim
+                todo.append(job)
+            elif found.claim is not None:
+                self._busy.append((job, found.claim))
+        return todo, held
+
+    def wait(self) -> list[BlockJob]:
+        """Take over the blocks that other threads were decoding; returns those that they gave up on."""
+        given_up = []
+        for job, claim in self._busy:
+            block = None if self._cache is None else self._cache.wait(claim)
+            if block is None:
+                given_up.append(job)
+            elif isinstance(block, ChipError):
+                self.fail(job, block)
+            else:
+                self.place(job, block)
+        self._busy.clear()
+        return given_up
+
+    def abandon(self) -> None:
+        """Give up what was claimed and not delivered, so that nobody waits for it."""
+        if self._cache is not None:
+            for claim in self._claims.values():
+                self._cache.abandon(claim)
+
+    def _key(self, job: BlockJob) -> tuple[object, ...]:
+        return self._keys[job.image], job.level.title, job.plane, job.row, job.col
+
+    # ---- decoded blocks
+
+    def decode(self, job: BlockJob, data: Bytes) -> None:
+        """Decode a block and put its patches."""
+        claim = self._claims.get(job)
+        level = job.level
+        rows = job.needed if claim is None else max(claim.rows, job.needed)
+        view = data if isinstance(data, bytes) else memoryview(data)
+        try:
+            block = decode_block(level.codec, view, shape=job.shape, rows=rows, scratch=own_desk().scratch)
+        except ChipError as error:
+            self.fail(job, DecodeError(f"{self.place_of(job)}: {error}"))
+            return
+        if claim is not None and self._cache is not None:
+            kept = self._cache.arena.take(block.shape, block.dtype)
+            np.copyto(kept, block)
+            self._cache.deliver(claim, kept)
+            block = kept
+        self.place(job, block)
+
+    def place(self, job: BlockJob, block: NDArray[Any]) -> None:
+        """Put the patches of a decoded block."""
+        for patch in job.patches:
+            self._targets[patch.read].put(patch, block)
+
+    def fail(self, job: BlockJob, error: ChipError) -> None:
+        """Note at all who need a block that it cannot be had."""
+        claim = self._claims.get(job)
+        if claim is not None and self._cache is not None:
+            self._cache.fail(claim, error)
+        for read in {patch.read for patch in job.patches}:
+            self._targets[read].fail((job.plane, job.row, job.col), error)
+
+    def place_of(self, job: BlockJob | RawPiece) -> str:
+        """Name a block and its file."""
+        row, col = (job.row, job.col) if isinstance(job, BlockJob) else job.block[1:]
+        return f"{self._names[job.image]}: block ({row}, {col}) of {job.level.title}"
+
+    # ---- uncompressed rectangles
+
+    def target_of(self, piece: RawPiece) -> NDArray[Any]:
+        """Give the part ``(rows, cols)`` of a result that a piece of samples lying apart is."""
+        pairs = piece.pairs or ((0, 0),)
+        part: NDArray[Any] = self._targets[piece.read].pixels[pairs[0][0], piece.target_rows, piece.target_cols]
+        return part
+
+    def copy(self, piece: RawPiece, form: RawForm, data: Bytes, *, stride: int) -> None:
+        """Copy a rectangle out of bytes as stored, its rows ``stride`` bytes apart."""
+        per_pixel = form.pixel // form.item
+        parts = 2 if form.pairs else 1
+        shape = (piece.rows, piece.span // form.pixel, per_pixel, parts)
+        strides = (stride, form.pixel, form.item, form.stored.itemsize)
+        stored: NDArray[Any] = np.ndarray(shape, form.stored, buffer=data, strides=strides)
+        pixels = self._targets[piece.read].pixels
+        pairs = piece.pairs or tuple((sample, sample) for sample in range(per_pixel))
+        for band, sample in pairs:
+            part = pixels[band, piece.target_rows, piece.target_cols]
+            source = stored[:, :, sample if per_pixel > 1 else 0]
+            if form.pairs:
+                part.real, part.imag = source[..., 0], source[..., 1]
+            else:
+                part[...] = source[..., 0]
+        self.judge(piece)
+
+    def judge(self, piece: RawPiece) -> None:
+        """Mark what is valid of a piece whose pixels are there."""
+        self._targets[piece.read].judge(piece.pairs, piece.target_rows, piece.target_cols)
+
+    def fail_piece(self, piece: RawPiece, error: ChipError) -> None:
+        """Note that a piece cannot be had."""
+        self._targets[piece.read].fail(piece.block, error)

@@ -1,0 +1,259 @@
+"""Reading many windows of many images at once.
+
+The one way pixels are read from blocks: a single window is a batch of one.
+Windows are prepared (checked, given their arrays), planned together
+(``plan``), carried out (``local``, ``remote``), judged and handed back. Windows
+of levels that the block reader does not serve are read by GDAL meanwhile.
+
+Rules: what concerns one window is its result and no one else's; files are
+looked at before and after, so that pixels of two versions never mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ChipError
+from stacchip_osml.imagery.blocks.arena import Arena, default_arena
+from stacchip_osml.imagery.blocks.batch import Batch
+from stacchip_osml.imagery.blocks.cache import BlockCache
+from stacchip_osml.imagery.blocks.local import local_tasks
+from stacchip_osml.imagery.blocks.plan import LevelRead, plan_reads
+from stacchip_osml.imagery.blocks.stored import StoredLevel
+from stacchip_osml.imagery.blocks.target import LevelSource, Target
+from stacchip_osml.imagery.blocks.workers import Work, usable_cores
+from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.pixel import PixelWindow
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.image import BlockImage
+
+__all__ = ["WindowRead", "read_windows"]
+
+Outcome = MaskedPixels | ChipError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowRead:
+    """One window to read, and where to."""
+
+    image: BlockImage
+    window: PixelWindow
+    """Pixels of the level, inside it."""
+    level: int = 0
+    bands: tuple[int, ...] | None = None
+    """0-based, in the order wanted; None for all."""
+    pixels: NDArray[Any] | None = None
+    """Destination ``(bands, rows, cols)`` of the image's dtype, perhaps a slice of a larger array; None for a new one."""
+    mask: NDArray[np.bool_] | None = None
+    """Destination of the validity, the same shape."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Window:
+    """A window on its way."""
+
+    read: WindowRead
+    number: int
+    image: int
+    source: LevelSource | None
+    """None where GDAL serves the level."""
+    target: Target
+    absent: bool = False
+    alpha: NDArray[Any] | None = None
+    shared: NDArray[Any] | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Call:
+    """All windows of one call, and the images they are of."""
+
+    outcomes: list[Outcome]
+    arena: Arena
+    windows: list[_Window] = field(default_factory=list)
+    images: list[BlockImage] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
+    """``id`` of an image → its position; negative where it cannot be read."""
+
+
+def read_windows(
+    reads: Sequence[WindowRead],
+    *,
+    threads: int | None = None,
+    cache: BlockCache | None = None,
+    arena: Arena | None = None,
+) -> list[Outcome]:
+    """Read windows of any images; each block is fetched and decoded once for all of them.
+
+    Args:
+        reads: in any order; the same window may come twice.
+        threads: that decode, the caller's included; None for one a core that this process may use.
+        cache: decoded blocks to use and to add to; None for none.
+        arena: memory for new arrays; None for the process's own.
+
+    Returns:
+        For each read: pixels ``(bands, rows, cols)`` with their mask, as ``GdalImage.read`` gives them; None where
+        every block under the window is absent (destinations are filled with nodata or 0 then, and False); or what
+        went wrong with this window: ``WindowError``, ``LimitError``, ``AssetMissing``, ``AssetChanged``,
+        ``DecodeError``, ``RemoteReadError``. Its destinations then hold anything.
+
+    Raises:
+        IndexError: no such level or band.
+        ValueError: a destination of another shape or dtype.
+    """
+    call = _Call(outcomes=[None] * len(reads), arena=default_arena() if arena is None else arena)
+    for number, read in enumerate(reads):
+        try:
+            call.windows.append(_prepared(call, number, read))
+        except ChipError as error:
+            call.outcomes[number] = error
+    _carry_out(call, threads=usable_cores() if threads is None else max(threads, 1), cache=cache)
+    _conclude(call)
+    return call.outcomes
+
+
+def _prepared(call: _Call, number: int, read: WindowRead) -> _Window:
+    """Check a window and give it its arrays."""
+    image = read.image
+    place = call.places.get(id(image))
+    if place is None:
+        image.begin()
+        place = call.places[id(image)] = len(call.images)
+        call.images.append(image)
+    bands = image.require(read.window, level=read.level, bands=read.bands)
+    source = image.source(read.level, bands)
+    shape = (len(bands), read.window.height, read.window.width)
+    pixels = _destination(read.pixels, shape, image.pixel_value_type, call.arena)
+    mask = _destination(read.mask, shape, np.dtype(np.bool_), call.arena)
+    if source is None:
+        target = Target(pixels, fill=image.fill(bands), mask=mask)
+    else:
+        target = Target(pixels, fill=source.fill, mask=mask, value=source.value, judged=not source.late)
+    return _Window(read=read, number=number, image=place, source=source, target=target)
+
+
+def _destination(
+    given: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any], arena: Arena
+) -> NDArray[Any]:
+    if given is None:
+        return arena.take(shape, dtype)
+    if given.shape != shape or given.dtype != dtype:
+        raise ValueError(f"a destination of {shape} {dtype} is needed, got {given.shape} {given.dtype}")
+    return given
+
+
+def _carry_out(call: _Call, *, threads: int, cache: BlockCache | None) -> None:
+    """Read all pixels of all windows."""
+    reads, targets = _level_reads(call)
+    plan = plan_reads(reads)
+    for hole in plan.holes:
+        targets[hole.read].leave(hole)
+    for window, absent in zip((each for each in call.windows if each.source is not None), plan.absent, strict=False):
+        window.absent = absent
+    batch = Batch(
+        targets, names=[image.name for image in call.images], keys=[image.version for image in call.images], cache=cache
+    )
+    tasks: list[Callable[[], None]] = [
+        partial(_read_by_gdal, window) for window in call.windows if window.source is None
+    ]
+    jobs, pieces = plan.jobs, plan.pieces
+    files = [image.file for image in call.images]
+    try:
+        while jobs or pieces or tasks:
+            todo, held = batch.claim(jobs)
+            tasks += local_tasks(batch, todo, pieces, held, files=files, threads=threads)
+            work = Work(threads)
+            work.add(tasks, mine=1)
+            work.finish()
+            jobs, pieces, tasks = batch.wait(), [], []
+    finally:
+        batch.abandon()
+    _settle(call, threads)
+
+
+def _level_reads(call: _Call) -> tuple[list[LevelRead], list[Target]]:
+    """List what is read of stored levels: each window, then the alpha and mask bands that some of them need besides."""
+    reads: list[LevelRead] = []
+    targets: list[Target] = []
+    extra: list[tuple[LevelRead, Target]] = []
+    for window in call.windows:
+        source, place = window.source, window.read.window
+        if source is None:
+            continue
+        reads.append(LevelRead(source.level, place, source.bands, window.image))
+        targets.append(window.target)
+        shape = (1, place.height, place.width)
+        if source.extra_alpha and source.alpha is not None:
+            window.alpha = call.arena.take(shape, source.level.dtype)
+            extra.append(_extra(window, source.level, (source.alpha,), window.alpha))
+        if source.mask is not None:
+            window.shared = call.arena.take(shape, source.mask.dtype)
+            extra.append(_extra(window, source.mask, (0,), window.shared))
+    reads += [read for read, _ in extra]
+    targets += [target for _, target in extra]
+    return reads, targets
+
+
+def _extra(
+    window: _Window, level: StoredLevel, bands: tuple[int, ...], pixels: NDArray[Any]
+) -> tuple[LevelRead, Target]:
+    target = Target(pixels, fill=np.zeros(1, level.dtype), failures=window.target.failures)
+    return LevelRead(level, window.read.window, bands, window.image), target
+
+
+def _read_by_gdal(window: _Window) -> None:
+    """Read a window of a level that blocks do not serve."""
+    read = window.read
+    try:
+        found = read.image.gdal.read(read.window, level=read.level, bands=read.bands)
+    except ChipError as error:
+        window.target.fail((), error)
+        return
+    if found is None:
+        window.absent = True
+        window.target.fill_all()
+    else:
+        window.target.take_over(found)
+
+
+def _settle(call: _Call, threads: int) -> None:
+    """Judge the windows whose validity could not be told patch by patch."""
+    late = [window for window in call.windows if window.source is not None and window.source.late]
+    if late:
+        work = Work(threads)
+        work.add([partial(_settle_one, window) for window in late], mine=1)
+        work.finish()
+
+
+def _settle_one(window: _Window) -> None:
+    if window.source is not None and not window.absent and not window.target.failures:
+        window.target.settle(window.source, alpha=window.alpha, shared=window.shared)
+
+
+def _conclude(call: _Call) -> None:
+    """Look at the files again, and say what came of each window."""
+    changed: dict[int, ChipError] = {}
+    for place, image in enumerate(call.images):
+        try:
+            image.end()
+        except ChipError as error:
+            changed[place] = error
+    for window in call.windows:
+        call.outcomes[window.number] = _outcome(window, changed.get(window.image))
+
+
+def _outcome(window: _Window, changed: ChipError | None) -> Outcome:
+    if changed is not None:
+        return changed
+    target = window.target
+    if target.failures:
+        return min(target.failures, key=lambda failure: failure[0])[1]
+    if window.absent or target.mask is None:
+        return None
+    return MaskedPixels(target.pixels, target.mask)

@@ -1,0 +1,415 @@
+"""One image file as provider and reader, through its blocks; what they do not serve, through GDAL.
+
+Rules:
+
+- with a stored header and layout nothing is opened but the file itself, and
+  GDAL is not even imported;
+- without them the header is GDAL's, and the layout is parsed; each level on
+  which the two disagree is left to GDAL (``agreement``);
+- pixels, masks and errors are those of ``GdalImage``. One difference is meant:
+  a NITF block that is not stored is absent, as in a sparse GeoTIFF; GDAL cannot
+  tell it from one that holds zeros;
+- which of the two serves a level is decided by the file alone, and told by
+  ``served_by``. Nothing that fails in one is tried in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ChipError, redact
+from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
+from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
+from stacchip_osml.imagery.blocks.files import LocalFile
+from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
+from stacchip_osml.imagery.blocks.parsing import parse_layout
+from stacchip_osml.imagery.blocks.stored import StoredLevel
+from stacchip_osml.imagery.blocks.target import LevelSource, fill_values
+from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
+from stacchip_osml.imagery.location import is_remote, require_location
+from stacchip_osml.imagery.provider import MaskedPixels, Pixels
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.image import GdalImage
+
+__all__ = ["BlockImage"]
+
+
+class BlockImage:
+    """One image file as provider and reader; safe for threads, cheap to pickle, opened on first use."""
+
+    def __init__(
+        self,
+        location: str,
+        *,
+        sign: Callable[[str], str] | None = None,
+        sidecars: bool = False,
+        expect: tuple[int | None, int | None] = (None, None),
+        limits: ReadLimits | None = None,
+        fetch: FetchLimits | None = None,
+        layout: ImageLayout | None = None,
+        header: ImageHeader | None = None,
+    ) -> None:
+        """Name the image; nothing is opened yet.
+
+        Args:
+            location: absolute path, or ``http(s)://``, ``s3://``, ``gs://``, ``az://`` URL, unsigned.
+            sign: turns ``location`` into what is really opened; hashable, and picklable if the image is to be.
+            sidecars: also believe the files next to it; GDAL serves such an image.
+            expect: ``(size_bytes, modified_ns)`` when indexed, None where unknown.
+            limits: refused above these; None for the defaults.
+            fetch: how long and how often a server is asked; None for the defaults.
+            layout: where its blocks are, as ``layout`` of an image of the same file gave it; None to find out.
+            header: what it says of itself, as ``header`` gave it; None to find out.
+
+        Raises:
+            ReadError: not a location that is served.
+        """
+        self.location = require_location(location)
+        self.sign, self.sidecars, self.expect = sign, sidecars, expect
+        self.limits = ReadLimits() if limits is None else limits
+        self.fetch = FetchLimits() if fetch is None else fetch
+        self.name = redact(location)
+        self.remote = is_remote(location)
+        self._header = header
+        self._given = layout
+        self._layout: ImageLayout | None = None
+        self._stored: dict[int, StoredLevel] = {}
+        self._masks: dict[int, StoredLevel] = {}
+        self._sources: dict[tuple[int, tuple[int, ...]], LevelSource] = {}
+        self._gdal: GdalImage | None = None
+        self._file: LocalFile | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        settings = {
+            "sign": self.sign,
+            "sidecars": self.sidecars,
+            "expect": self.expect,
+            "limits": self.limits,
+            "fetch": self.fetch,
+            "layout": self._given if self._layout is None else self._layout,
+            "header": self._header,
+        }
+        return _reopened, (self.location, settings)
+
+    def __repr__(self) -> str:
+        return f"BlockImage({self.name!r})"
+
+    # ---- PixelReader
+
+    def level_shape(self, level: int) -> ImageSize:
+        """Give the true size of a stored level.
+
+        Raises:
+            IndexError: the image has no such level.
+        """
+        levels = self.header.levels
+        if not 0 <= level < len(levels):
+            raise IndexError(f"{self.name}: no level {level}; it has {len(levels)}")
+        return levels[level]
+
+    def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
+        """Read one window of one stored level; see :meth:`stacchip_osml.imagery.GdalImage.read`.
+
+        Several windows at once are read faster by :func:`stacchip_osml.imagery.blocks.engine.read_windows`.
+        """
+        chosen = None if bands is None else tuple(bands)
+        (found,) = read_windows([WindowRead(image=self, window=window, level=level, bands=chosen)])
+        if isinstance(found, ChipError):
+            raise found
+        return found
+
+    # ---- what serves it
+
+    @property
+    def header(self) -> ImageHeader:
+        """Everything about the image that is not pixels."""
+        if self._header is None:
+            self._header = self.gdal.header
+        return self._header
+
+    @property
+    def layout(self) -> ImageLayout:
+        """Where its blocks are; levels that GDAL serves are ``Unserved``, with the reason."""
+        if self._layout is None:
+            self._layout = self._found_layout()
+        return self._layout
+
+    @property
+    def gdal(self) -> GdalImage:
+        """The same image through GDAL."""
+        if self._gdal is None:
+            from stacchip_osml.imagery.image import GdalImage
+
+            self._gdal = GdalImage(
+                self.location,
+                sign=self.sign,
+                sidecars=self.sidecars,
+                expect=self.expect,
+                limits=self.limits,
+                fetch=self.fetch,
+            )
+        return self._gdal
+
+    def served_by(self, level: int) -> str:
+        """Say what reads a level: ``block/deflate``, or ``gdal/NITF: `` and why.
+
+        Raises:
+            IndexError: the image has no such level.
+        """
+        self.level_shape(level)
+        stored = self.layout.levels[level]
+        if isinstance(stored, Unserved):
+            return f"gdal/{self.header.driver}: {stored.reason}"
+        return f"block/{stored.codec.compression}"
+
+    def source(self, level: int, bands: tuple[int, ...]) -> LevelSource | None:
+        """Give bands of a level as the engine reads them; None where GDAL serves it.
+
+        Raises:
+            LimitError: its blocks are larger than the limits.
+        """
+        key = (level, bands)
+        found = self._sources.get(key)
+        if found is None:
+            layout = self.layout.levels[level]
+            if isinstance(layout, Unserved):
+                return None
+            found = self._sources[key] = self._made_source(level, layout, bands)
+        return found
+
+    def require(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Check what is asked for, and give the bands meant.
+
+        Raises:
+            WindowError: ``window`` is empty or leaves the level.
+            IndexError: no such level or band.
+            LimitError: the request is larger than the limits.
+        """
+        count = len(self.header.bands)
+        chosen = tuple(range(count)) if bands is None else tuple(bands)
+        if not chosen or not all(0 <= band < count for band in chosen):
+            raise IndexError(f"{self.name}: bands {chosen} of an image that has {count}")
+        require_inside(self.name, window, self.level_shape(level), level)
+        size = ImageSize(window.width, window.height)
+        self.limits.require_request(self.name, size, len(chosen), self.pixel_value_type.itemsize)
+        return chosen
+
+    def fill(self, bands: tuple[int, ...]) -> NDArray[Any]:
+        """Give what bands read as where nothing is stored."""
+        return fill_values(tuple(self.header.bands[band].nodata for band in bands), self.pixel_value_type)
+
+    # ---- for the engine
+
+    @property
+    def file(self) -> LocalFile:
+        """The file's bytes."""
+        if self._file is None:
+            self._file = LocalFile(self.location, expect=self.expect)
+        return self._file
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """What no other version of this file, and no other file, has: what a cache knows its blocks by."""
+        return self.location, self.file.version
+
+    def begin(self) -> None:
+        """See that the file is the one expected.
+
+        Raises:
+            AssetMissing: it is gone.
+            AssetChanged: it is not.
+        """
+        if not self.remote:
+            self.file.check()
+
+    def end(self) -> None:
+        """See that the file is still the one that ``begin`` saw.
+
+        Raises:
+            AssetMissing: it is gone.
+            AssetChanged: it is not.
+        """
+        if not self.remote:
+            self.file.check()
+
+    def _found_layout(self) -> ImageLayout:
+        if self.remote:
+            return unserved_layout(self.header, "remote")
+        if self.sidecars:
+            return unserved_layout(self.header, "files next to it are believed")
+        if self._given is not None:
+            return agreed_layout(self._given, self.header)
+        header, file = self.header, self.file
+        parsed = parse_layout(header, file.read_at, name=self.name, limits=self.limits, size=file.size)
+        nodata = None if self._gdal is None else [level.nodata for level in self._gdal.stored_levels()]
+        return agreed_layout(parsed, header, nodata=nodata)
+
+    def _made_source(self, level: int, layout: LevelLayout, bands: tuple[int, ...]) -> LevelSource:
+        stored = self._stored.get(level)
+        if stored is None:
+            stored = self._stored[level] = self._made_level(layout, f"level {level}")
+        mask = self._masks.get(level)
+        if mask is None and layout.mask is not None:
+            mask = self._masks[level] = self._made_level(layout.mask, f"the mask of level {level}")
+        colors = [band.color for band in self.header.bands]
+        return LevelSource.of(
+            stored,
+            bands,
+            nodata=tuple(band.nodata for band in self.header.bands),
+            alpha=colors.index("alpha") if "alpha" in colors else None,
+            mask=mask,
+        )
+
+    def _made_level(self, layout: LevelLayout, title: str) -> StoredLevel:
+        stored = StoredLevel(layout, title=title)
+        if stored.raw is None:
+            shape = stored.rows, stored.cols
+            self.limits.require_block(self.name, shape, stored.samples, stored.dtype.itemsize)
+        return stored
+
+    # ---- ImageProvider
+
+    @property
+    def key(self) -> str:
+        """The location, unsigned."""
+        return self.location
+
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return PurePosixPath(self.name.partition("?")[0]).name
+
+    @property
+    def description(self) -> str:
+        """What the file says it shows, empty where it says nothing."""
+        return self.gdal.description
+
+    @property
+    def num_rows(self) -> int:
+        """R0 rows."""
+        return self.header.size.height
+
+    @property
+    def num_columns(self) -> int:
+        """R0 columns."""
+        return self.header.size.width
+
+    @property
+    def num_bands(self) -> int:
+        """Bands, alpha included."""
+        return len(self.header.bands)
+
+    @property
+    def num_bits_per_pixel(self) -> int:
+        """Bits of one band's pixel as delivered."""
+        return self.pixel_value_type.itemsize * 8
+
+    @property
+    def actual_bits_per_pixel(self) -> int:
+        """Bits that carry information, where the file says so."""
+        return self.gdal.actual_bits_per_pixel
+
+    @property
+    def num_pixels_per_block_horizontal(self) -> int:
+        """Columns of an R0 block."""
+        return self.header.block_shape[1]
+
+    @property
+    def num_pixels_per_block_vertical(self) -> int:
+        """Rows of an R0 block."""
+        return self.header.block_shape[0]
+
+    @property
+    def num_resolution_levels(self) -> int:
+        """Stored levels, R0 included."""
+        return len(self.header.levels)
+
+    @property
+    def block_grid_size(self) -> tuple[int, int]:
+        """(rows, cols) of the R0 block grid."""
+        return self._grid(0)
+
+    @property
+    def pixel_value_type(self) -> np.dtype[Any]:
+        """The numpy dtype of blocks."""
+        return np.dtype(self.header.bands[0].dtype)
+
+    @property
+    def pad_pixel_value(self) -> float:
+        """The first band's nodata, 0 where it has none."""
+        nodata = self.header.bands[0].nodata
+        return 0.0 if nodata is None else float(nodata.real)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The file's own tags, as GDAL names them."""
+        return self.gdal.metadata
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        """Tell whether a block is in the grid and stored."""
+        if not 0 <= resolution_level < self.num_resolution_levels:
+            return False
+        rows, cols = self._grid(resolution_level)
+        if not (0 <= block_row < rows and 0 <= block_col < cols):
+            return False
+        source = self.source(resolution_level, (0,))
+        if source is None:
+            return self.gdal.has_block(block_row, block_col, resolution_level)
+        return source.level.stores(self._block_window(block_row, block_col, resolution_level))
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        """Read one block, short at the right and bottom edge; an absent one reads as nodata or 0.
+
+        Returns:
+            ``(bands, rows, cols)``.
+
+        Raises:
+            IndexError: no such block, level or band.
+            ReadError: as ``read``.
+            LimitError: as ``read``.
+        """
+        self.level_shape(resolution_level)
+        rows, cols = self._grid(resolution_level)
+        if not (0 <= block_row < rows and 0 <= block_col < cols):
+            raise IndexError(f"{self.name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
+        if self.source(resolution_level, (0,)) is None:
+            return self.gdal.get_block(block_row, block_col, resolution_level, bands)
+        window = self._block_window(block_row, block_col, resolution_level)
+        chosen = self.require(window, level=resolution_level, bands=bands)
+        pixels = np.empty((len(chosen), window.height, window.width), self.pixel_value_type)
+        (found,) = read_windows(
+            [WindowRead(image=self, window=window, level=resolution_level, bands=chosen, pixels=pixels)]
+        )
+        if isinstance(found, ChipError):
+            raise found
+        return pixels
+
+    def _block_shape(self, level: int) -> tuple[int, int]:
+        """Give the (rows, cols) of blocks: of R0 as the header has it, of others as they are stored."""
+        layout = None if level == 0 else self.layout.levels[level]
+        if isinstance(layout, LevelLayout):
+            return layout.block_shape
+        return self.header.block_shape if level == 0 else self.gdal.stored_levels()[level].block_shape
+
+    def _grid(self, level: int) -> tuple[int, int]:
+        (rows, cols), size = self._block_shape(level), self.header.levels[level]
+        return -(-size.height // rows), -(-size.width // cols)
+
+    def _block_window(self, row: int, col: int, level: int) -> PixelWindow:
+        (height, width), size = self._block_shape(level), self.header.levels[level]
+        x, y = col * width, row * height
+        return PixelWindow(x, y, min(width, size.width - x), min(height, size.height - y))
+
+
+def _reopened(location: str, settings: Mapping[str, Any]) -> BlockImage:
+    return BlockImage(location, **settings)

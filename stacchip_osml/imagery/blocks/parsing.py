@@ -1,0 +1,66 @@
+"""Which parser finds the blocks of which format; each is imported when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.agreement import unserved_layout
+from stacchip_osml.imagery.blocks.layout import ImageLayout, ReadAt
+from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.limits import ReadLimits
+
+__all__ = ["parse_layout"]
+
+
+class Parser(Protocol):
+    """Finds the blocks of a file."""
+
+    def __call__(self, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> ImageLayout:
+        """Read the layout of all levels."""
+        ...
+
+
+def parse_layout(header: ImageHeader, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> ImageLayout:
+    """Read where the blocks of a file are; nothing is served of a file whose structure cannot be made out.
+
+    Args:
+        header: tells the format.
+        read: gives the file's bytes.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known.
+
+    Raises:
+        ReadError: as ``read``, but for what the bytes are.
+    """
+    parser = PARSERS.get(header.driver)
+    if parser is None:
+        return unserved_layout(header, f"{header.driver} files have no blocks that can be read apart")
+    try:
+        return parser()(read, name=name, limits=limits, size=size)
+    except (DecodeError, LimitError) as error:  # GDAL made a header of it, so GDAL may judge it
+        return unserved_layout(header, str(error))
+
+
+def _tiff() -> Parser:
+    from stacchip_osml.imagery.blocks.tiff import parse_tiff
+
+    return parse_tiff
+
+
+def _nitf() -> Parser:
+    from stacchip_osml.imagery.blocks.nitf import parse_nitf
+
+    return parse_nitf
+
+
+def _jpeg2000() -> Parser:
+    from stacchip_osml.imagery.blocks.jpeg2000 import parse_jpeg2000
+
+    return parse_jpeg2000
+
+
+PARSERS: dict[str, Callable[[], Parser]] = {"GTiff": _tiff, "NITF": _nitf, "JP2OpenJPEG": _jpeg2000}
+"""GDAL driver → what finds the blocks of its files."""
