@@ -50,7 +50,7 @@ class WindowRead:
     bands: tuple[int, ...] | None = None
     """0-based, in the order wanted; None for all."""
     pixels: NDArray[Any] | None = None
-    """Destination ``(bands, rows, cols)`` of the image's dtype, perhaps a slice of a larger array; None for a new one."""
+    """Destination ``(bands, rows, cols)`` of the image's dtype, a slice of a larger array say; None for a new one."""
     mask: NDArray[np.bool_] | None = None
     """Destination of the validity, the same shape."""
 
