@@ -46,6 +46,7 @@ class Filler:
             LimitError: the file is larger than a reader takes on, or has too many blocks to be stored.
         """
         from stacchip_osml.imagery.blocks.image import BlockImage
+        from stacchip_osml.imagery.remote import RemoteStamp
         from stacchip_osml.stac.facts import require_agreement
 
         image = header.image
@@ -53,15 +54,16 @@ class Filler:
         source = BlockImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
         found = source.header
         require_agreement(image, found)
-        file = source.file
-        if not source.remote and (found.size_bytes, found.modified_ns) != file.stamp[:2]:
+        file, stamp = source.file, source.file.stamp
+        remote = stamp if isinstance(stamp, RemoteStamp) else None
+        if remote is None and (found.size_bytes, found.modified_ns) != (stamp.size_bytes, stamp.modified_ns):
             raise AssetChanged(f"{source.name}: the file changed while its header was read")
         try:
             stored = StoredHeader.of(
                 found,
                 source.layout,
-                etag=file.etag if source.remote else None,
-                fingerprint=None if source.remote else fingerprint(file.read_at, file.size),
+                remote=remote,
+                fingerprint=fingerprint(file.read_at, file.size) if remote is None else None,
             )
         except ValueError as error:
             raise DecodeError(f"{source.name}: its header cannot be stored: {error}") from error

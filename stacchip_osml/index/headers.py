@@ -66,6 +66,7 @@ HEADER_SCHEMA = pa.schema(
         ("header_size_bytes", pa.int64()),
         ("header_modified_ns", pa.int64()),
         ("etag", pa.string()),
+        ("last_modified", pa.string()),
         ("fingerprint", pa.string()),
         ("block_rows", pa.int32()),
         ("block_cols", pa.int32()),
@@ -78,7 +79,8 @@ LEVEL_COLUMNS = (*KEY, "level", "rows", "cols", "block_rows", "block_cols", "com
 """Columns of the rows above level 0; the others are null there."""
 _STORED = {
     **dict.fromkeys(
-        ("header", "etag", "fingerprint"), lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        ("header", "etag", "last_modified", "fingerprint"),
+        lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
     ),
     **dict.fromkeys(("header_size_bytes", "header_modified_ns"), pa.types.is_int64),
     "blocks": lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind),
@@ -236,6 +238,7 @@ def _row(header: AssetHeader, root: Path | None) -> dict[str, Any]:
         "header_size_bytes": None if stored is None else stored.size_bytes,
         "header_modified_ns": None if stored is None else stored.modified_ns,
         "etag": None if stored is None else stored.etag,
+        "last_modified": None if stored is None else stored.last_modified,
         "fingerprint": None if stored is None else stored.fingerprint,
     }
 
@@ -289,6 +292,7 @@ def _stored(row: Mapping[str, Any], blocks: list[bytes | None]) -> StoredHeader 
         size_bytes=size,
         modified_ns=modified,
         etag=row["etag"],
+        last_modified=row["last_modified"],
         fingerprint=row["fingerprint"],
     )
 

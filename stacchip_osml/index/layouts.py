@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from stacchip_osml.imagery.blocks.packing import pack_level, unpack_level
 from stacchip_osml.imagery.header import BandHeader, GroundControlPoint, ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.location import FileStamp
+    from stacchip_osml.imagery.remote import RemoteStamp
 
 __all__ = ["StoredHeader", "dump_number", "parse_number"]
 
@@ -44,14 +48,27 @@ class StoredHeader:
     """Time of a local file; None for a remote one, and where the index was saved as portable."""
     etag: str | None = None
     """ETag of a remote object, where it has one."""
+    last_modified: str | None = None
+    """Last-Modified of a remote object as its server spells it."""
     fingerprint: str | None = None
     """Of a local file: :func:`stacchip_osml.imagery.blocks.fingerprint.fingerprint`; what counts where no time does."""
 
     @classmethod
     def of(
-        cls, header: ImageHeader, layout: ImageLayout, *, etag: str | None = None, fingerprint: str | None = None
+        cls,
+        header: ImageHeader,
+        layout: ImageLayout,
+        *,
+        remote: RemoteStamp | None = None,
+        fingerprint: str | None = None,
     ) -> StoredHeader:
-        """Pack what a reader found out; size and time are the header's.
+        """Pack what a reader found out.
+
+        Args:
+            header: size and time of a local file are taken from it.
+            layout: of the same levels.
+            remote: version of a remote object.
+            fingerprint: of a local file.
 
         Raises:
             LimitError: the layout has too many blocks to be stored.
@@ -61,9 +78,10 @@ class StoredHeader:
         return cls(
             facts=_dump_facts(header),
             levels=tuple(pack_level(level) for level in layout.levels),
-            size_bytes=header.size_bytes,
+            size_bytes=header.size_bytes if remote is None else remote.size_bytes,
             modified_ns=header.modified_ns,
-            etag=etag,
+            etag=None if remote is None else remote.etag,
+            last_modified=None if remote is None else remote.modified,
             fingerprint=fingerprint,
         )
 
@@ -89,28 +107,25 @@ class StoredHeader:
             raise IndexSchemaError(f"{name}: its stored header is damaged: {error}") from error
         return header, layout
 
-    def is_of(
-        self,
-        *,
-        size_bytes: int | None,
-        modified_ns: int | None,
-        etag: str | None,
-        fingerprint: Callable[[], str] | None,
-    ) -> bool:
-        """Tell whether a file, as it is now, is the version that this header is of.
+    def is_of_file(self, stamp: FileStamp, fingerprint: Callable[[], str]) -> bool:
+        """Tell whether a local file, as it is now, is the version that this header is of.
 
         Args:
-            size_bytes: its size, None where nobody says.
-            modified_ns: its time, if it is a local file.
-            etag: its ETag, if it is a remote object that has one.
-            fingerprint: gives a local file's fingerprint; asked where times do not decide. None for a remote object.
+            stamp: its size and time.
+            fingerprint: gives its fingerprint; asked where the times do not decide.
         """
-        for mine, now in ((self.size_bytes, size_bytes), (self.etag, etag)):
-            if mine is not None and now is not None and mine != now:
-                return False
-        if fingerprint is None or (modified_ns is not None and self.modified_ns == modified_ns):
-            return True
-        return self.fingerprint is not None and self.fingerprint == fingerprint()
+        if self.size_bytes != stamp.size_bytes:
+            return False
+        return self.modified_ns == stamp.modified_ns or (
+            self.fingerprint is not None and self.fingerprint == fingerprint()
+        )
+
+    @property
+    def remote_stamp(self) -> RemoteStamp:
+        """The version of a remote object; an object is another one where its stamp ``differs_from`` this."""
+        from stacchip_osml.imagery.remote import RemoteStamp
+
+        return RemoteStamp(size_bytes=self.size_bytes, etag=self.etag, modified=self.last_modified)
 
     @property
     def sizes(self) -> tuple[ImageSize, ...]:
@@ -133,6 +148,7 @@ class StoredHeader:
         return (
             -1 if self.modified_ns is None else self.modified_ns,
             self.etag or "",
+            self.last_modified or "",
             -1 if self.size_bytes is None else self.size_bytes,
             self.fingerprint or "",
             self.facts,

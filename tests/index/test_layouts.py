@@ -13,6 +13,8 @@ from stacchip_osml.errors import IndexSchemaError, LimitError
 from stacchip_osml.imagery import BandHeader, GroundControlPoint, ImageHeader, ReadLimits
 from stacchip_osml.imagery.blocks.fingerprint import FINGERPRINT_HEAD, FINGERPRINT_TAIL, fingerprint
 from stacchip_osml.imagery.blocks.layout import ImageLayout, Unserved
+from stacchip_osml.imagery.location import FileStamp
+from stacchip_osml.imagery.remote import RemoteStamp
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import ImageSize
 
@@ -154,26 +156,35 @@ def never():
     raise AssertionError("the file was read")
 
 
+SIZE, TIME = HEADER.size_bytes, HEADER.modified_ns
+
+
 @pytest.mark.parametrize(
-    ("stored", "now", "answer"),
+    ("stored", "stamp", "now", "answer"),
     [
-        ({}, {"size_bytes": 10_000_000, "modified_ns": HEADER.modified_ns, "fingerprint": never}, True),
-        ({}, {"size_bytes": 9, "modified_ns": HEADER.modified_ns, "fingerprint": never}, False),
-        ({}, {"size_bytes": 10_000_000, "modified_ns": 5, "fingerprint": lambda: "f" * 32}, True),
-        ({}, {"size_bytes": 10_000_000, "modified_ns": 5, "fingerprint": lambda: "e" * 32}, False),
-        ({"modified_ns": None}, {"modified_ns": 5, "fingerprint": lambda: "f" * 32}, True),
-        ({"modified_ns": None}, {"modified_ns": None, "fingerprint": lambda: "e" * 32}, False),
-        ({"modified_ns": None, "fingerprint": None}, {"modified_ns": 5, "fingerprint": lambda: "e" * 32}, False),
-        ({"modified_ns": None, "etag": '"a"'}, {"etag": '"a"', "fingerprint": None}, True),
-        ({"modified_ns": None, "etag": '"a"'}, {"etag": '"b"', "fingerprint": None}, False),
-        ({"modified_ns": None, "etag": '"a"'}, {"etag": None, "fingerprint": None}, True),
-        ({"modified_ns": None, "etag": None}, {"size_bytes": 3, "etag": '"b"', "fingerprint": None}, False),
+        ({}, (SIZE, TIME), never, True),
+        ({}, (9, TIME), never, False),
+        ({}, (SIZE, 5), lambda: "f" * 32, True),
+        ({}, (SIZE, 5), lambda: "e" * 32, False),
+        ({"modified_ns": None}, (SIZE, 5), lambda: "f" * 32, True),
+        ({"modified_ns": None}, (SIZE, TIME), lambda: "e" * 32, False),
+        ({"modified_ns": None, "fingerprint": None}, (SIZE, 5), never, False),
+        ({"size_bytes": None}, (SIZE, TIME), never, False),
     ],
 )
-def test_a_header_knows_the_version_that_it_is_of(stored, now, answer):
-    now = {"size_bytes": None, "modified_ns": None, "etag": None} | now
+def test_a_header_knows_the_version_of_a_file_that_it_is_of(stored, stamp, now, answer):
+    assert stored_of(**stored).is_of_file(FileStamp(*stamp, inode=7), now) is answer
 
-    assert stored_of(**stored).is_of(**now) is answer
+
+def test_a_header_knows_the_version_of_an_object_that_it_is_of():
+    stamp = RemoteStamp(size_bytes=SIZE, etag='"a"', modified="Sat, 01 Nov 2025 00:00:00 GMT")
+    header = replace(HEADER, size_bytes=None, modified_ns=None)
+    stored = StoredHeader.of(header, layout_of(), remote=stamp)
+
+    assert stored.remote_stamp == stamp
+    assert stored.remote_stamp.differs_from(replace(stamp, etag='"b"'))
+    assert not stored.remote_stamp.differs_from(replace(stamp, etag=None))
+    assert stored.unpack(name="image")[0].size_bytes == SIZE
 
 
 def finger(data):

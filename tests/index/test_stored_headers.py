@@ -15,11 +15,13 @@ from stored_scenes import FULL, layout_of, require_same_layout, stored_of, with_
 from stacchip_osml import ChipIndex, merge
 from stacchip_osml.errors import CommitConflict, IndexSchemaError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
+from stacchip_osml.imagery.remote import RemoteStamp
 from stacchip_osml.index import tables
 from stacchip_osml.index.headers import HEADER_SCHEMA, headers_from_table, headers_to_table
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.index.tables import SideTables
 
+STAMP = RemoteStamp(size_bytes=FULL.size_bytes, etag='"abc"', modified="Sat, 01 Nov 2025 00:00:00 GMT")
 FORMS = ["index.parquet", "index"]
 
 
@@ -32,7 +34,7 @@ def bare(build):
 def index(bare):
     """Layouts for all images but one; one image has a mask band and three bands, one is not served."""
     made = {
-        ("sensor", "B", "nir"): StoredHeader.of(FULL, layout_of(FULL), etag='"abc"'),
+        ("sensor", "B", "nir"): StoredHeader.of(FULL, layout_of(FULL), remote=STAMP),
         ("sensor", "C", "nir"): StoredHeader.of(FULL, ImageLayout(levels=(Unserved(reason="its codec"),) * 2)),
         ("sensor", "C", "red"): None,
     }
