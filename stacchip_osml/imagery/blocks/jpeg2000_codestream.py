@@ -36,6 +36,8 @@ SOT_HEAD = struct.Struct(">HHHIBB")
 """SOT, Lsot, Isot, Psot, TPsot, TNsot."""
 MOST_SHARED = 1 << 20
 """Bytes of a main header that is kept with every level."""
+MOST_SEGMENTS = 1 << 16
+"""Marker segments of a main header: two for each of 16,384 components are possible."""
 MOST_TILES = 65535
 NEAR = 1 << 16
 """Bytes: tile-parts smaller than this are looked for several at a time."""
@@ -113,7 +115,7 @@ def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
     lengths: list[bytes] = []
     packed_headers = high_throughput = False
     at = start + held
-    while True:
+    for _ in range(MOST_SEGMENTS):
         marker, length = struct.unpack(">HH", ahead.exactly(at, 4))
         if marker == SOT:
             break
@@ -134,6 +136,8 @@ def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
                 resolutions[component] = count
                 styles |= style
         at += length + 2
+    else:
+        raise NotServedError(f"more than {MOST_SEGMENTS} marker segments in its JPEG 2000 main header")
     if -1 not in resolutions:
         raise DecodeError(f"{ahead.name}: its JPEG 2000 main header has no COD")
     of_all = [resolutions.get(number, resolutions[-1]) for number in range(len(siz.components))]

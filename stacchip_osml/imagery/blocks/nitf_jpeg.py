@@ -29,7 +29,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 __all__ = ["jpeg_layout"]
 
 MOST_WALKED = 1 << 25
-MOST_MARKERS = 1 << 20
+MOST_MARKERS = 1 << 18
 """Marker segments of all streams that are walked; a stream has about a dozen."""
 MOST_HEAD = 1 << 16
 """Bytes before the first scan of a block that are looked at."""

@@ -50,9 +50,9 @@ def tiled():
 
 
 @pytest.mark.parametrize(
-    ("bands", "dtype", "top"), [(1, "uint8", 255), (3, "uint8", 255), (4, "uint16", 65535), (1, "int16", 20000)]
+    ("bands", "dtype", "top"), [(1, "uint8", 255), (3, "uint8", 255), (2, "uint16", 65535), (1, "int16", 20000)]
 )
-@pytest.mark.parametrize("size", [(512, 768), (500, 702), (300, 1030)])
+@pytest.mark.parametrize("size", [(512, 512), (500, 702), (300, 520)])
 def test_levels_and_pixels_are_gdals_tile_by_tile(tmp_path, bands, dtype, top, size):
     path = tmp_path / "a.jp2"
     data = copied(path, hills(bands, *size, dtype, top), blockxsize=256, blockysize=256, resolutions=3)
@@ -75,7 +75,7 @@ def test_levels_and_pixels_are_gdals_tile_by_tile(tmp_path, bands, dtype, top, s
         np.testing.assert_array_equal(assembled(layout.levels[1], data), half)
 
 
-@pytest.mark.parametrize("size", [(100, 90), (700, 300), (1500, 1100)])
+@pytest.mark.parametrize("size", [(100, 90), (700, 300), (500, 1030)])
 def test_an_image_of_one_tile_is_one_block_at_all_of_gdals_levels(tmp_path, size):
     path = tmp_path / "a.jp2"
     data = copied(path, hills(1, *size), blockxsize=2048, blockysize=2048)
