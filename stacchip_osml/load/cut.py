@@ -21,7 +21,7 @@ from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.imagery import MaskedPixels
 from stacchip_osml.imagery.resample import is_copied, resample, source_window
 from stacchip_osml.index import ChipIndex
-from stacchip_osml.load.images import ImageReader, ImageShelf
+from stacchip_osml.load.images import ImageReader, ImageShelf, ShelfRead
 from stacchip_osml.load.plan import SourcePlan, plan_source, stored_level
 from stacchip_osml.load.rows import PlannedRows, RowPlans
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -162,8 +162,8 @@ class Cutter:
         sources = self._sources(rows, chain, errors, keep_going=keep_going)
         windows = [PixelWindow(*values) for values in rows.windows.tolist()]
         shape, dtype = self._agreed(rows, windows, sources, errors)
-        pixels = self.shelf.arena.array((len(windows), *shape), dtype)
-        mask = self.shelf.arena.array(pixels.shape, np.dtype(bool))
+        pixels = self.shelf.arena.take((len(windows), *shape), dtype)
+        mask = self.shelf.arena.take(pixels.shape, np.dtype(bool))
         parts: list[_Part] = []
         for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
             if source is None:
@@ -176,7 +176,8 @@ class Cutter:
                 else:
                     parts.append(part)
         present = np.zeros(len(windows), bool)
-        for part, found in zip(parts, self.shelf.read_all(parts), strict=True):
+        reads = [ShelfRead(part.asset.reader, part.asset.level, part.window, part.pixels, part.mask) for part in parts]
+        for part, found in zip(parts, self.shelf.read(reads), strict=True):
             if isinstance(found, ChipError):
                 if not keep_going or not isinstance(found, ReadError | LimitError):
                     raise found

@@ -53,11 +53,12 @@ def _explain_read(asset: ReadyAsset, window: PixelWindow, size: ImageSize) -> di
     return {
         "asset": reader.image.asset_key,
         "file": redact(reader.image.location),
-        "reader": f"gdal/{header.driver}",
+        "reader": reader.source.served_by(asset.level),
         "compression": header.compression,
         "stored_level": asset.level,
         "window": list(needed),
         "resampling": None if is_copied(corner, asset.step) else asset.method,
+        "block_shape": [rows, cols],
         "blocks": blocks,
         "decoded_bytes": blocks * rows * cols * pixel_bytes,
         "pixel_bytes": needed.width * needed.height * pixel_bytes,

@@ -5,73 +5,76 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stacchip_osml.errors import ItemError, LimitError, ReadError, redact
-from stacchip_osml.imagery import FetchLimits, GdalImage, MaskedPixels
+from stacchip_osml.errors import AssetChanged, ChipError, ItemError, redact
+from stacchip_osml.imagery import FetchLimits, MaskedPixels
+from stacchip_osml.imagery.blocks.arena import Arena, default_arena
+from stacchip_osml.imagery.blocks.cache import BlockCache
+from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
+from stacchip_osml.imagery.blocks.fingerprint import fingerprint
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
 
-__all__ = ["ImageReader", "ImageShelf"]
+__all__ = ["ImageReader", "ImageShelf", "ShelfRead"]
+
+
+class ShelfRead(NamedTuple):
+    """One window to read, all bands."""
+
+    reader: ImageReader
+    level: int
+    window: PixelWindow
+    """Pixels of the level."""
+    pixels: NDArray[Any] | None
+    """Where they go; None for a new array."""
+    mask: NDArray[np.bool_] | None
 
 
 class ImageReader:
-    """One indexed image as a reader: what the item says of nodata holds where the file says nothing."""
+    """One indexed image: what the item says of nodata and scales holds where the file says nothing."""
 
-    def __init__(self, image: SourceImage, source: GdalImage) -> None:
-        """Open the header and compare it with the index.
+    def __init__(self, image: SourceImage, source: BlockImage) -> None:
+        """Take the facts of a file that was compared with the index.
 
         Raises:
-            ItemError: the file's grid is not the indexed one.
+            ItemError: the item lists other bands than the file has.
             ReadError: the file cannot be read.
         """
         header = source.header
-        require_agreement(image, header)
         self.image = image
         self.source = source
         self.levels: tuple[ImageSize, ...] = header.levels
         self.bands = _described(image, len(header.bands))
         self.dtypes = tuple(np.dtype(band.dtype) for band in header.bands)
         self.colors = tuple(band.color for band in header.bands)
-        self.nodata = tuple(
-            stored.nodata if stored.nodata is not None else stated.nodata
-            for stored, stated in zip(header.bands, self.bands, strict=True)
-        )
+        pairs = list(zip(header.bands, self.bands, strict=True))
+        self.nodata = tuple(own.nodata if own.nodata is not None else told.nodata for own, told in pairs)
         self.scales = tuple(
-            (stored.scale, stored.offset)
-            if (stated.scale, stated.offset) == (1.0, 0.0)
-            else (stated.scale, stated.offset)
-            for stored, stated in zip(header.bands, self.bands, strict=True)
+            (own.scale, own.offset) if (told.scale, told.offset) == (1.0, 0.0) else (told.scale, told.offset)
+            for own, told in pairs
         )
-        self._extra = tuple(
-            stated.nodata if stored.nodata is None else None
-            for stored, stated in zip(header.bands, self.bands, strict=True)
+        self._told = tuple(
+            (place, told.nodata)
+            for place, (own, told) in enumerate(pairs)
+            if own.nodata is None and told.nodata is not None
         )
 
-    def level_shape(self, level: int) -> ImageSize:
-        """Give the size of a stored level."""
-        return self.levels[level]
-
-    def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
-        """Read a window of one stored level; see :class:`stacchip_osml.imagery.PixelReader`."""
-        found = self.source.read(window, level=level, bands=bands)
-        chosen = range(len(self._extra)) if bands is None else bands
-        stated = [(place, self._extra[band]) for place, band in enumerate(chosen) if self._extra[band] is not None]
-        if found is None or not stated:
-            return found
-        mask = found.mask.copy()
-        for place, value in stated:
-            plane = found.pixels[place]
-            mask[place] &= ~np.isnan(plane) if value != value else plane != value  # noqa: PLR0124 - NaN
-        return MaskedPixels(found.pixels, mask)
+    def judge(self, found: MaskedPixels) -> None:
+        """Mark, in place, the pixels that only the item calls nodata."""
+        for place, value in self._told:
+            found.mask[place] &= differs_from(found.pixels[place], value)
 
 
 class ImageShelf:
-    """Readers by image, the least recently used put away; safe for threads."""
+    """Readers by image, the least recently used put away, and what their reads share; safe for threads."""
 
     def __init__(
         self,
@@ -87,8 +90,9 @@ class ImageShelf:
         self.threads = threads
         self.cache_bytes = cache_bytes
         self.capacity = capacity
-        self.arena = Arena()
-        self._readers: OrderedDict[tuple[str, str], ImageReader] = OrderedDict()
+        self.arena: Arena = default_arena()
+        self._cache = BlockCache(cache_bytes) if cache_bytes else None
+        self._readers: OrderedDict[tuple[str, str], tuple[AssetHeader, ImageReader]] = OrderedDict()
         self._lock = threading.Lock()
 
     def reader(self, header: AssetHeader) -> ImageReader:
@@ -96,33 +100,50 @@ class ImageShelf:
 
         Raises:
             ItemError: the file's grid is not the indexed one.
+            AssetChanged: the file is not the one whose header the index holds.
             ReadError: the file cannot be read.
         """
-        image = header.image
-        key = (image.location, image.asset_key)
+        key = (header.image.location, header.image.asset_key)
         with self._lock:
             held = self._readers.get(key)
-            if held is not None and held.image == image:
+            if held is not None and (held[0] is header or held[0] == header):
                 self._readers.move_to_end(key)
-                return held
-        expect = (image.size_bytes, image.modified_ns)
-        source = GdalImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
-        made = ImageReader(image, source)
+                return held[1]
+        made = ImageReader(header.image, self._source(header))
         with self._lock:
-            self._readers[key] = made
+            self._readers[key] = (header, made)
             while len(self._readers) > self.capacity:
                 self._readers.popitem(last=False)
         return made
 
-    def read_all(self, parts: Sequence[Any]) -> list[Any]:
-        """Read windows."""
-        found: list[Any] = []
-        for part in parts:
-            try:
-                found.append(part.asset.reader.read(part.window, level=part.asset.level))
-            except (ReadError, LimitError) as error:
-                found.append(error)
+    def read(self, reads: Sequence[ShelfRead]) -> list[MaskedPixels | ChipError | None]:
+        """Read windows of any images together; see :func:`stacchip_osml.imagery.blocks.engine.read_windows`."""
+        asked = [
+            WindowRead(image=reader.source, window=window, level=level, pixels=pixels, mask=mask)
+            for reader, level, window, pixels, mask in reads
+        ]
+        found = read_windows(asked, threads=self.threads, cache=self._cache, arena=self.arena)
+        for read, each in zip(reads, found, strict=True):
+            if isinstance(each, MaskedPixels):
+                read.reader.judge(each)
         return found
+
+    def _source(self, header: AssetHeader) -> BlockImage:
+        image, stored = header.image, header.stored
+        how: dict[str, Any] = {"sign": self.sign, "fetch": self.fetch}
+        if stored is None:
+            source = BlockImage(image.location, expect=(image.size_bytes, image.modified_ns), **how)
+            require_agreement(image, source.header)
+            return source
+        # Compared with the index when the header was stored: nothing is opened but what is read.
+        facts, layout = stored.unpack(name="/".join(part for part in header.key if part))
+        expect = (stored.size_bytes, None)
+        source = BlockImage(image.location, expect=expect, header=facts, layout=layout, **how)
+        if not source.remote:
+            stamp = source.file.stamp
+            if not stored.is_of_file(stamp, lambda: fingerprint(source.file.read_at, stamp.size_bytes)):
+                raise AssetChanged(f"{source.name}: not the file whose header the index holds; index it again")
+        return source
 
     def __reduce__(self) -> tuple[object, ...]:
         kept = ("sign", "fetch", "threads", "cache_bytes", "capacity")
@@ -131,14 +152,6 @@ class ImageShelf:
 
 def _shelf(settings: dict[str, Any]) -> ImageShelf:
     return ImageShelf(**settings)
-
-
-class Arena:
-    """Memory."""
-
-    def array(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Give memory."""
-        return np.empty(shape, dtype)
 
 
 def _described(image: SourceImage, count: int) -> tuple[SourceBand, ...]:
