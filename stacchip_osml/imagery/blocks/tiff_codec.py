@@ -214,7 +214,7 @@ def codec_of(tags: ImageTags, *, order: str) -> BlockCodec | Unserved:
         predictor = _predictor(tags, name, dtype)
     except NotServedError as left:
         return Unserved(reason=str(left))
-    in_order = name in BYTES_IN and stored[1:] != "u1" and stored[0] in "fiuc" and tags.bits in (16, 32, 64, 128)
+    in_order = name in BYTES_IN and tags.bits in (16, 32, 64, 128)
     return BlockCodec(
         compression=name,
         dtype=dtype,
