@@ -169,8 +169,12 @@ class EpochSchedule:
             epoch: which epoch; None for the current one.
             position: where in its order to begin; None for where it stands.
         """
-        number = self.epoch if epoch is None else epoch
-        start = self.position if position is None else position
+        # Looked at now, and not when the first batch is taken: the schedule may have moved on by then.
+        return self._batches(
+            self.epoch if epoch is None else epoch, self.position if position is None else position, worker, workers
+        )
+
+    def _batches(self, number: int, start: int, worker: int, workers: int) -> Iterator[DrawnBatch]:
         order = self._order(number)
         shard = Shard(rank=self.shard.rank, ranks=self.shard.ranks, worker=worker, workers=workers)
         bounds = batch_bounds(len(order), batch_size=self.batch_size, start=start, shard=shard, tail=self.tail)

@@ -36,6 +36,7 @@ HEAVY = {
     "requests",
     "tqdm",
     "click",
+    "torch",
 }
 LONGEST_FILE = 400
 

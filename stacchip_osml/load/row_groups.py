@@ -1,0 +1,286 @@
+"""Rows that belong together: in one stored block, on one ground, in one class.
+
+Everything here reads columns of the index and gives arrays, a value a row; no
+pixel is read. Block shapes are looked up in the files' headers, once for each
+kind of image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import IndexSchemaError, ReadError, WindowError
+from stacchip_osml.index import ChipIndex
+from stacchip_osml.load.chipper import Chipper
+from stacchip_osml.load.rows import RowPlans
+from stacchip_osml.load.samples import RowFacts
+
+__all__ = [
+    "SampleRows",
+    "balanced",
+    "block_groups",
+    "column_codes",
+    "group_rows",
+    "row_numbers",
+    "rows_digest",
+    "rows_on_same_ground",
+]
+
+MISSING = ("skip", "pad", "raise")
+_TRIES = 8
+"""Images of a kind that are asked for their blocks before their errors are believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SampleRows:
+    """Samples of several rows each."""
+
+    rows: NDArray[np.int64]
+    """``(samples, times)``: rows of the index, -1 where a sample has none."""
+    slots: tuple[Any, ...] = ()
+    """What each of the times is, where a column says it."""
+    left_out: int = 0
+    """Rows that are in no sample."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def block_groups(chips: Chipper, *, block_shape: tuple[int, int] | None = None) -> NDArray[np.int64]:
+    """Number the stored blocks that rows begin in: rows of one number are decoded together.
+
+    Args:
+        chips: rows, and how their images are reached.
+        block_shape: (rows, cols) in R0 pixels of the reference asset; None looks the blocks up of one image of each
+            kind (collection, assets, level), of the asset that costs most to decode.
+
+    Returns:
+        ``(rows,)``.
+
+    Raises:
+        ReadError: no image of a kind could be opened.
+    """
+    plans = RowPlans(chips.index)
+    rows = plans.rows(np.arange(len(chips.index)))
+    shapes = np.empty((len(plans.keys), 2), np.int64)
+    if block_shape is not None:
+        if min(block_shape) < 1:
+            raise WindowError(f"block_shape must be (rows, cols), 1 at least; got {block_shape}")
+        shapes[:] = block_shape
+    else:
+        _, first = np.unique(rows.sources, return_index=True)
+        kinds: dict[tuple[Any, ...], list[int]] = {}
+        for number, key in enumerate(plans.keys):
+            kinds.setdefault((key.collection, key.reference, key.assets, key.level), []).append(number)
+        for numbers in kinds.values():
+            shapes[numbers] = _block_shape(chips, [int(first[number]) for number in numbers[:_TRIES]])
+    here = shapes[rows.sources]
+    return _combined([rows.sources, rows.windows[:, 0] // here[:, 1], rows.windows[:, 1] // here[:, 0]])
+
+
+def group_rows(
+    index: ChipIndex,
+    by: str | Sequence[str] | None = None,
+    *,
+    slots: str | None = None,
+    size: int | None = None,
+    missing: str = "skip",
+) -> SampleRows:
+    """Group rows into samples of several dates or sensors.
+
+    Args:
+        index: rows.
+        by: columns whose equal values make a sample; None for the same ground: CRS, transform and chip size.
+        slots: column whose values, in order, are the places in a sample (``datetime``, ``collection``, one of the
+            user's own); None places a sample's rows by time.
+        size: rows of a sample, the earliest where there are more; None for as many as the largest has. Not with
+            ``slots``.
+        missing: what is done with samples that lack rows: ``skip``, ``pad`` with -1, or ``raise``.
+
+    Returns:
+        Samples in index order of their first rows.
+
+    Raises:
+        IndexSchemaError: no such column; two rows for one place; or a sample lacks rows under ``raise``.
+    """
+    if missing not in MISSING:
+        raise WindowError(f"missing must be one of {', '.join(MISSING)}; got {missing!r}")
+    if size is not None and (size < 1 or slots is not None):
+        raise WindowError(f"size must be 1 at least, and is not given with slots; got {size}")
+    columns = [by] if isinstance(by, str) else by
+    codes = RowFacts(index).grounds() if columns is None else _combined([column_codes(index, n)[0] for n in columns])
+    facts = RowFacts(index)
+    names: tuple[Any, ...] = ()
+    if slots is None:
+        order = np.lexsort((np.arange(len(codes)), np.nan_to_num(facts.times, nan=-np.inf), codes))
+        place = np.empty(len(codes), np.int64)
+        place[order] = _ranks(codes[order])
+        width = size or int(place.max(initial=0)) + 1
+    else:
+        place, names = column_codes(index, slots)
+        width = len(names)
+        _require_single(index, codes * (width + 1) + place, slots)
+    used = (place >= 0) & (place < width)
+    table = np.full((int(codes.max(initial=-1)) + 1, width), -1, np.int64)
+    table[codes[used], place[used]] = np.flatnonzero(used)
+    lacking = (table < 0).any(axis=1)
+    if missing == "raise" and lacking.any():
+        first = index.row(int(table[int(np.flatnonzero(lacking)[0])].max()))["id"]
+        raise IndexSchemaError(
+            f"{int(lacking.sum())} of {len(table)} samples lack rows; the first is that of {first!r}"
+        )
+    kept = table if missing == "pad" else table[~lacking]
+    kept = kept[(kept >= 0).any(axis=1)]
+    begin = np.where(kept < 0, np.iinfo(np.int64).max, kept).min(axis=1, initial=np.iinfo(np.int64).max)
+    kept = kept[np.argsort(begin, kind="stable")]
+    return SampleRows(rows=kept, slots=names, left_out=len(codes) - int((kept >= 0).sum()))
+
+
+def balanced(codes: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Give weights by which all of ``count`` values are drawn equally often; what has the number -1 never is."""
+    counts = np.bincount(codes[codes >= 0], minlength=count)
+    return np.where(codes >= 0, 1 / np.maximum(counts, 1)[codes], 0.0) if count else np.zeros(len(codes))
+
+
+def row_numbers(index: ChipIndex, column: str) -> tuple[NDArray[Any], tuple[Any, ...]]:
+    """Give a column as numbers: integers and floats as they are, anything else as by :func:`column_codes`.
+
+    Returns:
+        ``(rows,)``, and the values that were numbered; none where they are numbers themselves.
+
+    Raises:
+        IndexSchemaError: no such column, or integers with nulls among them.
+    """
+    _require_column(index, column)
+    values = index.query(columns=[column]).column(0)
+    if pa.types.is_floating(values.type):
+        return np.asarray(values.cast(pa.float64()).to_numpy(), np.float64), ()
+    if not pa.types.is_integer(values.type):
+        return column_codes(index, column)
+    if values.null_count:
+        raise IndexSchemaError(f"column {column!r} has {values.null_count} rows without a value")
+    return np.asarray(values.to_numpy(), np.int64), ()
+
+
+def column_codes(index: ChipIndex, column: str) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
+    """Number a column's values in ascending order; a null is -1.
+
+    Returns:
+        ``(rows,)`` numbers, and the values.
+
+    Raises:
+        IndexSchemaError: no such column, or values that have no order.
+    """
+    _require_column(index, column)
+    values = index.query(columns=[column]).column(0).combine_chunks()
+    if not pa.types.is_dictionary(values.type):
+        try:
+            values = values.dictionary_encode()
+        except pa.ArrowException as error:
+            raise IndexSchemaError(f"column {column!r} of type {values.type} has no classes") from error
+    words = values.dictionary.to_pylist()
+    numbers = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    used = [words[number] for number in np.unique(numbers[numbers >= 0])]
+    ascending = sorted(set(used))
+    rank = {word: place for place, word in enumerate(ascending)}
+    lookup = np.array([rank.get(word, -1) for word in words] + [-1], np.int64)
+    return lookup[numbers], tuple(ascending)
+
+
+def rows_digest(index: ChipIndex, samples: SampleRows | None = None) -> str:
+    """Tell an index's rows, and their grouping, from others, by the ids in their order."""
+    lengths, text = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
+    for run in range(len(index.run_starts) - 1):
+        for chunk in index.read_run(run, ["id"]).column(0).chunks:
+            ids = chunk.cast(pa.large_string())
+            ends = np.frombuffer(ids.buffers()[1], np.int64)[ids.offset : ids.offset + len(ids) + 1]
+            lengths.update(np.diff(ends).astype("<i8").data)
+            text.update(memoryview(ids.buffers()[2] or b"")[int(ends[0]) : int(ends[-1])])
+    if samples is not None:
+        lengths.update(np.ascontiguousarray(samples.rows, "<i8").data)
+    return lengths.hexdigest() + text.hexdigest()
+
+
+def rows_on_same_ground(facts: RowFacts, others: RowFacts) -> NDArray[np.int64]:
+    """Find the one row of another index that lies exactly where each row does.
+
+    Raises:
+        IndexSchemaError: there is none, or there are several.
+    """
+    names: dict[str | None, int] = {}
+    wanted, placed = facts.ground_keys(names)
+    there, known = others.ground_keys(names)
+    _, code = np.unique(np.concatenate([there, wanted]), return_inverse=True)
+    mine, theirs = code[len(there) :], code[: len(there)]
+    counts = np.bincount(theirs[known], minlength=int(code.max(initial=-1)) + 1)
+    if (counts[mine[placed]] > 1).any():
+        row = int(np.flatnonzero(placed & (counts[mine] > 1))[0])
+        raise IndexSchemaError(f"several label chips lie where {facts.ids(np.array([row]))[0]!r} does")
+    lacking = ~placed | (counts[mine] == 0)
+    if lacking.any():
+        row = int(np.flatnonzero(lacking)[0])
+        raise IndexSchemaError(
+            f"{int(lacking.sum())} of {len(mine)} chips have no label chip of the same CRS, transform and size, the "
+            f"first is {facts.ids(np.array([row]))[0]!r}"
+        )
+    at = np.full(len(counts), -1, np.int64)
+    at[theirs[known]] = np.flatnonzero(known)
+    return at[mine]
+
+
+def _require_column(index: ChipIndex, column: str) -> None:
+    if column not in index.columns:
+        raise IndexSchemaError(f"no column {column!r}; there are {', '.join(index.columns)}")
+
+
+def _block_shape(chips: Chipper, positions: Sequence[int]) -> tuple[int, int]:
+    """Ask one of some images for the blocks of the asset that costs most."""
+    for last, position in enumerate(positions, start=1):
+        try:
+            (told,) = chips.explain([position])
+        except ReadError:
+            if last == len(positions):
+                raise
+            continue
+        reads = [read for read in told["reads"] if read["window"][2] and read["window"][3]] or told["reads"]
+        dear = max(reads, key=lambda read: read["decoded_bytes"])
+        rows, cols = dear["block_shape"]
+        across, down = (told["window"][axis] / max(dear["window"][axis], 1) for axis in (2, 3))
+        return max(round(rows * down), 1), max(round(cols * across), 1)
+    raise IndexSchemaError("no rows of this kind")
+
+
+def _combined(parts: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
+    """Number the combinations of values."""
+    code = np.zeros(len(parts[0]), np.int64)
+    for part in parts:
+        values = part.astype(np.int64) - int(part.min(initial=0))
+        radix = int(values.max(initial=0)) + 1
+        if int(code.max(initial=0)) > np.iinfo(np.int64).max // radix - 1:
+            _, code = np.unique(code, return_inverse=True)
+        code = code * radix + values
+    return np.asarray(np.unique(code, return_inverse=True)[1], np.int64)
+
+
+def _ranks(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count within runs of equal values."""
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(ascending) != 0])) if len(ascending) else np.zeros(0, int)
+    lengths = np.diff(np.append(starts, len(ascending)))
+    return np.arange(len(ascending)) - np.repeat(starts, lengths)
+
+
+def _require_single(index: ChipIndex, places: NDArray[np.int64], slots: str) -> None:
+    values, counts = np.unique(places, return_counts=True)
+    if (counts > 1).any():
+        at = int(np.flatnonzero(counts > 1)[0])
+        one, two = np.flatnonzero(places == values[at])[:2].tolist()
+        raise IndexSchemaError(
+            f"two rows for one place of a sample ({slots}): {index.row(one)['id']!r} and {index.row(two)['id']!r}"
+        )

@@ -1,0 +1,252 @@
+"""Samples for PyTorch: datasets, collating without a copy, and a loader that says where it stands.
+
+The only file that knows torch. Arrays become tensors that share their memory;
+what is loaded in a worker process crosses to the consumer in shared memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stacchip_osml.errors import MissingExtraError, WindowError
+from stacchip_osml.load.faults import Faults
+from stacchip_osml.load.samples import SampleBatch
+from stacchip_osml.load.schedule import DrawnBatch, EpochSchedule
+from stacchip_osml.load.source import ChipSource
+from stacchip_osml.load.stream import ahead
+
+try:
+    import torch
+    from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate, get_worker_info
+except ImportError as error:
+    raise MissingExtraError("torch", purpose="feeding PyTorch") from error
+
+__all__ = ["ChipDataset", "ChipIterableDataset", "ChipLoader", "collate", "rank_and_ranks"]
+
+Sample = dict[str, Any]
+"""Tensors by torchgeo's names: ``image``, ``mask``, ``label``, ``bounds``, ``transform``; and our own."""
+
+
+def collate(batch: SampleBatch | Sequence[Mapping[str, Any]]) -> Sample:
+    """Give one dict of tensors: of a :class:`SampleBatch` without copying, of single samples by stacking them."""
+    if not isinstance(batch, SampleBatch):
+        stacked: Sample = default_collate(list(batch))
+        return stacked
+    return {
+        name: torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+        for name, values in batch.arrays.items()
+    }
+
+
+def rank_and_ranks() -> tuple[int, int]:
+    """Give this process's place in ``torch.distributed``; (0, 1) where that is not in use."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+class ChipDataset(Dataset[Sample]):
+    """A map-style dataset of a :class:`ChipSource`.
+
+    ``DataLoader`` asks it for whole batches, which are read together. With ``batch_sampler=source.schedule(…)`` and
+    ``collate_fn=collate`` nothing is copied on the way; any other sampler and collating work as well.
+    """
+
+    def __init__(self, source: ChipSource) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.source)
+
+    def __getitem__(self, number: int) -> Sample:
+        """Give one sample as tensors."""
+        return _tensors(self.source[number])
+
+    def __getitems__(self, numbers: Sequence[int] | DrawnBatch) -> SampleBatch:
+        """Read a batch of samples together."""
+        return self.source.load(numbers)
+
+
+class ChipIterableDataset(IterableDataset[Sample]):
+    """An iterable dataset that gives whole batches: use it with ``DataLoader(…, batch_size=None)``.
+
+    Its batches carry ``position``; what resumes after a batch is ``state_dict(position)``. Every worker reads its own
+    batches, and the loader puts them back into their order. Epochs are chosen by :meth:`set_epoch`, which workers
+    that are already running see when they begin again.
+    """
+
+    def __init__(self, source: ChipSource, schedule: EpochSchedule) -> None:
+        self.source = source
+        self.schedule = schedule
+        self._at = torch.tensor([schedule.epoch, schedule.position])
+        self._at.share_memory_()  # type: ignore[no-untyped-call]
+
+    def __len__(self) -> int:
+        """Count the batches of a whole epoch."""
+        return len(self.schedule)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Read this worker's batches of the epoch."""
+        who = get_worker_info()
+        worker, workers = (0, 1) if who is None else (who.id, who.num_workers)
+        epoch, position = self._at.tolist()
+        for drawn in self.schedule.batches(worker=worker, workers=workers, epoch=epoch, position=position):
+            batch = self.source.load(drawn)
+            yield {**collate(batch), "position": torch.tensor(drawn.position)}
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the begin of an epoch; the epoch that is under way goes on where it stands."""
+        self.schedule.set_epoch(epoch)
+        self._tell()
+
+    def state_dict(self, position: torch.Tensor | int | None = None) -> dict[str, Any]:
+        """Say where to go on after the batch that has this ``position``; None before the first."""
+        return self.schedule.state_dict(position=None if position is None else int(position))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where a saved epoch stands.
+
+        Raises:
+            ResumeError: the state is of other rows or of another order.
+        """
+        self.schedule.load_state_dict(state)
+        self._tell()
+
+    def _tell(self) -> None:
+        # In memory that workers share: those kept from the last epoch have a copy of everything else.
+        self._at.copy_(torch.tensor([self.schedule.epoch, self.schedule.position]))
+
+
+class _Loaded(NamedTuple):
+    """What a worker sends."""
+
+    batch: Sample
+    size: int
+    position: int
+    faults: Faults
+
+
+class _Collate:
+    """Turns a batch into tensors where it was read, and keeps what the loader has to know."""
+
+    def __init__(self, transform: Callable[[Sample], Sample] | None) -> None:
+        self.transform = transform
+
+    def __call__(self, batch: Any) -> _Loaded:
+        size = len(batch)
+        made = collate(batch) if size else {}
+        if size and self.transform is not None:
+            made = self.transform(made)
+        return _Loaded(made, size, batch.position or 0, batch.faults)
+
+
+class ChipLoader:
+    """Batches as dicts of tensors, epoch after epoch, which can be stopped and resumed anywhere.
+
+    It counts what its consumer has been given, not what workers have read ahead. Iterating again gives the next
+    epoch, or, where the consumer stopped early, the same epoch from its begin.
+    """
+
+    def __init__(
+        self,
+        source: ChipSource,
+        schedule: EpochSchedule,
+        *,
+        num_workers: int = 0,
+        prefetch: int = 2,
+        transform: Callable[[Sample], Sample] | None = None,
+        pin_memory: bool = False,
+        context: str | None = None,
+    ) -> None:
+        """Load batches in this process, or in workers.
+
+        Args:
+            source: samples.
+            schedule: their order, from ``source.schedule``.
+            num_workers: processes that read; 0 reads on threads of this one, which is faster unless ``transform``
+                takes long, since decoding uses all cores either way.
+            prefetch: batches read ahead of the consumer, by each worker.
+            transform: batch → batch, called where the batch was read.
+            pin_memory: give tensors in memory that an accelerator copies faster from; nothing happens without one.
+            context: how workers are started: ``fork``, ``spawn`` or ``forkserver``; None for the system's way.
+
+        Raises:
+            WindowError: fewer than 0 workers, or nothing read ahead.
+        """
+        if num_workers < 0 or prefetch < 1:
+            raise WindowError(f"num_workers must be 0 at least, prefetch 1; got {num_workers} and {prefetch}")
+        self.source = source
+        self.schedule = schedule
+        self.counts = Faults()
+        """Samples that were not what they should be, among the batches given out."""
+        self._prefetch = prefetch
+        self._collate = _Collate(transform)
+        self._pin = pin_memory and torch.cuda.is_available()
+        self._workers: DataLoader[Any] | None = None
+        if num_workers:
+            self._workers = DataLoader(
+                ChipDataset(source),
+                batch_sampler=schedule,  # type: ignore[arg-type] # a batch is asked for as one object, not as numbers
+                collate_fn=self._collate,
+                num_workers=num_workers,
+                prefetch_factor=prefetch,
+                pin_memory=self._pin,
+                multiprocessing_context=context,
+                persistent_workers=True,
+            )
+
+    def __len__(self) -> int:
+        """Count the batches of a whole epoch."""
+        return len(self.schedule)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Give the batches of the current epoch from where it stands.
+
+        Raises:
+            ReadError: a sample could not be read, and the source's policy is ``raise``.
+        """
+        # The batches to read are fixed before the schedule moves on.
+        loaded = iter(self._workers) if self._workers is not None else self._here(self.schedule.batches())
+        self.schedule.begin()
+        for batch, size, position, faults in loaded:
+            self.schedule.reached(position)
+            self.counts = self.counts.plus(faults)
+            if size:
+                yield batch
+        self.schedule.finish()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the begin of an epoch; the epoch that is under way goes on where it stands."""
+        self.schedule.set_epoch(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say where to go on after the last batch given out: the same on all ranks after as many batches."""
+        return self.schedule.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where a saved epoch stands, with any number of ranks and workers.
+
+        Raises:
+            ResumeError: the state is of other rows or of another order.
+        """
+        self.schedule.load_state_dict(state)
+
+    def _here(self, drawn: Iterator[DrawnBatch]) -> Iterator[_Loaded]:
+        for loaded in ahead(lambda batch: self._collate(self.source.load(batch)), drawn, in_flight=self._prefetch):
+            yield loaded._replace(batch=_pinned(loaded.batch)) if self._pin else loaded
+
+
+def _tensors(sample: Mapping[str, Any]) -> Sample:
+    return {
+        name: torch.as_tensor(value) if isinstance(value, np.ndarray | np.generic) else value
+        for name, value in sample.items()
+    }
+
+
+def _pinned(batch: Sample) -> Sample:
+    return {name: value.pin_memory() if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
