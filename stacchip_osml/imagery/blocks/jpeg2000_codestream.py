@@ -217,8 +217,10 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | Non
     known = last = 0
     for body in stream.lengths:
         tile_bytes, long = (body[1] >> 4 & 3, bool(body[1] & 0x40)) if len(body) > 2 else (3, False)
+        if tile_bytes == 3 or body[0] < last:  # no such form, or out of order
+            return None
         kind = np.dtype([("tile", f">u{tile_bytes or 1}"), ("length", ">u4" if long else ">u2")][not tile_bytes :])
-        if tile_bytes == 3 or body[0] < last or (len(body) - 2) % kind.itemsize:
+        if (len(body) - 2) % kind.itemsize:
             return None
         last = body[0] + 1
         table = np.frombuffer(body, kind, offset=2)

@@ -6,7 +6,7 @@ import jbpy.image_data
 import numpy as np
 import pytest
 import rasterio
-from nitf_files import Reads, assembled, blocks_of, fields_of, layout_of, masked, packed, write_nitf
+from nitf_block_files import Reads, assembled, blocks_of, fields_of, layout_of, masked, packed, write_nitf
 from rasterio.errors import NotGeoreferencedWarning
 
 from stacchip_osml.errors import DecodeError, LimitError

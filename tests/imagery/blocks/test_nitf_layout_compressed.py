@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from nitf_files import Reads, fields_of, layout_of, masked, write_nitf
+from nitf_block_files import Reads, fields_of, layout_of, masked, write_nitf
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 

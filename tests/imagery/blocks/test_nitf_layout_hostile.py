@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from jpeg2000_files import copied, high_throughput, hills, parsed, with_segment, with_siz
-from nitf_files import Reads, blocks_of, fields_of, masked, write_nitf
+from nitf_block_files import Reads, blocks_of, fields_of, masked, write_nitf
 
 from stacchip_osml.errors import ChipError, DecodeError, LimitError
 from stacchip_osml.imagery import ReadLimits
@@ -217,6 +217,18 @@ def test_a_table_of_tile_parts_that_do_not_exist_is_dropped():
 
     assert isinstance(outcome.levels[0], LevelLayout)
     assert peak < 16 << 20
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\0", b"\0\x30" + bytes(50), b"\0\x70" + bytes(49), b"\0\x60" + bytes(5), b"\0\x50\1"]
+)
+def test_a_table_of_tile_parts_in_no_known_form_is_dropped(body):
+    stream = high_throughput(hills(1, 64, 64), tile=(32, 32))
+
+    (level, *_) = parsed(with_segment(stream, 0xFF55, body)).levels
+
+    assert isinstance(level, LevelLayout)
+    assert level.offsets.min() == stream.index(b"\xff\x90\0\x0a") + 4 + len(body)
 
 
 def test_many_marker_segments_do_not_add_up():

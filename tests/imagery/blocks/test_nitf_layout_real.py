@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jpeg2000_files import assembled as assembled_tiles
 from jpeg2000_files import parsed
-from nitf_files import Reads, assembled, layout_of
+from nitf_block_files import Reads, assembled, layout_of
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery import GdalImage, ReadLimits
