@@ -2,10 +2,10 @@
 
 Rules: every answer is asked for with time limits and a bounded number of
 tries. Messages carry no credential: hrefs are redacted, and so is what a
-foreign error said. The environment is read here and nowhere else in the room:
-it names the S3 endpoint in the AWS tools' spelling (``AWS_ENDPOINT_URL_S3``,
-``AWS_ENDPOINT_URL``) or in GDAL's (``AWS_S3_ENDPOINT``, ``AWS_HTTPS``), and both
-readers of bytes, obstore and GDAL, are told the same.
+foreign error said. The environment (read here and in ``stores``) names the S3
+endpoint in the AWS tools' spelling (``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``)
+or in GDAL's (``AWS_S3_ENDPOINT``, ``AWS_HTTPS``), and both readers of bytes,
+obstore and GDAL, are told the same.
 
 A version is known by its size, ETag and Last-Modified. Later requests carry it
 as a condition (If-Match, else If-Unmodified-Since: RFC 9110 section 13.1), which
@@ -18,29 +18,33 @@ import os
 import random
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from stacchip_osml.errors import AssetMissing, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES
 from stacchip_osml.imagery.hosts import host_of, may_lead_to
 from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.stores import (
+    LONGEST_PAUSE_S,
+    Patience,
+    key_of,
+    obstore,
+    s3_endpoint,
+    shared_store,
+    virtual_hosting,
+)
 
-__all__ = ["TRANSIENT", "RemoteStamp", "gdal_fetch_options", "read_remote_head"]
+__all__ = ["TRANSIENT", "RemoteStamp", "gdal_fetch_options", "read_remote_head", "require_redirect"]
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
-LONGEST_PAUSE_S = 5.0
 _STRONG_ETAG = re.compile(r'"[!#-+\--\[\]-~]*"')
 """RFC 9110 section 8.8.3, without commas and backslashes, which a GDAL option would need to escape."""
 _HTTP_DATE = re.compile(r"[A-Za-z0-9 :,]+")
-_ON = frozenset({"YES", "TRUE", "ON", "1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +122,24 @@ def _http_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
     raise ReadError(f"{redact(url)}: attempts must be 1 at least, got {fetch.attempts}")
 
 
+def require_redirect(url: str, target: str) -> None:
+    """Allow a redirect over HTTP, to no internal host but the one that was asked.
+
+    Raises:
+        ReadError: it leads elsewhere.
+    """
+    host = host_of(target) if target.lower().startswith(("http://", "https://")) else ""
+    if not host or not may_lead_to(host, own=host_of(url)):
+        raise ReadError(f"{redact(url)} redirects to {redact(target)}, where images are not read from")
+
+
 class _GuardedRedirects(HTTPRedirectHandler):
-    """Follows a redirect over HTTP, and to no internal host but the one that was asked."""
+    """Follows what ``require_redirect`` allows."""
 
     def redirect_request(  # noqa: PLR0917 - urllib's own signature
         self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        host = host_of(newurl) if newurl.lower().startswith(("http://", "https://")) else ""
-        if not host or not may_lead_to(host, own=host_of(req.full_url)):
-            raise ReadError(f"{redact(req.full_url)} redirects to {redact(newurl)}, where images are not read from")
+        require_redirect(req.full_url, newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -146,11 +159,11 @@ def _http_stamp(headers: Any) -> RemoteStamp:
 
 
 def _store_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
-    from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
-
-    key = url.split("://", 1)[1].partition("/")[2]
+    library = obstore()
+    errors = library.exceptions
     try:
-        answer = _store(url, fetch).get(key, options={"range": (0, HEAD_BYTES)})
+        store = shared_store(url, Patience.of(fetch))
+        answer = library.get(store, key_of(url), options={"range": (0, HEAD_BYTES)})
         meta = answer.meta
         stamp = RemoteStamp(
             size_bytes=int(meta["size"]),
@@ -158,60 +171,13 @@ def _store_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
             modified=f"{meta['last_modified']:%a, %d %b %Y %H:%M:%S GMT}",
         )
         return bytes(answer.bytes()), stamp
-    except (NotFoundError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
         raise AssetMissing(f"{redact(url)}: no such object") from OSError(redact(str(error)))
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        status = 401 if isinstance(error, UnauthenticatedError) else 403
+    except (errors.PermissionDeniedError, errors.UnauthenticatedError, PermissionError) as error:
+        status = 401 if isinstance(error, errors.UnauthenticatedError) else 403
         raise RemoteReadError(url, status=status, attempts=1) from OSError(redact(str(error)))
-    except (BaseError, OSError) as error:
+    except (errors.BaseError, OSError) as error:
         raise RemoteReadError(url, status=None, attempts=fetch.attempts) from OSError(redact(str(error)))
-
-
-def _store(url: str, fetch: FetchLimits) -> Any:
-    """Open the object store of a URL, with the settings that GDAL reads from the environment too."""
-    from obstore.store import AzureStore, GCSStore, S3Store
-
-    scheme, bucket = urlsplit(url).scheme, urlsplit(url).netloc
-    backoff: Any = {
-        "init_backoff": timedelta(seconds=fetch.backoff_s),
-        "max_backoff": timedelta(seconds=LONGEST_PAUSE_S),
-        "base": 2,
-    }
-    retry: Any = {
-        "max_retries": fetch.attempts - 1,
-        "retry_timeout": timedelta(seconds=fetch.total_s),
-        "backoff": backoff,
-    }
-    client: Any = {"connect_timeout": f"{fetch.connect_s:g}s", "timeout": f"{fetch.try_s:g}s"}
-    if scheme == "gs":
-        return GCSStore(bucket, retry_config=retry, client_options=client)
-    if scheme == "az":
-        account = os.environ.get("AZURE_STORAGE_ACCOUNT")
-        named: dict[str, Any] = {} if account is None else {"account_name": account}
-        return AzureStore(bucket, retry_config=retry, client_options=client, **named)
-    settings: dict[str, Any] = {"skip_signature": os.environ.get("AWS_NO_SIGN_REQUEST", "NO").upper() in _ON}
-    endpoint = _s3_endpoint(os.environ)
-    if endpoint is not None:
-        settings |= {"endpoint": endpoint, "virtual_hosted_style_request": _virtual_hosting(os.environ)}
-        client["allow_http"] = endpoint.startswith("http://")
-    return S3Store(bucket, retry_config=retry, client_options=client, **settings)
-
-
-def _s3_endpoint(environment: Mapping[str, str]) -> str | None:
-    """Find the endpoint URL in either spelling; None is Amazon's own."""
-    named = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-    if named:
-        return named.rstrip("/")
-    host = environment.get("AWS_S3_ENDPOINT")
-    if not host:
-        return None
-    secure = environment.get("AWS_HTTPS", "YES").upper() in _ON
-    return host if "://" in host else f"{'https' if secure else 'http'}://{host}"
-
-
-def _virtual_hosting(environment: Mapping[str, str]) -> bool:
-    """Tell whether the bucket is part of the host name; at an endpoint of one's own it seldom is."""
-    return environment.get("AWS_VIRTUAL_HOSTING", "NO").upper() in _ON
 
 
 def gdal_fetch_options(fetch: FetchLimits, stamp: RemoteStamp | None) -> dict[str, str]:
@@ -232,12 +198,12 @@ def gdal_fetch_options(fetch: FetchLimits, stamp: RemoteStamp | None) -> dict[st
         quoted = '"{}"'.format(condition.replace('"', r"\""))
         own = os.environ.get("GDAL_HTTP_HEADERS")
         options["GDAL_HTTP_HEADERS"] = f"{own},{quoted}" if own else quoted
-    endpoint = _s3_endpoint(os.environ)
+    endpoint = s3_endpoint(os.environ)
     if endpoint is not None:
         scheme, _, host = endpoint.partition("://")
         options["AWS_S3_ENDPOINT"] = host
         options["AWS_HTTPS"] = "YES" if scheme == "https" else "NO"
-        options["AWS_VIRTUAL_HOSTING"] = "TRUE" if _virtual_hosting(os.environ) else "FALSE"
+        options["AWS_VIRTUAL_HOSTING"] = "TRUE" if virtual_hosting(os.environ) else "FALSE"
     return options
 
 

@@ -1,0 +1,394 @@
+"""Bytes of one version of an object behind HTTP: what was asked for, or a typed error after the tries promised."""
+
+import logging
+import pickle
+import random
+import threading
+import time
+import traceback
+from itertools import pairwise
+
+import pytest
+from fault_server import serving_faults
+
+from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError
+from stacchip_osml.imagery.blocks import ranges
+from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
+from stacchip_osml.imagery.connection_pool import close_idle_connections
+from stacchip_osml.imagery.limits import FetchLimits
+
+QUICK = FetchLimits(connect_s=1, idle_s=0.3, total_s=1.5, attempts=3, backoff_s=0.01)
+DATA = random.Random(3).randbytes(100_000)
+OTHER = random.Random(4).randbytes(100_000)
+
+
+@pytest.fixture(scope="module")
+def running():
+    with serving_faults() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running):
+    running.fault("ok")
+    running.set(conditional=True, token=None, etag=True, delay=0)
+    running.serve("/a.tif", DATA)
+    running.asked()
+    yield running
+    close_idle_connections()
+
+
+@pytest.fixture
+def url(server):
+    return f"{server.url}/a.tif"
+
+
+def told_by(error):
+    return "".join(traceback.format_exception(error))
+
+
+# ---- bytes
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, 1), (0, 100_000), (17, 1000), (99_999, 1), (90_000, 50_000)])
+def test_bytes_are_those_of_the_object_with_one_request_for_them(server, url, offset, size):
+    remote = RemoteObject(url, fetch=QUICK)
+
+    assert remote.read_at(offset, size) == DATA[offset : offset + size]
+    assert [asked.range for asked in server.asked()] == [(offset, size)]
+    assert (remote.size, remote.stamp.size_bytes) == (100_000, 100_000)
+    buffer = bytearray(size)
+    assert remote.read_into(offset, memoryview(buffer)) == len(DATA[offset : offset + size])
+    assert buffer.rstrip(b"\0") == DATA[offset : offset + size].rstrip(b"\0")
+
+
+def test_what_lies_beyond_the_end_is_not_there_and_not_asked_for_once_the_end_is_known(server, url):
+    remote = RemoteObject(url, fetch=QUICK)
+
+    assert remote.read_at(100_000, 5) == remote.read_at(200_000, 5) == b""
+    with pytest.raises(DecodeError, match=r"a\.tif: bytes 99990 to 100030 are wanted, the object ends at 100000"):
+        remote.read_exactly(99_990, 40)
+    assert [asked.range for asked in server.asked()] == [(100_000, 5), (99_990, 10)]
+    with pytest.raises(DecodeError, match="the object ends at 100000"):
+        RemoteObject(url, fetch=QUICK).read_exactly(99_990, 40)
+    with pytest.raises(LimitError, match="a request of 2147483648 bytes, more than"):
+        RemoteObject(url, fetch=QUICK).read_at(0, 2 * MOST_BYTES)
+
+
+def test_one_connection_serves_request_after_request(server, url):
+    remote = RemoteObject(url, fetch=QUICK)
+    for number in range(20):
+        remote.read_at(number, 10)
+    server.fault(503, times=1)
+    remote.read_at(0, 10)
+
+    assert len({asked.connection for asked in server.asked()}) == 1
+
+
+def test_an_address_is_asked_for_as_it_stands(server):
+    server.serve("/d%20x/a+b%2Fc~%C3%A9.tif", DATA)
+    server.serve("/s%20p/%C3%A9%5B.tif", DATA)
+
+    assert RemoteObject(f"{server.url}/d%20x/a+b%2Fc~%C3%A9.tif?a=b%2Bc&d=e/f?g").read_at(5, 5) == DATA[5:10]
+    assert RemoteObject(f"{server.url}/s p/é[.tif").read_at(5, 5) == DATA[5:10]
+    assert [asked.query for asked in server.asked()] == ["a=b%2Bc&d=e/f?g", ""]
+
+
+def test_a_user_named_in_the_address_is_told_to_the_server_and_to_nobody_else(server, url):
+    remote = RemoteObject(url.replace("//", "//me:HUSH%40HUSH@"), fetch=QUICK)
+    remote.read_at(0, 1)
+    server.fault(500)
+
+    assert server.asked()[0].headers["authorization"] == "Basic bWU6SFVTSEBIVVNI"
+    with pytest.raises(RemoteReadError) as caught:
+        remote.read_at(0, 1)
+    assert "HUSH" not in told_by(caught.value) + repr(remote)
+
+
+@pytest.mark.parametrize("kind", ["chunked", "until close", "whole", "whole chunked", "drip"])
+def test_other_ways_to_answer_give_the_same_bytes(server, url, kind):
+    server.fault(kind, every=0)
+    remote = RemoteObject(url, fetch=QUICK)
+
+    assert remote.read_at(50_000, 2500) == DATA[50_000:52_500]
+    assert remote.read_at(0, 100) == DATA[:100]
+    assert remote.read_at(99_000, 5000) == DATA[99_000:]
+    assert remote.read_at(150_000, 5) == b""
+    assert len(server.asked()) == (4 if kind == "whole chunked" else 3)
+
+
+def test_a_server_that_ignores_ranges_is_not_read_for_gigabytes(server, url, monkeypatch):
+    monkeypatch.setattr(ranges, "WHOLE", 60_000)
+    server.fault("whole")
+    remote = RemoteObject(url, fetch=QUICK)
+
+    assert remote.read_at(50_000, 10_000) == DATA[50_000:60_000]
+    with pytest.raises(RemoteReadError, match="status 200 after 1 attempts") as caught:
+        remote.read_at(50_001, 10_000)
+    assert "ignores ranges" in str(caught.value.__cause__)
+    assert len(server.asked()) == 2
+
+
+# ---- faults
+
+
+@pytest.mark.parametrize("kind", [500, 502, 503, 504, 429, "reset", "hang up", "short", "stall", "stall body"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_server_that_heals_within_the_attempts_gives_the_bytes(server, url, kind, times):
+    server.fault(kind, times=times)
+
+    assert RemoteObject(url, fetch=QUICK).read_at(1000, 1000) == DATA[1000:2000]
+    assert len(server.asked()) == times + 1
+
+
+STAYS = [(500, 500), (502, 502), (503, 503), (504, 504), (429, 429), ("reset", None), ("hang up", None)]
+STAYS += [("short", 206), ("stall", None), ("stall body", 206), ("other range", 206), ("wrong length", 206)]
+STAYS += [("junk", None), ("two lengths", None), ("endless head", None)]
+
+
+@pytest.mark.parametrize(("kind", "status"), STAYS)
+def test_a_server_that_stays_broken_is_an_error_that_counts_the_attempts(server, url, kind, status):
+    server.fault(kind)
+    said = "no answer" if status is None else f"status {status}"
+
+    with pytest.raises(RemoteReadError, match=rf"a\.tif: {said} after 3 attempts") as caught:
+        RemoteObject(url, fetch=QUICK).read_at(1000, 1000)
+    assert (caught.value.status, caught.value.attempts) == (status, 3)
+    assert len(server.asked()) == 3
+
+
+@pytest.mark.parametrize(("kind", "status"), [(400, 400), (405, 405), (501, 501), ("compressed", 206)])
+def test_what_will_not_change_is_tried_once(server, url, kind, status):
+    server.fault(kind)
+
+    with pytest.raises(RemoteReadError, match=f"status {status} after 1 attempts"):
+        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+    assert len(server.asked()) == 1
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_is_not_there_is_missing_at_once(server, url, status):
+    server.fault(status)
+
+    with pytest.raises(AssetMissing, match=rf"a\.tif: status {status}"):
+        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+    assert len(server.asked()) == 1
+
+
+@pytest.mark.parametrize("kind", ["drip", "drip head"])
+def test_a_server_that_drips_fails_at_the_deadline(server, url, kind):
+    server.fault(kind, every=0.1)
+    started = time.monotonic()
+
+    with pytest.raises(RemoteReadError, match="after 1 attempts"):
+        RemoteObject(url, fetch=QUICK).read_at(0, 10_000)
+    assert QUICK.total_s - 0.1 < time.monotonic() - started < QUICK.total_s + 0.5
+
+
+def test_nothing_is_begun_after_the_deadline(server, url):
+    server.fault(503)
+    limits = FetchLimits(total_s=0.3, attempts=50, backoff_s=0.1)
+    started = time.monotonic()
+
+    with pytest.raises(RemoteReadError, match=r"status 503 after [23] attempts"):
+        RemoteObject(url, fetch=limits).read_at(0, 10)
+    assert time.monotonic() - started < 0.5
+
+
+def test_pauses_grow_and_a_server_may_ask_for_longer_ones(server, url):
+    limits = FetchLimits(attempts=4, backoff_s=0.05)
+    server.fault(503, times=3)
+    RemoteObject(url, fetch=limits).read_at(0, 10)
+    times = [asked.time for asked in server.asked()]
+    pauses = [later - sooner for sooner, later in pairwise(times)]
+    server.fault(429, times=1, headers={"Retry-After": "1"})
+    RemoteObject(url, fetch=limits).read_at(0, 10)
+    first, second = (asked.time for asked in server.asked())
+
+    assert [pause > 0.05 * 2**number for number, pause in enumerate(pauses)] == [True, True, True]
+    assert 1 < second - first < 2
+
+
+def test_a_port_where_nobody_listens_and_a_host_that_is_none_are_errors(unused_port):
+    for url in (f"http://127.0.0.1:{unused_port}/a.tif", "http://nowhere.invalid/a.tif"):
+        with pytest.raises(RemoteReadError, match="no answer after 3 attempts"):
+            RemoteObject(url, fetch=QUICK).read_at(0, 1)
+    for url in ("http://host:port/a.tif", "http:///a.tif", "ftp://host/a.tif", "/a.tif"):
+        with pytest.raises(ReadError, match=r"not a URL|needs a host|absolute path|not a remote object"):
+            RemoteObject(url, fetch=QUICK).read_at(0, 1)
+
+
+@pytest.fixture
+def unused_port():
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+# ---- versions
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_another_version_is_noticed_whether_the_server_honours_conditions_or_not(server, url, conditional):
+    server.set(conditional=conditional)
+    remote = RemoteObject(url, fetch=QUICK)
+    assert remote.read_at(0, 10) == DATA[:10]
+    etag = remote.stamp.etag
+    assert remote.version == (etag,)
+    server.serve("/a.tif", OTHER)
+
+    with pytest.raises(AssetChanged, match=r"a\.tif: the object changed since it was first read"):
+        remote.read_at(10, 10)
+    first, second = server.asked()
+    assert "if-match" not in first.headers
+    assert second.headers["if-match"] == etag
+    assert RemoteObject(url, fetch=QUICK).read_at(0, 10) == OTHER[:10]
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_an_object_that_is_not_the_one_indexed_is_refused_by_the_first_request(server, url, conditional):
+    stamp = RemoteObject(url, fetch=QUICK).stamp
+    server.set(conditional=conditional)
+    server.asked()
+    same = RemoteObject(url, fetch=QUICK, expect_size=stamp.size_bytes, expect_etag=stamp.etag)
+    assert (same.version, same.size) == ((stamp.etag,), 100_000)
+    assert server.asked() == []  # nothing need be asked to know it
+    assert same.read_at(0, 10) == DATA[:10]
+    server.serve("/a.tif", OTHER)
+    server.asked()
+
+    for expected in ({"expect_etag": stamp.etag}, {"expect_size": 5}):
+        with pytest.raises(AssetChanged, match=r"changed since it was first read|not the one that was indexed"):
+            RemoteObject(url, fetch=QUICK, **expected).read_at(0, 2)
+    assert len(server.asked()) == 2
+
+
+def test_a_version_without_etag_is_known_by_its_size(server, url):
+    server.set(etag=False)
+    remote = RemoteObject(url, fetch=QUICK)
+    remote.read_at(0, 10)
+    assert remote.version == (100_000, None)
+    server.serve("/a.tif", OTHER[:-1])
+
+    with pytest.raises(AssetChanged, match="changed since it was first read"):
+        remote.read_at(0, 10)
+
+
+def test_an_object_is_pickled_as_its_name_and_what_is_expected(server, url):
+    stamp = RemoteObject(url, fetch=QUICK).stamp
+    remote = pickle.loads(pickle.dumps(RemoteObject(url, fetch=QUICK, expect_etag=stamp.etag)))
+    server.serve("/a.tif", OTHER)
+
+    assert remote.fetch == QUICK
+    with pytest.raises(AssetChanged, match="changed"):
+        remote.read_at(0, 1)
+
+
+# ---- signatures
+
+
+class Signing:
+    def __init__(self, *tokens):
+        self.tokens, self.asked = list(tokens), 0
+
+    def __call__(self, href):
+        self.asked += 1
+        token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
+        return f"{href}?{token}"
+
+
+def test_an_object_is_signed_once_for_many_reads_and_once_more_when_it_is_refused(server, url):
+    server.set(token="sig=first")
+    sign = Signing("sig=first", "sig=second")
+    remote = RemoteObject(url, sign=sign, fetch=QUICK)
+    for _ in range(3):
+        assert remote.read_at(0, 10) == DATA[:10]
+    assert sign.asked == 1
+    server.set(token="sig=second")
+
+    assert remote.read_at(0, 10) == remote.read_at(0, 10) == DATA[:10]
+    assert sign.asked == 2
+    assert [asked.query for asked in server.asked()] == ["sig=first"] * 4 + ["sig=second"] * 2
+
+
+def test_readers_that_are_refused_together_sign_once(server, url):
+    server.set(token="sig=first")
+    sign = Signing("sig=first", "sig=second")
+    remote = RemoteObject(url, sign=sign, fetch=QUICK)
+    remote.read_at(0, 1)
+    server.set(token="sig=second", delay=0.1)
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(remote.read_at(5, 5))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert got == [DATA[5:10]] * 8
+    assert sign.asked == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_signature_that_stays_refused_is_an_error_without_it(server, url, status, caplog):
+    caplog.set_level(logging.DEBUG)
+    sign = Signing("sig=HUSHHUSH")
+    server.fault(status)
+
+    with pytest.raises(RemoteReadError, match=f"status {status} after 2 attempts") as caught:
+        RemoteObject(url, sign=sign, fetch=QUICK).read_at(0, 10)
+    assert (sign.asked, len(server.asked())) == (2, 2)
+    assert "HUSH" not in told_by(caught.value) + caplog.text
+    with pytest.raises(RemoteReadError, match=f"status {status} after 1 attempts"):
+        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+
+
+def test_a_signing_function_that_fails_or_leads_elsewhere_is_an_error_of_the_object(url):
+    for sign, message in (
+        (lambda href: 1 / 0, "signing it failed, ZeroDivisionError"),
+        (lambda href: "file:///etc/passwd", "absolute path or an http"),
+        (lambda href: "/etc/passwd", "signing it gave a local file"),
+    ):
+        with pytest.raises(ReadError, match=message):
+            RemoteObject(url, sign=sign, fetch=QUICK).read_at(0, 1)
+
+
+# ---- redirects
+
+
+@pytest.mark.parametrize("host", ["", "http://localhost:{port}"])
+def test_a_redirect_is_followed_once_and_remembered_for_a_while(server, url, host, monkeypatch):
+    port = server.url.rpartition(":")[2]
+    server.fault("redirect", path="/from", to=host.format(port=port) + "/a.tif?sig=HUSH")
+    remote = RemoteObject(f"{server.url}/from.tif", fetch=QUICK)
+    server.serve("/from.tif", b"")
+
+    assert [remote.read_at(number, 9) for number in range(3)] == [DATA[number : number + 9] for number in range(3)]
+    assert [asked.path for asked in server.asked()] == ["/from.tif", "/a.tif", "/a.tif", "/a.tif"]
+    server.fault(403, path="/a.tif", times=1)  # the signature that it led to has expired
+    assert remote.read_at(5, 5) == DATA[5:10]
+    assert [asked.path for asked in server.asked()] == ["/a.tif", "/from.tif", "/a.tif"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://10.0.0.1/a", "http://169.254.169.254/latest/meta-data", "http://metadata/a", "ftp://example.com/a"],
+)
+def test_a_redirect_into_the_network_or_out_of_http_is_refused_at_any_request(server, url, target):
+    remote = RemoteObject(url, fetch=QUICK)
+    remote.read_at(0, 10)
+    server.fault("redirect", to=target)
+
+    for reader in (remote, RemoteObject(url, fetch=QUICK)):
+        with pytest.raises(ReadError, match=r"redirects to .+, where images are not read from"):
+            reader.read_at(10, 10)
+    assert len(server.asked()) == 3
+
+
+def test_redirects_in_a_circle_end(server, url):
+    server.fault("redirect", to="/a.tif")
+
+    with pytest.raises(RemoteReadError, match="no answer after 1 attempts"):
+        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+    assert len(server.asked()) == 6
