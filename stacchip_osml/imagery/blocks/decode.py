@@ -16,12 +16,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
 from stacchip_osml.imagery.blocks.layout import BlockCodec
-from stacchip_osml.imagery.blocks.pictures import decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
+from stacchip_osml.imagery.blocks.pictures import Picture, decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
 from stacchip_osml.imagery.blocks.prefixes import Bytes, use_row_prefixes
 from stacchip_osml.imagery.blocks.scratch import Scratch
 from stacchip_osml.imagery.blocks.streams import STREAMS, Stream, reversed_bits
@@ -30,18 +31,48 @@ from stacchip_osml.imagery.blocks.unpack import block_bytes, inverted, samples_o
 __all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "use_row_prefixes"]
 
 
+PICTURES: dict[str, Picture] = {
+    "jpeg": decode_jpeg,
+    "webp": decode_webp,
+    "lerc": decode_lerc,
+    "lerc_deflate": decode_lerc,
+    "lerc_zstd": decode_lerc,
+    "jpegxl": decode_jpegxl,
+    "jpeg2000": decode_jpeg2000,
+    "htj2k": decode_jpeg2000,
+}
+"""Codec → what decodes its pictures."""
+
+
 class Decoder(Protocol):
     """What turns one kind of stream into samples."""
 
     def __call__(
-        self, codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch
+        self,
+        codec: BlockCodec,
+        data: Bytes,
+        *,
+        shape: tuple[int, int],
+        rows: int,
+        scratch: Scratch,
+        out: NDArray[Any] | None,
     ) -> NDArray[Any]:
-        """Give ``(samples, rows or more, cols)``, native, of the dtype delivered; raise ``DecodeError``."""
+        """Give ``(samples, rows or more, cols)``, native, of the dtype delivered, in ``out`` where that saves a copy.
+
+        Raises:
+            DecodeError: see ``decode_block``.
+        """
         ...
 
 
 def decode_block(
-    codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch
+    codec: BlockCodec,
+    data: Bytes,
+    *,
+    shape: tuple[int, int],
+    rows: int,
+    scratch: Scratch,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Decode one block, or as many of its first rows as are needed.
 
@@ -52,43 +83,69 @@ def decode_block(
         shape: (rows, cols) that its stream holds.
         rows: how many of its first rows are needed.
         scratch: the calling thread's memory.
+        out: where to write ``(samples, rows, cols)`` of ``codec.dtype``, of any strides; saves the copy that a caller
+            who keeps the block would make.
 
     Returns:
-        ``(samples, rows or more, cols)``, native byte order, ``codec.dtype``; a view of ``scratch``, or of ``data``
-        where that holds samples as delivered, and perhaps read-only. Valid until the next use of either.
+        ``out``; without it ``(samples, rows or more, cols)``, native byte order, ``codec.dtype``: a view of
+        ``scratch``, or of ``data`` where that holds samples as delivered, perhaps read-only, and valid until the next
+        use of either.
 
     Raises:
-        DecodeError: the stream is damaged, holds another size, or is of a kind that is not known.
+        DecodeError: the stream is damaged, holds another size, or is of a kind that is not known. ``out`` then holds
+            anything.
+        ValueError: ``out`` is of another shape or dtype.
     """
     decoder = DECODERS.get(codec.compression)
     if decoder is None:
         raise DecodeError(f"no decoder for {codec.compression}")
     if not 0 < rows <= shape[0] or shape[1] < 1 or codec.samples < 1:
         raise DecodeError(f"{rows} rows of a block of {shape[0]} x {shape[1]} with {codec.samples} samples")
+    if out is not None and (out.shape != (codec.samples, rows, shape[1]) or out.dtype != codec.kind):
+        raise ValueError(f"{(codec.samples, rows, shape[1])} {codec.dtype} go into {out.shape} {out.dtype}")
     if codec.lsb_first:
         data = reversed_bits(data, scratch)
-    pixels = decoder(codec, data, shape=shape, rows=rows, scratch=scratch)
-    return inverted(pixels, codec, scratch) if codec.invert else pixels
+    pixels = decoder(codec, data, shape=shape, rows=rows, scratch=scratch, out=None if codec.invert else out)
+    if codec.invert:
+        pixels = inverted(pixels, codec, scratch)
+    if out is None or pixels is out:
+        return pixels
+    np.copyto(out, pixels[:, :rows])
+    return out
 
 
 def _decode_stream(
-    expand: Stream, codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch
+    expand: Stream,
+    codec: BlockCodec,
+    data: Bytes,
+    *,
+    shape: tuple[int, int],
+    rows: int,
+    scratch: Scratch,
+    out: NDArray[Any] | None,
 ) -> NDArray[Any]:
     """Decode a stream of bytes as far as it is needed, and make samples of them."""
     wanted, whole = block_bytes(codec, shape, rows), block_bytes(codec, shape, shape[0])
     octets = expand(data, wanted, whole, scratch)
-    return samples_of(octets, codec, shape=shape, rows=rows, scratch=scratch)
+    return samples_of(octets, codec, shape=shape, rows=rows, scratch=scratch, out=out)
+
+
+def _decode_picture(
+    decoder: Picture,
+    codec: BlockCodec,
+    data: Bytes,
+    *,
+    shape: tuple[int, int],
+    rows: int,
+    scratch: Scratch,
+    out: NDArray[Any] | None,  # noqa: ARG001 - pictures are copied there
+) -> NDArray[Any]:
+    """Decode a picture, which knows its samples by itself."""
+    return decoder(codec, data, shape=shape, rows=rows, scratch=scratch)
 
 
 DECODERS: dict[str, Decoder] = {
     **{name: partial(_decode_stream, expand) for name, expand in STREAMS.items()},
-    "jpeg": decode_jpeg,
-    "webp": decode_webp,
-    "lerc": decode_lerc,
-    "lerc_deflate": decode_lerc,
-    "lerc_zstd": decode_lerc,
-    "jpegxl": decode_jpegxl,
-    "jpeg2000": decode_jpeg2000,
-    "htj2k": decode_jpeg2000,
+    **{name: partial(_decode_picture, decoder) for name, decoder in PICTURES.items()},
 }
 """``BlockCodec.compression`` → its decoder."""

@@ -8,7 +8,7 @@ decoder may fill it up; one thread decodes one block.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -18,9 +18,21 @@ from stacchip_osml.imagery.blocks.prefixes import Bytes, row_prefixes
 from stacchip_osml.imagery.blocks.scratch import Scratch
 from stacchip_osml.imagery.blocks.streams import WIDE, WORTH_STOPPING, little_tiff
 
-__all__ = ["decode_jpeg", "decode_jpegxl", "decode_lerc", "decode_webp"]
+__all__ = ["Picture", "decode_jpeg", "decode_jpegxl", "decode_lerc", "decode_webp"]
 
 Array = NDArray[Any]
+
+
+class Picture(Protocol):
+    """What decodes one kind of picture."""
+
+    def __call__(self, codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch) -> Array:
+        """Give ``(samples, rows or more, cols)``, native, of the dtype delivered.
+
+        Raises:
+            DecodeError: the picture is damaged, cut short, or not of the block's size.
+        """
+        ...
 
 
 def _room(codec: BlockCodec, shape: tuple[int, int], scratch: Scratch) -> Array:

@@ -60,7 +60,15 @@ def is_packed(codec: BlockCodec) -> bool:
     return not codec.pairs and 0 < codec.bits < np.dtype(codec.stored).itemsize * 8
 
 
-def samples_of(octets: Octets, codec: BlockCodec, *, shape: tuple[int, int], rows: int, scratch: Scratch) -> Array:
+def samples_of(
+    octets: Octets,
+    codec: BlockCodec,
+    *,
+    shape: tuple[int, int],
+    rows: int,
+    scratch: Scratch,
+    out: Array | None = None,
+) -> Array:
     """Make samples ``(samples, rows, cols)`` of a block's bytes, native and of the dtype delivered.
 
     Args:
@@ -69,6 +77,7 @@ def samples_of(octets: Octets, codec: BlockCodec, *, shape: tuple[int, int], row
         shape: (rows, cols) of the block.
         rows: how many are there.
         scratch: memory; the octets may lie in its ``stream``.
+        out: where to put them if that needs no pass of its own; the result is it then.
 
     Raises:
         DecodeError: such samples are not known.
@@ -77,6 +86,9 @@ def samples_of(octets: Octets, codec: BlockCodec, *, shape: tuple[int, int], row
         raise DecodeError(f"samples in {codec.order} order")
     count = rows if codec.order != "band" or codec.samples == 1 else rows + shape[0] * (codec.samples - 1)
     line = shape[1] if codec.order == "band" else shape[1] * codec.samples
+    if out is not None and codec.predictor == 2 and codec.kind == np.dtype(codec.stored).newbyteorder("="):
+        _predicted(octets, codec, count, line, scratch, out=out)
+        return out
     if is_packed(codec):
         lines = _unpacked(octets, codec, count, line, scratch)
     elif codec.predictor != 1:
@@ -122,33 +134,42 @@ def _delivered(lines: Array, codec: BlockCodec, scratch: Scratch) -> Array:
     return values
 
 
-def _predicted(octets: Octets, codec: BlockCodec, count: int, line: int, scratch: Scratch) -> Array:
-    """Undo a TIFF predictor: ``(rows, samples of a row)``, native."""
+def _predicted(
+    octets: Octets, codec: BlockCodec, count: int, line: int, scratch: Scratch, *, out: Array | None = None
+) -> Array:
+    """Undo a TIFF predictor: ``(rows, samples of a row)``, native, or of predictor 2 into ``(samples, rows, cols)``."""
     stored = np.dtype(codec.stored)
     if codec.order != "pixel" or codec.pairs or stored.kind == "c":
         raise DecodeError(f"predictor {codec.predictor} of samples stored as {codec.stored}, {codec.order} order")
     if codec.predictor == 2:
-        return _summed(octets, stored, (count, line), codec.samples, scratch)
+        return _summed(octets, stored, (count, line), codec.samples, scratch, out=out)
     if codec.predictor == 3 and stored.kind == "f":
         return _joined(octets, stored.itemsize, (count, line), codec.samples, scratch).view(stored.newbyteorder("="))
     raise DecodeError(f"predictor {codec.predictor} of samples stored as {codec.stored}")
 
 
-def _summed(octets: Octets, stored: np.dtype[Any], shape: tuple[int, int], samples: int, scratch: Scratch) -> Array:
+def _summed(
+    octets: Octets,
+    stored: np.dtype[Any],
+    shape: tuple[int, int],
+    samples: int,
+    scratch: Scratch,
+    *,
+    out: Array | None,
+) -> Array:
     """Add horizontal differences up (TIFF 6.0, section 14)."""
     import imagecodecs
 
     kind = np.dtype(f"u{stored.itemsize}")
     differences = octets.view(kind.newbyteorder(stored.byteorder)).reshape(shape)
-    sums = differences
     if not differences.dtype.isnative or not octets.flags.writeable:
-        sums = scratch.array("sums", shape, kind)
-    if not differences.dtype.isnative:
-        np.copyto(sums, differences)
-        differences = sums
-    pixels = (shape[0], -1, samples)
-    imagecodecs.delta_decode(differences.reshape(pixels), axis=1, out=sums.reshape(pixels))
-    return sums.view(stored.newbyteorder("="))
+        swapped = scratch.array("sums", shape, kind)
+        np.copyto(swapped, differences)
+        differences = swapped
+    pixels = differences.reshape(shape[0], -1, samples)
+    sums = pixels if out is None else out.transpose(1, 2, 0).view(kind)
+    imagecodecs.delta_decode(pixels, axis=1, out=sums)
+    return differences.view(stored.newbyteorder("="))
 
 
 def _joined(octets: Octets, size: int, shape: tuple[int, int], samples: int, scratch: Scratch) -> Array:
