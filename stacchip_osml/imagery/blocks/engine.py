@@ -25,17 +25,20 @@ from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.blocks.local import local_tasks
 from stacchip_osml.imagery.blocks.plan import LevelRead, plan_reads
+from stacchip_osml.imagery.blocks.sources import LevelSource
 from stacchip_osml.imagery.blocks.stored import StoredLevel
-from stacchip_osml.imagery.blocks.target import LevelSource, Target
+from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.blocks.workers import Work, usable_cores
+from stacchip_osml.imagery.limits import require_inside
 from stacchip_osml.imagery.provider import MaskedPixels
-from stacchip_osml.pixel import PixelWindow
+from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.image import BlockImage
 
 __all__ = ["WindowRead", "read_windows"]
 
+BOOL = np.dtype(np.bool_)
 Outcome = MaskedPixels | ChipError | None
 
 
@@ -62,8 +65,9 @@ class _Window:
     read: WindowRead
     number: int
     image: int
-    source: LevelSource | None
-    """None where GDAL serves the level."""
+    source: LevelSource
+    level: StoredLevel | None
+    """None where GDAL serves it."""
     target: Target
     absent: bool = False
     alpha: NDArray[Any] | None = None
@@ -126,16 +130,17 @@ def _prepared(call: _Call, number: int, read: WindowRead) -> _Window:
         image.begin()
         place = call.places[id(image)] = len(call.images)
         call.images.append(image)
-    bands = image.require(read.window, level=read.level, bands=read.bands)
-    source = image.source(read.level, bands)
-    shape = (len(bands), read.window.height, read.window.width)
-    pixels = _destination(read.pixels, shape, image.pixel_value_type, call.arena)
-    mask = _destination(read.mask, shape, np.dtype(np.bool_), call.arena)
-    if source is None:
-        target = Target(pixels, fill=image.fill(bands), mask=mask)
-    else:
-        target = Target(pixels, fill=source.fill, mask=mask, value=source.value, judged=not source.late)
-    return _Window(read=read, number=number, image=place, source=source, target=target)
+    source = image.source(read.level, read.bands)
+    x, y, width, height = read.window
+    if not (0 <= x < x + width <= source.size[0] and 0 <= y < y + height <= source.size[1]):
+        require_inside(image.name, read.window, source.size, read.level)
+    if width * height > source.most_pixels:
+        image.limits.require_request(image.name, ImageSize(width, height), len(source.bands), source.dtype.itemsize)
+    shape = (len(source.bands), height, width)
+    pixels = _destination(read.pixels, shape, source.dtype, call.arena)
+    mask = _destination(read.mask, shape, BOOL, call.arena)
+    target = Target(pixels, fill=source.fill, mask=mask, value=source.value, judged=not source.late)
+    return _Window(read=read, number=number, image=place, source=source, level=source.level, target=target)
 
 
 def _destination(
@@ -154,13 +159,13 @@ def _carry_out(call: _Call, *, threads: int, cache: BlockCache | None) -> None:
     plan = plan_reads(reads)
     for hole in plan.holes:
         targets[hole.read].leave(hole)
-    for window, absent in zip((each for each in call.windows if each.source is not None), plan.absent, strict=False):
+    for window, absent in zip((each for each in call.windows if each.level is not None), plan.absent, strict=False):
         window.absent = absent
     batch = Batch(
         targets, names=[image.name for image in call.images], keys=[image.version for image in call.images], cache=cache
     )
     tasks: list[Callable[[], None]] = [
-        partial(_read_by_gdal, window) for window in call.windows if window.source is None
+        partial(_read_by_gdal, window) for window in call.windows if window.level is None
     ]
     jobs, pieces = plan.jobs, plan.pieces
     files = [image.file for image in call.images]
@@ -183,15 +188,17 @@ def _level_reads(call: _Call) -> tuple[list[LevelRead], list[Target]]:
     targets: list[Target] = []
     extra: list[tuple[LevelRead, Target]] = []
     for window in call.windows:
-        source, place = window.source, window.read.window
-        if source is None:
+        source, level, place = window.source, window.level, window.read.window
+        if level is None:
             continue
-        reads.append(LevelRead(source.level, place, source.bands, window.image))
+        reads.append(LevelRead(level, place, source.bands, window.image))
         targets.append(window.target)
+        if not source.late:
+            continue
         shape = (1, place.height, place.width)
         if source.extra_alpha and source.alpha is not None:
-            window.alpha = call.arena.take(shape, source.level.dtype)
-            extra.append(_extra(window, source.level, (source.alpha,), window.alpha))
+            window.alpha = call.arena.take(shape, source.dtype)
+            extra.append(_extra(window, level, (source.alpha,), window.alpha))
         if source.mask is not None:
             window.shared = call.arena.take(shape, source.mask.dtype)
             extra.append(_extra(window, source.mask, (0,), window.shared))
@@ -203,7 +210,7 @@ def _level_reads(call: _Call) -> tuple[list[LevelRead], list[Target]]:
 def _extra(
     window: _Window, level: StoredLevel, bands: tuple[int, ...], pixels: NDArray[Any]
 ) -> tuple[LevelRead, Target]:
-    target = Target(pixels, fill=np.zeros(1, level.dtype), failures=window.target.failures)
+    target = Target(pixels, fill=np.zeros((1, 1, 1), level.dtype), failures=window.target.failures)
     return LevelRead(level, window.read.window, bands, window.image), target
 
 
@@ -224,7 +231,7 @@ def _read_by_gdal(window: _Window) -> None:
 
 def _settle(call: _Call, threads: int) -> None:
     """Judge the windows whose validity could not be told patch by patch."""
-    late = [window for window in call.windows if window.source is not None and window.source.late]
+    late = [window for window in call.windows if window.level is not None and window.source.late]
     if late:
         work = Work(threads)
         work.add([partial(_settle_one, window) for window in late], mine=1)
@@ -232,7 +239,7 @@ def _settle(call: _Call, threads: int) -> None:
 
 
 def _settle_one(window: _Window) -> None:
-    if window.source is not None and not window.absent and not window.target.failures:
+    if not window.absent and not window.target.failures:
         window.target.settle(window.source, alpha=window.alpha, shared=window.shared)
 
 

@@ -20,7 +20,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, redact
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
@@ -28,10 +27,9 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.parsing import parse_layout
-from stacchip_osml.imagery.blocks.stored import StoredLevel
-from stacchip_osml.imagery.blocks.target import LevelSource, fill_values
+from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.header import ImageHeader
-from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
+from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -81,9 +79,7 @@ class BlockImage:
         self._header = header
         self._given = layout
         self._layout: ImageLayout | None = None
-        self._stored: dict[int, StoredLevel] = {}
-        self._masks: dict[int, StoredLevel] = {}
-        self._sources: dict[tuple[int, tuple[int, ...]], LevelSource] = {}
+        self._sources: LevelSources | None = None
         self._gdal: GdalImage | None = None
         self._file: LocalFile | None = None
 
@@ -170,41 +166,16 @@ class BlockImage:
             return f"gdal/{self.header.driver}: {stored.reason}"
         return f"block/{stored.codec.compression}"
 
-    def source(self, level: int, bands: tuple[int, ...]) -> LevelSource | None:
-        """Give bands of a level as the engine reads them; None where GDAL serves it.
+    def source(self, level: int, bands: tuple[int, ...] | None = None) -> LevelSource:
+        """Give bands of a level as the engine reads them; None for all.
 
         Raises:
+            IndexError: no such level or band.
             LimitError: its blocks are larger than the limits.
         """
-        key = (level, bands)
-        found = self._sources.get(key)
-        if found is None:
-            layout = self.layout.levels[level]
-            if isinstance(layout, Unserved):
-                return None
-            found = self._sources[key] = self._made_source(level, layout, bands)
-        return found
-
-    def require(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> tuple[int, ...]:
-        """Check what is asked for, and give the bands meant.
-
-        Raises:
-            WindowError: ``window`` is empty or leaves the level.
-            IndexError: no such level or band.
-            LimitError: the request is larger than the limits.
-        """
-        count = len(self.header.bands)
-        chosen = tuple(range(count)) if bands is None else tuple(bands)
-        if not chosen or not all(0 <= band < count for band in chosen):
-            raise IndexError(f"{self.name}: bands {chosen} of an image that has {count}")
-        require_inside(self.name, window, self.level_shape(level), level)
-        size = ImageSize(window.width, window.height)
-        self.limits.require_request(self.name, size, len(chosen), self.pixel_value_type.itemsize)
-        return chosen
-
-    def fill(self, bands: tuple[int, ...]) -> NDArray[Any]:
-        """Give what bands read as where nothing is stored."""
-        return fill_values(tuple(self.header.bands[band].nodata for band in bands), self.pixel_value_type)
+        if self._sources is None:
+            self._sources = LevelSources(self.header, self.layout, name=self.name, limits=self.limits)
+        return self._sources.find(level, bands)
 
     # ---- for the engine
 
@@ -251,29 +222,6 @@ class BlockImage:
         parsed = parse_layout(header, file.read_at, name=self.name, limits=self.limits, size=file.size)
         nodata = None if self._gdal is None else [level.nodata for level in self._gdal.stored_levels()]
         return agreed_layout(parsed, header, nodata=nodata)
-
-    def _made_source(self, level: int, layout: LevelLayout, bands: tuple[int, ...]) -> LevelSource:
-        stored = self._stored.get(level)
-        if stored is None:
-            stored = self._stored[level] = self._made_level(layout, f"level {level}")
-        mask = self._masks.get(level)
-        if mask is None and layout.mask is not None:
-            mask = self._masks[level] = self._made_level(layout.mask, f"the mask of level {level}")
-        colors = [band.color for band in self.header.bands]
-        return LevelSource.of(
-            stored,
-            bands,
-            nodata=tuple(band.nodata for band in self.header.bands),
-            alpha=colors.index("alpha") if "alpha" in colors else None,
-            mask=mask,
-        )
-
-    def _made_level(self, layout: LevelLayout, title: str) -> StoredLevel:
-        stored = StoredLevel(layout, title=title)
-        if stored.raw is None:
-            shape = stored.rows, stored.cols
-            self.limits.require_block(self.name, shape, stored.samples, stored.dtype.itemsize)
-        return stored
 
     # ---- ImageProvider
 
@@ -360,10 +308,10 @@ class BlockImage:
         rows, cols = self._grid(resolution_level)
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             return False
-        source = self.source(resolution_level, (0,))
-        if source is None:
+        stored = self.source(resolution_level).level
+        if stored is None:
             return self.gdal.has_block(block_row, block_col, resolution_level)
-        return source.level.stores(self._block_window(block_row, block_col, resolution_level))
+        return stored.stores(self._block_window(block_row, block_col, resolution_level))
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
@@ -382,11 +330,15 @@ class BlockImage:
         rows, cols = self._grid(resolution_level)
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             raise IndexError(f"{self.name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
-        if self.source(resolution_level, (0,)) is None:
+        if self.source(resolution_level).level is None:
             return self.gdal.get_block(block_row, block_col, resolution_level, bands)
         window = self._block_window(block_row, block_col, resolution_level)
-        chosen = self.require(window, level=resolution_level, bands=bands)
-        pixels = np.empty((len(chosen), window.height, window.width), self.pixel_value_type)
+        chosen = None if bands is None else tuple(bands)
+        source = self.source(resolution_level, chosen)
+        self.limits.require_request(
+            self.name, ImageSize(window.width, window.height), len(source.bands), source.dtype.itemsize
+        )
+        pixels = np.empty((len(source.bands), window.height, window.width), source.dtype)
         (found,) = read_windows(
             [WindowRead(image=self, window=window, level=resolution_level, bands=chosen, pixels=pixels)]
         )

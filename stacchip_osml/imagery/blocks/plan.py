@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from stacchip_osml.imagery.blocks.stored import RawForm, StoredLevel
+from stacchip_osml.imagery.blocks.stored import StoredLevel
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["BlockJob", "Hole", "LevelRead", "Patch", "RawPiece", "ReadPlan", "Run", "coalesced", "plan_reads", "sliced"]
@@ -136,44 +136,61 @@ def plan_reads(reads: Sequence[LevelRead]) -> ReadPlan:
     """Find the blocks under all windows, each once, and where their pixels go."""
     jobs: dict[tuple[StoredLevel, int, int, int, int], BlockJob] = {}
     plan = ReadPlan([], [], [], [])
-    for number, read in enumerate(reads):
-        level = read.level
+    for number, (level, window, bands, image) in enumerate(reads):
         before = len(plan.holes)
         blocks = 0
-        for group in level.groups(read.bands):
-            for row, col, patch in _under(number, read, group[1]):
-                blocks += 1
-                key = (level, read.image, group[0], row, col)
+        shares = _shares(level, window)
+        for plane, pairs in level.groups(bands):
+            blocks += len(shares)
+            for row, col, block_rows, block_cols, rows, cols in shares:
+                patch = Patch(number, pairs, block_rows, block_cols, rows, cols)
+                key = (level, image, plane, row, col)
                 job = jobs.get(key)
                 if job is None:
-                    parts = _parts(level, group[0], row, col)
+                    parts = _parts(level, plane, row, col)
                     if not parts:
-                        plan.holes.append(Hole(number, patch.pairs, patch.rows, patch.cols))
+                        plan.holes.append(Hole(number, pairs, rows, cols))
                         continue
                     if level.raw is not None:
-                        plan.pieces.extend(_raw_pieces(read, level.raw, (group[0], row, col), parts[0], patch))
+                        plan.pieces.extend(_raw_pieces(level, image, (plane, row, col), parts[0], patch))
                         continue
-                    job = jobs[key] = BlockJob(level, (group[0], row, col), parts, image=read.image)
+                    job = jobs[key] = BlockJob(level, (plane, row, col), parts, image=image)
                 job.patches.append(patch)
-                job.needed = max(job.needed, patch.block_rows.stop)
+                job.needed = max(job.needed, block_rows.stop)
         plan.absent.append(len(plan.holes) - before == blocks)
     plan.jobs.extend(jobs.values())
     return plan
 
 
-def _under(number: int, read: LevelRead, pairs: Pairs) -> Iterator[tuple[int, int, Patch]]:
+_Share = tuple[int, int, slice, slice, slice, slice]
+"""Row and column of a block, the rows and columns of it under a window, and those of the window over it."""
+
+
+def _shares(level: StoredLevel, window: PixelWindow) -> list[_Share]:
     """Give the blocks under a window, row by row, with their share of it."""
-    level = read.level
-    x, y, width, height = read.window
-    for row in range(y // level.rows, (y + height - 1) // level.rows + 1):
-        base = row * level.rows
-        top, bottom = max(y, base), min(y + height, base + level.rows)
-        block_rows, rows = slice(top - base, bottom - base), slice(top - y, bottom - y)
-        for col in range(x // level.cols, (x + width - 1) // level.cols + 1):
-            start = col * level.cols
-            left, right = max(x, start), min(x + width, start + level.cols)
-            block_cols, cols = slice(left - start, right - start), slice(left - x, right - x)
-            yield row, col, Patch(number, pairs, block_rows, block_cols, rows, cols)
+    x, y, width, height = window
+    down = _spans(y, height, level.rows)
+    across = _spans(x, width, level.cols)
+    return [
+        (row, col, block_rows, block_cols, rows, cols)
+        for row, block_rows, rows in down
+        for col, block_cols, cols in across
+    ]
+
+
+def _spans(start: int, length: int, side: int) -> list[tuple[int, slice, slice]]:
+    """Cut one axis of a window by blocks: which block, its part of the block, its part of the window."""
+    stop = start + length
+    first, last = start // side, (stop - 1) // side
+    if first == last:
+        base = first * side
+        return [(first, slice(start - base, stop - base), slice(0, length))]
+    spans = []
+    for number in range(first, last + 1):
+        base = number * side
+        low, high = max(start, base), min(stop, base + side)
+        spans.append((number, slice(low - base, high - base), slice(low - start, high - start)))
+    return spans
 
 
 def _parts(level: StoredLevel, plane: int, row: int, col: int) -> list[tuple[int, int]]:
@@ -187,10 +204,12 @@ def _parts(level: StoredLevel, plane: int, row: int, col: int) -> list[tuple[int
 
 
 def _raw_pieces(
-    read: LevelRead, form: RawForm, place: tuple[int, int, int], part: tuple[int, int], patch: Patch
+    level: StoredLevel, image: int, place: tuple[int, int, int], part: tuple[int, int], patch: Patch
 ) -> Iterator[RawPiece]:
     """Give the rectangles of an uncompressed block: one where a pixel's samples lie together, else one a sample."""
-    level = read.level
+    form = level.raw
+    if form is None:
+        return
     apart = form.sample or level.samples == 1
     pairs = patch.pairs
     chosen = tuple((sample, sample) for sample in range(level.samples)) if pairs is None else pairs
@@ -204,7 +223,7 @@ def _raw_pieces(
             read=patch.read,
             pairs=each,
             level=level,
-            image=read.image,
+            image=image,
             block=place,
             offset=base + (each[0][1] * sample if apart and each is not None else 0),
             rows=rows,

@@ -10,8 +10,6 @@ Targets are filled by several threads, each its own patches: nothing here locks.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,79 +17,11 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.plan import Hole, Pairs, Patch
-from stacchip_osml.imagery.blocks.stored import StoredLevel
+from stacchip_osml.imagery.blocks.sources import LevelSource
 from stacchip_osml.imagery.masks import differs_from, valid_where
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 
-__all__ = ["LevelSource", "Target", "fill_values"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LevelSource:
-    """Chosen bands of one stored level, and what decides which of their pixels are measurements."""
-
-    level: StoredLevel
-    bands: tuple[int, ...]
-    nodata: tuple[float | complex | None, ...]
-    """One value a band of the image; None where the mask band outranks it."""
-    fill: NDArray[Any]
-    """``(chosen bands,)``: what pixels of absent blocks read as."""
-    alpha: int | None = None
-    """The alpha band of the image."""
-    mask: StoredLevel | None = None
-    """The level's mask band; it outranks nodata."""
-
-    late: bool
-    """Validity can only be told when the whole window is there."""
-    value: float | complex | None
-    """Else: the one nodata value of all bands chosen."""
-
-    @property
-    def extra_alpha(self) -> bool:
-        """The alpha band has to be read besides."""
-        return self.alpha is not None and self.alpha not in self.bands
-
-    @classmethod
-    def of(
-        cls,
-        level: StoredLevel,
-        bands: tuple[int, ...],
-        *,
-        nodata: tuple[float | complex | None, ...],
-        alpha: int | None,
-        mask: StoredLevel | None,
-    ) -> LevelSource:
-        """Find out how the pixels of ``bands`` are judged; ``nodata`` has one value a band of the image."""
-        judging = tuple(None for _ in nodata) if mask is not None else nodata
-        value = judging[bands[0]]
-        return cls(
-            level=level,
-            bands=bands,
-            nodata=judging,
-            fill=fill_values(tuple(nodata[band] for band in bands), level.dtype),
-            alpha=alpha,
-            mask=mask,
-            late=alpha is not None or mask is not None or not all(_alike(judging[band], value) for band in bands),
-            value=value,
-        )
-
-
-def fill_values(nodata: tuple[float | complex | None, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give what absent blocks read as, one value a band: 0, or nodata as near as the type holds it (as GDAL has it)."""
-    numbers = [0.0 if value is None else value for value in nodata]
-    if dtype.kind not in "iu":
-        with np.errstate(over="ignore"):
-            return np.array(numbers if dtype.kind == "c" else [value.real for value in numbers]).astype(dtype)
-    info = np.iinfo(dtype)
-    return np.array([_clipped(value.real, info.min, info.max) for value in numbers], dtype)
-
-
-def _clipped(value: float, low: int, high: int) -> int:
-    if math.isnan(value):
-        return 0
-    if value <= low:
-        return low
-    return high if value >= high else math.floor(value + 0.5)
+__all__ = ["Target"]
 
 
 class Target:
@@ -113,7 +43,7 @@ class Target:
 
         Args:
             pixels: ``(bands, rows, cols)``.
-            fill: ``(bands,)``, for what is not stored.
+            fill: ``(bands, 1, 1)``, for what is not stored.
             mask: the same shape as ``pixels``; None where validity is not asked.
             value: nodata of all bands.
             judged: patches are judged by ``value`` as they are put.
@@ -122,12 +52,12 @@ class Target:
         self.pixels = pixels
         self.mask = mask
         self.failures: list[tuple[tuple[int, ...], ChipError]] = [] if failures is None else failures
-        self._fill = fill[:, None, None]
+        self._fill = fill
         self._value = value
         self._judged = judged and mask is not None and value is not None
         self._holes: list[Hole] = []
         if mask is not None and judged and value is None:
-            mask[...] = True
+            mask.fill(True)
 
     def put(self, patch: Patch, block: NDArray[Any]) -> None:
         """Copy a patch of a decoded block ``(samples, rows, cols)``."""
@@ -161,7 +91,7 @@ class Target:
         """Make it a window that holds nothing."""
         self.pixels[...] = self._fill
         if self.mask is not None:
-            self.mask[...] = False
+            self.mask.fill(False)
 
     def take_over(self, found: MaskedPixels) -> None:
         """Copy a window that was read elsewhere."""
@@ -202,9 +132,3 @@ class Target:
             return
         for target in range(len(self.mask)) if hole.pairs is None else [target for target, _ in hole.pairs]:
             self.mask[target, hole.rows, hole.cols] = False
-
-
-def _alike(one: float | complex | None, other: float | complex | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one == other or (bool(np.isnan(one)) and bool(np.isnan(other)))

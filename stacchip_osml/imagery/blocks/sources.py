@@ -1,0 +1,143 @@
+"""What reading chosen bands of one level takes: found out once, looked up by every window."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
+from stacchip_osml.imagery.blocks.stored import StoredLevel
+from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["LevelSource", "LevelSources", "fill_values"]
+
+Nodata = float | complex | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LevelSource:
+    """Chosen bands of one level, and what decides which of their pixels are measurements."""
+
+    size: ImageSize
+    dtype: np.dtype[Any]
+    bands: tuple[int, ...]
+    most_pixels: int
+    """Of one window, by the limits."""
+    fill: NDArray[Any]
+    """``(bands, 1, 1)``: what pixels of absent blocks read as."""
+    level: StoredLevel | None
+    """None where GDAL serves it; the rest does not count then."""
+    nodata: tuple[Nodata, ...]
+    """One value a band of the image; None where the mask band outranks it."""
+    alpha: int | None
+    """The alpha band of the image."""
+    mask: StoredLevel | None
+    """The level's mask band."""
+    late: bool
+    """Validity can only be told when the whole window is there."""
+    value: Nodata
+    """Else: the one nodata value of all bands chosen."""
+
+    @property
+    def extra_alpha(self) -> bool:
+        """The alpha band has to be read besides."""
+        return self.alpha is not None and self.alpha not in self.bands
+
+
+class LevelSources:
+    """The levels of one image, made ready when first read."""
+
+    __slots__ = ("_found", "_header", "_layout", "_levels", "_limits", "_name")
+
+    def __init__(self, header: ImageHeader, layout: ImageLayout, *, name: str, limits: ReadLimits) -> None:
+        """Hold what is known of an image; ``layout`` has a level for each of ``header``'s."""
+        self._header = header
+        self._layout = layout
+        self._name = name
+        self._limits = limits
+        self._levels: dict[str, StoredLevel] = {}
+        self._found: dict[tuple[int, tuple[int, ...] | None], LevelSource] = {}
+
+    def find(self, level: int, bands: tuple[int, ...] | None) -> LevelSource:
+        """Give bands of a level; None for all.
+
+        Raises:
+            IndexError: no such level or band.
+            LimitError: its blocks are larger than the limits.
+        """
+        found = self._found.get((level, bands))
+        if found is None:
+            found = self._found[level, bands] = self._made(level, bands)
+        return found
+
+    def _made(self, level: int, bands: tuple[int, ...] | None) -> LevelSource:
+        header = self._header
+        count = len(header.bands)
+        if not 0 <= level < len(header.levels):
+            raise IndexError(f"{self._name}: no level {level}; it has {len(header.levels)}")
+        chosen = tuple(range(count)) if bands is None else bands
+        if not chosen or not all(0 <= band < count for band in chosen):
+            raise IndexError(f"{self._name}: bands {chosen} of an image that has {count}")
+        dtype = np.dtype(header.bands[0].dtype)
+        nodata = tuple(band.nodata for band in header.bands)
+        layout = self._layout.levels[level]
+        colors = [band.color for band in header.bands]
+        alpha = colors.index("alpha") if "alpha" in colors else None
+        masked = isinstance(layout, LevelLayout) and layout.mask is not None
+        judging = (None,) * count if masked else nodata
+        return LevelSource(
+            size=header.levels[level],
+            dtype=dtype,
+            bands=chosen,
+            most_pixels=self._limits.request_bytes // (len(chosen) * dtype.itemsize),
+            fill=fill_values(tuple(nodata[band] for band in chosen), dtype)[:, None, None],
+            level=self._stored(layout, f"level {level}"),
+            nodata=judging,
+            alpha=alpha,
+            mask=self._stored(layout.mask, f"the mask of level {level}") if isinstance(layout, LevelLayout) else None,
+            late=alpha is not None or masked or not all(_alike(judging[band], judging[chosen[0]]) for band in chosen),
+            value=judging[chosen[0]],
+        )
+
+    def _stored(self, layout: LevelLayout | Unserved | None, title: str) -> StoredLevel | None:
+        """Make a level ready, once for all choices of its bands."""
+        if not isinstance(layout, LevelLayout):
+            return None
+        stored = self._levels.get(title)
+        if stored is None:
+            stored = StoredLevel(layout, title=title)
+            if stored.raw is None:  # of uncompressed blocks only the rows wanted are read
+                shape = stored.rows, stored.cols
+                self._limits.require_block(self._name, shape, stored.samples, stored.dtype.itemsize)
+            self._levels[title] = stored
+        return stored
+
+
+def fill_values(nodata: tuple[Nodata, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Give what absent blocks read as, one value a band: 0, or nodata as near as the type holds it (as GDAL has it)."""
+    numbers = [0.0 if value is None else value for value in nodata]
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return np.array([_clipped(value.real, info.min, info.max) for value in numbers], dtype)
+    with np.errstate(over="ignore"):
+        return np.array(numbers if dtype.kind == "c" else [value.real for value in numbers]).astype(dtype)
+
+
+def _clipped(value: float, low: int, high: int) -> int:
+    if math.isnan(value):
+        return 0
+    if value <= low:
+        return low
+    return high if value >= high else math.floor(value + 0.5)
+
+
+def _alike(one: Nodata, other: Nodata) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other or (bool(np.isnan(one)) and bool(np.isnan(other)))
