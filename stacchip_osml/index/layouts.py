@@ -31,6 +31,9 @@ __all__ = ["StoredHeader", "dump_number", "parse_number"]
 
 MASKS = frozenset({"none", "nodata", "alpha", "mask"})
 _TEXTS = ("crs", "gcps_crs", "compression", "interleave", "acquired")
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(ImageHeader)}
+_BAND_DEFAULTS = {field.name: field.default for field in dataclasses.fields(BandHeader)}
+_KNOWN = _DEFAULTS.keys() - {"size_bytes", "modified_ns"}
 _ELSEWHERE = frozenset({"size_bytes", "modified_ns", "levels", "bands", "gcps"})
 
 
@@ -174,10 +177,9 @@ def _require_together(header: ImageHeader, layout: ImageLayout) -> None:
 
 def _dump_facts(header: ImageHeader) -> str:
     """Leave out what is as a new ImageHeader has it."""
-    defaults = {field.name: field.default for field in dataclasses.fields(ImageHeader)}
     document = {
         name: value
-        for name, default in defaults.items()
+        for name, default in _DEFAULTS.items()
         if name not in _ELSEWHERE and (value := getattr(header, name)) != default
     }
     document["levels"] = [list(size) for size in header.levels]
@@ -189,8 +191,7 @@ def _dump_facts(header: ImageHeader) -> str:
 
 def _parse_facts(text: str, *, size_bytes: int | None, modified_ns: int | None) -> ImageHeader:
     facts = dict(json.loads(text))
-    known = {field.name for field in dataclasses.fields(ImageHeader)} - {"size_bytes", "modified_ns"}
-    if unknown := set(facts) - known:
+    if unknown := set(facts) - _KNOWN:
         raise ValueError(f"facts that are not known: {', '.join(sorted(unknown)):.80}")
     transform = facts.get("transform")
     if transform is not None:
@@ -227,10 +228,9 @@ def _point(values: Sequence[Any]) -> GroundControlPoint:
 
 
 def _dump_band(band: BandHeader) -> dict[str, Any]:
-    defaults = {field.name: field.default for field in dataclasses.fields(BandHeader)}
     return {
         name: dump_number(value)
-        for name, default in defaults.items()
+        for name, default in _BAND_DEFAULTS.items()
         if (value := getattr(band, name)) is not default and value != default
     }
 

@@ -16,6 +16,7 @@ BENCHMARKS = {
     "size": "bytes a row on disk, column by column",
     "query": "a box and a cloud limit on ten million rows, against pyarrow and DuckDB",
     "merge": "fifty indexes into one: time and memory",
+    "headers": "block layouts in an index: to parse, pack, unpack, store and open, against tifffile",
     "startup": "import and --help",
     "pixels": "chips from local COGs, against stacchip's way, rasterio, async-geotiff and the decoders alone",
     "remote": "chips behind HTTP with 30 ms a request, against stacchip's way, rasterio and async-geotiff",

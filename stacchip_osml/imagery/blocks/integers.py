@@ -30,7 +30,7 @@ def pack_integers(values: NDArray[np.int64]) -> bytes:
     planes = above.view(np.uint8).reshape(-1, 8)
     for number in range(width):
         raw = planes[:, number].tobytes()
-        small = _deflated(raw) if len(raw) >= WORTH_DEFLATING else raw
+        small = _deflated(raw) if _may_shrink(raw) else raw
         pieces += [pack_number(len(small)), small] if len(small) < len(raw) else [b"\0", raw]
     return b"".join(pieces)
 
@@ -47,7 +47,14 @@ def unpack_integers(source: PackedSource, count: int) -> NDArray[np.int64]:
         size = source.number()
         raw = source.take(count, count) if size == 0 else _inflated(source.take(size, count), count)
         planes[:, number] = np.frombuffer(raw, np.uint8)
-    return planes.view("<i8").ravel() + np.int64(least)
+    values: NDArray[np.int64] = planes.view("<i8").ravel()
+    values += np.int64(least)
+    return values
+
+
+def _may_shrink(raw: bytes) -> bool:
+    """Tell whether bytes might have something to leave out: few values, or so many bytes that trying costs little."""
+    return len(raw) >= WORTH_DEFLATING and (len(raw) >= 4096 or len(set(raw)) < min(160, 0.6 * len(raw)))
 
 
 def _deflated(raw: bytes) -> bytes:
@@ -87,8 +94,13 @@ class PackedSource:
 
     def number(self) -> int:
         """Take an integer that is not negative, below 2⁶³."""
-        data, at, value = self.data, self.at, 0
-        for shift in range(0, 63, 7):
+        data, at = self.data, self.at + 1
+        value = data[at - 1]
+        if value < 128:
+            self.at = at
+            return value
+        value &= 127
+        for shift in range(7, 63, 7):
             byte = data[at]
             at += 1
             value |= (byte & 127) << shift

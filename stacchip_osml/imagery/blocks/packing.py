@@ -168,10 +168,7 @@ def _unpack(
         codec, planes = head.codec, head.shape[1]
         limits.require_image(name, head.size, planes * codec.samples)
         codecs.append(replace(codec, shared=source.take(head.shared, MAX_SHARED)) if head.shared else codec)
-    lengths = [unpack_integers(source, head.count) for head in heads]
-    counts = _joined(lengths)
-    if counts.min() < 0 or counts.max() > end:
-        raise ValueError(f"counts of blocks from {counts.min()} to {counts.max()} in a file of at most {end} bytes")
+    counts = _joined([unpack_integers(source, head.count) for head in heads])
     if is_turned:
         order = _block_order(tuple(head.shape for head in heads))
         offsets = np.empty_like(counts)
@@ -352,21 +349,31 @@ def _pack_steps(offsets: NDArray[np.int64], counts: NDArray[np.int64]) -> bytes:
 
 
 def _unpack_steps(source: PackedSource, counts: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    """Follow the steps from part to part, all of them inside the file.
+
+    What is too large to add up wraps around, and is found where the results are compared with the file.
+    """
     stored = counts > 0
-    lengths = counts if stored.all() else counts[stored]
+    is_whole = bool(stored.all())
+    lengths = counts if is_whole else counts[stored]
+    if not is_whole and counts.min() < 0:
+        raise ValueError(f"a block of {counts.min()} bytes")
     if not len(lengths):
         return np.zeros_like(counts)
-    places = np.empty_like(lengths)
-    places[0] = source.number()
-    if len(lengths) > 1:
-        middle = source.signed()
-        beside = unpack_integers(source, len(lengths) - 1)
-        np.add(lengths[:-1], (beside >> 1) ^ -(beside & 1), out=places[1:])
-        places[1:] += middle
-        np.cumsum(places, out=places)
+    first = source.number()
+    places = lengths.copy()
+    if len(places) > 1:
+        steps = places[:-1]
+        steps += source.signed()
+        beside = unpack_integers(source, len(steps))
+        if beside.any():
+            steps += (beside >> 1) ^ -(beside & 1)
+    ends = np.add.accumulate(places)
+    places[0] = first
+    np.add(ends[:-1], first, out=places[1:])
     if places.min() < 0 or (places > end - lengths).any():
         raise ValueError(f"a block lies outside of its file, of at most {end} bytes")
-    if lengths is counts:
+    if is_whole:
         return places
     offsets = np.zeros_like(counts)
     offsets[stored] = places
