@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
 from stacchip_osml.imagery.blocks.jpeg2000_codestream import SIZ_HEAD
 from stacchip_osml.imagery.blocks.layout import BlockCodec
@@ -74,7 +75,7 @@ def decode_jpeg2000(
     if codec.reduce:
         return _by_gdal(codec, parts, stream, shape)
     room = scratch.array("picture", (codec.samples, *shape) if codec.samples > 1 else shape, codec.dtype)
-    import imagecodecs
+    imagecodecs = codec_library()
 
     try:
         imagecodecs.jpeg2k_decode(stream, planar=True, numthreads=1, out=room)

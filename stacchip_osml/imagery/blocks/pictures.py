@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.prefixes import Bytes, row_prefixes
 from stacchip_osml.imagery.blocks.scratch import Scratch
@@ -87,7 +88,7 @@ def decode_jpeg(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows:
     Raises:
         DecodeError: it is damaged, cut short, or not of the block's size.
     """
-    import imagecodecs
+    imagecodecs = codec_library()
 
     stream = data if isinstance(data, bytes) else bytes(data)
     told = _read_jpeg(stream)
@@ -168,7 +169,7 @@ def decode_webp(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows:
     Raises:
         DecodeError: it is damaged, or not of the block's size.
     """
-    import imagecodecs
+    imagecodecs = codec_library()
 
     if codec.samples not in (3, 4) or codec.dtype != "uint8":
         raise DecodeError(f"WebP of {codec.samples} {codec.dtype} samples")
@@ -193,7 +194,7 @@ def decode_lerc(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows:
     Raises:
         DecodeError: it is damaged, or not of the block's size.
     """
-    import imagecodecs
+    imagecodecs = codec_library()
 
     kind = codec.kind
     tags = {
@@ -222,7 +223,7 @@ def decode_jpegxl(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], row
     Raises:
         DecodeError: it is damaged, or not of the block's size.
     """
-    import imagecodecs
+    imagecodecs = codec_library()
 
     if not imagecodecs.JPEGXL.available:
         raise DecodeError("JPEG XL, which this imagecodecs is built without")

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.imagery.blocks.codec_library import codec_library
+
 __all__ = ["Bytes", "Frame", "first_blocks", "inflate_prefix", "read_frame", "row_prefixes", "use_row_prefixes"]
 
 Bytes = bytes | bytearray | memoryview
@@ -65,7 +67,7 @@ def inflate_prefix(data: Bytes, size: int, room: NDArray[np.uint8]) -> bool:
     Raises:
         imagecodecs.DeflateError: the stream is damaged.
     """
-    import imagecodecs
+    imagecodecs = codec_library()
 
     if not _libdeflate_keeps_what_it_wrote():
         return False
@@ -79,7 +81,7 @@ def inflate_prefix(data: Bytes, size: int, room: NDArray[np.uint8]) -> bool:
 
 def _stops_full(data: Bytes, out: NDArray[np.uint8]) -> bool:
     """Decode until ``out`` is full; False where the stream ends before."""
-    import imagecodecs
+    imagecodecs = codec_library()
 
     try:
         imagecodecs.deflate_decode(data, out=out)
@@ -93,7 +95,7 @@ def _stops_full(data: Bytes, out: NDArray[np.uint8]) -> bool:
 @lru_cache(maxsize=1)
 def _libdeflate_keeps_what_it_wrote() -> bool:
     """Try it: matches of all lengths, stored blocks, long runs, and a stream that is damaged."""
-    import imagecodecs
+    imagecodecs = codec_library()
 
     random = np.random.default_rng(7)
     steps = np.cumsum(random.integers(-3, 4, 10_000)).astype(np.uint16).tobytes()

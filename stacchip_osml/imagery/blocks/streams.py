@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.prefixes import (
     LONGEST_STORED,
     TAIL,
@@ -40,6 +41,8 @@ Stream = Callable[[Bytes, int, int, Scratch], Octets]
 
 WORTH_STOPPING = 0.9
 """Share of a block above which it is decoded whole."""
+LZMA_MEMORY = 1 << 28
+"""Bytes of a dictionary, four times that of the highest preset."""
 
 
 def _stored(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:  # noqa: ARG001 - a stream's signature
@@ -66,7 +69,7 @@ def _is_prefix(wanted: int, whole: int) -> bool:
 
 
 def _deflate(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:
-    import imagecodecs
+    imagecodecs = codec_library()
 
     room = scratch.octets("stream", whole + LONGEST_STORED + TAIL)
     try:
@@ -136,7 +139,7 @@ def _some_blocks(data: Bytes, frame: Frame, count: int, scratch: Scratch) -> Oct
 
 
 def _unzstd(data: Bytes, room: Octets) -> Octets:
-    import imagecodecs
+    imagecodecs = codec_library()
 
     try:
         found: Octets = imagecodecs.zstd_decode(data, out=room)
@@ -149,14 +152,31 @@ def _unzstd(data: Bytes, room: Octets) -> Octets:
 
 
 def _lzma(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:  # noqa: ARG001 - a stream's signature
-    import imagecodecs
+    imagecodecs = codec_library()
 
+    room = scratch.octets("stream", wanted)
     try:
         # liblzma stops where its output is full (lzma_code with LZMA_RUN).
-        found = imagecodecs.lzma_decode(data, out=scratch.octets("stream", wanted))
-    except imagecodecs.LzmaError as error:
-        raise DecodeError(f"LZMA: {error}") from error
+        found = imagecodecs.lzma_decode(data, out=room)
+    except imagecodecs.LzmaError:
+        found = _one_lzma_stream(data, room)
     return _require(found, wanted, "LZMA stream")
+
+
+def _one_lzma_stream(data: Bytes, room: Octets) -> Octets:
+    """Decode one stream, whatever follows it: imagecodecs takes it for another one.
+
+    Raises:
+        DecodeError: it is damaged.
+    """
+    import lzma
+
+    try:
+        found = lzma.LZMADecompressor(memlimit=LZMA_MEMORY).decompress(data, max_length=len(room))
+    except lzma.LZMAError as error:
+        raise DecodeError(f"LZMA: {error}") from error
+    room[: len(found)] = np.frombuffer(found, np.uint8)
+    return room[: len(found)]
 
 
 # ---- LZW and PackBits, by libtiff
@@ -164,7 +184,7 @@ def _lzma(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:  # 
 
 def _by_libtiff(compression: int) -> Stream:
     def stream(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:
-        import imagecodecs
+        imagecodecs = codec_library()
 
         size = wanted if row_prefixes() else whole
         room = scratch.octets("stream", size)
@@ -214,12 +234,12 @@ def little_tiff(data: Bytes, scratch: Scratch, tags: dict[int, int]) -> Octets:
 
 def reversed_bits(data: Bytes, scratch: Scratch) -> memoryview:
     """Turn the bits of every byte round: ``FillOrder`` 2 (TIFF 6.0, section 8)."""
-    import imagecodecs
+    imagecodecs = codec_library()
 
     turned = scratch.octets("turned", len(data))
     if len(data):
         imagecodecs.bitorder_decode(np.frombuffer(data, np.uint8), out=turned)
-    return memoryview(turned)
+    return turned.data
 
 
 STREAMS: dict[str, Stream] = {

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.scratch import Scratch
 from stacchip_osml.imagery.blocks.streams import Octets
@@ -158,7 +159,7 @@ def _summed(
     out: Array | None,
 ) -> Array:
     """Add horizontal differences up (TIFF 6.0, section 14)."""
-    import imagecodecs
+    imagecodecs = codec_library()
 
     kind = np.dtype(f"u{stored.itemsize}")
     differences = octets.view(kind.newbyteorder(stored.byteorder)).reshape(shape)
@@ -174,7 +175,7 @@ def _summed(
 
 def _joined(octets: Octets, size: int, shape: tuple[int, int], samples: int, scratch: Scratch) -> Array:
     """Add byte differences up and join the bytes of each float, the highest first (Technical Note 3): native."""
-    import imagecodecs
+    imagecodecs = codec_library()
 
     rows, line = shape
     sums = octets if octets.flags.writeable else scratch.octets("sums", len(octets))
@@ -198,7 +199,7 @@ def _unpacked(octets: Octets, codec: BlockCodec, count: int, line: int, scratch:
         return _floats_of_24_bits(octets, codec, count, line, scratch)
     if stored.kind != "u" or codec.bits == 24 or codec.predictor != 1:
         raise DecodeError(f"{codec.bits}-bit samples stored as {codec.stored}, predictor {codec.predictor}")
-    import imagecodecs
+    imagecodecs = codec_library()
 
     # Whole words are looked at, beyond the last byte too.
     source = scratch.octets("packed", len(octets) + 8)
@@ -217,7 +218,7 @@ def _unpacked(octets: Octets, codec: BlockCodec, count: int, line: int, scratch:
 
 def _floats_of_24_bits(octets: Octets, codec: BlockCodec, count: int, line: int, scratch: Scratch) -> Array:
     """Widen floats of 1 + 7 + 16 bits (Technical Note 3) to float32."""
-    import imagecodecs
+    imagecodecs = codec_library()
 
     order = np.dtype(codec.stored).str[0]
     if codec.predictor == 3:
