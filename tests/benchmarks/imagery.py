@@ -22,7 +22,18 @@ from stacchip_osml.pixel import ImageSize
 from stacchip_osml.testing import natural_scene
 from tests.benchmarks.items import tile
 
-__all__ = ["BANDS", "CHIP", "LAYOUTS", "Scene", "make_scene", "open_scene", "scene_item", "turns_of", "unaligned"]
+__all__ = [
+    "BANDS",
+    "CHIP",
+    "LAYOUTS",
+    "Scene",
+    "copies_of",
+    "make_scene",
+    "open_scene",
+    "scene_item",
+    "turns_of",
+    "unaligned",
+]
 
 BANDS = ("blue", "green", "red", "nir")
 CHIP = 256
@@ -81,6 +92,19 @@ def make_scene(folder: Path, layout: str, *, side: int = FULL) -> dict[str, Path
     return paths
 
 
+def copies_of(paths: Mapping[str, Path], count: int) -> list[dict[str, Path]]:
+    """Give the same files other names, so that readers take them for others; no bytes are copied."""
+    copies = [dict(paths)]
+    for number in range(1, count):
+        copies.append({})
+        for band, path in paths.items():
+            other = path.with_name(f"{band}-{number}.tif")
+            other.unlink(missing_ok=True)
+            other.hardlink_to(path)
+            copies[-1][band] = other
+    return copies
+
+
 def scene_item(hrefs: Mapping[str, Any], *, side: int, number: int = 0) -> dict[str, Any]:
     """Describe files as a STAC item; items of other numbers are other items at the same place."""
     document = tile(side=side)
@@ -90,9 +114,9 @@ def scene_item(hrefs: Mapping[str, Any], *, side: int, number: int = 0) -> dict[
     return document
 
 
-def open_scene(name: str, hrefs: Mapping[str, Any], *, side: int, block: int) -> Scene:
-    """Index a scene by chips of 256."""
-    index = Indexer(scene_item(hrefs, side=side), CHIP, assets=BANDS).create_index()
+def open_scene(name: str, hrefs: Mapping[str, Any], *, side: int, block: int, headers: bool = False) -> Scene:
+    """Index a scene by chips of 256; with ``headers`` the index knows where the blocks are."""
+    index = Indexer(scene_item(hrefs, side=side), CHIP, assets=BANDS, headers=headers).create_index()
     return Scene(
         name=name,
         hrefs=tuple(str(hrefs[band]) for band in BANDS),

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from stacchip_osml import ChipIndex
 from tests.benchmarks import readers
-from tests.benchmarks.imagery import FULL, LAYOUTS, QUICK, Scene, make_scene, open_scene
+from tests.benchmarks.imagery import BANDS, FULL, LAYOUTS, QUICK, Scene, make_scene, open_scene
 from tests.benchmarks.report import Options, Report
 from tests.benchmarks.stores import WRITERS, cut_chips, folder_bytes, make_store
 from tests.benchmarks.targets import Target, report_targets
 from tests.benchmarks.timing import Side, alternate
+from tests.benchmarks.training_ours import COPIES, WINDOW, decoded_store, from_originals, wide_index
 from tests.benchmarks.training_sources import Batches, Loader, from_files, from_store
 
 __all__ = ["run"]
@@ -27,6 +30,8 @@ BATCHES, QUICK_BATCHES = 20, 1
 """Batches that are timed of each epoch; first come as many untimed ones as workers prepare ahead."""
 Make = Callable[[int, int], Loader]
 """Makes a loader with some workers and chips a batch."""
+STORE_MEMORY = "ours, decoded store in memory, from the second epoch"
+STORE_FILE = "ours, decoded store in a file, from the second epoch"
 STACCHIP, KEPT = "stacchip style, random", "rasterio, files kept open, random"
 
 
@@ -39,7 +44,7 @@ def run(options: Options) -> list[Report]:
         for name in ("deflate 512", "zstd 512")
     }
     scene = scenes["deflate 512"]
-    sources, sizes, missing = _sources(options, scenes)
+    sources, sizes, missing = _sources(options, scenes, side)
     truth = cut_chips(options.folder, scene)
     speeds: dict[str, dict[int, float]] = {name: {} for name in sources}
     batches, batch = (QUICK_BATCHES, QUICK_BATCH) if options.quick else (BATCHES, BATCH)
@@ -63,6 +68,8 @@ def run(options: Options) -> list[Report]:
     notes = [
         f"{len(scene.index):,} chips of 256² × 4 bands uint16, batches of {batch}, shuffled; {batches} batches an "
         f"epoch, {rounds} epochs of each source in turn; pixels compared",
+        f"ours, from the originals: {COPIES} times as many chips, caches empty at the begin of an epoch; "
+        f"block-coherent: {WINDOW} blocks mixed and held",
         *(f"{name}: its library is not installed" for name in missing),
     ]
     return [
@@ -71,7 +78,9 @@ def run(options: Options) -> list[Report]:
     ]
 
 
-def _sources(options: Options, scenes: dict[str, Scene]) -> tuple[dict[str, Make], dict[str, int], list[str]]:
+def _sources(
+    options: Options, scenes: dict[str, Scene], side: int
+) -> tuple[dict[str, Make], dict[str, int], list[str]]:
     """Name every source: how to load it with some workers, and the bytes of its copy."""
     scene = scenes["deflate 512"]
     found: dict[str, Make] = {
@@ -80,6 +89,16 @@ def _sources(options: Options, scenes: dict[str, Scene]) -> tuple[dict[str, Make
     }
     sizes: dict[str, int] = {}
     missing = []
+    for layout, other in scenes.items():
+        paths = {band: Path(href) for band, href in zip(BANDS, other.hrefs, strict=True)}
+        index = wide_index(paths, side=side)
+        for title, shuffle in (("random", "rows"), ("block-coherent", "blocks")):
+            if shuffle == "blocks" or other is scene:
+                found[f"ours, {title}, {layout}"] = _ours(index, other, shuffle, options)
+    file = options.folder / "decoded.store"
+    for title, path in ((STORE_MEMORY, None), (STORE_FILE, file)):
+        found[title] = _store(scene, path, options)
+    sizes[STORE_FILE] = file.stat().st_size
     for name in WRITERS:
         path = make_store(options.folder, name, scene)
         if path is None:
@@ -93,13 +112,24 @@ def _sources(options: Options, scenes: dict[str, Scene]) -> tuple[dict[str, Make
     return found, sizes, missing
 
 
+def _ours(index: ChipIndex, scene: Scene, shuffle: str, options: Options) -> Make:
+    return lambda workers, batch: from_originals(
+        index, scene, shuffle=shuffle, workers=workers, batch=batch, quick=options.quick
+    )
+
+
+def _store(scene: Scene, path: Path | None, options: Options) -> Make:
+    with_workers = decoded_store(scene, path, batch=QUICK_BATCH if options.quick else BATCH)
+    return lambda workers, _: with_workers(workers)
+
+
 def _require_chips(name: str, loader: Loader, truth: NDArray[Any]) -> None:
     """Refuse to time a source that gives other pixels.
 
     Raises:
         AssertionError: naming the source.
     """
-    numbers, images = next(iter(loader()))
+    numbers, images = next(iter(loader.begin()))
     places = [int(number) for number in numbers]
     if len(set(places)) != len(places) or not np.array_equal(np.asarray(images), truth[places]):
         raise AssertionError(f"{name} gives other pixels")
@@ -107,7 +137,7 @@ def _require_chips(name: str, loader: Loader, truth: NDArray[Any]) -> None:
 
 def _side(loader: Loader, batches: int, workers: int) -> Side:
     """Time seconds a chip, once the workers run; the first batches were made while they started."""
-    ahead = 2 * workers  # two batches a worker are prepared
+    ahead = 2 * workers + loader.settle  # two batches a worker are prepared
 
     def side() -> tuple[float, float]:
         start, chips = 0.0, 0
@@ -126,7 +156,7 @@ def _side(loader: Loader, batches: int, workers: int) -> Side:
 def _endless(loader: Loader) -> Batches:
     """Go on with the next epoch: a try has few chips."""
     while True:
-        yield from loader()
+        yield from loader.begin()
 
 
 def _targets(speeds: dict[str, dict[int, float]]) -> list[Target]:
@@ -140,4 +170,7 @@ def _targets(speeds: dict[str, dict[int, float]]) -> list[Target]:
                 reached = mine / theirs if mine and theirs else None
                 what = f"block-coherent, {workers} workers: of {peer}"
                 found.append(Target(what=what, case=layout, target=target, reached=reached))
+        for name in (STORE_MEMORY, STORE_FILE):
+            reached = speeds[name][workers] / speeds["npy batched"][workers]
+            found.append(Target(what=f"{name}, {workers} workers: of npy batched", target=0.8, reached=reached))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -22,8 +22,15 @@ __all__ = ["Batches", "Loader", "from_files", "from_store"]
 BUFFER = 256
 """Chips of a shuffle buffer, where a library has one."""
 Batches = Iterator[tuple[Any, torch.Tensor]]
-Loader = Callable[[], Iterable[tuple[Any, torch.Tensor]]]
-"""Begins an epoch: (numbers, ``(N, C, H, W)``) batch after batch."""
+
+
+class Loader(NamedTuple):
+    """A source of batches."""
+
+    begin: Callable[[], Iterable[tuple[Any, torch.Tensor]]]
+    """Begins an epoch: (numbers, ``(N, C, H, W)``) batch after batch."""
+    settle: int = 0
+    """Batches until it runs as it goes on."""
 
 
 def from_files(scene: Scene, *, kept: bool, workers: int, batch: int) -> Loader:
@@ -56,7 +63,7 @@ def _loader(dataset: Dataset[Any], workers: int, batch: int) -> Loader:
     batched = isinstance(dataset, _Memory)
     collate: Any = {"collate_fn": _whole} if batched else {}
     loader: Any = DataLoader(dataset, batch_size=batch, shuffle=True, num_workers=workers, drop_last=True, **collate)
-    return lambda: loader
+    return Loader(lambda: loader)
 
 
 def _whole(batch: Any) -> Any:
@@ -127,7 +134,7 @@ def _webdataset(path: Path, suffix: str, workers: int, batch: int) -> Loader:
     dataset = webdataset.WebDataset(shards, shardshuffle=len(shards)).shuffle(BUFFER)
     dataset = dataset.to_tuple("__key__", suffix).map_tuple(int, decode).batched(batch, partial=False)
     loader = webdataset.WebLoader(dataset, batch_size=None, num_workers=workers)
-    return lambda: loader
+    return Loader(lambda: loader)
 
 
 def _npy(data: bytes) -> NDArray[Any]:
@@ -147,7 +154,7 @@ def _litdata(path: Path, workers: int, batch: int) -> Loader:
 
     dataset = litdata.StreamingDataset(str(path), shuffle=True, drop_last=True)
     loader = litdata.StreamingDataLoader(dataset, batch_size=batch, num_workers=workers)
-    return lambda: _named(loader)
+    return Loader(lambda: _named(loader))
 
 
 def _mds(path: Path, workers: int, batch: int) -> Loader:
@@ -157,7 +164,7 @@ def _mds(path: Path, workers: int, batch: int) -> Loader:
     clean_stale_shared_memory()
     dataset = StreamingDataset(local=str(path), shuffle=True, batch_size=batch)
     loader: Any = DataLoader(dataset, batch_size=batch, num_workers=workers, drop_last=True)
-    return lambda: _named(loader)
+    return Loader(lambda: _named(loader))
 
 
 def _named(loader: Iterable[dict[str, Any]]) -> Batches:
