@@ -99,20 +99,29 @@ class Batch:
     def decode(self, job: BlockJob, data: Bytes) -> None:
         """Decode a block and put its patches."""
         claim = self._claims.get(job)
-        level = job.level
-        rows = job.needed if claim is None else max(claim.rows, job.needed)
-        view = data if isinstance(data, bytes) else memoryview(data)
+        rows = job.needed if claim is None else claim.rows
+        out = self._room(job, claim, rows)
         try:
-            block = decode_block(level.codec, view, shape=job.shape, rows=rows, scratch=own_desk().scratch)
+            block = decode_block(job.level.codec, data, shape=job.shape, rows=rows, scratch=own_desk().scratch, out=out)
         except ChipError as error:
             self.fail(job, DecodeError(f"{self.place_of(job)}: {error}"))
             return
         if claim is not None and self._cache is not None:
-            kept = self._cache.arena.take(block.shape, block.dtype)
-            np.copyto(kept, block)
-            self._cache.deliver(claim, kept)
-            block = kept
+            self._cache.deliver(claim, block)
+        elif out is not None:
+            (patch,) = job.patches
+            self._targets[patch.read].judge(patch.pairs, patch.rows, patch.cols)
+            return
         self.place(job, block)
+
+    def _room(self, job: BlockJob, claim: Claim | None, rows: int) -> NDArray[Any] | None:
+        """Give where a block is decoded to: the cache's memory, or a result that is just that; None for scratch."""
+        shape = (job.level.samples, rows, job.shape[1])
+        if claim is not None and self._cache is not None:
+            return self._cache.arena.take(shape, job.level.dtype)
+        if len(job.patches) > 1:
+            return None
+        return self._targets[job.patches[0].read].whole(job.patches[0], shape)
 
     def place(self, job: BlockJob, block: NDArray[Any]) -> None:
         """Put the patches of a decoded block."""

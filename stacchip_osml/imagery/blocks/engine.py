@@ -14,17 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ChipError
+from stacchip_osml.errors import ChipError, ReadError
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.blocks.local import local_tasks
-from stacchip_osml.imagery.blocks.plan import LevelRead, plan_reads
+from stacchip_osml.imagery.blocks.plan import BlockJob, LevelRead, RawPiece, plan_reads
 from stacchip_osml.imagery.blocks.sources import LevelSource
 from stacchip_osml.imagery.blocks.stored import StoredLevel
 from stacchip_osml.imagery.blocks.target import Target
@@ -80,10 +80,22 @@ class _Call:
 
     outcomes: list[Outcome]
     arena: Arena
+    is_cached: bool
     windows: list[_Window] = field(default_factory=list)
     images: list[BlockImage] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)
-    """``id`` of an image → its position; negative where it cannot be read."""
+    keys: list[tuple[object, ...] | None] = field(default_factory=list)
+    """What the cache knows each image by, where there is one."""
+    places: dict[int, int | ReadError] = field(default_factory=dict)
+    """``id`` of an image → its position, or why it cannot be read: it is not tried again for each window."""
+
+
+class _Todo(NamedTuple):
+    """What can be done at once."""
+
+    tasks: list[Callable[[], None]]
+    jobs: list[BlockJob]
+    pieces: list[RawPiece]
+    held: list[tuple[BlockJob, NDArray[Any]]]
 
 
 def read_windows(
@@ -111,7 +123,9 @@ def read_windows(
         IndexError: no such level or band.
         ValueError: a destination of another shape or dtype.
     """
-    call = _Call(outcomes=[None] * len(reads), arena=default_arena() if arena is None else arena)
+    call = _Call(
+        outcomes=[None] * len(reads), arena=default_arena() if arena is None else arena, is_cached=cache is not None
+    )
     for number, read in enumerate(reads):
         try:
             call.windows.append(_prepared(call, number, read))
@@ -127,9 +141,9 @@ def _prepared(call: _Call, number: int, read: WindowRead) -> _Window:
     image = read.image
     place = call.places.get(id(image))
     if place is None:
-        image.begin()
-        place = call.places[id(image)] = len(call.images)
-        call.images.append(image)
+        place = call.places[id(image)] = _first_seen(call, image)
+    if isinstance(place, ReadError):
+        raise place
     source = image.source(read.level, read.bands)
     x, y, width, height = read.window
     if not (0 <= x < x + width <= source.size[0] and 0 <= y < y + height <= source.size[1]):
@@ -141,6 +155,19 @@ def _prepared(call: _Call, number: int, read: WindowRead) -> _Window:
     mask = _destination(read.mask, shape, BOOL, call.arena)
     target = Target(pixels, fill=source.fill, mask=mask, value=source.value, judged=not source.late)
     return _Window(read=read, number=number, image=place, source=source, level=source.level, target=target)
+
+
+def _first_seen(call: _Call, image: BlockImage) -> int | ReadError:
+    """Look at an image, the first time in this call; gives its position."""
+    try:
+        image.check()
+        _ = image.layout
+        key = image.version if call.is_cached else None
+    except ReadError as error:
+        return error
+    call.images.append(image)
+    call.keys.append(key)
+    return len(call.images) - 1
 
 
 def _destination(
@@ -161,25 +188,45 @@ def _carry_out(call: _Call, *, threads: int, cache: BlockCache | None) -> None:
         targets[hole.read].leave(hole)
     for window, absent in zip((each for each in call.windows if each.level is not None), plan.absent, strict=False):
         window.absent = absent
-    batch = Batch(
-        targets, names=[image.name for image in call.images], keys=[image.version for image in call.images], cache=cache
-    )
+    batch = Batch(targets, names=[image.name for image in call.images], keys=call.keys, cache=cache)
     tasks: list[Callable[[], None]] = [
         partial(_read_by_gdal, window) for window in call.windows if window.level is None
     ]
     jobs, pieces = plan.jobs, plan.pieces
-    files = [image.file for image in call.images]
     try:
         while jobs or pieces or tasks:
-            todo, held = batch.claim(jobs)
-            tasks += local_tasks(batch, todo, pieces, held, files=files, threads=threads)
-            work = Work(threads)
-            work.add(tasks, mine=1)
-            work.finish()
+            claimed, held = batch.claim(jobs)
+            _work_off(call, batch, _Todo(tasks, claimed, pieces, held), threads=threads)
             jobs, pieces, tasks = batch.wait(), [], []
     finally:
         batch.abandon()
     _settle(call, threads)
+
+
+def _work_off(call: _Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
+    """Do what has been claimed, local files' and remote objects' side by side."""
+    remote = [image.remote for image in call.images]
+    files = [image.file for image in call.images]
+    jobs, pieces = todo.jobs, todo.pieces
+    far_jobs = [job for job in jobs if remote[job.image]] if any(remote) else []
+    far_pieces = [piece for piece in pieces if remote[piece.image]] if any(remote) else []
+    is_far = bool(far_jobs or far_pieces)
+    if is_far:
+        jobs = [job for job in jobs if not remote[job.image]]
+        pieces = [piece for piece in pieces if not remote[piece.image]]
+    work = Work(threads)
+    try:
+        near = local_tasks(batch, jobs, pieces, todo.held, files=files, threads=threads)
+        work.add([*todo.tasks, *near], mine=0 if is_far else 1)
+        if is_far:
+            from stacchip_osml.imagery.blocks.remote import read_remote
+
+            read_remote(work, batch, far_jobs, far_pieces, files=files, threads=threads)
+    except BaseException:
+        work.drop()
+        raise
+    finally:
+        work.finish()
 
 
 def _level_reads(call: _Call) -> tuple[list[LevelRead], list[Target]]:
@@ -248,7 +295,7 @@ def _conclude(call: _Call) -> None:
     changed: dict[int, ChipError] = {}
     for place, image in enumerate(call.images):
         try:
-            image.end()
+            image.check()
         except ChipError as error:
             changed[place] = error
     for window in call.windows:

@@ -35,6 +35,7 @@ from stacchip_osml.imagery.provider import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.image import GdalImage
 
 __all__ = ["BlockImage"]
@@ -52,6 +53,7 @@ class BlockImage:
         expect: tuple[int | None, int | None] = (None, None),
         limits: ReadLimits | None = None,
         fetch: FetchLimits | None = None,
+        etag: str | None = None,
         layout: ImageLayout | None = None,
         header: ImageHeader | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class BlockImage:
             expect: ``(size_bytes, modified_ns)`` when indexed, None where unknown.
             limits: refused above these; None for the defaults.
             fetch: how long and how often a server is asked; None for the defaults.
+            etag: of a remote object when indexed, with its quotes, None where unknown.
             layout: where its blocks are, as ``layout`` of an image of the same file gave it; None to find out.
             header: what it says of itself, as ``header`` gave it; None to find out.
 
@@ -71,7 +74,7 @@ class BlockImage:
             ReadError: not a location that is served.
         """
         self.location = require_location(location)
-        self.sign, self.sidecars, self.expect = sign, sidecars, expect
+        self.sign, self.sidecars, self.expect, self.etag = sign, sidecars, expect, etag
         self.limits = ReadLimits() if limits is None else limits
         self.fetch = FetchLimits() if fetch is None else fetch
         self.name = redact(location)
@@ -81,7 +84,7 @@ class BlockImage:
         self._layout: ImageLayout | None = None
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | None = None
-        self._file: LocalFile | None = None
+        self._file: LocalFile | RemoteObject | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = {
@@ -90,6 +93,7 @@ class BlockImage:
             "expect": self.expect,
             "limits": self.limits,
             "fetch": self.fetch,
+            "etag": self.etag,
             "layout": self._given if self._layout is None else self._layout,
             "header": self._header,
         }
@@ -180,40 +184,40 @@ class BlockImage:
     # ---- for the engine
 
     @property
-    def file(self) -> LocalFile:
+    def file(self) -> LocalFile | RemoteObject:
         """The file's bytes."""
         if self._file is None:
-            self._file = LocalFile(self.location, expect=self.expect)
+            self._file = self._made_file()
         return self._file
 
     @property
     def version(self) -> tuple[object, ...]:
-        """What no other version of this file, and no other file, has: what a cache knows its blocks by."""
+        """What no other version of this file, and no other file, has: what a cache knows its blocks by.
+
+        Raises:
+            ReadError: it has to be asked for, and could not be.
+        """
         return self.location, self.file.version
 
-    def begin(self) -> None:
-        """See that the file is the one expected.
+    def check(self) -> None:
+        """See that the file is the one expected, and the one that was first read.
 
         Raises:
             AssetMissing: it is gone.
-            AssetChanged: it is not.
+            AssetChanged: it is another version. Of a remote object, each answer says so itself.
         """
-        if not self.remote:
-            self.file.check()
+        self.file.check()
 
-    def end(self) -> None:
-        """See that the file is still the one that ``begin`` saw.
-
-        Raises:
-            AssetMissing: it is gone.
-            AssetChanged: it is not.
-        """
+    def _made_file(self) -> LocalFile | RemoteObject:
         if not self.remote:
-            self.file.check()
+            return LocalFile(self.location, expect=self.expect)
+        from stacchip_osml.imagery.blocks.objects import RemoteObject
+
+        return RemoteObject(
+            self.location, sign=self.sign, fetch=self.fetch, expect_size=self.expect[0], expect_etag=self.etag
+        )
 
     def _found_layout(self) -> ImageLayout:
-        if self.remote:
-            return unserved_layout(self.header, "remote")
         if self.sidecars:
             return unserved_layout(self.header, "files next to it are believed")
         if self._given is not None:

@@ -45,7 +45,7 @@ class Target:
             pixels: ``(bands, rows, cols)``.
             fill: ``(bands, 1, 1)``, for what is not stored.
             mask: the same shape as ``pixels``; None where validity is not asked.
-            value: nodata of all bands.
+            value: nodata of all bands; None where they have none.
             judged: patches are judged by ``value`` as they are put.
             failures: where errors are noted; None for a list of its own.
         """
@@ -54,10 +54,8 @@ class Target:
         self.failures: list[tuple[tuple[int, ...], ChipError]] = [] if failures is None else failures
         self._fill = fill
         self._value = value
-        self._judged = judged and mask is not None and value is not None
+        self._judged = judged and mask is not None
         self._holes: list[Hole] = []
-        if mask is not None and judged and value is None:
-            mask.fill(True)
 
     def put(self, patch: Patch, block: NDArray[Any]) -> None:
         """Copy a patch of a decoded block ``(samples, rows, cols)``."""
@@ -70,14 +68,22 @@ class Target:
         if self._judged:
             self.judge(pairs, rows, cols)
 
+    def whole(self, patch: Patch, shape: tuple[int, int, int]) -> NDArray[Any] | None:
+        """Give the part of the result that a patch is, where that is ``shape`` (samples, rows, cols) of its block."""
+        _, pairs, block_rows, block_cols, rows, cols = patch
+        there = (len(self.pixels), block_rows.stop, block_cols.stop - block_cols.start)
+        if pairs is not None or block_rows.start or there != shape:
+            return None
+        return self.pixels[:, rows, cols]
+
     def judge(self, pairs: Pairs, rows: slice, cols: slice) -> None:
-        """Compare pixels that were put with nodata."""
-        if not self._judged or self.mask is None or self._value is None:
+        """Tell what is valid of pixels that were put."""
+        if not self._judged or self.mask is None:
             return
-        if pairs is None:
-            differs_from(self.pixels[:, rows, cols], self._value, out=self.mask[:, rows, cols])
-        else:
-            for target, _ in pairs:
+        for target in (slice(None),) if pairs is None else [target for target, _ in pairs]:
+            if self._value is None:
+                self.mask[target, rows, cols] = True
+            else:
                 differs_from(self.pixels[target, rows, cols], self._value, out=self.mask[target, rows, cols])
 
     def leave(self, hole: Hole) -> None:

@@ -78,6 +78,10 @@ class Work:
         task()
         return True
 
+    def drop(self) -> None:
+        """Leave undone what nobody has begun."""
+        self._tasks.clear()
+
     def finish(self) -> None:
         """Do what is left, and wait for the helpers that have begun.
 

@@ -62,7 +62,7 @@ def write_tiff(
     return str(path)
 
 
-def stated_image(path: Path, layout: ImageLayout, **stated: Any) -> BlockImage:
+def stated_image(path: Path | str, layout: ImageLayout, **stated: Any) -> BlockImage:
     """An image whose header and layout are given, so that nobody parses the file."""
     level = layout.levels[0]
     nodata = stated.pop("nodata", None)

@@ -205,9 +205,9 @@ def test_each_block_is_decoded_once_a_batch_and_once_a_cache(tmp_path, monkeypat
     decoded: list[tuple[int, int, int]] = []
     from stacchip_osml.imagery.blocks import batch
 
-    def counted(codec, data, *, shape, rows, scratch, decode=batch.decode_block):
+    def counted(codec, data, *, rows, decode=batch.decode_block, **how):
         decoded.append((len(data), rows, threading.get_ident()))
-        return decode(codec, data, shape=shape, rows=rows, scratch=scratch)
+        return decode(codec, data, rows=rows, **how)
 
     monkeypatch.setattr(batch, "decode_block", counted)
     reads = [
