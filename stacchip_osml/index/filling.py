@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from stacchip_osml.errors import AssetChanged, ChipError, DecodeError
+from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.layouts import StoredHeader
@@ -45,29 +45,28 @@ class Filler:
             ReadError: the file cannot be read, or is not the one that was indexed.
             LimitError: the file is larger than a reader takes on, or has too many blocks to be stored.
         """
+        from stacchip_osml.imagery.blocks.files import LocalFile
         from stacchip_osml.imagery.blocks.image import BlockImage
-        from stacchip_osml.imagery.remote import RemoteStamp
         from stacchip_osml.stac.facts import require_agreement
 
         image = header.image
         expect = (image.size_bytes, image.modified_ns)
         source = BlockImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
+        # The version is noted first and looked at last, so header and layout are of one.
+        source.check()
+        file = source.file
+        remote = None if isinstance(file, LocalFile) else file.stamp
         found = source.header
         require_agreement(image, found)
-        file, stamp = source.file, source.file.stamp
-        remote = stamp if isinstance(stamp, RemoteStamp) else None
-        if remote is None and (found.size_bytes, found.modified_ns) != (stamp.size_bytes, stamp.modified_ns):
-            raise AssetChanged(f"{source.name}: the file changed while its header was read")
+        layout = source.layout
+        mark = fingerprint(file.read_at, file.size) if isinstance(file, LocalFile) else None
+        if remote is not None:
+            file.read_at(0, 1)
+        source.check()
         try:
-            stored = StoredHeader.of(
-                found,
-                source.layout,
-                remote=remote,
-                fingerprint=fingerprint(file.read_at, file.size) if remote is None else None,
-            )
+            stored = StoredHeader.of(found, layout, remote=remote, fingerprint=mark)
         except ValueError as error:
             raise DecodeError(f"{source.name}: its header cannot be stored: {error}") from error
-        source.end()
         return replace(header, stored=stored)
 
 
