@@ -66,7 +66,7 @@ def differs_from(pixels: NDArray[Any], value: complex, *, out: Mask | None = Non
         else:
             np.not_equal(pixels, whole, out=mask)
     elif np.isnan(value):
-        np.logical_not(np.isnan(pixels, out=mask), out=mask)
+        np.equal(pixels, pixels, out=mask)  # numpy 2.4's isnan leaves parts of a strided `out` as they were
     elif pixels.dtype.kind == "c" or np.isinf(value):
         np.not_equal(pixels, pixels.dtype.type(value), out=mask)
     else:
