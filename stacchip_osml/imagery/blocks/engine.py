@@ -42,9 +42,8 @@ BOOL = np.dtype(np.bool_)
 Outcome = MaskedPixels | ChipError | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowRead:
-    """One window to read, and where to."""
+class WindowRead(NamedTuple):
+    """One window to read, and where to; a tuple, because a batch makes a hundred."""
 
     image: BlockImage
     window: PixelWindow
