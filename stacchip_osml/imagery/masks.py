@@ -84,7 +84,7 @@ def _whole(value: complex, dtype: np.dtype[Any]) -> np.integer[Any] | None:
     """Give a nodata value in an integer dtype, None where that cannot hold it."""
     info = np.iinfo(dtype)
     real = value.real
-    if np.isnan(value) or value.imag or real != np.floor(real) or not info.min <= int(real) <= info.max:
+    if not np.isfinite(value) or value.imag or real != np.floor(real) or not info.min <= int(real) <= info.max:
         return None
     held: np.integer[Any] = dtype.type(int(real))
     return held
