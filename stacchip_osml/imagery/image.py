@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from stacchip_osml.imagery.access import FileAccess
+from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.gdal import (
     Dataset,
     UnsureError,
@@ -130,6 +131,11 @@ class GdalImage:
             IndexError: the image has no such level.
         """
         return self._level(level).size
+
+    def level_grid(self, level: int) -> BlockGrid:
+        """Tell the size of a stored level, and where its blocks lie."""
+        stored = self._level(level)
+        return BlockGrid(stored.size, stored.block_shape)
 
     def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
         """Read one window of one stored level.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stacchip_osml.errors import ChipError, redact
+from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
@@ -114,6 +115,10 @@ class BlockImage:
         if not 0 <= level < len(levels):
             raise IndexError(f"{self.name}: no level {level}; it has {len(levels)}")
         return levels[level]
+
+    def level_grid(self, level: int) -> BlockGrid:
+        """Tell the size of a stored level, and where its blocks lie."""
+        return BlockGrid(self.level_shape(level), self._block_shape(level))
 
     def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
         """Read one window of one stored level; see :meth:`stacchip_osml.imagery.GdalImage.read`.

@@ -1,0 +1,120 @@
+"""Where the blocks of one level lie, for any provider.
+
+A protocol of R0 numbers does not say how large level 2 is, or its blocks. So:
+
+- a provider that knows says it: ``level_grid(level)``; ours all do;
+- of any other, level ``n`` has ``ceil(R0 / 2**n)`` pixels a side (its
+  ``level_shape(n)``, where it has one), and block ``k`` of R0 is block ``k`` of
+  level ``n``: it begins at ``ceil(k * block / 2**n)``, as JPEG 2000 tiles do
+  (ISO/IEC 15444-1, B-15);
+- a block size of 0 means that one block is the whole image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["BlockGrid", "level_grid"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockGrid:
+    """The blocks of one level."""
+
+    size: ImageSize
+    """Pixels of the level."""
+    block_shape: tuple[int, int]
+    """(rows, cols) from one block to the next, in pixels ``reduction`` times finer than the level's."""
+    reduction: int = 1
+    """Block ``k`` begins at pixel ``ceil(k * block_shape / reduction)``."""
+    content: ImageSize | None = None
+    """The upper-left part of ``size`` that is image, where the rest is padding; None where all is."""
+
+    def __post_init__(self) -> None:
+        numbers = (*self.size, *self.block_shape, self.reduction)
+        if min(numbers) < 1:
+            raise DecodeError(f"no image: {self.size} in blocks of {self.block_shape}, reduced by {self.reduction}")
+
+    @property
+    def image_size(self) -> ImageSize:
+        """Pixels that are image and not padding."""
+        return self.size if self.content is None else self.content
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols) of the grid."""
+        return self._first_above(0, self.size.height), self._first_above(1, self.size.width)
+
+    def has(self, row: int, col: int) -> bool:
+        """Tell whether there is such a place in the grid."""
+        rows, cols = self.shape
+        return 0 <= row < rows and 0 <= col < cols
+
+    def window(self, row: int, col: int) -> PixelWindow:
+        """Give the level's pixels of one block, cut off at the level's edge.
+
+        Raises:
+            IndexError: no such block.
+        """
+        if not self.has(row, col):
+            raise IndexError(f"no block ({row}, {col}) in a grid of {self.shape[0]} x {self.shape[1]}")
+        y, bottom = self._edge(0, row), min(self._edge(0, row + 1), self.size.height)
+        x, right = self._edge(1, col), min(self._edge(1, col + 1), self.size.width)
+        return PixelWindow(x, y, right - x, bottom - y)
+
+    def under(self, window: PixelWindow) -> tuple[range, range]:
+        """Give the rows and columns of blocks under a window, which may leave the level or be empty."""
+        return (
+            self._under(0, window.y, window.y + window.height, self.size.height),
+            self._under(1, window.x, window.x + window.width, self.size.width),
+        )
+
+    def _under(self, axis: int, first: int, stop: int, limit: int) -> range:
+        first, stop = max(first, 0), min(stop, limit)
+        if first >= stop:
+            return range(0)
+        return range(first * self.reduction // self.block_shape[axis], self._first_above(axis, stop))
+
+    def _edge(self, axis: int, index: int) -> int:
+        return -(-index * self.block_shape[axis] // self.reduction)
+
+    def _first_above(self, axis: int, pixel: int) -> int:
+        """Give the first block that begins at ``pixel`` or after it."""
+        return (pixel - 1) * self.reduction // self.block_shape[axis] + 1
+
+
+def level_grid(provider: Any, level: int = 0) -> BlockGrid:
+    """Tell the size of a level of any provider, and where its blocks lie.
+
+    Args:
+        provider: any object of the image provider protocol.
+        level: 0 is full resolution.
+
+    Raises:
+        IndexError: the provider has no such level.
+        DecodeError: the provider's numbers are no image.
+    """
+    known = getattr(provider, "level_grid", None)
+    if known is not None:
+        grid: BlockGrid = known(level)
+        return grid
+    count = max(int(getattr(provider, "num_resolution_levels", 1)), 1)
+    if not 0 <= level < count:
+        raise IndexError(f"no level {level}; there are {count}")
+    size = ImageSize(int(provider.num_columns), int(provider.num_rows))
+    block = (
+        int(getattr(provider, "num_pixels_per_block_vertical", 0)) or size.height,
+        int(getattr(provider, "num_pixels_per_block_horizontal", 0)) or size.width,
+    )
+    if level == 0:
+        return BlockGrid(size, block)
+    true_size = getattr(provider, "level_shape", None)
+    if true_size is not None:
+        width, height = true_size(level)
+        return BlockGrid(ImageSize(int(width), int(height)), block, 1 << level)
+    reduced = ImageSize(-(-size.width >> level), -(-size.height >> level))
+    return BlockGrid(reduced, block, 1 << level)
