@@ -49,6 +49,10 @@ class RangeServer:
         self.url = url
         self._delay_s = delay_s
 
+    def address(self, path: Path) -> str:
+        """Give the URL of a path in the folder that is served."""
+        return f"{self.url}/{path.as_posix()}"
+
     def traffic(self) -> Traffic:
         """Give what was asked since the last time."""
         with urllib.request.urlopen(f"{self.url}/-/log") as answer:

@@ -14,7 +14,7 @@ import rasterio
 import tifffile
 from numpy.typing import NDArray
 
-from tests.benchmarks import readers
+from tests.benchmarks import readers, remote_training
 from tests.benchmarks.cold import Cold, cold_rows, measure_cold
 from tests.benchmarks.first_chip import WINDOW
 from tests.benchmarks.imagery import BANDS, FULL, QUICK, Scene, make_scene, open_scene, turns_of
@@ -30,6 +30,7 @@ GDAL_SETTINGS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MULTIPL
 """What everybody is told to set; without the first, GDAL asks for a list of the folder."""
 STACCHIP, KEPT, KEPT_16 = "stacchip style", "rasterio, files kept open", "rasterio, files kept open, 16 threads"
 ASYNC, ASYNC_16 = "async-geotiff, one at a time", "async-geotiff, 16 in flight"
+TRAINING = "training input, of WebDataset npy over HTTP"
 OURS_STORED, OURS_BARE = "ours, headers stored in the index", "ours, headers read first"
 SINGLE, BATCH, COHERENT = "ours, one at a time", "ours, batches of 32", "ours, batches of 32, block-coherent"
 
@@ -41,12 +42,19 @@ def run(options: Options) -> list[Report]:
     turn = 2 if options.quick else 32
     files = make_scene(options.folder, LAYOUT, side=side)
     folder = files[BANDS[0]].parent
-    with serving(folder) as server, rasterio.Env(**GDAL_SETTINGS, GDAL_CACHEMAX=readers.CACHE_MB << 20):
-        hrefs = {band: f"{server.url}/{band}.tif" for band in BANDS}
+    with serving(options.folder) as server, rasterio.Env(**GDAL_SETTINGS, GDAL_CACHEMAX=readers.CACHE_MB << 20):
+        hrefs = {band: server.address(path.relative_to(options.folder)) for band, path in files.items()}
         scene = open_scene(LAYOUT, hrefs, side=side, block=BLOCK, headers=True)
         bare = open_scene(LAYOUT, hrefs, side=side, block=BLOCK)
         speeds, rows = _throughput(scene, server, rounds=rounds, turn=turn, folder=folder)
         cold = _cold(scene, bare, server, options.folder, rounds=options.rounds or (1 if options.quick else 9))
+        training, wanted = [], [Target(what=TRAINING, target=1.3, reached=None)]
+        if readers.has("torch"):
+            local = open_scene(LAYOUT, files, side=side, block=BLOCK)
+            report, wanted = remote_training.measure(
+                local, files, server, options.folder, rounds=min(rounds, 3), quick=options.quick
+            )
+            training = [report]
     notes = [
         f"{DELAY_S * 1e3:.0f} ms a request on loopback; deflate, blocks of 512, four assets a chip; turns of {turn} "
         f"chips, {rounds} rounds, the pixels of all readers compared",
@@ -55,7 +63,8 @@ def run(options: Options) -> list[Report]:
     return [
         Report(title="remote: chips behind 30 ms a request", rows=rows, notes=notes),
         Report(title="remote: first chip of a fresh process", rows=cold_rows(cold)),
-        report_targets("remote: targets", _targets(speeds, rows, cold)),
+        *training,
+        report_targets("remote: targets", [*_targets(speeds, rows, cold), *wanted]),
     ]
 
 

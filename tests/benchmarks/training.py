@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml import ChipIndex
 from tests.benchmarks import readers
-from tests.benchmarks.imagery import BANDS, FULL, LAYOUTS, QUICK, Scene, make_scene, open_scene
+from tests.benchmarks.imagery import BANDS, FULL, LAYOUTS, QUICK, Scene, copies_of, make_scene, open_scene
 from tests.benchmarks.report import Options, Report
 from tests.benchmarks.stores import WRITERS, cut_chips, folder_bytes, make_store
 from tests.benchmarks.targets import Target, report_targets
@@ -22,7 +22,7 @@ from tests.benchmarks.timing import Side, alternate
 from tests.benchmarks.training_ours import COPIES, WINDOW, decoded_store, from_originals, wide_index
 from tests.benchmarks.training_sources import Batches, Loader, from_files, from_store
 
-__all__ = ["run"]
+__all__ = ["require_chips", "run", "timed_batches"]
 
 WORKERS = (0, 2)
 BATCH, QUICK_BATCH = 32, 4
@@ -53,8 +53,8 @@ def run(options: Options) -> list[Report]:
         for workers in WORKERS:
             loaders = {name: make(workers, batch) for name, make in sources.items()}
             for name, loader in loaders.items():
-                _require_chips(name, loader, truth)
-            sides = {name: _side(loader, batches, workers) for name, loader in loaders.items()}
+                require_chips(name, loader, truth)
+            sides = {name: timed_batches(loader, batches, workers) for name, loader in loaders.items()}
             for name, samples in alternate(sides, rounds=rounds, warmup=0).items():
                 speeds[name][workers] = 1 / samples.median
     rows = [
@@ -91,7 +91,7 @@ def _sources(
     missing = []
     for layout, other in scenes.items():
         paths = {band: Path(href) for band, href in zip(BANDS, other.hrefs, strict=True)}
-        index = wide_index(paths, side=side)
+        index = wide_index(copies_of(paths, COPIES), side=side)
         for title, shuffle in (("random", "rows"), ("block-coherent", "blocks")):
             if shuffle == "blocks" or other is scene:
                 found[f"ours, {title}, {layout}"] = _ours(index, other, shuffle, options)
@@ -123,7 +123,7 @@ def _store(scene: Scene, path: Path | None, options: Options) -> Make:
     return lambda workers, _: with_workers(workers)
 
 
-def _require_chips(name: str, loader: Loader, truth: NDArray[Any]) -> None:
+def require_chips(name: str, loader: Loader, truth: NDArray[Any]) -> None:
     """Refuse to time a source that gives other pixels.
 
     Raises:
@@ -135,7 +135,7 @@ def _require_chips(name: str, loader: Loader, truth: NDArray[Any]) -> None:
         raise AssertionError(f"{name} gives other pixels")
 
 
-def _side(loader: Loader, batches: int, workers: int) -> Side:
+def timed_batches(loader: Loader, batches: int, workers: int) -> Side:
     """Time seconds a chip, once the workers run; the first batches were made while they started."""
     ahead = 2 * workers + loader.settle  # two batches a worker are prepared
 

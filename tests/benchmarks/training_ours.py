@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from stacchip_osml import ChipIndex, Chipper, Indexer
 from stacchip_osml.load.decoded_store import DecodedStore
 from stacchip_osml.load.source import ChipSource
 from stacchip_osml.load.torch_data import ChipLoader
-from tests.benchmarks.imagery import BANDS, CHIP, Scene, copies_of, scene_item
+from tests.benchmarks.imagery import BANDS, CHIP, Scene, scene_item
 from tests.benchmarks.readers import CACHE_MB
 from tests.benchmarks.training_sources import Batches, Loader
 
@@ -27,9 +27,9 @@ HELD_MB = 768
 """Decoded blocks that are kept: those of the window, 2 MB each for four bands of 512², and half as much again."""
 
 
-def wide_index(paths: Mapping[str, Path], *, side: int) -> ChipIndex:
-    """Index several items of the same pixels in files of other names, and store their headers."""
-    items = [scene_item(files, side=side, number=number) for number, files in enumerate(copies_of(paths, COPIES))]
+def wide_index(files: Sequence[Mapping[str, Any]], *, side: int) -> ChipIndex:
+    """Index an item for each set of files, and store their headers; see :func:`copies_of`."""
+    items = [scene_item(hrefs, side=side, number=number) for number, hrefs in enumerate(files)]
     return Indexer(items, CHIP, assets=BANDS, roots=["/"], headers=True).create_index()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tests.benchmarks.imagery import Scene
 
-__all__ = ["Batches", "Loader", "from_files", "from_store"]
+__all__ = ["Batches", "Loader", "from_files", "from_store", "from_tars"]
 
 BUFFER = 256
 """Chips of a shuffle buffer, where a library has one."""
@@ -49,7 +49,8 @@ def from_store(name: str, path: Path, *, workers: int, batch: int, each: bool = 
         each: a memory map is read chip by chip, not batch by batch.
     """
     if name.startswith("WebDataset"):
-        return _webdataset(path, name.rpartition(" ")[2], workers, batch)
+        shards = sorted(str(shard) for shard in path.glob("*.tar"))
+        return from_tars(shards, name.rpartition(" ")[2], workers=workers, batch=batch)
     if name.startswith("LitData"):
         return _litdata(path, workers, batch)
     if name.startswith("MDS"):
@@ -126,15 +127,15 @@ class _Zarr(Dataset[Any]):
         return number, torch.from_numpy(np.asarray(self.chips[number]))
 
 
-def _webdataset(path: Path, suffix: str, workers: int, batch: int) -> Loader:
+def from_tars(shards: Sequence[str], suffix: str, *, workers: int, batch: int) -> Loader:
+    """Load the tars of a WebDataset: paths, or URLs."""
     import webdataset
 
     decode = {"npy": _npy, "npz": _npz, "tif": _tif}[suffix]
-    shards = sorted(str(shard) for shard in path.glob("*.tar"))
-    dataset = webdataset.WebDataset(shards, shardshuffle=len(shards)).shuffle(BUFFER)
+    dataset = webdataset.WebDataset(list(shards), shardshuffle=len(shards)).shuffle(BUFFER)
     dataset = dataset.to_tuple("__key__", suffix).map_tuple(int, decode).batched(batch, partial=False)
     loader = webdataset.WebLoader(dataset, batch_size=None, num_workers=workers)
-    return Loader(lambda: loader)
+    return Loader(lambda: loader, settle=BUFFER // batch)
 
 
 def _npy(data: bytes) -> NDArray[Any]:

@@ -21,7 +21,12 @@ ROOT = Path(__file__).parents[2]
 NEEDS = {"training": "torch"}
 TABLES = {
     "pixels": ["pixels: random order", "pixels: block-coherent order", "pixels: targets"],
-    "remote": ["remote: chips behind 30 ms a request", "remote: first chip of a fresh process", "remote: targets"],
+    "remote": [
+        "remote: chips behind 30 ms a request",
+        "remote: first chip of a fresh process",
+        "remote: training input",
+        "remote: targets",
+    ],
     "nitf": ["nitf: windows", "nitf: targets"],
     "flat": ["flat: a chip in indexes of any size", "flat: targets"],
     "training": ["training: batches of a DataLoader", "training: targets"],
