@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.prefixes import (
-    LONGEST_STORED,
     TAIL,
     Bytes,
     Frame,
@@ -71,7 +70,7 @@ def _is_prefix(wanted: int, whole: int) -> bool:
 def _deflate(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:
     imagecodecs = codec_library()
 
-    room = scratch.octets("stream", whole + LONGEST_STORED + TAIL)
+    room = scratch.octets("stream", whole + TAIL)
     try:
         if _is_prefix(wanted, whole) and inflate_prefix(data, wanted, room):
             return room[:wanted]
