@@ -104,7 +104,8 @@ class DecodedStore:
     @property
     def band_names(self) -> tuple[str, ...]:
         """Bands of the chips; empty until the first is stored."""
-        return () if self._file.head is None else tuple(self._file.head["bands"])
+        head = self._file.look()
+        return () if head is None else tuple(head["bands"])
 
     def __len__(self) -> int:
         """Count the chips kept; a few of them may still be in the making."""
@@ -127,7 +128,7 @@ class DecodedStore:
         Raises:
             ReadError: the file was cut short by someone else.
         """
-        head = self._file.head
+        head = self._file.look()
         if head is None:
             raise ReadError(f"{self.path}: the store is empty")
         shape, dtype = tuple(head["shape"]), np.dtype(head["dtype"])
@@ -167,6 +168,8 @@ class DecodedStore:
             WindowError: the store holds chips of another shape or type.
             LimitError: the budget holds no chip, or the disk is full.
         """
+        if not len(keys):
+            return
         head = {"shape": list(pixels.shape[1:]), "dtype": pixels.dtype.str, "bands": list(band_names)}
         chip = pixels[0].nbytes + -(-pixels[0].size // 8)
         if self._file.head is None:

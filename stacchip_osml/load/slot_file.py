@@ -100,22 +100,29 @@ class SlotFile:
         if self.head != dict(head):
             raise ReadError(f"{self.path}: holds {self.head}, and not {dict(head)}; give another path or remove it")
 
+    def look(self) -> dict[str, Any] | None:
+        """Give the head, of a file that another process made meanwhile too; None where nobody has."""
+        with self._here():
+            if self.head is None:
+                with self._locked():
+                    self._load_head()
+        return self.head
+
     @property
     def capacity(self) -> int:
-        """Slots of the file."""
+        """Slots of the file; 0 until it is made."""
+        self.look()
         return self._slots
 
     @property
     def claimed(self) -> int:
         """Slots in use."""
-        return min(int.from_bytes(self._pread(8, _NEXT), "little"), self._slots) if self._slots else 0
+        return min(int.from_bytes(self._pread(8, _NEXT), "little"), self._slots) if self.look() else 0
 
     def find(self, keys: Sequence[bytes]) -> list[tuple[int, int] | None]:
         """Give (slot, flags) of each key, None where it is not there."""
         with self._here():
-            if self.head is None:
-                with self._locked():  # another process may have made it meanwhile
-                    self._load_head()
+            self.look()
             found = [self._known.get(key) for key in keys]
             if self.head is not None and None in found and self._refresh():
                 found = [self._known.get(key) for key in keys]
@@ -241,7 +248,8 @@ class SlotFile:
         self.head = told["head"]
 
     def _forget_unflushed(self) -> None:
-        table = self._table(0, self.claimed)
+        claimed = min(int.from_bytes(self._pread(8, _NEXT), "little"), self._slots)
+        table = self._table(0, claimed)
         kept = np.flatnonzero(table["durable"])
         after = int(kept[-1]) + 1 if len(kept) else 0
         for slot in np.flatnonzero(table["durable"] == 0).tolist():

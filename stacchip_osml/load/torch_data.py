@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stacchip_osml.errors import MissingExtraError, WindowError
+from stacchip_osml.errors import ChipError, MissingExtraError, WindowError
 from stacchip_osml.load.faults import Faults
 from stacchip_osml.load.samples import SampleBatch
 from stacchip_osml.load.schedule import DrawnBatch, EpochSchedule
@@ -129,6 +129,17 @@ class _Loaded(NamedTuple):
     size: int
     position: int
     faults: Faults
+    error: ChipError | None = None
+
+
+class _Reader(ChipDataset):
+    """A dataset that sends errors as they are: torch would make new ones of their texts."""
+
+    def __getitems__(self, numbers: Sequence[int] | DrawnBatch) -> Any:
+        try:
+            return self.source.load(numbers)
+        except ChipError as error:
+            return error
 
 
 class _Collate:
@@ -138,6 +149,8 @@ class _Collate:
         self.transform = transform
 
     def __call__(self, batch: Any) -> _Loaded:
+        if isinstance(batch, ChipError):
+            return _Loaded({}, 0, 0, Faults(), batch)
         size = len(batch)
         made = collate(batch) if size else {}
         if size and self.transform is not None:
@@ -190,7 +203,7 @@ class ChipLoader:
         self._workers: DataLoader[Any] | None = None
         if num_workers:
             self._workers = DataLoader(
-                ChipDataset(source),
+                _Reader(source),
                 batch_sampler=schedule,  # type: ignore[arg-type] # a batch is asked for as one object, not as numbers
                 collate_fn=self._collate,
                 num_workers=num_workers,
@@ -213,7 +226,13 @@ class ChipLoader:
         # The batches to read are fixed before the schedule moves on.
         loaded = iter(self._workers) if self._workers is not None else self._here(self.schedule.batches())
         self.schedule.begin()
-        for batch, size, position, faults in loaded:
+        for batch, size, position, faults, error in loaded:
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    # The error knows this frame: together they would keep the workers until they are found.
+                    del error, loaded
             self.schedule.reached(position)
             self.counts = self.counts.plus(faults)
             if size:
