@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -255,7 +256,7 @@ def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tu
     """Give the taps of an axis that starts in pixel 0 of an image whose pixels are ``bounds``, half-open."""
     if method == "area":
         return _area_taps(start, step, count, bounds)
-    centre = _on_lattice(start + (np.arange(count) + 0.5) * step)
+    centre = _positions(start, step, 2 * np.arange(count) + 1)
     inside = (centre >= bounds[0]) & (centre < bounds[1])
     full = np.where(inside, 1.0, np.inf)
     if method == "nearest":
@@ -276,8 +277,27 @@ def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tu
     return _Taps(index, weight, full)
 
 
+def _positions(start: float, step: float, halves: Ints) -> Floats:
+    """Give positions ``start + halves * step / 2``, rounded to the lattice: the same however far ``start`` is away.
+
+    Whole pixels are counted in integers. A product of floats would be off by more the farther it goes, and a
+    position close to the middle between two lattice points would be rounded one way in a part and another in the whole.
+    """
+    over, under = _ratio(step)
+    whole, rest = np.divmod(halves * over, 2 * under)
+    positions: Floats = whole + _on_lattice(start + rest / (2 * under))
+    return positions
+
+
+@lru_cache(maxsize=1024)
+def _ratio(step: float) -> tuple[int, int]:
+    """Give the ratio of whole numbers that a step was, before it became a float."""
+    largest = max(1 << 30, min(int((1 << 30) / step), 1 << 60))
+    return Fraction(step).limit_denominator(largest).as_integer_ratio()
+
+
 def _area_taps(start: float, step: float, count: int, bounds: tuple[int, int]) -> _Taps:
-    edge = _on_lattice(start + np.arange(count + 1) * step)
+    edge = _positions(start, step, 2 * np.arange(count + 1))
     low, high = edge[:-1], edge[1:]
     taps = math.ceil(step) + 1
     pixel = np.floor(low) + np.arange(taps)[:, None]
