@@ -1,0 +1,115 @@
+"""What every reduction speaks of: parts of an image, and pixels that hold no data."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from stacchip_osml.imagery.masks import EPSILON, differs_from
+from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["Box", "away_from_nodata", "halved_means", "require_nodata", "whole_box"]
+
+
+class Box(NamedTuple):
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of an image, half-open."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def rows(self) -> int:
+        """Rows inside."""
+        return self.bottom - self.top
+
+    @property
+    def cols(self) -> int:
+        """Columns inside."""
+        return self.right - self.left
+
+    def seen_from(self, other: Box) -> tuple[slice, slice]:
+        """Give its rows and columns in an array that holds ``other``."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
+    def meet(self, other: Box) -> Box:
+        """Give what both hold; not positive rows or columns where they do not meet."""
+        return Box(
+            max(self.top, other.top),
+            min(self.bottom, other.bottom),
+            max(self.left, other.left),
+            min(self.right, other.right),
+        )
+
+
+def whole_box(size: ImageSize) -> Box:
+    """Give all of an image."""
+    return Box(0, size.height, 0, size.width)
+
+
+def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:
+    """Refuse a nodata value that pixels cannot take.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if nodata is None:
+        return
+    kind = np.dtype(dtype)
+    if kind.kind not in "iufc" or (kind.kind != "c" and isinstance(nodata, complex)):
+        raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
+    if kind.kind in "iu" and not (
+        float(nodata.real).is_integer() and np.iinfo(kind).min <= int(nodata.real) <= np.iinfo(kind).max
+    ):
+        raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
+
+
+def away_from_nodata(pixels: Pixels, valid: Mask, nodata: complex) -> None:
+    """Give invalid pixels the value of nodata, and valid ones that happen to have it the next one; in place."""
+    meant = valid & ~differs_from(pixels, nodata)
+    if meant.any():
+        pixels[meant] = _next_to(nodata, pixels.dtype)
+    pixels[~valid] = nodata
+
+
+def _next_to(nodata: complex, dtype: np.dtype[Any]) -> Any:
+    """Give a value beside nodata that is not taken for it."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        value = int(nodata.real)
+        return value + 1 if value < info.max else value - 1
+    if nodata == 0:
+        return np.finfo(dtype).tiny
+    if np.isinf(nodata):
+        return np.copysign(np.finfo(dtype).max, nodata.real)
+    near = dtype.type(nodata * (1 - 16 * EPSILON))  # values within 4 EPSILON are taken for nodata
+    return near if near != nodata else np.nextafter(near, dtype.type(0))  # float16 is coarser than that
+
+
+def halved_means(part: Pixels) -> Pixels:
+    """Average squares of four: integers of up to 32 bits, halves to even.
+
+    Args:
+        part: ``(bands, 2 rows, 2 cols)``.
+
+    Returns:
+        ``(bands, rows, cols)``, the same dtype.
+    """
+    wide: Any = np.int64 if part.dtype.itemsize == 4 else np.int32
+    total: NDArray[Any] = np.add(part[:, 0::2, 0::2], part[:, 0::2, 1::2], dtype=wide)
+    total += part[:, 1::2, 0::2]
+    total += part[:, 1::2, 1::2]
+    # Of a quarter's two low bits, half is rounded up only where that gives an even number.
+    odd = total >> 2
+    odd &= 1
+    total += odd
+    total += 1
+    total >>= 2
+    return total.astype(part.dtype)
