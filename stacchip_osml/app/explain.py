@@ -22,7 +22,7 @@ EXPLAINED_CHIPS = 100
 @json_option
 @debug_option
 def explain_command(index: str, selection: Selection, as_json: bool) -> None:
-    """Say what cutting chips of INDEX would read: files, stored levels, windows, blocks, bytes.
+    """Say what cutting chips of INDEX would read: files, reader, stored levels, windows, blocks, bytes.
 
     Opens image headers; reads no pixel. Without --rows, --sample or --limit,
     the first 100 of what is chosen.
@@ -37,7 +37,7 @@ def explain_command(index: str, selection: Selection, as_json: bool) -> None:
     if as_json:
         emit_json({"chosen": len(chosen), "chips": chips, "totals": totals})
         return
-    heads = ["chip", "asset", "file", "stored as", "level", "x", "y", "width", "height", "resampling", "blocks"]
+    heads = ["chip", "asset", "file", "read by", "level", "x", "y", "width", "height", "resampling", "blocks"]
     print_table([*heads, "decoded"], (_line(chip, read) for chip in chips for read in chip["reads"]))
     click.echo(
         f"{totals['chips']:,} chips: {totals['reads']:,} reads of {totals['files']:,} files, {totals['blocks']:,} "
@@ -48,9 +48,8 @@ def explain_command(index: str, selection: Selection, as_json: bool) -> None:
 
 
 def _line(chip: dict[str, Any], read: dict[str, Any]) -> list[Any]:
-    stored = f"{read['reader']} {read['compression'] or 'none'}"
     resampling = read["resampling"] or "-"
-    place = [chip["id"], read["asset"], read["file"], stored, read["stored_level"], *read["window"]]
+    place = [chip["id"], read["asset"], read["file"], read["reader"], read["stored_level"], *read["window"]]
     return [*place, resampling, read["blocks"], size_text(read["decoded_bytes"])]
 
 

@@ -43,7 +43,7 @@ def _explain_read(asset: ReadyAsset, window: PixelWindow, size: ImageSize) -> di
     corner = asset.corner(window)
     needed = source_window(corner, asset.step, size, image=asset.size, method=asset.method) or PixelWindow(0, 0, 0, 0)
     header = reader.source.header
-    rows, cols = header.block_shape
+    rows, cols = reader.source.level_grid(asset.level).block_shape
     blocks = 0
     if needed.width:
         across = -(-(needed.x + needed.width) // cols) - needed.x // cols

@@ -135,14 +135,17 @@ class ImageShelf:
             source = BlockImage(image.location, expect=(image.size_bytes, image.modified_ns), **how)
             require_agreement(image, source.header)
             return source
-        # Compared with the index when the header was stored: nothing is opened but what is read.
         facts, layout = stored.unpack(name="/".join(part for part in header.key if part))
-        expect = (stored.size_bytes, None)
-        source = BlockImage(image.location, expect=expect, header=facts, layout=layout, **how)
+        require_agreement(image, facts)
+        size = stored.size_bytes if image.size_bytes is None else image.size_bytes
+        expect = (size, image.modified_ns)
+        source = BlockImage(image.location, expect=expect, etag=stored.etag, header=facts, layout=layout, **how)
         if not source.remote:
-            stamp = source.file.stamp
+            stamp = source.file.check()
             if not stored.is_of_file(stamp, lambda: fingerprint(source.file.read_at, stamp.size_bytes)):
-                raise AssetChanged(f"{source.name}: not the file whose header the index holds; index it again")
+                raise AssetChanged(
+                    f"{source.name}: its header in the index is another version's; run 'index headers' again"
+                )
         return source
 
     def __reduce__(self) -> tuple[object, ...]:

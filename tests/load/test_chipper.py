@@ -307,10 +307,8 @@ def test_encode_writes_what_the_chip_is(tmp_path):
 
 
 def test_explain_reads_no_pixel(tmp_path, monkeypatch):
-    from stacchip_osml.imagery import GdalImage
-
     chipper = Chipper(Indexer(scene(tmp_path), 40).create_index())
-    monkeypatch.setattr(GdalImage, "read", lambda *_, **__: pytest.fail("a pixel was read"))
+    monkeypatch.setattr("stacchip_osml.load.images.read_windows", lambda *_, **__: pytest.fail("a pixel was read"))
     told = chipper.explain([0, 7])
     red, swir, scl = told[1]["reads"]
 
@@ -318,6 +316,7 @@ def test_explain_reads_no_pixel(tmp_path, monkeypatch):
     assert red["window"] == told[1]["window"]
     assert red["resampling"] is None
     assert (swir["resampling"], scl["resampling"]) == ("auto", "nearest")
+    assert {read["reader"] for read in (red, swir, scl)} == {"block/none"}
     assert red["blocks"] >= 1
     assert red["decoded_bytes"] == red["blocks"] * 64 * 64 * 2
     json.dumps(told)
