@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -21,8 +21,19 @@ __all__ = ["run"]
 
 TURN, QUICK_TURN = 32, 4
 """Chips a turn, and of a batch."""
-Speeds = dict[str, dict[str, float | None]]
-"""Reader → case → chips a second."""
+
+
+class Speed(NamedTuple):
+    """How fast a reader was."""
+
+    wall: float
+    """Chips a second."""
+    cpu: float
+    """Chips a second of CPU time, all threads together: on a busy machine, what can still be compared."""
+
+
+Speeds = dict[str, dict[str, Speed]]
+"""Reader → case → speed."""
 
 STACCHIP, KEPT = "stacchip style (a file opened per asset)", "rasterio, files kept open"
 ASYNC, TIFFFILE = "async-geotiff", "tifffile's zarr store, files kept open"
@@ -51,11 +62,13 @@ def run(options: Options) -> list[Report]:
     return [
         Report(title="pixels: random order", rows=_rows(random), notes=notes),
         Report(title="pixels: block-coherent order", rows=_rows(coherent), notes=notes[:1]),
+        Report(title="pixels: CPU ms a chip, random order", rows=_cpu_rows(random)),
+        Report(title="pixels: CPU ms a chip, block-coherent order", rows=_cpu_rows(coherent)),
         report_targets("pixels: targets", _targets(random, coherent)),
     ]
 
 
-def _random(scene: Scene, rounds: int, turn: int) -> dict[str, float]:
+def _random(scene: Scene, rounds: int, turn: int) -> dict[str, Speed]:
     with ExitStack() as stack:
         sides: dict[str, readers.Reader] = {
             STACCHIP: stack.enter_context(readers.stacchip_style(scene)),
@@ -74,7 +87,7 @@ def _random(scene: Scene, rounds: int, turn: int) -> dict[str, float]:
         return _time(sides, ceilings, scene.shuffled(), rounds, turn)
 
 
-def _coherent(scene: Scene, rounds: int, turn: int) -> dict[str, float]:
+def _coherent(scene: Scene, rounds: int, turn: int) -> dict[str, Speed]:
     with ExitStack() as stack:
         sides: dict[str, readers.Reader] = {
             STACCHIP: stack.enter_context(readers.stacchip_style(scene)),
@@ -90,12 +103,13 @@ def _coherent(scene: Scene, rounds: int, turn: int) -> dict[str, float]:
 
 def _time(
     sides: dict[str, readers.Reader], ceilings: dict[str, Ceiling], order: NDArray[np.int64], rounds: int, turn: int
-) -> dict[str, float]:
-    """Give chips a second; in a round, every side cuts the same chips."""
+) -> dict[str, Speed]:
+    """Give the speed of each side; in a round, every side cuts the same chips."""
     readers.compare(sides, turns_of(order, turn, 0))
     works: dict[str, Side] = {name: _timed(read, order, turn) for name, read in sides.items()}
     works |= {name: _decoding(ceiling, order, turn) for name, ceiling in ceilings.items()}
-    return {name: turn / samples.median for name, samples in alternate(works, rounds=rounds).items()}
+    found = alternate(works, rounds=rounds)
+    return {name: Speed(turn / samples.median, turn / samples.median_cpu) for name, samples in found.items()}
 
 
 def _timed(read: readers.Reader, order: NDArray[np.int64], turn: int) -> Side:
@@ -120,13 +134,19 @@ def _turns(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield turns_of(order, size, turn)
 
 
-def _add(speeds: Speeds, case: str, found: dict[str, float]) -> None:
+def _add(speeds: Speeds, case: str, found: dict[str, Speed]) -> None:
     for name, value in found.items():
         speeds.setdefault(name, {})[case] = value
 
 
 def _rows(speeds: Speeds) -> list[dict[str, Any]]:
-    return [{"reader": name, **cases} for name, cases in speeds.items()]
+    return [{"reader": name, **{case: speed.wall for case, speed in cases.items()}} for name, cases in speeds.items()]
+
+
+def _cpu_rows(speeds: Speeds) -> list[dict[str, Any]]:
+    return [
+        {"reader": name, **{case: 1e3 / speed.cpu for case, speed in cases.items()}} for name, cases in speeds.items()
+    ]
 
 
 def _missing() -> list[str]:
@@ -145,11 +165,10 @@ def _targets(random: Speeds, coherent: Speeds) -> list[Target]:
             what = f"random, {threads}: of"
             found.append(_ratio(f"{what} rasterio kept", case, 1.9, mine, kept))
             found.append(_ratio(f"{what} decoding whole blocks", case, 0.95, mine, raw))
-        peers = [speeds[case] or 0.0 for name, speeds in random.items() if name.startswith(ASYNC)]
-        best: dict[str, float | None] = {case: max(peers) if peers else None}
-        found.append(
-            _ratio("random, 2 threads: of async-geotiff at its best", case, 4, random[f"{BATCH}, 2 threads"], best)
-        )
+        peers = [speeds[case] for name, speeds in random.items() if name.startswith(ASYNC)]
+        best = {case: max(peers)} if peers else {}
+        mine = random[f"{BATCH}, 2 threads"]
+        found.append(_ratio("random, 2 threads: of async-geotiff at its best", case, 4, mine, best))
     for case in next(iter(coherent.values())):
         mine = coherent[f"{BATCH}, 2 threads"]
         wide = "1024" in case
@@ -162,7 +181,8 @@ def _targets(random: Speeds, coherent: Speeds) -> list[Target]:
     return found
 
 
-def _ratio(what: str, case: str, target: float, mine: dict[str, float | None], peer: dict[str, float | None]) -> Target:
+def _ratio(what: str, case: str, target: float, mine: dict[str, Speed], peer: dict[str, Speed]) -> Target:
+    if case not in peer:
+        return Target(what=what, case=case, target=target, reached=None)
     ours, theirs = mine[case], peer[case]
-    reached = ours / theirs if ours is not None and theirs else None
-    return Target(what=what, case=case, target=target, reached=reached)
+    return Target(what=what, case=case, target=target, reached=ours.wall / theirs.wall, cpu=ours.cpu / theirs.cpu)

@@ -20,7 +20,13 @@ from tests.benchmarks.targets import Target, report_targets
 ROOT = Path(__file__).parents[2]
 NEEDS = {"training": "torch"}
 TABLES = {
-    "pixels": ["pixels: random order", "pixels: block-coherent order", "pixels: targets"],
+    "pixels": [
+        "pixels: random order",
+        "pixels: block-coherent order",
+        "pixels: CPU ms a chip, random order",
+        "pixels: CPU ms a chip, block-coherent order",
+        "pixels: targets",
+    ],
     "remote": [
         "remote: chips behind 30 ms a request",
         "remote: first chip of a fresh process",
