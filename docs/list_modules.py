@@ -21,6 +21,9 @@ def module_list() -> str:
         init = folder / "__init__.py"
         lines += ["", f"### {title}", "", first_line(init), ""]
         lines += [f"- `{path.name}`: {first_line(path)}" for path in sorted(folder.glob("*.py")) if path != init]
+        for inner in sorted(path.parent for path in folder.glob("*/__init__.py")) if room else ():
+            lines += ["", f"#### `{room}/{inner.name}/`", "", first_line(inner / "__init__.py"), ""]
+            lines += [f"- `{path.name}`: {first_line(path)}" for path in sorted(inner.glob("[!_]*.py"))]
     return "\n".join(lines).strip() + "\n"
 
 
