@@ -86,12 +86,10 @@ class _State(Generic[T]):
 
     def carry_out(self, request: RangeRequest[T]) -> Tell:
         """Do one request, in a thread of the crew."""
-        done: memoryview | BaseException
         try:
-            done = self._bytes_of(request)
+            return partial(self._tell, request, self._bytes_of(request))
         except BaseException as error:  # told to the consumer, who raises what is none of ours
-            done = error
-        return partial(self._tell, request, done)
+            return partial(self._tell, request, error)
 
     def _tell(self, request: RangeRequest[T], done: memoryview | BaseException) -> None:
         with self.changed:

@@ -224,7 +224,9 @@ class RemoteObject:
             try:
                 part = get_range(target.led_to, ask)
             except RangeError as error:
-                failure = error
+                failure = error.with_traceback(
+                    None
+                )  # which would hold this frame, and so itself, the connection, bytes
             else:
                 self._remember(target, part.url)
                 return part

@@ -133,18 +133,20 @@ def _once(url: str, ask: Ask, more: dict[str, str]) -> Part | str:
         connection.ask(place, ask.offset, ask.size, more=more, call=call)
         head = connection.read_head(call)
         body = Body(connection, head, call)
-        found = _taken(url, head, body, ask)
+        try:
+            found = _taken(url, head, body, ask)
+        except RangeError:
+            keep = body.is_over()
+            raise
         keep = body.is_over()
-    except RangeError:
-        keep = body.is_over()
+    except ReadError:
         raise
     except OSError as error:
-        if isinstance(error, ReadError):
-            raise
         # A certificate that is not trusted is not trusted the next time either.
         again = "CERTIFICATE_VERIFY_FAILED" not in str(error)
         why = redact(str(error)) or type(error).__name__
-        raise RangeError(why, status=None if head is None else head.status, again=again) from None
+    else:
+        return found
     finally:
         if connection is not None:
             call.use(None)
@@ -152,7 +154,8 @@ def _once(url: str, ask: Ask, more: dict[str, str]) -> Part | str:
                 rest(connection)
             elif not call.cancelled:
                 connection.close()
-    return found
+    # Out here, because what it comes from holds the stack, and so the connection and bytes.
+    raise RangeError(why, status=None if head is None else head.status, again=again)
 
 
 def _taken(url: str, head: Head, body: Body, ask: Ask) -> Part | str:
