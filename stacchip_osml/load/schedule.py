@@ -152,7 +152,7 @@ class EpochSchedule:
 
     def __len__(self) -> int:
         """Count the batches of a whole epoch."""
-        return len(batch_bounds(self.order.length, batch_size=self.batch_size, shard=self.shard, tail=self.tail))
+        return len(self._bounds(0, self.shard))
 
     def __iter__(self) -> Iterator[DrawnBatch]:
         """Give the batches of the current epoch from where it stands; beginning again starts at the same place."""
@@ -199,9 +199,16 @@ class EpochSchedule:
         if epoch != self.epoch:
             self.epoch, self.position, self._reached = int(epoch), 0, 0
 
-    def begin(self) -> None:
-        """Note that an iteration begins at ``position``; the next one begins at the epoch's begin."""
+    def begin(self) -> Iterator[DrawnBatch]:
+        """Begin an iteration where the epoch stands; the next one begins at the begin of this epoch, or of the next.
+
+        An epoch whose last batch was given out is over, also where nobody asked for one more.
+        """
+        if self._reached and not len(self._bounds(self._reached, self.shard)):
+            self.finish()
+        drawn = self.batches()
         self._reached, self.position = self.position, 0
+        return drawn
 
     def reached(self, position: int) -> None:
         """Note how far the consumer has come: what :meth:`state_dict` saves."""
@@ -218,14 +225,7 @@ class EpochSchedule:
             position: a batch's own ``position``, where the schedule was not told what was used.
         """
         at = (self._reached or self.position) if position is None else int(position)
-        left = batch_bounds(
-            self.order.length,
-            batch_size=self.batch_size,
-            start=at,
-            shard=Shard(ranks=self.shard.ranks),
-            tail=self.tail,
-        )
-        over = len(left) == 0
+        over = len(self._bounds(at, Shard(ranks=self.shard.ranks))) == 0
         return {
             "version": _VERSION,
             "seed": self.order.seed,
@@ -258,6 +258,9 @@ class EpochSchedule:
         if not 0 <= position <= self.order.length:
             raise ResumeError(f"the state stands at {position} of an epoch of {self.order.length} samples")
         self.epoch, self.position, self._reached = epoch, position, 0
+
+    def _bounds(self, start: int, shard: Shard) -> NDArray[np.int64]:
+        return batch_bounds(self.order.length, batch_size=self.batch_size, start=start, shard=shard, tail=self.tail)
 
     def _order(self, number: int) -> NDArray[np.int64]:
         if self._made is None or self._made[0] != number:

@@ -32,6 +32,8 @@ from stacchip_osml.load.stream import ahead
 
 __all__ = ["ChipSource"]
 
+CACHE_BYTES = 1 << 30
+"""Decoded blocks kept unless a Chipper is given: a window of 256 blocks of 512² pixels, four bands of 16 bits."""
 _VALID = ("pixels", "bands", None)
 
 
@@ -63,7 +65,7 @@ class ChipSource:
         """Hold rows, and say what a sample is.
 
         Args:
-            chips: what cuts the rows, or the index.
+            chips: what cuts the rows; or the index, for a Chipper that keeps 1 GiB of decoded blocks.
             samples: several rows a sample, see :func:`group_rows`; None makes every row one.
             mask: label pixels: the band of that name, which then is no band of the image; or other chips (of label
                 rasters), one for the ground of each row.
@@ -82,7 +84,7 @@ class ChipSource:
             ChipError: an argument that is not what its name says.
             IndexSchemaError: no such column; or a row without label chip.
         """
-        self.chipper = chips if isinstance(chips, Chipper) else Chipper(chips)
+        self.chipper = chips if isinstance(chips, Chipper) else Chipper(chips, cache_bytes=CACHE_BYTES)
         self.samples = samples
         self.dtype = None if dtype is None else np.dtype(dtype)
         self.mask_dtype = None if mask_dtype is None else np.dtype(mask_dtype)
@@ -214,9 +216,7 @@ class ChipSource:
         Raises:
             ReadError: a sample could not be read, and the policy is ``raise``.
         """
-        drawn = schedule.batches()
-        schedule.begin()
-        for batch in ahead(self.load, drawn, in_flight=in_flight):
+        for batch in ahead(self.load, schedule.begin(), in_flight=in_flight):
             schedule.reached(batch.position or 0)
             if len(batch):
                 yield batch

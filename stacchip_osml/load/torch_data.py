@@ -158,6 +158,20 @@ class _Collate:
         return _Loaded(made, size, batch.position or 0, batch.faults)
 
 
+class _Drawn:
+    """What torch takes for the sampler of an epoch: the batches that the loader is about to give."""
+
+    def __init__(self, schedule: EpochSchedule) -> None:
+        self.schedule = schedule
+        self.batches: Iterator[DrawnBatch] = iter(())
+
+    def __len__(self) -> int:
+        return len(self.schedule)
+
+    def __iter__(self) -> Iterator[DrawnBatch]:
+        return self.batches
+
+
 class ChipLoader:
     """Batches as dicts of tensors, epoch after epoch, which can be stopped and resumed anywhere.
 
@@ -200,11 +214,12 @@ class ChipLoader:
         self._prefetch = prefetch
         self._collate = _Collate(transform)
         self._pin = pin_memory and torch.cuda.is_available()
+        self._drawn = _Drawn(schedule)
         self._workers: DataLoader[Any] | None = None
         if num_workers:
             self._workers = DataLoader(
                 _Reader(source),
-                batch_sampler=schedule,  # type: ignore[arg-type] # a batch is asked for as one object, not as numbers
+                batch_sampler=self._drawn,  # type: ignore[arg-type] # a batch is asked for as one object, not as numbers
                 collate_fn=self._collate,
                 num_workers=num_workers,
                 prefetch_factor=prefetch,
@@ -223,9 +238,8 @@ class ChipLoader:
         Raises:
             ReadError: a sample could not be read, and the source's policy is ``raise``.
         """
-        # The batches to read are fixed before the schedule moves on.
-        loaded = iter(self._workers) if self._workers is not None else self._here(self.schedule.batches())
-        self.schedule.begin()
+        self._drawn.batches = self.schedule.begin()
+        loaded = self._here(self._drawn.batches) if self._workers is None else iter(self._workers)
         for batch, size, position, faults, error in loaded:
             if error is not None:
                 try:

@@ -147,8 +147,7 @@ def test_the_batches_after_the_last_are_those_of_the_next_epoch():
     (schedule,) = schedules(1)
     epochs = []
     for _ in range(3):
-        schedule.begin()
-        epochs.append(samples([list(schedule)]))
+        epochs.append(samples([list(schedule.begin())]))
         schedule.reached(41)
         assert schedule.state_dict()["epoch"] == len(epochs)
         schedule.finish()
@@ -156,6 +155,16 @@ def test_the_batches_after_the_last_are_those_of_the_next_epoch():
     assert all(sorted(epoch) == list(range(41)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
     np.testing.assert_array_equal(epochs[2], epoch_order(np.arange(41) // 4, seed=7, epoch=2, window=4))
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_an_epoch_is_over_with_its_last_batch_though_nobody_asked_for_another(ranks):
+    for schedule in schedules(ranks):
+        for epoch in range(3):
+            batches = schedule.begin()
+            assert schedule.epoch == epoch
+            for _ in range(len(schedule)):
+                schedule.reached(next(batches).position)
 
 
 def test_going_to_the_epoch_that_is_under_way_does_not_go_back():
