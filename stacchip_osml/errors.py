@@ -46,7 +46,7 @@ class WindowError(ChipError, ValueError):
     """A pixel window that leaves the image, is empty, or is not aligned to its level."""
 
 
-class ChainError(ChipError):
+class ChainError(ChipError, ValueError):
     """An unknown processing-chain id, or a step that rejects these pixels."""
 
 

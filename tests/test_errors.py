@@ -17,6 +17,7 @@ BUILTIN = {
     "EncodeError": ValueError,
     "ResumeError": ValueError,
     "ReadError": OSError,
+    "ChainError": ValueError,
     "AssetMissing": OSError,
     "AssetChanged": OSError,
     "DecodeError": OSError,

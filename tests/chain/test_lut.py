@@ -7,17 +7,20 @@ from stacchip_osml.chain import apply_lut
 from stacchip_osml.errors import ChainError
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("out", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", ">i2"])
+@pytest.mark.parametrize("out", ["uint8", "uint16", "int16", "float32", "int64", "complex64"])
 @pytest.mark.parametrize("shape", [(7, 9), (3, 7, 9), (0, 9), (5,)])
 def test_every_code_becomes_its_entry(dtype, out, shape):
     random = np.random.default_rng(1)
-    image = random.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
-    lut = random.integers(0, 255, np.iinfo(dtype).max + 1).astype(out)
+    lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    image = random.integers(lowest, highest + 1, shape).astype(dtype)
+    lut = random.integers(0, 255, highest - lowest + 1).astype(out)
     found = apply_lut(image, lut)
 
     assert found.dtype == lut.dtype
-    np.testing.assert_array_equal(found, np.array([lut[code] for code in image.ravel()], out).reshape(shape))
+    np.testing.assert_array_equal(
+        found, np.array([lut[int(code) - lowest] for code in image.ravel()], out).reshape(shape)
+    )
 
 
 def test_a_window_of_a_larger_image_is_looked_up_too():
@@ -28,7 +31,7 @@ def test_a_window_of_a_larger_image_is_looked_up_too():
 @pytest.mark.parametrize(
     ("image", "lut", "message"),
     [
-        (np.zeros((2, 2), np.int16), np.zeros(65536, np.uint8), "needs uint8 or uint16 codes, got int16"),
+        (np.zeros((2, 2), np.int32), np.zeros(65536, np.uint8), "needs codes of 8 or 16 bits, got int32"),
         (
             np.zeros((2, 2), np.uint8),
             np.zeros(255, np.uint8),
