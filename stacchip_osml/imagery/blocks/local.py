@@ -4,8 +4,8 @@ Rules:
 
 - blocks that lie together are one ``pread``, up to ``MOST`` bytes; a block is
   decoded from the buffer it was read into;
-- a task is a list of such reads, as many as make some milliseconds of decoding,
-  so that threads meet seldom; there are several a thread, so that none waits long;
+- a task is one such read, or several that decode to little, so that threads
+  meet seldom and none waits long for the last one;
 - uncompressed rectangles are read straight into the result where it can hold
   them as stored, row by row where that leaves out more than ``GAP`` bytes a row.
 """
@@ -35,9 +35,10 @@ MOST = 1 << 18
 """Bytes of one read that serves several blocks: they stay in the processor's caches until they are decoded."""
 PIECE = 1 << 22
 """Bytes of one task that copies uncompressed rows."""
-TASK_BYTES = 1 << 20
-"""Decoded bytes that a task is worth."""
-TASKS_A_THREAD = 6
+TASK_BYTES = 1 << 17
+"""Decoded bytes that a task is worth: some tenths of a millisecond."""
+TASKS_A_THREAD = 16
+"""So that no thread waits long for the last task of another."""
 
 
 class LocalSource(Protocol):

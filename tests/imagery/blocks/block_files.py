@@ -17,6 +17,8 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 WIDTH, HEIGHT = 150, 110
+PART = (slice(16, 60), slice(40, 100))
+"""Rows and columns of a sparse file that are written."""
 
 
 def scene(count: int, dtype: str, *, seed: int = 3) -> np.ndarray:

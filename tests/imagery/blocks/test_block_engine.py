@@ -114,6 +114,22 @@ def test_pixels_land_in_the_arrays_that_are_given(tmp_path):
     assert (batch[2] == 9).all()
 
 
+@pytest.mark.parametrize("nodata", [np.nan, 0.0, -3.4e38])
+@pytest.mark.parametrize("compression", ["none", "deflate"])
+def test_validity_lands_in_strided_arrays_too(tmp_path, nodata, compression):
+    pixels = scene(2, "float32")
+    pixels[pixels == 0] = nodata
+    source = store_array(pixels, block_shape=(32, 48), compression=compression, stored="<f4")
+    image = stored_image(tmp_path, source, nodata=nodata)
+    room, valid = np.empty((2, 90, 100, 3), np.float32), np.empty((2, 90, 100, 3), bool)
+
+    read_windows([WindowRead(image, PixelWindow(20, 10, 100, 90), pixels=room[..., 1], mask=valid[..., 1])])
+
+    expected = pixels[:, 10:100, 20:120]
+    np.testing.assert_array_equal(room[..., 1], expected)
+    np.testing.assert_array_equal(valid[..., 1], ~np.isnan(expected) if np.isnan(nodata) else expected != nodata)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"pixels": np.empty((1, 5, 6), np.uint16)}, {"pixels": np.empty((1, 6, 5))}, {"mask": np.empty((1, 6, 5))}],

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio.shutil
-from block_files import HEIGHT, WIDTH, require_same, scene, some_windows, write_tiff
+from block_files import HEIGHT, PART, WIDTH, require_same, scene, some_windows, write_tiff
 from rasterio.errors import NotGeoreferencedWarning
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, WindowError
@@ -24,7 +24,6 @@ TILES = {"tiled": True, "blockxsize": 32, "blockysize": 16}
 DEFLATE = {"compress": "deflate", **TILES}
 HALF_MASK = (np.indices((HEIGHT, WIDTH)).sum(0) % 7 > 2).astype(np.uint8) * 255
 HALF_MASK[:20] = 0
-PART = (slice(16, 60), slice(40, 100))
 
 WAYS = {
     "deflate tiles": (scene(3, "uint16"), {**DEFLATE, "levels": (2, 4)}),
