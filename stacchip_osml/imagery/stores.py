@@ -131,7 +131,7 @@ _NAMES = (
     "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_S3_ENDPOINT", "AWS_HTTPS", "AWS_VIRTUAL_HOSTING",
     "AWS_NO_SIGN_REQUEST", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
-    "GOOGLE_SERVICE_ACCOUNT",
+    "AZURE_STORAGE_ENDPOINT", "AZURE_ALLOW_HTTP", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_ALLOW_HTTP",
 )  # fmt: skip
 """What of the environment makes another store."""
 
@@ -155,12 +155,14 @@ def _made(scheme: str, bucket: str, patience: Patience, *, environment: Mapping[
     if patience.idle_s is not None:
         client["read_timeout"] = timedelta(seconds=patience.idle_s)
     if scheme == "gs":
+        client["allow_http"] = _is_on(environment, "GOOGLE_ALLOW_HTTP")
         return stores.GCSStore(bucket, retry_config=retry, client_options=client)
     if scheme == "az":
+        client["allow_http"] = _is_on(environment, "AZURE_ALLOW_HTTP")
         account = environment.get("AZURE_STORAGE_ACCOUNT")
         named: dict[str, Any] = {} if account is None else {"account_name": account}
         return stores.AzureStore(bucket, retry_config=retry, client_options=client, **named)
-    settings: dict[str, Any] = {"skip_signature": environment.get("AWS_NO_SIGN_REQUEST", "NO").upper() in _ON}
+    settings: dict[str, Any] = {"skip_signature": _is_on(environment, "AWS_NO_SIGN_REQUEST")}
     endpoint = s3_endpoint(environment)
     if endpoint is not None:
         settings |= {"endpoint": endpoint, "virtual_hosted_style_request": virtual_hosting(environment)}
@@ -182,7 +184,11 @@ def s3_endpoint(environment: Mapping[str, str]) -> str | None:
 
 def virtual_hosting(environment: Mapping[str, str]) -> bool:
     """Tell whether the bucket is part of the host name; at an endpoint of one's own it seldom is."""
-    return environment.get("AWS_VIRTUAL_HOSTING", "NO").upper() in _ON
+    return _is_on(environment, "AWS_VIRTUAL_HOSTING")
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "NO").upper() in _ON
 
 
 class _FromCopy:

@@ -224,9 +224,7 @@ class RemoteObject:
             try:
                 part = get_range(target.led_to, ask)
             except RangeError as error:
-                failure = error.with_traceback(
-                    None
-                )  # which would hold this frame, and so itself, the connection, bytes
+                failure = error.with_traceback(None)  # it would hold this frame, and so itself and the bytes
             else:
                 self._remember(target, part.url)
                 return part

@@ -62,7 +62,9 @@ class FaultServer:
         return self.url + path
 
     def set(self, **settings: Any) -> None:
-        """Change ``conditional`` (is If-Match honoured), ``token`` (the only query served), ``etag``, ``delay``."""
+        """Change ``conditional`` (is If-Match honoured), ``token`` (the only query served), ``etag`` (is one given),
+        ``modified`` (Last-Modified), ``delay`` (s).
+        """
         self._put(f"{CONTROL}settings", json.dumps(settings).encode())
 
     def fault(
@@ -108,7 +110,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.settings: dict[str, Any] = {"conditional": True, "token": None, "etag": True, "delay": 0}
+        self.settings: dict[str, Any] = {"conditional": True, "token": None, "etag": True, "delay": 0, "modified": None}
         self.rules: list[dict[str, Any]] = []
         self.log: list[list[Any]] = []
         self.lock = threading.Lock()
@@ -148,6 +150,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         path = re.sub(r"^http://[^/]*", "", path)  # asked as a proxy
+        path = path.replace("%2E", ".")  # as Google's store is asked
         headers = {name.lower(): value for name, value in self.headers.items()}
         with self.server.lock:
             came = time.monotonic()
@@ -196,6 +199,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 return
         body = data[first:stop]
         headers = {"ETag": etag} if self.server.settings["etag"] else {}
+        modified = self.server.settings["modified"]
+        headers |= {} if modified is None else {"Last-Modified": modified}
         if ranged:
             shift = 7 if kind == "other range" else 0
             headers["Content-Range"] = f"bytes {first + shift}-{stop - 1 + shift}/{len(data) + shift}"

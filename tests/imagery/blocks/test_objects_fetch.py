@@ -28,7 +28,7 @@ def running():
 @pytest.fixture
 def server(running):
     running.fault("ok")
-    running.set(conditional=True, token=None, etag=True, delay=0)
+    running.set(conditional=True, token=None, etag=True, modified=None, delay=0)
     for name in "abc":
         running.serve(f"/{name}.tif", DATA)
     running.asked()

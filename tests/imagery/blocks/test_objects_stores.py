@@ -1,0 +1,235 @@
+"""Bytes of objects in a store: the same promises as over plain HTTP, with as many requests, and no secrets."""
+
+import json
+import logging
+import random
+import time
+import traceback
+
+import pytest
+from fault_server import serving_faults
+
+from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError
+from stacchip_osml.imagery import stores
+from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
+from stacchip_osml.imagery.blocks.objects import RemoteObject
+from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.stores import Patience, obstore, shared_store
+
+QUICK = FetchLimits(connect_s=1, idle_s=0.5, total_s=3, attempts=3, backoff_s=0.01)
+DATA = random.Random(3).randbytes(100_000)
+OTHER = random.Random(4).randbytes(100_000)
+
+
+def told_by(error):
+    return "".join(traceback.format_exception(error))
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_S3_ENDPOINT", "AWS_HTTPS", "AWS_NO_SIGN_REQUEST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEYID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "HUSHHUSH")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return monkeypatch
+
+
+# ---- a real store
+
+
+@pytest.fixture(scope="module")
+def moto():
+    boto3 = pytest.importorskip("boto3")
+    running = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    settings = {"aws_access_key_id": "KEYID", "aws_secret_access_key": "HUSHHUSH", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", **settings)
+    client.create_bucket(Bucket="bucket")
+    client.url = f"http://{host}:{port}"
+    yield client
+    running.stop()
+
+
+@pytest.fixture
+def s3(moto, environment):
+    environment.setenv("AWS_ENDPOINT_URL", moto.url)
+    moto.put_object(Bucket="bucket", Key="deep/a b+c.tif", Body=DATA)
+    return moto
+
+
+def test_bytes_of_an_object_are_those_put_there(s3):
+    remote = RemoteObject("s3://bucket/deep/a b+c.tif", fetch=QUICK)
+
+    assert remote.read_at(10, 1000) == DATA[10:1010]
+    assert remote.read_at(99_990, 1000) == DATA[99_990:]
+    assert remote.read_at(100_000, 5) == RemoteObject(remote.location, fetch=QUICK).read_at(100_000, 5) == b""
+    assert remote.size == 100_000
+    assert remote.version == (s3.head_object(Bucket="bucket", Key="deep/a b+c.tif")["ETag"],)
+    with pytest.raises(DecodeError, match="bytes 99990 to 100010 are wanted, the object ends at 100000"):
+        remote.read_exactly(99_990, 20)
+    places = [(n, 100 * n, 50 + n) for n in range(60)]
+    got = {n: bytes(data) for n, data in fetch_ranges(RangeRequest(remote, at, size, n) for n, at, size in places)}
+    assert got == {n: DATA[at : at + size] for n, at, size in places}
+
+
+def test_what_is_not_in_the_store_is_missing(s3):
+    for url in ("s3://bucket/none.tif", "s3://nobucket/none.tif"):
+        with pytest.raises(AssetMissing, match=r"none\.tif: status 404"):
+            RemoteObject(url, fetch=QUICK).read_at(0, 1)
+    for url in ("s3://bucket/a//b.tif", "s3://bucket/a/../b.tif"):
+        with pytest.raises(ReadError, match=r"b\.tif: no answer after 1 attempts"):
+            RemoteObject(url, fetch=QUICK).read_at(0, 1)
+
+
+def test_an_object_that_is_replaced_is_noticed_at_the_next_request(s3):
+    s3.put_object(Bucket="bucket", Key="c.tif", Body=DATA)
+    remote = RemoteObject("s3://bucket/c.tif", fetch=QUICK)
+    remote.read_at(0, 10)
+    (etag,) = remote.version
+    s3.put_object(Bucket="bucket", Key="c.tif", Body=OTHER)
+
+    for reader in (remote, RemoteObject("s3://bucket/c.tif", fetch=QUICK, expect_etag=etag)):
+        with pytest.raises(AssetChanged, match=r"c\.tif: the object changed since it was first read") as caught:
+            reader.read_at(10, 10)
+    assert "HUSH" not in told_by(caught.value)
+    assert RemoteObject("s3://bucket/c.tif", fetch=QUICK).read_at(0, 10) == OTHER[:10]
+
+
+# ---- a store that fails
+
+
+@pytest.fixture(scope="module")
+def running():
+    with serving_faults() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running, environment):
+    running.fault("ok")
+    running.set(conditional=True, token=None, etag=True, modified=None, delay=0)
+    environment.setenv("AWS_ENDPOINT_URL", running.url)
+    running.serve("/bucket/a.tif", DATA)
+    running.asked()
+    return running
+
+
+@pytest.fixture
+def remote(server):
+    return RemoteObject("s3://bucket/a.tif", fetch=QUICK)
+
+
+def test_a_range_is_one_request_with_its_condition(server, remote):
+    assert remote.read_at(5, 5) == DATA[5:10]
+    assert remote.read_at(50, 5) == DATA[50:55]
+
+    first, second = server.asked()
+    assert (first.range, second.range) == ((5, 5), (50, 5))
+    assert "if-match" not in first.headers
+    assert (second.headers["if-match"],) == remote.version
+    assert first.connection == second.connection
+
+
+@pytest.mark.parametrize("kind", [500, 503, 429, "reset", "hang up", "short", "stall", "stall body"])
+def test_a_store_that_heals_gives_the_bytes_after_as_many_requests(server, remote, kind):
+    server.fault(kind, times=2)
+
+    assert remote.read_at(1000, 1000) == DATA[1000:2000]
+    assert len(server.asked()) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(500, 500), (502, 502), (504, 504), (429, 429), ("reset", None), ("short", None), ("stall", None)],
+)
+def test_a_store_that_stays_broken_is_an_error_that_counts_the_attempts(server, remote, kind, status, caplog):
+    caplog.set_level(logging.DEBUG)
+    server.fault(kind)
+    said = "no answer" if status is None else f"status {status}"
+
+    with pytest.raises(RemoteReadError, match=rf"^s3://bucket/a\.tif: {said} after 3 attempts$") as caught:
+        remote.read_at(1000, 1000)
+    assert len(server.asked()) == 3
+    assert "HUSH" not in told_by(caught.value) + caplog.text
+    assert caught.value.__context__ is None
+
+
+def test_a_store_that_drips_fails_at_the_deadline(server, remote):
+    server.fault("drip", every=0.1)
+    started = time.monotonic()
+
+    with pytest.raises(RemoteReadError, match="no answer after 1 attempts"):
+        remote.read_at(0, 10_000)
+    assert time.monotonic() - started < QUICK.total_s + 1
+
+
+@pytest.mark.parametrize("kind", ["whole", "other range"])
+def test_a_store_that_ignores_ranges_or_conditions_gives_no_wrong_bytes(server, remote, kind):
+    server.set(conditional=False)
+    remote.read_at(0, 10)
+    server.serve("/bucket/a.tif", OTHER)
+    with pytest.raises(AssetChanged, match="changed since it was first read"):
+        remote.read_at(0, 10)
+    server.fault(kind)
+
+    with pytest.raises((RemoteReadError, AssetChanged), match=r"status 200 after 1|after 3 attempts"):
+        RemoteObject("s3://bucket/a.tif", fetch=QUICK).read_at(10, 10)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_store_that_refuses_is_asked_once_more_with_new_credentials(server, remote, status, monkeypatch):
+    monkeypatch.setattr(stores, "YOUNG_S", -1.0)
+    patience = Patience.once(QUICK, again=False)
+    before = shared_store("s3://bucket/a.tif", patience)
+    server.fault(status)
+
+    with pytest.raises(RemoteReadError, match=f"status {status} after 2 attempts") as caught:
+        remote.read_at(0, 10)
+    assert len(server.asked()) == 2
+    assert "HUSH" not in told_by(caught.value)
+    assert shared_store("s3://bucket/a.tif", patience) is not before
+    server.fault("ok")
+    assert remote.read_at(0, 10) == DATA[:10]
+
+
+def test_stores_are_shared_by_the_objects_of_a_bucket_and_made_again_for_another_environment(server, environment):
+    patience = Patience.once(QUICK, again=False)
+    one = shared_store("s3://bucket/a.tif", patience)
+
+    assert shared_store("s3://bucket/b/c.tif", patience) is one
+    assert shared_store("s3://bucket/b/c.tif", patience, instead_of=one) is one  # it is young
+    assert shared_store("s3://other/a.tif", patience) is not one
+    environment.setenv("AWS_ACCESS_KEY_ID", "OTHER")
+    assert shared_store("s3://bucket/a.tif", patience) is not one
+
+
+def test_google_and_azure_are_read_by_the_same_rules(server, environment, tmp_path):
+    account = tmp_path / "account.json"
+    facts = {"gcs_base_url": server.url, "disable_oauth": True, "client_email": "", "private_key": ""}
+    account.write_text(json.dumps(facts | {"private_key_id": ""}))
+    environment.setenv("GOOGLE_SERVICE_ACCOUNT", str(account))
+    environment.setenv("AZURE_STORAGE_ACCOUNT", "account")
+    environment.setenv("AZURE_STORAGE_ACCOUNT_KEY", "SFVTSEhVU0g=")
+    environment.setenv("AZURE_STORAGE_ENDPOINT", server.url)
+    environment.setenv("AZURE_ALLOW_HTTP", "true")
+    environment.setenv("GOOGLE_ALLOW_HTTP", "true")
+    server.set(modified="Fri, 02 May 2025 03:04:05 GMT")
+    for scheme in ("gs", "az"):
+        server.asked()
+        remote = RemoteObject(f"{scheme}://bucket/a.tif", fetch=QUICK)
+        server.fault(503, times=1)
+        assert remote.read_at(7, 7) == DATA[7:14]
+        server.serve("/bucket/a.tif", OTHER)
+        with pytest.raises(AssetChanged, match="changed since it was first read"):
+            remote.read_at(0, 7)
+        asked = server.asked()
+        assert [each.range for each in asked] == [(7, 7), (7, 7), (0, 7)]
+        assert "if-match" in asked[-1].headers
+        server.serve("/bucket/a.tif", DATA)
+
+
+def test_the_library_is_loaded_when_a_store_is_first_read():
+    assert obstore().__name__ == "obstore"
+    assert obstore() is obstore()
