@@ -23,6 +23,7 @@ BENCHMARKS = {
     "nitf": "windows of NITF files, and of a large SICD, against rasterio",
     "training": "batches for a training loop, against stacchip's way, rasterio, WebDataset, LitData, MDS, zarr and npy",
     "flat": "what a chip costs in indexes of a thousand to a million rows",
+    "agreement": "no time: which reader serves every level of real files, and whether its pixels are GDAL's",
     "cut": "chips from local COGs, against rasterio with its files kept open",
 }
 
