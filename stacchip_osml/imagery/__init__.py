@@ -12,6 +12,16 @@ from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.access import close_idle_handles as close_idle_handles
+    from stacchip_osml.imagery.adapters.cached import CachedImageProvider as CachedImageProvider
+    from stacchip_osml.imagery.adapters.mapped import MappedImageProvider as MappedImageProvider
+    from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider as RetiledImageProvider
+    from stacchip_osml.imagery.block_grid import BlockGrid as BlockGrid
+    from stacchip_osml.imagery.block_grid import level_grid as level_grid
+    from stacchip_osml.imagery.block_utils import iter_blocks as iter_blocks
+    from stacchip_osml.imagery.block_utils import read_block_or_pad as read_block_or_pad
+    from stacchip_osml.imagery.block_utils import read_window as read_window
+    from stacchip_osml.imagery.block_utils import stitch_source_blocks as stitch_source_blocks
+    from stacchip_osml.imagery.buffered import BufferedImageAssetProvider as BufferedImageAssetProvider
     from stacchip_osml.imagery.format import sniff_driver as sniff_driver
     from stacchip_osml.imagery.header import BandHeader as BandHeader
     from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
@@ -23,24 +33,38 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.provider import ImageProvider as ImageProvider
     from stacchip_osml.imagery.provider import MaskedPixels as MaskedPixels
     from stacchip_osml.imagery.provider import PixelReader as PixelReader
+    from stacchip_osml.imagery.provider_facts import dtype_of as dtype_of
     from stacchip_osml.imagery.resample import read_resampled as read_resampled
     from stacchip_osml.imagery.resample import source_extent as source_extent
+    from stacchip_osml.imagery.tile_cache import TileCache as TileCache
 
 HOME = {
     "BandHeader": "header",
+    "BlockGrid": "block_grid",
+    "BufferedImageAssetProvider": "buffered",
+    "CachedImageProvider": "adapters.cached",
     "FetchLimits": "limits",
     "GdalImage": "image",
     "GroundControlPoint": "header",
     "ImageHeader": "header",
     "ImageProvider": "provider",
+    "MappedImageProvider": "adapters.mapped",
     "MaskedPixels": "provider",
     "PixelReader": "provider",
     "ReadLimits": "limits",
+    "RetiledImageProvider": "adapters.retiled",
+    "TileCache": "tile_cache",
     "close_idle_handles": "access",
+    "dtype_of": "provider_facts",
+    "iter_blocks": "block_utils",
+    "level_grid": "block_grid",
+    "read_block_or_pad": "block_utils",
     "read_header": "image",
     "read_resampled": "resample",
+    "read_window": "block_utils",
     "sniff_driver": "format",
     "source_extent": "resample",
+    "stitch_source_blocks": "block_utils",
 }
 """Public name → the module that has it."""
 

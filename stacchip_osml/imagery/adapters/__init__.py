@@ -1,0 +1,1 @@
+"""Providers that show another provider in another way."""

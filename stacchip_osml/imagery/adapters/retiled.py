@@ -1,0 +1,174 @@
+"""A provider in tiles of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from stacchip_osml.errors import LimitError
+from stacchip_osml.imagery.adapters.cached import CachedImageProvider, read_cached
+from stacchip_osml.imagery.adapters.identity import identity_of
+from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.provider_facts import (
+    dtype_of,
+    fact,
+    has_block,
+    key_of,
+    num_levels,
+    pad_number,
+    require_bands,
+)
+from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["RetiledImageProvider"]
+
+
+class RetiledImageProvider(ProviderView):
+    """The source's pixels in tiles of another size.
+
+    Tile ``k`` of level ``n`` covers what tile ``k`` of R0 covers, as blocks of reduced levels do elsewhere: it is
+    ``2**n`` times smaller. Levels have the sizes that the source's have. A tile is absent where every source block
+    under it is; where some are, their part holds the pad pixel value.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        tile_width: int = 1024,
+        tile_height: int = 1024,
+        pad_edges: bool = False,
+        cache: TileCache | None = None,
+    ) -> None:
+        """Cut ``source`` anew.
+
+        Args:
+            source: any object of the image provider protocol.
+            tile_width: columns of an R0 tile.
+            tile_height: rows of an R0 tile.
+            pad_edges: make the image larger, to whole tiles, with the pad pixel value; ``level_grid`` tells how much
+                of it is image.
+            cache: keeps tiles, or the source's blocks where those belong to several tiles; None for nothing.
+
+        Raises:
+            ValueError: a tile without pixels.
+        """
+        if tile_width < 1 or tile_height < 1:
+            raise ValueError(f"tiles of {tile_width} x {tile_height} pixels")
+        super().__init__(source)
+        self.tile_width, self.tile_height = int(tile_width), int(tile_height)
+        self.pad_edges = bool(pad_edges)
+        self.cache = cache
+
+    @property
+    def pixel_identity(self) -> Hashable:
+        """The source's, and how it is cut."""
+        return "retiled", identity_of(self.source), self.tile_width, self.tile_height, self.pad_edges
+
+    @property
+    def key(self) -> str:
+        """The source's, and how it is cut."""
+        edges = ":padded" if self.pad_edges else ""
+        return f"{fact(self.source, 'key')}:retiled:{self.tile_width}x{self.tile_height}{edges}"
+
+    @property
+    def num_resolution_levels(self) -> int:
+        """The source's, as long as a tile has a pixel."""
+        return min(num_levels(self.source), min(self.tile_width, self.tile_height).bit_length())
+
+    def level_grid(self, level: int = 0) -> BlockGrid:
+        """Tell the size of a level, and where its tiles lie; ``content`` is the part that is image.
+
+        Raises:
+            IndexError: no such level.
+        """
+        if not 0 <= level < self.num_resolution_levels:
+            raise IndexError(f"{key_of(self)}: no level {level}; it has {self.num_resolution_levels}")
+        below = level_grid(self.source, level)
+        grid = BlockGrid(below.size, (self.tile_height, self.tile_width), 1 << level, below.content)
+        if not self.pad_edges:
+            return grid
+        rows, cols = grid.shape
+        padded = ImageSize(-(-cols * self.tile_width >> level), -(-rows * self.tile_height >> level))
+        return BlockGrid(padded, grid.block_shape, grid.reduction, below.image_size)
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        """Tell whether a tile is in the grid, has a pixel of the image, and any source block under it stored."""
+        if not 0 <= resolution_level < self.num_resolution_levels:
+            return False
+        grid, below = self.level_grid(resolution_level), level_grid(self.source, resolution_level)
+        if not grid.has(block_row, block_col):
+            return False
+        x, y, width, height = grid.window(block_row, block_col)
+        real = grid.image_size
+        rows, cols = below.under(PixelWindow(x, y, min(width, real.width - x), min(height, real.height - y)))
+        return any(has_block(self.source, row, col, resolution_level, grid=below) for row in rows for col in cols)
+
+    def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
+        """Give the parts of a tile under which the source stores nothing, in the tile's own pixels."""
+        window = self.level_grid(resolution_level).window(block_row, block_col)
+        below = level_grid(self.source, resolution_level)
+        return tuple(holes_in(self.source, below, window, level=resolution_level))
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        """Read one tile, short at the right and bottom edge unless those are padded.
+
+        Args:
+            block_row: of the tile.
+            block_col: of the tile.
+            resolution_level: 0 is full resolution.
+            bands: 0-based, in the order wanted; None for all.
+
+        Returns:
+            ``(bands, rows, cols)``; it may be read-only.
+
+        Raises:
+            IndexError: no such tile, level or band.
+            LimitError: a tile of more than 512 MiB.
+            DecodeError: the source gave something else than it says it has.
+        """
+        grid, below = self.level_grid(resolution_level), level_grid(self.source, resolution_level)
+        window, chosen = grid.window(block_row, block_col), require_bands(self.source, bands)
+        rows, cols = below.under(window)
+        if len(rows) == len(cols) == 1 and below.window(rows[0], cols[0]) == window:
+            if not has_block(self.source, rows[0], cols[0], resolution_level, grid=below):
+                return self.padding(block_row, block_col, resolution_level, chosen)
+            return read_cached(self.source, self.cache, rows[0], cols[0], resolution_level, bands=chosen, grid=below)
+        here = block_row, block_col, resolution_level
+        if self.cache is None or not _holds_whole_blocks(grid, below) or not self.has_block(*here):
+            return self._made(below, window, resolution_level, chosen, self.cache)
+        key = ("tile", self.pixel_identity, here, chosen)
+        return self.cache.fetch(key, lambda: self._made(below, window, resolution_level, chosen, None), owned=True)
+
+    def _made(
+        self,
+        below: BlockGrid,
+        window: PixelWindow,
+        level: int,
+        bands: tuple[int, ...] | None,
+        cache: TileCache | None,
+    ) -> Pixels:
+        count, dtype, pad = self.num_bands if bands is None else len(bands), dtype_of(self.source), pad_number(self)
+        size = ImageSize(window.width, window.height)
+        if size.width * size.height * count * dtype.itemsize > ReadLimits().block_bytes:
+            raise LimitError(f"{key_of(self)}: tiles of {size.width} x {size.height} pixels of {count} bands")
+        out = np.full((count, size.height, size.width), pad, dtype)
+        source = self.source if cache is None else CachedImageProvider(self.source, cache)
+        paste_blocks(source, below, window, out, level=level, bands=bands)
+        return out
+
+
+def _holds_whole_blocks(grid: BlockGrid, below: BlockGrid) -> bool:
+    """Tell whether no source block belongs to two tiles."""
+    if grid.shape == (1, 1):
+        return True
+    same = grid.reduction == below.reduction
+    return same and all(tile % block == 0 for tile, block in zip(grid.block_shape, below.block_shape, strict=True))

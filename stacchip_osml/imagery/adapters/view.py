@@ -1,0 +1,169 @@
+"""What all adapters have in common: whatever they do not change is their source's.
+
+Every adapter has all attributes that a writer of images asks for, whether its
+source has them or not. Settings are kept as given, so that an adapter pickles
+where its source does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stacchip_osml.imagery.adapters.identity import identity_of
+from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.provider_facts import absent_parts, fact, has_block, num_levels, pad_number, read_block
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["ProviderView"]
+
+
+class ProviderView:
+    """A provider that shows its source as it is; adapters change what they must."""
+
+    def __init__(self, source: Any) -> None:
+        """Look at ``source``; nothing is read yet."""
+        self.source = source
+        """The provider below."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+    @property
+    def pixel_identity(self) -> Hashable:
+        """What no provider of other pixels has: what a cache knows these by."""
+        return identity_of(self.source)
+
+    @property
+    def key(self) -> str:
+        """A name for people; two images may have the same."""
+        return str(fact(self.source, "key"))
+
+    @property
+    def title(self) -> str:
+        """The source's."""
+        return str(fact(self.source, "title"))
+
+    @property
+    def description(self) -> str:
+        """The source's."""
+        return str(fact(self.source, "description"))
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The source's own, the very object."""
+        tags: Mapping[str, Any] = fact(self.source, "metadata")
+        return tags
+
+    @property
+    def num_rows(self) -> int:
+        """R0 rows."""
+        return self.level_grid(0).size.height
+
+    @property
+    def num_columns(self) -> int:
+        """R0 columns."""
+        return self.level_grid(0).size.width
+
+    @property
+    def num_bands(self) -> int:
+        """Bands."""
+        return int(self.source.num_bands)
+
+    @property
+    def num_bits_per_pixel(self) -> int:
+        """Bits of one band's pixel as delivered."""
+        return int(fact(self.source, "num_bits_per_pixel"))
+
+    @property
+    def actual_bits_per_pixel(self) -> int:
+        """Bits that carry information."""
+        return int(fact(self.source, "actual_bits_per_pixel"))
+
+    @property
+    def num_pixels_per_block_horizontal(self) -> int:
+        """Columns of an R0 block."""
+        return self.level_grid(0).block_shape[1]
+
+    @property
+    def num_pixels_per_block_vertical(self) -> int:
+        """Rows of an R0 block."""
+        return self.level_grid(0).block_shape[0]
+
+    @property
+    def num_resolution_levels(self) -> int:
+        """Levels, R0 included."""
+        return num_levels(self.source)
+
+    @property
+    def block_grid_size(self) -> tuple[int, int]:
+        """(rows, cols) of the R0 block grid."""
+        return self.level_grid(0).shape
+
+    @property
+    def pixel_value_type(self) -> Any:
+        """The source's own, in whatever form it has it."""
+        return self.source.pixel_value_type
+
+    @property
+    def pad_pixel_value(self) -> float:
+        """What stands where nothing is stored."""
+        return float(fact(self.source, "pad_pixel_value"))
+
+    def level_grid(self, level: int = 0) -> BlockGrid:
+        """Tell the size of a level, and where its blocks lie.
+
+        Raises:
+            IndexError: no such level.
+        """
+        return level_grid(self.source, level)
+
+    def level_shape(self, level: int) -> ImageSize:
+        """Give the size of a level.
+
+        Raises:
+            IndexError: no such level.
+        """
+        return self.level_grid(level).size
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        """Tell whether a block is in the grid and stored."""
+        return has_block(self.source, block_row, block_col, resolution_level)
+
+    def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
+        """Give the parts of a block of which the image below stores nothing, in the block's own pixels."""
+        return absent_parts(self.source, block_row, block_col, resolution_level)
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        """Read one block, short at the right and bottom edge.
+
+        Args:
+            block_row: of the block.
+            block_col: of the block.
+            resolution_level: 0 is full resolution.
+            bands: 0-based, in the order wanted; None for all.
+
+        Returns:
+            ``(bands, rows, cols)``; it may be read-only.
+
+        Raises:
+            IndexError: no such block, level or band.
+            DecodeError: the source gave something else than it says it has.
+        """
+        return read_block(self.source, block_row, block_col, resolution_level, bands)
+
+    def padding(self, row: int, col: int, level: int, bands: tuple[int, ...] | None) -> Pixels:
+        """Make a block of pad pixels.
+
+        Raises:
+            IndexError: no such block or level.
+        """
+        window = self.level_grid(level).window(row, col)
+        count = self.num_bands if bands is None else len(bands)
+        pad = pad_number(self)
+        return np.full((count, window.height, window.width), pad, pad.dtype)

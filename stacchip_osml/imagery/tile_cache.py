@@ -1,0 +1,140 @@
+"""Decoded tiles in memory, shared by the adapters that are given one.
+
+Rules:
+
+- bounded in bytes, the least recently used tile out first; a tile larger than a
+  quarter of the bound is handed to whoever waits for it and not kept;
+- single flight: of several threads that miss a tile, one makes it and the
+  others wait. An error is told to those who wait, and is not kept;
+- what is held is a copy that nobody else has, and is given out read-only: the
+  array that a caller put in stays the caller's, and writeable;
+- a key stands for one tile, for ever: it holds everything that changes pixels
+  (:func:`stacchip_osml.imagery.adapters.identity.identity_of`).
+
+A pickled or forked cache starts empty.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ChipError
+from stacchip_osml.imagery.blocks.cache import BlockCache, CacheCounts, Claim
+
+__all__ = ["TileCache"]
+
+Tile = NDArray[Any]
+GIB = 1 << 30
+
+
+class TileCache:
+    """Tiles by key, bounded in bytes; safe for threads."""
+
+    def __init__(self, max_bytes: int = GIB) -> None:
+        """Hold at most ``max_bytes`` of tiles.
+
+        Args:
+            max_bytes: 0 keeps nothing, and still lets no tile be made twice at the same time.
+
+        Raises:
+            ValueError: a negative bound.
+        """
+        if max_bytes < 0:
+            raise ValueError(f"a cache of {max_bytes} bytes")
+        self._tiles = BlockCache(max_bytes)
+        self._own = threading.local()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return TileCache, (self.max_bytes,)
+
+    def __repr__(self) -> str:
+        return f"TileCache(max_bytes={self.max_bytes})"
+
+    def __len__(self) -> int:
+        """Count the tiles held."""
+        return len(self._tiles)
+
+    @property
+    def max_bytes(self) -> int:
+        """The bound."""
+        return self._tiles.capacity
+
+    @property
+    def current_bytes(self) -> int:
+        """Bytes of the tiles held."""
+        return self._tiles.held_bytes
+
+    @property
+    def counts(self) -> CacheCounts:
+        """Hits, misses (tiles made, or asked for with ``get``), waits (for another thread's) and evictions so far."""
+        return self._tiles.counts
+
+    def get(self, key: Hashable) -> Tile | None:
+        """Give a held tile, read-only; None where it is not held."""
+        found = self._tiles.find(key, rows=0, whole=0)
+        if found.state == "claimed" and found.claim is not None:
+            self._tiles.abandon(found.claim)
+        return None if found.block is None else found.block.view()
+
+    def put(self, key: Hashable, tile: Tile) -> None:
+        """Hold a copy of a tile; without effect where the key is held or being made."""
+        found = self._tiles.find(key, rows=0, whole=0)
+        if found.state == "claimed" and found.claim is not None:
+            self._deliver(found.claim, tile, owned=False)
+
+    def fetch(self, key: Hashable, make: Callable[[], Tile], *, owned: bool = False) -> Tile:
+        """Give a tile, made where it is not held.
+
+        Args:
+            key: everything that changes pixels.
+            make: makes the tile ``(bands, rows, cols)``.
+            owned: nobody else has the memory of what ``make`` gives, so that no copy is needed.
+
+        Returns:
+            The tile, read-only.
+
+        Raises:
+            ChipError: what ``make`` raised, in this thread or in the one that was waited for.
+        """
+        making: set[Hashable] = self._own.__dict__.setdefault("keys", set())
+        if key in making:  # a provider that asks for the tile that it is making: nobody would ever deliver it
+            return make()
+        while True:
+            found = self._tiles.find(key, rows=0, whole=0)
+            if found.block is not None:
+                return found.block.view()
+            claim = found.claim
+            if claim is None:
+                raise RuntimeError("neither a tile nor a claim to one")
+            if found.state == "claimed":
+                making.add(key)
+                try:
+                    return self._deliver(claim, make(), owned=owned)
+                except ChipError as error:
+                    self._tiles.fail(claim, error)
+                    raise
+                finally:
+                    making.discard(key)
+                    self._tiles.abandon(claim)
+            result = self._tiles.wait(claim)
+            if isinstance(result, ChipError):
+                raise result
+            if result is not None:
+                return result.view()
+
+    def clear(self) -> None:
+        """Forget every tile."""
+        self._tiles.clear()
+
+    def _deliver(self, claim: Claim, tile: Tile, *, owned: bool) -> Tile:
+        if not owned:
+            kept = self._tiles.arena.take(tile.shape, tile.dtype)
+            np.copyto(kept, tile)
+            tile = kept
+        self._tiles.deliver(claim, tile)
+        return tile.view()
