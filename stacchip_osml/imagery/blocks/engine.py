@@ -218,9 +218,11 @@ def _work_off(call: _Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
         near = local_tasks(batch, jobs, pieces, todo.held, files=files, threads=threads)
         work.add([*todo.tasks, *near], mine=0 if is_far else 1)
         if is_far:
+            from stacchip_osml.imagery.blocks.objects import RemoteObject
             from stacchip_osml.imagery.blocks.remote import read_remote
 
-            read_remote(work, batch, far_jobs, far_pieces, files=files, threads=threads)
+            objects = {place: file for place, file in enumerate(files) if isinstance(file, RemoteObject)}
+            read_remote(work, batch, far_jobs, far_pieces, objects=objects, threads=threads)
     except BaseException:
         work.drop()
         raise

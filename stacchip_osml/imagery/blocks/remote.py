@@ -17,7 +17,7 @@ Rules:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ def read_remote(
     jobs: Sequence[BlockJob],
     pieces: Sequence[RawPiece],
     *,
-    files: Sequence[Ranged],
+    objects: Mapping[int, Ranged],
     threads: int,
 ) -> None:
     """Fetch blocks and uncompressed rectangles, and add to ``work`` what is to be done with them."""
@@ -78,22 +78,20 @@ def read_remote(
         spans += [_Span(part.offset, part.size, part, 0) for part in sliced(piece, most=most)]
     reading = _Reading(work, batch, jobs, threads)
     apart: list[_Span] = []
-    with fetch_ranges(_requests(spans, files)) as answers:
+    with fetch_ranges(_requests(spans, objects)) as answers:
         for members, data in answers:
             if isinstance(data, DecodeError) and len(members) > 1:
                 apart += members
             else:
                 reading.take(members, data)
-    with fetch_ranges(RangeRequest(_file(files, span), span.offset, span.size, [span]) for span in apart) as answers:
+    with fetch_ranges(
+        RangeRequest(objects[span.wanted.image], span.offset, span.size, [span]) for span in apart
+    ) as answers:
         for members, data in answers:
             reading.take(members, data)
 
 
-def _file(files: Sequence[Ranged], span: _Span) -> Ranged:
-    return files[span.wanted.image]
-
-
-def _requests(spans: Iterable[_Span], files: Sequence[Ranged]) -> Iterator[RangeRequest[list[_Span]]]:
+def _requests(spans: Iterable[_Span], objects: Mapping[int, Ranged]) -> Iterator[RangeRequest[list[_Span]]]:
     """Join what lies together."""
     by_image: dict[int, list[_Span]] = {}
     for span in spans:
@@ -101,7 +99,7 @@ def _requests(spans: Iterable[_Span], files: Sequence[Ranged]) -> Iterator[Range
     for image, several in by_image.items():
         several.sort(key=_place)
         for run in coalesced([(span.offset, span.size) for span in several], gap=GAP, most=MOST):
-            yield RangeRequest(files[image], run.start, run.size, several[run.first : run.last])
+            yield RangeRequest(objects[image], run.start, run.size, several[run.first : run.last])
 
 
 def _place(span: _Span) -> tuple[int, int]:
