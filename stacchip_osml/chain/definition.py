@@ -25,7 +25,7 @@ ChainDefinition = tuple[Mapping[str, Any], ...]
 
 
 def canonical_json(definition: ChainDefinition) -> str:
-    """Write a definition in its one canonical form (sorted keys, no spaces, no NaN).
+    """Write a definition in its one canonical form: sorted keys, no spaces, no NaN, 1 and 1.0 alike.
 
     Raises:
         ChainError: a step lacks its name or version, or holds a value that JSON cannot carry.
@@ -37,7 +37,7 @@ def canonical_json(definition: ChainDefinition) -> str:
             raise ChainError(f"step {position} ({step['step']}) of a chain must state its 'version' as an integer")
     try:
         return json.dumps(
-            [dict(step) for step in definition],
+            [_plain(step) for step in definition],
             sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
@@ -45,6 +45,15 @@ def canonical_json(definition: ChainDefinition) -> str:
         )
     except (TypeError, ValueError) as error:
         raise ChainError(f"a chain's settings must be JSON values: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Give values as JSON writes them, whole numbers without a fraction: two spellings are one number."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def chain_id(definition: ChainDefinition) -> str:

@@ -1,4 +1,4 @@
-"""The steps of a chain, by name: what each one does to pixels.
+"""The steps that definitions may name, and what a whole definition does.
 
 ``align`` says how assets come to the reference grid; it is carried out while
 reading, because it needs the source's pixels around the chip. All others are
@@ -7,14 +7,14 @@ functions of a chip's pixels. A new step is a row in ``STEPS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stacchip_osml.chain.definition import ChainDefinition
+from stacchip_osml.chain import arithmetic, limits, radiometry, tables
+from stacchip_osml.chain.definition import ChainDefinition, canonical_json
+from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
+from stacchip_osml.chain.radiometry import scale_offset_step
+from stacchip_osml.chain.settings import sorted_texts
 from stacchip_osml.errors import ChainError
 
 __all__ = [
@@ -23,28 +23,20 @@ __all__ = [
     "BandedPixels",
     "align_step",
     "apply_chain",
+    "complete_chain",
+    "complete_step",
+    "is_resolved",
+    "predict",
+    "register_step",
     "require_steps",
     "resampling_for",
+    "resolve",
     "scale_offset_step",
+    "step_kind",
 ]
 
 ALIGN = "align"
-SCALE_OFFSET = "scale_offset"
 METHODS = ("auto", "nearest", "bilinear", "area")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BandedPixels:
-    """Pixels with what a step may need to know of each band."""
-
-    pixels: NDArray[Any]
-    """``(bands, rows, cols)``."""
-    mask: NDArray[np.bool_]
-    """``(bands, rows, cols)``, True where valid."""
-    scales: tuple[float, ...]
-    """Physical value = stored × scale + offset, a band each."""
-    offsets: tuple[float, ...]
-    nodata: tuple[float | complex | None, ...]
 
 
 def align_step(*, default: str = "auto", methods: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -57,16 +49,76 @@ def align_step(*, default: str = "auto", methods: Mapping[str, str] | None = Non
     Raises:
         ChainError: an unknown method.
     """
-    chosen = dict(sorted((methods or {}).items()))
-    for key, method in [("default", default), *chosen.items()]:
+    return ALIGNMENT.define(default=default, methods=methods)
+
+
+def _check_methods(settings: Settings) -> None:
+    for key, method in [("default", settings["default"]), *settings["methods"].items()]:
         if method not in METHODS:
             raise ChainError(f"resampling of {key!r} must be one of {', '.join(METHODS)}; got {method!r}")
-    return {"step": ALIGN, "version": 1, "default": default, "methods": chosen}
 
 
-def scale_offset_step() -> dict[str, Any]:
-    """Define the step that turns stored values into physical ones (float32), by each band's own scale and offset."""
-    return {"step": SCALE_OFFSET, "version": 1, "resolve": "item"}
+ALIGNMENT = StepKind(
+    name=ALIGN,
+    version=1,
+    about="how assets come to the reference grid, while they are read",
+    settings={
+        "default": Setting(str, "auto", f"of assets not named: {', '.join(METHODS)}"),
+        "methods": Setting(sorted_texts, lambda _: {}, "method by asset key"),
+    },
+    apply=lambda _, chip: chip,
+    check=_check_methods,
+    keeps_values=True,
+)
+
+STEPS: dict[tuple[str, int], StepKind] = {
+    (kind.name, kind.version): kind
+    for kind in (ALIGNMENT, *arithmetic.KINDS, *radiometry.KINDS, *limits.KINDS, *tables.KINDS)
+}
+"""(name, version) → what it does."""
+
+_OWN = frozenset(STEPS)
+
+
+def step_kind(step: Mapping[str, Any]) -> StepKind:
+    """Find what a step names.
+
+    Raises:
+        ChainError: this process knows no such step.
+    """
+    try:
+        return STEPS[step["step"], step["version"]]
+    except KeyError:
+        known = ", ".join(f"{name} {version}" for name, version in sorted(STEPS))
+        raise ChainError(
+            f"unknown step {step.get('step')!r} version {step.get('version')}; known: {known}; "
+            "a step of your own has to be registered (register_step) in every process that applies it"
+        ) from None
+
+
+def complete_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring a step to the one form of its meaning: every default written out, every number in its plainest form.
+
+    Raises:
+        ChainError: an unknown step, or an unknown, missing or impossible setting.
+    """
+    return step_kind(step).complete(step)
+
+
+def complete_chain(definition: ChainDefinition) -> ChainDefinition:
+    """Bring every step of a definition to its one form, so that the same meaning has the same id.
+
+    Raises:
+        ChainError: as :func:`complete_step`; or no definition at all.
+    """
+    canonical_json(tuple(definition))
+    return tuple(complete_step(step) for step in definition)
+
+
+def require_steps(definition: ChainDefinition) -> None:
+    """Raise ChainError unless every step of a definition is known here, with settings that it can have."""
+    for step in definition:
+        complete_step(step)
 
 
 def resampling_for(definition: ChainDefinition, asset_key: str) -> str:
@@ -77,6 +129,23 @@ def resampling_for(definition: ChainDefinition, asset_key: str) -> str:
     return "auto"
 
 
+def predict(definition: ChainDefinition, source: Any) -> Spec:
+    """Say what a chain makes of pixels, from what they are.
+
+    Args:
+        definition: the chain.
+        source: :class:`Spec`, an image provider, an array, or ``(bands, dtype)``.
+
+    Raises:
+        ChainError: an unknown step, or one that rejects what comes to it.
+    """
+    spec = Spec.of(source)
+    for step in definition:
+        kind = step_kind(step)
+        spec = kind.output(kind.complete(step), spec)
+    return spec
+
+
 def apply_chain(definition: ChainDefinition, chip: BandedPixels) -> BandedPixels:
     """Run a chain's steps in order.
 
@@ -84,45 +153,131 @@ def apply_chain(definition: ChainDefinition, chip: BandedPixels) -> BandedPixels
         ChainError: a step that this version does not know, or that rejects these pixels.
     """
     for step in definition:
-        if step["step"] != ALIGN:
-            chip = _function(step)(step, chip)
+        chip = apply_step(step_kind(step), step, chip)
     return chip
 
 
-def require_steps(definition: ChainDefinition) -> None:
-    """Raise ChainError unless every step of a definition is known here."""
-    for step in definition:
-        if step["step"] != ALIGN:
-            _function(step)
+def apply_step(kind: StepKind, step: Mapping[str, Any], chip: BandedPixels) -> BandedPixels:
+    """Run one step, and hold it to what it said would come out.
+
+    Raises:
+        ChainError: it rejects these pixels, or gives something else.
+    """
+    settings = kind.complete(step)
+    expected = kind.output(settings, Spec.of(chip))
+    done = kind.apply(settings, chip)
+    found = Spec.of(done)
+    if found != expected or done.pixels.shape[1:] != chip.pixels.shape[1:] or done.mask.shape != done.pixels.shape:
+        raise ChainError(
+            f"step {kind.name!r} said it gives {expected} of {chip.pixels.shape[1:]}, and gave pixels "
+            f"{done.pixels.shape} {found.dtype} with a mask {done.mask.shape}"
+        )
+    return done
 
 
-def _function(step: Mapping[str, Any]) -> Callable[[Mapping[str, Any], BandedPixels], BandedPixels]:
-    try:
-        return STEPS[step["step"], step["version"]]
-    except KeyError:
-        known = ", ".join(_names())
-        raise ChainError(f"unknown step {step['step']!r} version {step['version']}; known: {known}") from None
+def is_resolved(definition: ChainDefinition) -> bool:
+    """Say whether a chain waits for no statistics of an item.
+
+    Raises:
+        ChainError: an unknown step.
+    """
+    return not any(_waits(complete_step(step)) for step in definition)
 
 
-def _names() -> Iterable[str]:
-    return (f"{name} {version}" for name, version in [(ALIGN, 1), *STEPS])
+def _waits(step: Mapping[str, Any]) -> bool:
+    return step_kind(step).resolve is not None and step.get("resolve") == "item"
 
 
-def _scale_offset(_: Mapping[str, Any], chip: BandedPixels) -> BandedPixels:
-    if np.iscomplexobj(chip.pixels):
-        raise ChainError(f"{SCALE_OFFSET} needs real pixels, got {chip.pixels.dtype}")
-    wide = np.float64 if chip.pixels.dtype.itemsize > 4 or chip.pixels.dtype in (np.int32, np.uint32) else np.float32
-    scale = np.asarray(chip.scales, dtype=np.float64)[:, None, None].astype(wide)
-    offset = np.asarray(chip.offsets, dtype=np.float64)[:, None, None].astype(wide)
-    pixels: NDArray[Any] = chip.pixels.astype(wide)
-    pixels *= scale
-    pixels += offset
-    pixels[~chip.mask] = np.nan
-    bands = len(pixels)
-    return replace(chip, pixels=pixels, scales=(1.0,) * bands, offsets=(0.0,) * bands, nodata=(float("nan"),) * bands)
+def resolve(definition: ChainDefinition, statistics: Any) -> ChainDefinition:
+    """Put an item's numbers into the steps that wait for them.
+
+    Args:
+        definition: the chain.
+        statistics: of the item's image, as :func:`compute_image_statistics` gives them: ``bands``, each with
+            ``min``, ``max``, ``histogram`` and ``bin_edges``.
+
+    Returns:
+        A chain that waits for nothing, with an id of its own; the same one where none of its steps waited.
+
+    Raises:
+        ChainError: a step before has changed the values, so that these are not their statistics.
+    """
+    bands = list(statistics.bands)
+    changed: str | None = None
+    done: list[Mapping[str, Any]] = []
+    for step in complete_chain(definition):
+        kind, found = step_kind(step), step
+        if _waits(step) and kind.resolve is not None:
+            if changed is not None:
+                raise ChainError(
+                    f"step {kind.name!r} waits for statistics of the item, and {changed!r} before it changes the values"
+                )
+            found = kind.resolve(step, bands)
+        if kind is arithmetic.SELECT:
+            predict((step,), Spec.of((len(bands), "float64")))
+            bands = [bands[band] for band in step["bands"]]
+        elif not kind.keeps_values:
+            changed = kind.name
+        done.append(found)
+    return tuple(done)
 
 
-STEPS: dict[tuple[str, int], Callable[[Mapping[str, Any], BandedPixels], BandedPixels]] = {
-    (SCALE_OFFSET, 1): _scale_offset,
-}
-"""(name, version) → what it does. Bump the version when the same settings give different pixels."""
+def register_step(
+    name: str,
+    version: int,
+    apply: Callable[[Settings, BandedPixels], BandedPixels],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    output: Callable[[Settings, Spec], Spec] | None = None,
+    check: Callable[[Settings], None] | None = None,
+    about: str = "",
+) -> Callable[..., dict[str, Any]]:
+    """Make a step of your own known to this process, so that chains can name it and have an id.
+
+    Only the name, version and settings stand in an index: whoever applies
+    them must have registered the same step. Change the version when the same
+    settings give different pixels.
+
+    Args:
+        name: not that of a step of this package.
+        version: from 1.
+        apply: settings and pixels → pixels (see :meth:`BandedPixels.renewed`); it must change nothing it is given.
+        settings: name → default, a JSON value; :data:`REQUIRED` where there is none.
+        output: settings and spec → spec of what comes out, ChainError where the step rejects it; None: as it came.
+        check: raises ChainError for impossible settings.
+        about: one line for people.
+
+    Returns:
+        A function of the settings that gives the step's definition.
+
+    Raises:
+        ChainError: the name is taken.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ChainError(f"a step is named like a variable, got {name!r}")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ChainError(f"a step's version is a whole number from 1, got {version!r}")
+    options = {key: value for key, value in (("output", output), ("check", check)) if value is not None}
+    kind = StepKind(
+        name=name,
+        version=version,
+        about=about,
+        apply=apply,
+        settings={key: Setting(_as_it_is, default) for key, default in (settings or {}).items()},
+        **options,  # type: ignore[arg-type]
+    )
+    known = STEPS.get((name, version))
+    if name in {own for own, _ in _OWN} or (known is not None and known.apply is not apply):
+        raise ChainError(f"step {name!r} version {version} is taken; another function needs another name or version")
+    STEPS[name, version] = kind
+    return kind.define
+
+
+def _as_it_is(value: Any) -> Any:
+    canonical_json(({"step": "", "version": 1, "value": value},))
+    return value
+
+
+def iter_kinds() -> Iterator[StepKind]:
+    """Yield every step that is known here, by name and version."""
+    yield from (STEPS[key] for key in sorted(STEPS))

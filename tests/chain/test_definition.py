@@ -77,7 +77,7 @@ def test_a_definition_that_json_cannot_carry_is_refused(definition, message):
 def test_an_unknown_id_and_an_unknown_step_name_what_is_known():
     with pytest.raises(ChainError, match="unknown processing chain 'x-1'; this registry knows raw"):
         ChainRegistry()["x-1"]
-    with pytest.raises(ChainError, match=r"unknown step 'sharpen' version 1; known: align 1, scale_offset 1"):
+    with pytest.raises(ChainError, match=r"unknown step 'sharpen' version 1; known: align 1, .*scale_offset 1"):
         require_steps(({"step": "sharpen", "version": 1},))
 
 

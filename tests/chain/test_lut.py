@@ -18,9 +18,8 @@ def test_every_code_becomes_its_entry(dtype, out, shape):
     found = apply_lut(image, lut)
 
     assert found.dtype == lut.dtype
-    np.testing.assert_array_equal(
-        found, np.array([lut[int(code) - lowest] for code in image.ravel()], out).reshape(shape)
-    )
+    entries = [lut[int(code) - lowest] for code in image.ravel()]
+    np.testing.assert_array_equal(found, np.array(entries, out).reshape(shape))
 
 
 def test_a_window_of_a_larger_image_is_looked_up_too():
