@@ -1,0 +1,134 @@
+"""The levels of a pyramid: how many, how large, how far apart their pixels lie, and one level of a file as an image.
+
+The ratio of two levels is not always that of their sizes. A file's levels (GDAL's) stretch the image's outer edges,
+so their pixels are ``size / size`` apart. Levels that keep their phase, as SIPS ones do, are exactly ``2**n`` apart,
+and of an odd side their last pixel reaches beyond the image. A level that knows says it: ``pixel_pitch``, the
+``(x, y)`` pixels of the finest image from one of its pixels to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from stacchip_osml.imagery.adapters.identity import identity_of
+from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.provider_facts import absent_parts, has_block, num_levels, read_block
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["LevelView", "pitch_of", "planned_sizes"]
+
+
+class LevelView(ProviderView):
+    """One stored level of a provider, as an image of one level."""
+
+    def __init__(self, source: Any, level: int) -> None:
+        """Look at one level; nothing is read yet.
+
+        Args:
+            source: any object of the image provider protocol.
+            level: 0 is full resolution.
+
+        Raises:
+            IndexError: no such level.
+        """
+        super().__init__(source)
+        if not 0 <= level < num_levels(source):
+            raise IndexError(f"{source.key}: no level {level}; it has {num_levels(source)}")
+        self.level = level
+        """Of the source."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LevelView, (self.source, self.level)
+
+    @property
+    def pixel_identity(self) -> Hashable:
+        """What no provider of other pixels has."""
+        return "level", identity_of(self.source), self.level
+
+    @property
+    def key(self) -> str:
+        """The source's, with ``:level:N`` below full resolution."""
+        return super().key + (f":level:{self.level}" if self.level else "")
+
+    @property
+    def num_resolution_levels(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def pixel_pitch(self) -> tuple[float, float]:
+        """R0 pixels from one pixel to the next, ``(x, y)``: the true ratio of the sizes."""
+        base, here = level_grid(self.source, 0).image_size, self.level_grid(0).image_size
+        across, down = pitch_of(self.source) or (1.0, 1.0)
+        return across * base.width / here.width, down * base.height / here.height
+
+    def level_grid(self, level: int = 0) -> BlockGrid:
+        """Tell the size of the level, and where its blocks lie.
+
+        Raises:
+            IndexError: another level than 0.
+        """
+        self._require(level)
+        return level_grid(self.source, self.level)
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        """Tell whether a block is in the grid and stored."""
+        return resolution_level == 0 and has_block(self.source, block_row, block_col, self.level)
+
+    def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
+        """Give the parts of a block of which nothing is stored, in the block's own pixels."""
+        self._require(resolution_level)
+        return absent_parts(self.source, block_row, block_col, self.level)
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        """Read one block of the level; see :meth:`ProviderView.get_block`."""
+        self._require(resolution_level)
+        return read_block(self.source, block_row, block_col, self.level, bands)
+
+    def _require(self, level: int) -> None:
+        if level != 0:
+            raise IndexError(f"{self.key}: no level {level} of a single level")
+
+
+def pitch_of(provider: Any) -> tuple[float, float] | None:
+    """Give the ``(x, y)`` pixels of the finest image from one pixel to the next, None where the provider does not say.
+
+    Adapters that change values only, or blocks, have the pitch of what they show.
+    """
+    while True:
+        said = getattr(provider, "pixel_pitch", None)
+        if said is not None:
+            return float(said[0]), float(said[1])
+        below = provider.source if isinstance(provider, ProviderView) else None
+        if below is None or level_grid(below).image_size != level_grid(provider).image_size:
+            return None
+        provider = below
+
+
+def planned_sizes(size: ImageSize, *, min_size: int, factor: int) -> list[ImageSize]:
+    """Plan a pyramid: levels are added until one has a side below ``min_size``; that one is the last.
+
+    Args:
+        size: of R0.
+        min_size: pixels.
+        factor: from one level to the next; sides are rounded up.
+
+    Returns:
+        Sizes from R0 on; R0 alone where it has such a side already.
+
+    Raises:
+        ValueError: ``min_size`` or ``factor`` that gives no pyramid.
+    """
+    if min_size <= 0:
+        raise ValueError(f"min_size must be positive pixels, got {min_size}")
+    if factor < 2:
+        raise ValueError(f"levels must become smaller, but scale_factor is {factor}")
+    sizes = [size]
+    while min(sizes[-1]) >= min_size and max(sizes[-1]) > 1:
+        sizes.append(ImageSize(*(-(-side // factor) for side in sizes[-1])))
+    return sizes
