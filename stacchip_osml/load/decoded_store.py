@@ -283,9 +283,11 @@ def _version(location: str, header: AssetHeader, *, lasting: bool) -> tuple[Any,
         except ReadError:
             return None  # reading it says what is wrong
         return (location, stamp.size_bytes, stamp.modified_ns)
-    if lasting and image.size_bytes is None:
+    stored = header.stored
+    told = (image.size_bytes, None, None) if stored is None else (stored.size_bytes, stored.etag, stored.last_modified)
+    if lasting and not any(told):
         return None
-    return (location, image.size_bytes, image.modified_ns)
+    return (location, image.size_bytes, *told)
 
 
 def _memory_file() -> int:
