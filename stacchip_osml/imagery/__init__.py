@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.access import close_idle_handles as close_idle_handles
     from stacchip_osml.imagery.adapters.cached import CachedImageProvider as CachedImageProvider
     from stacchip_osml.imagery.adapters.mapped import MappedImageProvider as MappedImageProvider
+    from stacchip_osml.imagery.adapters.osml import OsmlImageProvider as OsmlImageProvider
     from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider as RetiledImageProvider
     from stacchip_osml.imagery.block_grid import BlockGrid as BlockGrid
     from stacchip_osml.imagery.block_grid import level_grid as level_grid
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.block_utils import read_window as read_window
     from stacchip_osml.imagery.block_utils import stitch_source_blocks as stitch_source_blocks
     from stacchip_osml.imagery.buffered import BufferedImageAssetProvider as BufferedImageAssetProvider
+    from stacchip_osml.imagery.downsampled import DownsampledImageProvider as DownsampledImageProvider
     from stacchip_osml.imagery.format import sniff_driver as sniff_driver
     from stacchip_osml.imagery.header import BandHeader as BandHeader
     from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
@@ -34,6 +36,13 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.provider import MaskedPixels as MaskedPixels
     from stacchip_osml.imagery.provider import PixelReader as PixelReader
     from stacchip_osml.imagery.provider_facts import dtype_of as dtype_of
+    from stacchip_osml.imagery.pyramid import TiledImagePyramid as TiledImagePyramid
+    from stacchip_osml.imagery.pyramid import build_pyramid_levels as build_pyramid_levels
+    from stacchip_osml.imagery.pyramid_builder import ProgressCallback as ProgressCallback
+    from stacchip_osml.imagery.pyramid_builder import PyramidBlock as PyramidBlock
+    from stacchip_osml.imagery.pyramid_builder import PyramidBuilder as PyramidBuilder
+    from stacchip_osml.imagery.pyramid_builder import write_pyramid as write_pyramid
+    from stacchip_osml.imagery.pyramid_files import find_rset as find_rset
     from stacchip_osml.imagery.resample import read_resampled as read_resampled
     from stacchip_osml.imagery.resample import source_extent as source_extent
     from stacchip_osml.imagery.tile_cache import TileCache as TileCache
@@ -43,6 +52,7 @@ HOME = {
     "BlockGrid": "block_grid",
     "BufferedImageAssetProvider": "buffered",
     "CachedImageProvider": "adapters.cached",
+    "DownsampledImageProvider": "downsampled",
     "FetchLimits": "limits",
     "GdalImage": "image",
     "GroundControlPoint": "header",
@@ -50,12 +60,19 @@ HOME = {
     "ImageProvider": "provider",
     "MappedImageProvider": "adapters.mapped",
     "MaskedPixels": "provider",
+    "OsmlImageProvider": "adapters.osml",
     "PixelReader": "provider",
+    "ProgressCallback": "pyramid_builder",
+    "PyramidBlock": "pyramid_builder",
+    "PyramidBuilder": "pyramid_builder",
     "ReadLimits": "limits",
     "RetiledImageProvider": "adapters.retiled",
     "TileCache": "tile_cache",
+    "TiledImagePyramid": "pyramid",
+    "build_pyramid_levels": "pyramid",
     "close_idle_handles": "access",
     "dtype_of": "provider_facts",
+    "find_rset": "pyramid_files",
     "iter_blocks": "block_utils",
     "level_grid": "block_grid",
     "read_block_or_pad": "block_utils",
@@ -65,6 +82,7 @@ HOME = {
     "sniff_driver": "format",
     "source_extent": "resample",
     "stitch_source_blocks": "block_utils",
+    "write_pyramid": "pyramid_builder",
 }
 """Public name → the module that has it."""
 

@@ -86,7 +86,7 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
     for requirements in project["optional-dependencies"].values():
         wanted += requirements
     declared = {re.split(r"[<>=!~\[; ]", text)[0].lower().replace("-", "_") for text in wanted}
-    distribution = {"cv2": "opencv_python_headless"}
+    distribution = {"aws": "osml_imagery_io", "cv2": "opencv_python_headless"}
     imported = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
