@@ -14,11 +14,18 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.arithmetic import decibel_step as decibel_step
     from stacchip_osml.chain.arithmetic import mask_fill_step as mask_fill_step
     from stacchip_osml.chain.arithmetic import normalized_difference_step as normalized_difference_step
+    from stacchip_osml.chain.color_space import COLOR_SPACES as COLOR_SPACES
+    from stacchip_osml.chain.color_space import color_space_step as color_space_step
+    from stacchip_osml.chain.color_space import color_space_transform as color_space_transform
     from stacchip_osml.chain.definition import RAW as RAW
     from stacchip_osml.chain.definition import ChainDefinition as ChainDefinition
     from stacchip_osml.chain.definition import ChainRegistry as ChainRegistry
     from stacchip_osml.chain.definition import canonical_json as canonical_json
     from stacchip_osml.chain.definition import chain_id as chain_id
+    from stacchip_osml.chain.dra import DRAParameters as DRAParameters
+    from stacchip_osml.chain.dra import dynamic_range_adjust as dynamic_range_adjust
+    from stacchip_osml.chain.gdal_statistics import statistics_from_gdal_metadata as statistics_from_gdal_metadata
+    from stacchip_osml.chain.gdal_statistics import statistics_to_gdal_metadata as statistics_to_gdal_metadata
     from stacchip_osml.chain.kinds import REQUIRED as REQUIRED
     from stacchip_osml.chain.kinds import BandedPixels as BandedPixels
     from stacchip_osml.chain.kinds import Spec as Spec
@@ -27,11 +34,20 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.limits import minmax_step as minmax_step
     from stacchip_osml.chain.limits import percentile_step as percentile_step
     from stacchip_osml.chain.lut import apply_lut as apply_lut
+    from stacchip_osml.chain.processing import ChainStep as ChainStep
+    from stacchip_osml.chain.processing import ProcessingChain as ProcessingChain
+    from stacchip_osml.chain.processing import band_select as band_select
+    from stacchip_osml.chain.processing import compose as compose
     from stacchip_osml.chain.radiometry import clip_step as clip_step
     from stacchip_osml.chain.radiometry import gamma_step as gamma_step
     from stacchip_osml.chain.radiometry import linear_step as linear_step
     from stacchip_osml.chain.radiometry import rescale_step as rescale_step
     from stacchip_osml.chain.radiometry import scale_offset_step as scale_offset_step
+    from stacchip_osml.chain.statistics import BandStatistics as BandStatistics
+    from stacchip_osml.chain.statistics import ImageStatistics as ImageStatistics
+    from stacchip_osml.chain.statistics import SamplingStrategy as SamplingStrategy
+    from stacchip_osml.chain.statistics import compute_statistics as compute_statistics
+    from stacchip_osml.chain.statistics import merge_statistics as merge_statistics
     from stacchip_osml.chain.steps import align_step as align_step
     from stacchip_osml.chain.steps import apply_chain as apply_chain
     from stacchip_osml.chain.steps import complete_chain as complete_chain
@@ -44,28 +60,42 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.tables import lut_step as lut_step
 
 HOME = {
+    "BandStatistics": "statistics",
     "BandedPixels": "kinds",
+    "COLOR_SPACES": "color_space",
     "ChainDefinition": "definition",
     "ChainRegistry": "definition",
+    "ChainStep": "processing",
+    "DRAParameters": "dra",
+    "ImageStatistics": "statistics",
+    "ProcessingChain": "processing",
     "RAW": "definition",
     "REQUIRED": "kinds",
+    "SamplingStrategy": "statistics",
     "Spec": "kinds",
     "StepKind": "kinds",
     "align_step": "steps",
     "apply_chain": "steps",
     "apply_lut": "lut",
+    "band_select": "processing",
     "band_select_step": "arithmetic",
     "canonical_json": "definition",
     "chain_id": "definition",
     "clip_step": "radiometry",
+    "color_space_step": "color_space",
+    "color_space_transform": "color_space",
     "complete_chain": "steps",
+    "compose": "processing",
+    "compute_statistics": "statistics",
     "decibel_step": "arithmetic",
     "dra_step": "limits",
+    "dynamic_range_adjust": "dra",
     "gamma_step": "radiometry",
     "is_resolved": "steps",
     "linear_step": "radiometry",
     "lut_step": "tables",
     "mask_fill_step": "arithmetic",
+    "merge_statistics": "statistics",
     "minmax_step": "limits",
     "normalized_difference_step": "arithmetic",
     "percentile_step": "limits",
@@ -76,6 +106,8 @@ HOME = {
     "rescale_step": "radiometry",
     "resolve": "steps",
     "scale_offset_step": "radiometry",
+    "statistics_from_gdal_metadata": "gdal_statistics",
+    "statistics_to_gdal_metadata": "gdal_statistics",
 }
 """Public name → the module that has it."""
 
