@@ -43,6 +43,8 @@ class BandedPixels:
         """Take bare pixels: scale 1, offset 0, no nodata value, all valid where no mask is given."""
         if pixels.ndim != 3:
             raise ChainError(f"a chain works on (bands, rows, cols), got an array of shape {pixels.shape}")
+        if not pixels.dtype.isnative:
+            pixels = pixels.astype(pixels.dtype.newbyteorder("="))
         if mask is None:
             mask = np.broadcast_to(np.True_, pixels.shape)
         if mask.shape != pixels.shape:
@@ -111,7 +113,7 @@ class Spec:
         if isinstance(source, BandedPixels):
             source = source.pixels
         if isinstance(source, np.ndarray):
-            return cls(len(source), source.dtype)
+            return cls(len(source), source.dtype.newbyteorder("="))
         if isinstance(source, tuple) and len(source) == 2:
             return cls(int(source[0]), _dtype(source[1]))
         if hasattr(source, "num_bands") and hasattr(source, "pixel_value_type"):

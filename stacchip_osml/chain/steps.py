@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from stacchip_osml.chain import arithmetic, limits, radiometry, tables
+from stacchip_osml.chain import arithmetic, color_space, limits, radiometry, tables
 from stacchip_osml.chain.definition import ChainDefinition, canonical_json
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
 from stacchip_osml.chain.radiometry import scale_offset_step
@@ -73,7 +73,14 @@ ALIGNMENT = StepKind(
 
 STEPS: dict[tuple[str, int], StepKind] = {
     (kind.name, kind.version): kind
-    for kind in (ALIGNMENT, *arithmetic.KINDS, *radiometry.KINDS, *limits.KINDS, *tables.KINDS)
+    for kind in (
+        ALIGNMENT,
+        *arithmetic.KINDS,
+        *radiometry.KINDS,
+        *limits.KINDS,
+        *tables.KINDS,
+        *color_space.KINDS,
+    )
 }
 """(name, version) → what it does."""
 
