@@ -27,6 +27,8 @@ from stacchip_osml.imagery.provider_facts import fact, key_of, num_levels, read_
 __all__ = ["RULES", "ConformanceReport", "Finding", "NotConforming", "Subject", "check_provider"]
 
 Place = tuple[int, int, int]
+LOOKED_AT = 64
+"""Blocks that are asked whether they are stored, for one that is tried."""
 REFUSALS = (ChipError, LookupError, ValueError, ArithmeticError, OSError)
 """How a provider may refuse what it does not have."""
 
@@ -94,7 +96,7 @@ def check_provider(
 
     Args:
         provider: any object.
-        blocks: tried of each level, corners first, the others drawn.
+        blocks: tried of each level, of those stored and of those absent; corners first, the others drawn.
         seed: of the draw.
         pickles: it has to pickle; otherwise that is only tried where it can.
         needs_all: every attribute of the protocol has to be there, as writers of images ask.
@@ -110,15 +112,10 @@ def check_provider(
     if findings:
         raise NotConforming(name, tuple(findings))
     grids = tuple(level_grid(provider, level) for level in range(num_levels(provider)))
-    places = [place for level, grid in enumerate(grids) for place in _chosen(grid, level, blocks, seed)]
-    has = {place: _has(provider, place) for place in places}
-    subject = Subject(
-        provider,
-        grids,
-        tuple(place for place in places if has[place]),
-        tuple(place for place in places if not has[place]),
-        pickles,
-    )
+    chosen = [_chosen(provider, grid, level, count=blocks, seed=seed) for level, grid in enumerate(grids)]
+    stored = tuple(place for level in chosen for place in level[True])
+    absent = tuple(place for level in chosen for place in level[False])
+    subject = Subject(provider, grids, stored, absent, pickles)
     for rule, check in RULES.items():
         try:
             findings += [Finding(rule, message) for message in check(subject)]
@@ -161,15 +158,20 @@ def _attributes(provider: Any, needs_all: bool) -> Iterator[str]:
             yield f"{name} is {value}"
 
 
-def _chosen(grid: BlockGrid, level: int, count: int, seed: int) -> list[Place]:
-    """Draw blocks of a level, its corners first."""
+def _chosen(provider: Any, grid: BlockGrid, level: int, *, count: int, seed: int) -> dict[bool, list[Place]]:
+    """Draw stored and absent blocks of a level, ``count`` of each where there are as many; corners come first."""
     rows, cols = grid.shape
-    places = dict.fromkeys((row, col, level) for row in (0, rows - 1) for col in (0, cols - 1))
     rng = np.random.default_rng((seed, level))
-    wanted = min(count, rows * cols)
-    while len(places) < wanted:
-        places[int(rng.integers(rows)), int(rng.integers(cols)), level] = None
-    return list(places)
+    looked_at = count * LOOKED_AT
+    drawn = rng.permutation(rows * cols) if rows * cols <= looked_at else rng.integers(0, rows * cols, looked_at)
+    corners = [(row, col) for row in (0, rows - 1) for col in (0, cols - 1)]
+    found: dict[bool, list[Place]] = {True: [], False: []}
+    for row, col in dict.fromkeys([*corners, *(divmod(int(number), cols) for number in drawn)]):
+        place = row, col, level
+        if min(map(len, found.values())) >= count:
+            break
+        found[_has(provider, place)].append(place)
+    return {stored: places[:count] for stored, places in found.items()}
 
 
 def _has(provider: Any, place: Place) -> bool:
