@@ -17,7 +17,7 @@ from stacchip_osml.errors import ReadError, redact
 
 __all__ = ["AnswerError", "Head", "Place", "Span", "chunk_size", "parse_head", "place_of", "request_for"]
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
 _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,19})-([0-9]{1,19})|\*)/(?:([0-9]{1,19})|\*)")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
@@ -112,18 +112,23 @@ def place_of(url: str) -> Place:
 
 def request_for(place: Place, offset: int, size: int, *, more: Mapping[str, str]) -> bytes:
     """Write a GET of ``size`` bytes from ``offset``."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()])
+    return f"{_beginning(place)}Range: bytes={offset}-{offset + size - 1}\r\n{lines}\r\n".encode("latin-1")
+
+
+@lru_cache(maxsize=4096)
+def _beginning(place: Place) -> str:
+    """Write what all requests to one place begin with."""
     headers = {
         "Host": place.authority,
-        "Range": f"bytes={offset}-{offset + size - 1}",
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "User-Agent": "stacchip-osml",
-        **more,
     }
     if place.credentials is not None:
         headers["Authorization"] = place.credentials
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"GET {place.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return f"GET {place.target} HTTP/1.1\r\n{lines}"
 
 
 def parse_head(raw: bytes) -> Head:
@@ -132,14 +137,17 @@ def parse_head(raw: bytes) -> Head:
     Raises:
         AnswerError: not HTTP/1, or contradictory.
     """
-    first, *lines = raw.decode("latin-1").split("\r\n")
+    text = raw.decode("latin-1")
+    first, *lines = text.split("\r\n")
     found = _STATUS_LINE.fullmatch(first)
     if found is None:
-        raise AnswerError(f"not an HTTP/1 answer; it begins {first[:20]!r}")
+        raise AnswerError(f"not an HTTP/1 answer; it begins {text[:20]!r}")
+    if text.count("\n") + text.count("\r") != 2 * len(lines):
+        raise AnswerError("a header line that is none")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
+        if not colon or not name or name[-1] in " \t" or name[0] in " \t":
             raise AnswerError("a header line that is none")
         name, value = name.lower(), value.strip(" \t")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value

@@ -48,8 +48,8 @@ def test_a_request_is_one_range_and_nothing_can_be_slipped_into_it():
     place = place_of("http://h/a\r\nX-Evil: 1\r\n/b?c d")
     sent = request_for(place, 5, 10, more={"If-Match": '"x"'})
 
-    assert sent.startswith(b"GET /aX-Evil:%201/b?c%20d HTTP/1.1\r\nHost: h\r\nRange: bytes=5-14\r\n")
-    assert sent.endswith(b'\r\nIf-Match: "x"\r\n\r\n')
+    assert sent.startswith(b"GET /aX-Evil:%201/b?c%20d HTTP/1.1\r\nHost: h\r\n")
+    assert sent.endswith(b'\r\nRange: bytes=5-14\r\nIf-Match: "x"\r\n\r\n')
 
 
 def test_a_head_is_read():
@@ -87,6 +87,9 @@ def test_a_content_range_makes_sense_or_is_none(said, span):
         (b"", "not an HTTP/1 answer"),
         (b"HTTP/1.1 200 OK\r\nA", "a header line that is none"),
         (b"HTTP/1.1 200 OK\r\nA: b\r\n folded", "a header line that is none"),
+        (b"HTTP/1.1 200 OK\r\nA: b\rContent-Length: 5", "a header line that is none"),
+        (b"HTTP/1.1 200 OK\r\nA: b\nContent-Length: 5", "a header line that is none"),
+        (b"HTTP/1.1 200 OK\nContent-Length: 5", "not an HTTP/1 answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length : 5", "a header line that is none"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -5", "a Content-Length that is no number"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6", "a Content-Length that is no number"),

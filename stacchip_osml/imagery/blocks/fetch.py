@@ -68,28 +68,81 @@ class Fetched(NamedTuple, Generic[T]):
 class _State(Generic[T]):
     """What the consumer's side and the threads share; the threads know no more, so that the consumer's side can end."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests: Iterator[RangeRequest[T]], *, most: int, most_bytes: int) -> None:
         self.changed = threading.Condition()
         self.results: deque[tuple[RangeRequest[T], memoryview | BaseException]] = deque()
-        self.calls: set[Call] = set()
         self.under_way = 0
+        self.bytes = 0
+        """Of requests under way, and of results that wait."""
+        self.failure: BaseException | None = None
+        """What the iterator of requests raised."""
+        self._requests: Iterator[RangeRequest[T]] | None = requests
+        self._most, self._most_bytes = most, most_bytes
+        self._next: RangeRequest[T] | None = None
+        self._calls: set[Call] = set()
         self.cancelled = False
 
     def cancel(self) -> None:
         """Hang up; takes no lock, because it may be called from the middle of anything."""
         self.cancelled = True
-        while self.calls:
+        while self._calls:
             try:
-                self.calls.pop().cancel()
+                self._calls.pop().cancel()
             except KeyError:  # the last one has just ended by itself
                 break
 
+    def take(self, *, leaving: int = 0) -> RangeRequest[T] | None:
+        """Give a request that may be begun now, and count it as begun; the caller holds the lock.
+
+        Args:
+            leaving: how many of those under way are about to end.
+        """
+        if self._next is None:
+            self._next = self._drawn()
+        request = self._next
+        if request is None or self.cancelled:
+            return None
+        held = self.under_way + len(self.results)
+        full = self.under_way - leaving >= self._most or self.bytes + request.size > self._most_bytes
+        if held and full:
+            return None
+        self._next = None
+        self.bytes += request.size
+        self.under_way += 1
+        return request
+
     def carry_out(self, request: RangeRequest[T]) -> Tell:
-        """Do one request, in a thread of the crew."""
+        """Do requests one after the other, in a thread of the crew; the last result is told last."""
+        while True:
+            done = self._done(request)
+            with self.changed:
+                following = self.take(leaving=1)
+                if following is None:
+                    return partial(self._tell, request, done)
+                self._tell(request, done)
+            request = following
+
+    def _drawn(self) -> RangeRequest[T] | None:
+        if self._requests is None:
+            return None
         try:
-            return partial(self._tell, request, self._bytes_of(request))
+            found = next(self._requests, None)
+        except BaseException as error:  # raised again in the consumer's thread
+            found, self.failure = None, error
+        if found is None:
+            self._requests = None
+        return found
+
+    def _done(self, request: RangeRequest[T]) -> memoryview | BaseException:
+        call = Call(request.file.fetch)
+        self._calls.add(call)
+        try:
+            # Should it end now, who ends it either sees the call or has set this before.
+            return CancelledError() if self.cancelled else request.file.read_exactly(request.offset, request.size, call)
         except BaseException as error:  # told to the consumer, who raises what is none of ours
-            return partial(self._tell, request, error)
+            return error
+        finally:
+            self._calls.discard(call)
 
     def _tell(self, request: RangeRequest[T], done: memoryview | BaseException) -> None:
         with self.changed:
@@ -98,28 +151,13 @@ class _State(Generic[T]):
                 self.results.append((request, done))
             self.changed.notify_all()
 
-    def _bytes_of(self, request: RangeRequest[T]) -> memoryview:
-        call = Call(request.file.fetch)
-        self.calls.add(call)
-        try:
-            if self.cancelled:
-                raise CancelledError
-            return request.file.read_exactly(request.offset, request.size, call)
-        finally:
-            self.calls.discard(call)
-
 
 class _Fetch(Generic[T]):
     """Requests under way: iterate for results, from any thread; close, or leave its ``with`` block, to end them."""
 
     def __init__(self, requests: Iterator[RangeRequest[T]], *, in_flight: int, bytes_in_flight: int) -> None:
-        self._requests = requests
-        self._most, self._most_bytes = max(in_flight, 1), bytes_in_flight
-        self._state: _State[T] = _State()
+        self._state = _State(requests, most=max(in_flight, 1), most_bytes=bytes_in_flight)
         self._pid = os.getpid()
-        self._next: RangeRequest[T] | None = None
-        self._more = True
-        self._bytes = 0
 
     def __iter__(self) -> Iterator[Fetched[T]]:
         return self
@@ -133,11 +171,13 @@ class _Fetch(Generic[T]):
                 self._begin()
                 if state.results:
                     break
-                if state.under_way == 0:
+                if state.under_way == 0 or state.cancelled:
+                    if state.failure is not None:
+                        raise state.failure
                     raise StopIteration
                 state.changed.wait()
             request, data = state.results.popleft()
-            self._bytes -= request.size
+            state.bytes -= request.size
             self._begin()
         if isinstance(data, BaseException) and not isinstance(data, ChipError):
             self.close()
@@ -160,35 +200,22 @@ class _Fetch(Generic[T]):
         self._state.cancel()
         if self._pid == os.getpid():
             with self._state.changed:
-                self._more, self._next = False, None
                 self._state.results.clear()
                 self._state.changed.notify_all()
 
     def _begin(self) -> None:
         """Begin as many requests as may be under way; the caller holds the lock."""
-        state = self._state
-        while self._more:
-            if self._next is None:
-                self._next = next(self._requests, None)
-                if self._next is None:
-                    self._more = False
-                    return
-            request, held = self._next, state.under_way + len(state.results)
-            if held and (state.under_way >= self._most or self._bytes + request.size > self._most_bytes):
-                return
-            self._next = None
-            self._bytes += request.size
-            state.under_way += 1
-            _CREW.do(partial(state.carry_out, request))
+        while (request := self._state.take()) is not None:
+            _CREW.do(partial(self._state.carry_out, request))
 
 
 def fetch_ranges(
     requests: Iterable[RangeRequest[T]], *, in_flight: int = 64, bytes_in_flight: int = 64 * MIB
 ) -> _Fetch[T]:
-    """Fetch byte ranges, many at once.
+    """Fetch byte ranges, many at once; the first are begun when the first result is asked for.
 
     Args:
-        requests: taken as they are begun.
+        requests: taken one by one as they are begun, in whatever thread.
         in_flight: requests under way at once.
         bytes_in_flight: bytes under way, or come and not yet taken; more only where one request is larger.
 

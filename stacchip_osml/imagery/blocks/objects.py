@@ -38,6 +38,8 @@ __all__ = ["MOST_BYTES", "RemoteObject"]
 
 MOST_BYTES = 1 << 30
 """Of one request."""
+HEAD_BYTES = 1 << 14
+"""Asked for where only the version is wanted."""
 REDIRECT_S = 60.0
 REFUSED = frozenset({401, 403})
 GONE = frozenset({404, 410})
@@ -70,7 +72,7 @@ class _Turn:
 class RemoteObject:
     """One remote object; safe for threads, asked for when first read."""
 
-    __slots__ = ("_expect", "_seen", "_sign", "_target", "_turn", "fetch", "location", "name")
+    __slots__ = ("_expect", "_head", "_seen", "_sign", "_target", "_turn", "fetch", "location", "name")
 
     def __init__(
         self,
@@ -101,6 +103,7 @@ class RemoteObject:
         self._sign = sign
         self._expect = RemoteStamp(size_bytes=expect_size, etag=expect_etag)
         self._seen: list[RemoteStamp] = []  # the first one counts, whichever thread was first
+        self._head: bytes | None = None
         self._target: _Target | None = None
         self._turn = _Turn()
 
@@ -116,11 +119,13 @@ class RemoteObject:
     def stamp(self) -> RemoteStamp:
         """What the server says of the version that is read; it is asked the first time only.
 
+        What it is asked for are the first bytes, which the next read of the object's head then has already.
+
         Raises:
             ReadError: as ``read_at``.
         """
         if not self._seen:
-            self.read_at(0, 1)
+            self._head = self.read_at(0, HEAD_BYTES)
         return self._seen[0] if self._seen else self._expect
 
     @property
@@ -168,6 +173,10 @@ class RemoteObject:
             RemoteReadError: the server did not give them.
             LimitError: more than ``MOST_BYTES``.
         """
+        head = self._head
+        if head is not None and offset + size <= len(head):
+            self._head = None  # not kept for good: there may be very many objects
+            return head[offset : offset + size]
         return bytes(self.part(offset, size, Call(self.fetch)))
 
     def read_into(self, offset: int, buffer: memoryview) -> int:

@@ -173,13 +173,13 @@ def test_a_process_that_ends_in_the_middle_of_a_fetch_ends_well(server, scheme):
     server.fault("stall")
     url = "s3://bucket/a.tif" if scheme == "s3" else f"{server.url}/bucket/a.tif"
     script = f"""
-import time
+import threading, time
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.objects import RemoteObject
 from stacchip_osml.imagery.limits import FetchLimits
 remote = RemoteObject({url!r}, fetch=FetchLimits(idle_s=1, total_s=1.2, attempts=1))
 fetching = fetch_ranges(RangeRequest(remote, n, 10, n) for n in range(16))
-fetching._begin()
+threading.Thread(target=next, args=(fetching,), daemon=True).start()
 time.sleep(0.9)
 class Late:
     def __del__(self):

@@ -73,6 +73,17 @@ def test_what_lies_beyond_the_end_is_not_there_and_not_asked_for_once_the_end_is
         RemoteObject(url, fetch=QUICK).read_at(0, 2 * MOST_BYTES)
 
 
+def test_asking_for_the_version_or_size_brings_the_head_that_is_read_next(server, url):
+    remote = RemoteObject(url, fetch=QUICK)
+
+    assert remote.size == 100_000
+    assert remote.version == (remote.stamp.etag,)
+    assert remote.read_at(0, 16_384) == DATA[:16_384]
+    assert [asked.range for asked in server.asked()] == [(0, 16_384)]
+    assert remote.read_at(0, 10) == DATA[:10]
+    assert [asked.range for asked in server.asked()] == [(0, 10)]
+
+
 def test_one_connection_serves_request_after_request(server, url):
     remote = RemoteObject(url, fetch=QUICK)
     for number in range(20):
