@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stacchip_osml.app.chain_file import load_chain
 from stacchip_osml.app.options import BOX, LEVELS, NAMES, QUALITY, SIZE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, print_table, progress_bar
 from stacchip_osml.app.problems import say_problems, told
@@ -16,6 +17,7 @@ from stacchip_osml.app.saving import force_option, portable_option, require_free
 from stacchip_osml.app.texts import FOUND
 
 if TYPE_CHECKING:
+    from stacchip_osml.chain import ChainDefinition
     from stacchip_osml.errors import ChipError
     from stacchip_osml.index import Indexer
 
@@ -47,6 +49,7 @@ REMOTE = ("http://", "https://")
 @click.option("--quality", type=QUALITY, help="Band that gives nodata and cloud fractions.")
 @click.option("--max-nodata", type=click.FloatRange(0, 1), default=1.0, help="Leave out chips above; needs --quality.")
 @click.option("--scale-offset", is_flag=True, help="Chips hold physical values (float), by each band's scale, offset.")
+@click.option("--chain", metavar="FILE", help="Processing chain: a JSON file with a list of steps; see `chain list`.")
 @click.option("--alternate", metavar="NAME", help="Prefer this alternate href of assets, such as s3.")
 @click.option("--root", "roots", multiple=True, metavar="DIR", help="Folder that assets may lie under; repeatable.")
 @click.option(
@@ -122,21 +125,29 @@ def _settings(options: Mapping[str, Any], search: dict[str, Any] | None) -> dict
     settings["quality"] = options["quality"]
     if options["max_nodata"] < 1 and options["quality"] is None:
         raise click.UsageError("--max-nodata needs --quality: without it no nodata fraction is computed")
-    settings["scale_offset"] = options["scale_offset"]
+    settings["chain"] = _chain(options)
     return settings
 
 
 def _indexer(sources: Sequence[str], settings: dict[str, Any], step: Callable[[str, int], None]) -> Indexer:
-    from stacchip_osml.chain import RAW, scale_offset_step
     from stacchip_osml.index import Indexer
     from stacchip_osml.index.statistics import preset
 
     wanted = dict(settings)
-    wanted["chain"] = [scale_offset_step()] if wanted.pop("scale_offset") else RAW
     if wanted["quality"] is not None:
         name, asset, level = wanted["quality"]
         wanted["quality"] = preset(name, asset=asset, level=level)
     return Indexer(list(sources) if len(sources) > 1 else sources[0], progress=step, **wanted)
+
+
+def _chain(options: Mapping[str, Any]) -> ChainDefinition:
+    from stacchip_osml.chain import scale_offset_step
+
+    if options["chain"] is None:
+        return (scale_offset_step(),) if options["scale_offset"] else ()
+    if options["scale_offset"]:
+        raise click.UsageError("--scale-offset is a chain of one step; --chain FILE can hold it with others")
+    return load_chain(options["chain"])
 
 
 def _resampling(texts: Sequence[str]) -> dict[str, str] | str | None:

@@ -26,6 +26,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "index": "stacchip_osml.app.index_group:index_group",
     "chip": "stacchip_osml.app.chip_group:chip_group",
+    "chain": "stacchip_osml.app.chain_group:chain_group",
     "explain": "stacchip_osml.app.explain:explain_command",
     "demo": "stacchip_osml.app.demo:demo_command",
 }

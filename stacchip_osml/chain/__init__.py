@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.steps import apply_chain as apply_chain
     from stacchip_osml.chain.steps import complete_chain as complete_chain
     from stacchip_osml.chain.steps import is_resolved as is_resolved
+    from stacchip_osml.chain.steps import iter_kinds as iter_kinds
     from stacchip_osml.chain.steps import predict as predict
     from stacchip_osml.chain.steps import register_step as register_step
     from stacchip_osml.chain.steps import require_steps as require_steps
@@ -92,6 +93,7 @@ HOME = {
     "dynamic_range_adjust": "dra",
     "gamma_step": "radiometry",
     "is_resolved": "steps",
+    "iter_kinds": "steps",
     "linear_step": "radiometry",
     "lut_step": "tables",
     "mask_fill_step": "arithmetic",

@@ -10,7 +10,7 @@ ProPhoto), CIE 15 (L*a*b*), ITU-R BT.601 (Y'CrCb).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -191,7 +191,8 @@ def _apply(settings: Settings, chip: BandedPixels) -> BandedPixels:
     mask = np.broadcast_to(chip.mask.all(axis=0) & ~np.isnan(chip.pixels).any(axis=0), chip.mask.shape)
     with np.errstate(invalid="ignore", over="ignore"):
         colors = color_space_transform(chip.pixels / np.float64(white), settings["source"], settings["destination"])
-        return chip.renewed(colors.astype(np.float32), mask)
+        # bands of another space are other bands
+        return replace(chip.renewed(colors.astype(np.float32), mask), names=(), colors=())
 
 
 COLOR_SPACE = StepKind(

@@ -37,6 +37,10 @@ class BandedPixels:
     """Physical value = stored × scale + offset, a band each."""
     offsets: tuple[float, ...]
     nodata: tuple[float | complex | None, ...]
+    names: tuple[str, ...] = ()
+    """One a band; empty where not known."""
+    colors: tuple[str, ...] = ()
+    """What each band is shown as: ``red``, ``gray``, ``alpha`` …; empty where not known."""
 
     @classmethod
     def of(cls, pixels: NDArray[Any], mask: Mask | None = None) -> BandedPixels:
@@ -55,6 +59,8 @@ class BandedPixels:
     def renewed(self, pixels: NDArray[Any], mask: Mask, *, fill: float = 0, is_value: bool = True) -> BandedPixels:
         """Give new values, which nothing else refers to, with their own meaning: scale 1 and offset 0.
 
+        Bands keep their names where there are as many as before.
+
         Args:
             pixels: written here: NaN (float) or ``fill`` (integer) goes where nothing is valid.
             mask: True where valid; a NaN is never.
@@ -69,8 +75,15 @@ class BandedPixels:
             pixels[~mask] = fill if is_real else np.nan
         count = len(pixels)
         nodata = (None if is_value else fill) if is_real else float("nan")
+        is_same = count == len(self.pixels)
         return BandedPixels(
-            pixels=pixels, mask=mask, scales=(1.0,) * count, offsets=(0.0,) * count, nodata=(nodata,) * count
+            pixels=pixels,
+            mask=mask,
+            scales=(1.0,) * count,
+            offsets=(0.0,) * count,
+            nodata=(nodata,) * count,
+            names=self.names if is_same else (),
+            colors=self.colors if is_same else (),
         )
 
     def selected(self, bands: Sequence[int]) -> BandedPixels:
@@ -83,7 +96,27 @@ class BandedPixels:
             scales=tuple(self.scales[band] for band in chosen),
             offsets=tuple(self.offsets[band] for band in chosen),
             nodata=tuple(self.nodata[band] for band in chosen),
+            names=_distinct(tuple(self.names[band] for band in chosen)) if self.names else (),
+            colors=tuple(self.colors[band] for band in chosen) if self.colors else (),
         )
+
+    def require_whole(self, step: str) -> None:
+        """Refuse what a step left half changed: an array or a list that is not of its bands.
+
+        Raises:
+            ChainError: such a one.
+        """
+        count = len(self.pixels)
+        lists = {name: len(getattr(self, name)) for name in ("scales", "offsets", "nodata")}
+        lists |= {name: len(getattr(self, name)) or count for name in ("names", "colors")}
+        for name, length in lists.items():
+            if length != count:
+                raise ChainError(f"step {step!r} gave {count} bands, and {name} of {length}")
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep names that tell bands apart; a band taken twice has none of its own."""
+    return names if len(set(names)) == len(names) else ()
 
 
 def is_whole(mask: Mask) -> bool:
@@ -148,6 +181,11 @@ class Setting:
     default: Any = REQUIRED
     """A value, or a function of the settings before it."""
     about: str = ""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a definition must state it."""
+        return self.default is REQUIRED
 
 
 def _same(_: Settings, spec: Spec) -> Spec:

@@ -26,6 +26,7 @@ __all__ = [
     "complete_chain",
     "complete_step",
     "is_resolved",
+    "iter_kinds",
     "predict",
     "register_step",
     "require_steps",
@@ -179,6 +180,7 @@ def apply_step(kind: StepKind, step: Mapping[str, Any], chip: BandedPixels) -> B
             f"step {kind.name!r} said it gives {expected} of {chip.pixels.shape[1:]}, and gave pixels "
             f"{done.pixels.shape} {found.dtype} with a mask {done.mask.shape}"
         )
+    done.require_whole(kind.name)
     return done
 
 

@@ -10,7 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stacchip_osml.chain import RAW, ChainDefinition, ChainRegistry, chain_id, require_steps
+from stacchip_osml.chain import (
+    RAW,
+    ChainDefinition,
+    ChainRegistry,
+    ProcessingChain,
+    chain_id,
+    complete_chain,
+    is_resolved,
+    resolve,
+)
 from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
 from stacchip_osml.imagery import GdalImage, read_header
 from stacchip_osml.index.chip_index import ChipIndex
@@ -55,7 +64,8 @@ class Indexer:
         stride: int | tuple[int, int] | None = None,
         edges: str = "drop",
         anchor: str = "image",
-        chain: str | ChainDefinition | Sequence[Mapping[str, Any]] = RAW,
+        chain: str | ChainDefinition | Sequence[Mapping[str, Any]] | ProcessingChain = RAW,
+        statistics: Callable[[StacItem, tuple[str, ...]], Any] | None = None,
         resampling: Mapping[str, str] | str | None = None,
         quality: QualityBand | str | None = None,
         max_nodata: float = 1.0,
@@ -82,6 +92,8 @@ class Indexer:
             edges: ``drop``, ``partial``, ``pad`` or ``shift``.
             anchor: ``image``, or ``crs`` for chips of different dates with the same bounds.
             chain: ``raw``, or steps of a processing chain.
+            statistics: item and asset keys → statistics of their bands, in order (``ImageStatistics``), for steps
+                whose ``resolve`` is ``item``: their numbers are put into the chain of each item.
             resampling: how assets come to the reference grid: a method, or methods by asset key;
                 None = nearest for classes, bilinear (up) and area (down) for measurements.
             quality: the band that gives nodata and cloud fractions: ``scl``, ``qa_pixel`` or a QualityBand.
@@ -122,6 +134,10 @@ class Indexer:
             quality=preset(quality) if isinstance(quality, str) else quality,
             alternate=alternate,
         )
+        self.statistics = statistics
+        self.is_resolved = is_resolved(self.choice.steps)
+        if not self.is_resolved and statistics is None:
+            raise ChainError("a step of the chain takes its limits from the whole item: say where from, statistics=")
         self.max_nodata = max_nodata
         self.base = base
         self.roots = None if roots is None else tuple(str(root) for root in roots)
@@ -182,6 +198,9 @@ class Indexer:
         ):
             try:
                 plan = plan_item(item, self.choice, read_header=reader)
+                if not self.is_resolved and self.statistics is not None:
+                    found = self.statistics(item, plan.grid.assets)
+                    plan = replace(plan, chain=resolve(plan.chain, found))
                 grids = [plan_grid(plan.grid, self.spec, level=level) for level in self.levels]
                 self._require_few(grids)
             except ChipError as error:
@@ -249,12 +268,9 @@ def _keys(assets: Sequence[str]) -> tuple[str, ...]:
     return keys
 
 
-def _steps(chain: str | Sequence[Mapping[str, Any]]) -> ChainDefinition:
+def _steps(chain: str | Sequence[Mapping[str, Any]] | ProcessingChain) -> ChainDefinition:
     if isinstance(chain, str):
         if chain != RAW:
             raise ChainError(f"chain must be {RAW!r} or a list of steps; the id {chain!r} says nothing by itself")
         return ()
-    definition = tuple(dict(step) for step in chain)
-    chain_id(definition)
-    require_steps(definition)
-    return definition
+    return complete_chain(chain.require_definition() if isinstance(chain, ProcessingChain) else tuple(chain))

@@ -49,7 +49,7 @@ class ChipBatch:
     @property
     def band_names(self) -> tuple[str, ...]:
         """One name a band, of the first chip that could be opened."""
-        return next(source for source in self._cut.sources if source is not None).band_names
+        return next(chip for chip in self._cut.described if chip is not None).names
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -74,10 +74,10 @@ class ChipBatch:
             chain=plan.key.chain,
             transform=plan.transform(window),
             crs=plan.reference.crs,
-            band_names=source.band_names,
+            band_names=described.names,
             nodata=described.nodata,
             scales=described.scales,
             offsets=described.offsets,
-            colors=source.colors,
+            colors=described.colors,
             row=IndexRow(self._index, int(self.positions[place])),
         )

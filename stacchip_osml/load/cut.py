@@ -352,6 +352,8 @@ def _chained(cut: CutChips) -> CutChips:
             scales=source.scales,
             offsets=source.offsets,
             nodata=source.nodata,
+            names=source.band_names,
+            colors=source.colors,
         )
         done.append(apply_chain(source.plan.definition, chip) if source.has_steps else chip)
     if not any(source is not None and source.has_steps for source in cut.sources):
