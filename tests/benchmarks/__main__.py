@@ -23,7 +23,9 @@ BENCHMARKS = {
     "nitf": "windows of NITF files, and of a large SICD, against rasterio",
     "training": "batches for a training loop, against stacchip's way, rasterio, WebDataset, LitData, MDS, zarr and npy",
     "flat": "what a chip costs in indexes of a thousand to a million rows",
+    "endurance": "no time: memory, descriptors and threads over 200,000 chips; the same bytes on any threads",
     "agreement": "no time: which reader serves every level of real files, and whether its pixels are GDAL's",
+    "pyramid": "all levels of an image in one pass, against osml-imagery-toolkit",
     "cut": "chips from local COGs, against rasterio with its files kept open",
 }
 
