@@ -46,7 +46,8 @@ from stacchip_osml.imagery.location import (
     read_local_head,
     require_location,
 )
-from stacchip_osml.imagery.remote import TRANSIENT, RemoteStamp, gdal_fetch_options, read_remote_head
+from stacchip_osml.imagery.remote import gdal_fetch_options, read_remote_head
+from stacchip_osml.imagery.remote_version import TRANSIENT, RemoteStamp
 
 __all__ = ["OPEN_HANDLES", "FileAccess", "close_idle_handles"]
 

@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import threading
 import time
 from collections import OrderedDict
 from functools import lru_cache
-from urllib.request import getproxies, proxy_bypass
+from typing import TYPE_CHECKING
 
 from stacchip_osml.imagery.connections import Call, Connection, Server
 from stacchip_osml.imagery.http1 import AnswerError, Place, place_of
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = ["MOST_RESTING", "close_idle_connections", "connected", "rest"]
 
@@ -124,6 +126,10 @@ def connected(place: Place, call: Call) -> Connection:
 
 
 def _proxy_for(place: Place) -> Place | None:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
     proxy = getproxies().get("https" if place.secure else "http")
     if not proxy or proxy_bypass(place.host):
         return None
@@ -161,5 +167,7 @@ def _tunnel(opened: socket.socket, place: Place, proxy: Place, call: Call) -> No
 
 
 @lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
+def _trust() -> SSLContext:
+    import ssl
+
     return ssl.create_default_context()

@@ -6,19 +6,13 @@ foreign error said. The environment (read here and in ``stores``) names the S3
 endpoint in the AWS tools' spelling (``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``)
 or in GDAL's (``AWS_S3_ENDPOINT``, ``AWS_HTTPS``), and both readers of bytes,
 obstore and GDAL, are told the same.
-
-A version is known by its size, ETag and Last-Modified. Later requests carry it
-as a condition (If-Match, else If-Unmodified-Since: RFC 9110 section 13.1), which
-a server may ignore.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import re
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPException
 from typing import Any
@@ -27,8 +21,8 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_o
 
 from stacchip_osml.errors import AssetMissing, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES
-from stacchip_osml.imagery.hosts import host_of, may_lead_to
 from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.remote_version import TRANSIENT, RemoteStamp, require_redirect
 from stacchip_osml.imagery.stores import (
     LONGEST_PAUSE_S,
     Patience,
@@ -39,39 +33,7 @@ from stacchip_osml.imagery.stores import (
     virtual_hosting,
 )
 
-__all__ = ["TRANSIENT", "RemoteStamp", "gdal_fetch_options", "read_remote_head", "require_redirect"]
-
-TRANSIENT = frozenset({429, 500, 502, 503, 504})
-_STRONG_ETAG = re.compile(r'"[!#-+\--\[\]-~]*"')
-"""RFC 9110 section 8.8.3, without commas and backslashes, which a GDAL option would need to escape."""
-_HTTP_DATE = re.compile(r"[A-Za-z0-9 :,]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteStamp:
-    """What tells one version of a remote object from the next; None where the server does not say."""
-
-    size_bytes: int | None = None
-    etag: str | None = None
-    modified: str | None = None
-    """Last-Modified as the server spells it."""
-
-    def differs_from(self, other: RemoteStamp) -> bool:
-        """Tell whether two stamps are surely of different versions."""
-        for mine, theirs in ((self.size_bytes, other.size_bytes), (self.etag, other.etag)):
-            if mine is not None and theirs is not None and mine != theirs:
-                return True
-        if self.etag is not None and other.etag is not None:
-            return False  # the ETag decides: some servers touch Last-Modified without a change
-        return None not in {self.modified, other.modified} and self.modified != other.modified
-
-    def condition(self) -> str | None:
-        """Give the request header under which a server must answer with this version or not at all."""
-        if self.etag is not None and _STRONG_ETAG.fullmatch(self.etag):
-            return f"If-Match: {self.etag}"
-        if self.modified is not None and _HTTP_DATE.fullmatch(self.modified):
-            return f"If-Unmodified-Since: {self.modified}"
-        return None
+__all__ = ["RemoteStamp", "gdal_fetch_options", "read_remote_head"]
 
 
 def read_remote_head(location: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
@@ -120,17 +82,6 @@ def _http_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
             raise RemoteReadError(url, status=status, attempts=attempt) from cause
         time.sleep(pause)
     raise ReadError(f"{redact(url)}: attempts must be 1 at least, got {fetch.attempts}")
-
-
-def require_redirect(url: str, target: str) -> None:
-    """Allow a redirect over HTTP, to no internal host but the one that was asked.
-
-    Raises:
-        ReadError: it leads elsewhere.
-    """
-    host = host_of(target) if target.lower().startswith(("http://", "https://")) else ""
-    if not host or not may_lead_to(host, own=host_of(url)):
-        raise ReadError(f"{redact(url)} redirects to {redact(target)}, where images are not read from")
 
 
 class _GuardedRedirects(HTTPRedirectHandler):

@@ -16,9 +16,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -219,6 +217,9 @@ def _reloaded() -> Any:
 
 
 def _loaded_from_copy(binary: str) -> Any:
+    import shutil
+    import tempfile
+
     before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == _LIBRARY}
     with tempfile.TemporaryDirectory(prefix="stacchip-osml-") as folder:
         finder = _FromCopy(Path(shutil.copy(binary, folder)))

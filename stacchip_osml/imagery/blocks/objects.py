@@ -31,7 +31,7 @@ from stacchip_osml.imagery.blocks.ranges import Ask, Part, RangeError, get_range
 from stacchip_osml.imagery.connections import Call
 from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.location import is_remote, require_location
-from stacchip_osml.imagery.remote import RemoteStamp
+from stacchip_osml.imagery.remote_version import RemoteStamp
 from stacchip_osml.imagery.stores import LONGEST_PAUSE_S
 
 __all__ = ["MOST_BYTES", "RemoteObject"]

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
@@ -27,7 +26,7 @@ from stacchip_osml.errors import ReadError, redact
 from stacchip_osml.imagery.connection_pool import connected, rest
 from stacchip_osml.imagery.connections import Body, Call, Connection
 from stacchip_osml.imagery.http1 import AnswerError, Head, place_of
-from stacchip_osml.imagery.remote import TRANSIENT, RemoteStamp, require_redirect
+from stacchip_osml.imagery.remote_version import TRANSIENT, RemoteStamp, require_redirect
 from stacchip_osml.imagery.stores import Patience, key_of, obstore, shared_store
 
 __all__ = ["WHOLE", "Ask", "Part", "RangeError", "get_range"]
@@ -255,6 +254,8 @@ def _options(ask: Ask) -> dict[str, Any]:
     if name == "If-Match":
         options["if_match"] = value
     elif name:
+        from email.utils import parsedate_to_datetime
+
         options["if_unmodified_since"] = parsedate_to_datetime(value).astimezone(UTC)
     return options
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,7 +138,7 @@ def test_a_child_that_cannot_load_the_library_again_says_so(server, monkeypatch)
     def refuse(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(stores.shutil, "copy", refuse)
+    monkeypatch.setattr(shutil, "copy", refuse)
 
     assert "ReadError: object stores cannot be read in this forked process, start it by spawn instead" in in_child(
         lambda: remote.read_at(0, 1)
