@@ -138,6 +138,5 @@ def redact(href: str) -> str:
     parameter of the path (``;sig=…``) or a telling name (``token=…``) to the
     end: that of the href, or in a message the next white space or closing quote.
     """
-    shown = _NO_PORT.sub(r"\1…", _USERINFO.sub(r"\1", href))
-    is_message = any(map(str.isspace, href))
-    return (_TEXT_TAIL if is_message else _HREF_TAIL).sub(r"\1…", shown)
+    tail = _TEXT_TAIL if any(map(str.isspace, href)) else _HREF_TAIL
+    return _NO_PORT.sub(r"\1…", tail.sub(r"\1…", _USERINFO.sub(r"\1", href)))

@@ -141,6 +141,7 @@ SIGNATURES = st.text("abcXYZ019%+/=&_-.~$!*():@", min_size=4, max_size=30).map(l
 
 
 @given(SCHEMES, HOSTS, PLACES, AROUND, SIGNATURES, st.sampled_from(["?{}", "?sig={}&x=1", "#{}", ";sig={}", "/sig={}"]))
+@example("https", "host.example", "/a/x.tif", ("cannot read '", "' at all"), "7Q0:/:Z9", "?{}")
 def test_no_signature_is_shown_in_a_message(scheme, host, place, around, secret, form):
     shown = redact(f"{around[0]}{scheme}://{host}{place}{form.format(secret)}{around[1]}")
     assert "7Q" not in shown
