@@ -42,9 +42,11 @@ __all__ = [
     "ImageStatistics",
     "SamplingStrategy",
     "band_from_counts",
+    "band_of",
     "compute_statistics",
     "merge_statistics",
     "require_rate",
+    "sample_pixels",
 ]
 
 Nodata = float | complex | Sequence[float | complex | None] | None
@@ -154,7 +156,7 @@ def compute_statistics(
     edges = require_edges(bin_edges, len(pixels))
     valid = None if mask is None else np.broadcast_to(np.asarray(mask, np.bool_), pixels.shape)
     if rate < 1 and sampling is not SamplingStrategy.ALL:
-        pick = _pixels if sampling is SamplingStrategy.RANDOM else _squares
+        pick = sample_pixels if sampling is SamplingStrategy.RANDOM else _squares
         chosen = pick(pixels.shape[1], pixels.shape[2], rate, np.random.default_rng(seed))
         rate = chosen.size / max(pixels[0].size, 1)
         pixels = pixels.reshape(len(pixels), -1)[:, chosen]
@@ -278,8 +280,8 @@ def _nodata_of(nodata: Nodata, band: int, bands: int) -> float | complex | None:
 # ---- samples
 
 
-def _pixels(rows: int, cols: int, rate: float, random: np.random.Generator) -> NDArray[np.int64]:
-    """Choose pixels, none twice, the same share of each stretch of the image."""
+def sample_pixels(rows: int, cols: int, rate: float, random: np.random.Generator) -> NDArray[np.int64]:
+    """Choose pixels by their place in rows, rising and none twice; at least one, the same share of each stretch."""
     chosen: list[NDArray[np.int64]] = []
     taken = 0
     for start in range(0, rows * cols, STRETCH):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.pyramid_files import find_rset as find_rset
     from stacchip_osml.imagery.resample import read_resampled as read_resampled
     from stacchip_osml.imagery.resample import source_extent as source_extent
+    from stacchip_osml.imagery.statistics import compute_image_statistics as compute_image_statistics
     from stacchip_osml.imagery.tile_cache import TileCache as TileCache
 
 HOME = {
@@ -71,6 +72,7 @@ HOME = {
     "TiledImagePyramid": "pyramid",
     "build_pyramid_levels": "pyramid",
     "close_idle_handles": "access",
+    "compute_image_statistics": "statistics",
     "dtype_of": "provider_facts",
     "find_rset": "pyramid_files",
     "iter_blocks": "block_utils",

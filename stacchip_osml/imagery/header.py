@@ -6,11 +6,12 @@ know how it was read: readers fill it, everyone else trusts it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader"]
+__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,20 @@ class GroundControlPoint:
     x: float
     y: float
     z: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTags:
+    """What only display and statistics ask for, so it is read when they do."""
+
+    bands: tuple[Mapping[str, str], ...]
+    """Each band's own tags, as GDAL names them: ``STATISTICS_MEAN``, ``NITF_ISUBCAT`` …"""
+    structure: Mapping[str, str]
+    """GDAL's ``IMAGE_STRUCTURE``: ``MINISWHITE``, ``SOURCE_COLOR_SPACE`` …"""
+    color_tables: tuple[tuple[tuple[int, int, int, int], ...] | None, ...]
+    """Red, green, blue and alpha (0 to 255) of each value from 0 on, a table for each band that has one."""
+    wavelengths: tuple[float | None, ...]
+    """Centre of each band in micrometres, where GDAL knows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

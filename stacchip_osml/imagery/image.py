@@ -31,11 +31,12 @@ from stacchip_osml.imagery.gdal import (
     read_decimated_mask,
     read_header_of,
     read_mask,
+    read_picture_tags,
     read_stored,
     stores_block,
 )
 from stacchip_osml.imagery.gdal_facts import Facts, Level, block_window, facts_of, grid_of, level_of
-from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -113,6 +114,7 @@ class GdalImage:
         self._header: ImageHeader | None = None
         self._level_masks: bool | None = None
         self._tags: Mapping[str, Any] | None = None
+        self._picture_tags: PictureTags | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         how = self._access
@@ -267,6 +269,13 @@ class GdalImage:
         if self._tags is None:
             self._tags = self._access.on(None, lambda dataset: dict(dataset.tags()))
         return self._tags
+
+    @property
+    def picture_tags(self) -> PictureTags:
+        """What the file says of how it is to be shown, and the statistics stored with it."""
+        if self._picture_tags is None:
+            self._picture_tags = self._access.on(None, read_picture_tags)
+        return self._picture_tags
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored (False where a GeoTIFF is sparse)."""

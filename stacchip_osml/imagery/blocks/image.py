@@ -29,7 +29,7 @@ from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.parsing import parse_layout
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
-from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
@@ -309,6 +309,11 @@ class BlockImage:
     def metadata(self) -> Mapping[str, Any]:
         """The file's own tags, as GDAL names them."""
         return self.gdal.metadata
+
+    @property
+    def picture_tags(self) -> PictureTags:
+        """What the file says of how it is to be shown, and the statistics stored with it."""
+        return self.gdal.picture_tags
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""
