@@ -12,7 +12,8 @@ A protocol of R0 numbers does not say how large level 2 is, or its blocks. So:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from stacchip_osml.errors import DecodeError
@@ -33,21 +34,20 @@ class BlockGrid:
     """Block ``k`` begins at pixel ``ceil(k * block_shape / reduction)``."""
     content: ImageSize | None = None
     """The upper-left part of ``size`` that is image, where the rest is padding; None where all is."""
+    shape: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """(rows, cols) of the grid."""
 
     def __post_init__(self) -> None:
         numbers = (*self.size, *self.block_shape, self.reduction)
         if min(numbers) < 1:
             raise DecodeError(f"no image: {self.size} in blocks of {self.block_shape}, reduced by {self.reduction}")
+        shape = self._first_above(0, self.size.height), self._first_above(1, self.size.width)
+        object.__setattr__(self, "shape", shape)
 
     @property
     def image_size(self) -> ImageSize:
         """Pixels that are image and not padding."""
         return self.size if self.content is None else self.content
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, cols) of the grid."""
-        return self._first_above(0, self.size.height), self._first_above(1, self.size.width)
 
     def has(self, row: int, col: int) -> bool:
         """Tell whether there is such a place in the grid."""
@@ -62,9 +62,10 @@ class BlockGrid:
         """
         if not self.has(row, col):
             raise IndexError(f"no block ({row}, {col}) in a grid of {self.shape[0]} x {self.shape[1]}")
-        y, bottom = self._edge(0, row), min(self._edge(0, row + 1), self.size.height)
-        x, right = self._edge(1, col), min(self._edge(1, col + 1), self.size.width)
-        return PixelWindow(x, y, right - x, bottom - y)
+        (height, width), finer = self.block_shape, self.reduction
+        y, bottom = -(-row * height // finer), -(-(row + 1) * height // finer)
+        x, right = -(-col * width // finer), -(-(col + 1) * width // finer)
+        return PixelWindow(x, y, min(right, self.size.width) - x, min(bottom, self.size.height) - y)
 
     def under(self, window: PixelWindow) -> tuple[range, range]:
         """Give the rows and columns of blocks under a window, which may leave the level or be empty."""
@@ -73,14 +74,16 @@ class BlockGrid:
             self._under(1, window.x, window.x + window.width, self.size.width),
         )
 
+    def spans(self, axis: int, indices: Iterable[int]) -> list[tuple[int, int, int]]:
+        """Give ``(index, first, stop)`` of rows (axis 0) or columns (axis 1) of blocks, in pixels of the level."""
+        step, finer, limit = self.block_shape[axis], self.reduction, self.size[1 - axis]
+        return [(k, -(-k * step // finer), min(-(-(k + 1) * step // finer), limit)) for k in indices]
+
     def _under(self, axis: int, first: int, stop: int, limit: int) -> range:
         first, stop = max(first, 0), min(stop, limit)
         if first >= stop:
             return range(0)
         return range(first * self.reduction // self.block_shape[axis], self._first_above(axis, stop))
-
-    def _edge(self, axis: int, index: int) -> int:
-        return -(-index * self.block_shape[axis] // self.reduction)
 
     def _first_above(self, axis: int, pixel: int) -> int:
         """Give the first block that begins at ``pixel`` or after it."""

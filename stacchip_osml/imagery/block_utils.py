@@ -23,17 +23,18 @@ from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_orders import block_order
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import (
-    absent_parts,
-    dtype_of,
-    has_block,
-    key_of,
-    read_block,
-    require_bands,
-)
+from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts, has_block, key_of, require_bands
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["holes_in", "iter_blocks", "paste_blocks", "read_block_or_pad", "read_window", "stitch_source_blocks"]
+__all__ = [
+    "gather_blocks",
+    "holes_in",
+    "iter_blocks",
+    "paste_blocks",
+    "read_block_or_pad",
+    "read_window",
+    "stitch_source_blocks",
+]
 
 
 def read_window(
@@ -68,10 +69,11 @@ def read_window(
     place = PixelWindow(*map(int, window))
     if place.width < 0 or place.height < 0:
         raise WindowError(f"{key_of(provider)}: {place} has a negative size")
-    grid, chosen, dtype = level_grid(provider, resolution_level), require_bands(provider, bands), dtype_of(provider)
-    out = _filled(provider, place, chosen, value=fill_value, dtype=dtype, limits=limits)
-    paste_blocks(provider, grid, place, out, level=resolution_level, bands=chosen)
-    return out
+    blocks = LevelBlocks.of(provider, resolution_level, bands)
+    (ReadLimits() if limits is None else limits).require_request(
+        key_of(provider), ImageSize(place.width, place.height), blocks.count, blocks.dtype.itemsize
+    )
+    return gather_blocks(blocks, place, fill=_held(fill_value, blocks.dtype))
 
 
 def stitch_source_blocks(  # noqa: PLR0917 - the documented order
@@ -121,10 +123,11 @@ def stitch_source_blocks(  # noqa: PLR0917 - the documented order
         raise ValueError(f"{key_of(provider)}: {num_bands} bands expected of an image that has {has}")
     (top, bottom), (left, right) = row_range, col_range
     place = PixelWindow(int(left), int(top), max(int(right) - int(left), 0), max(int(bottom) - int(top), 0))
-    kind = dtype_of(provider) if dtype is None else np.dtype(dtype)
-    out = _filled(provider, place, chosen, value=pad_value, dtype=kind)
-    paste_blocks(provider, grid, place, out, level=resolution_level, bands=chosen)
-    return out
+    blocks = LevelBlocks.of(provider, resolution_level, chosen, grid=grid)
+    kind = blocks.dtype if dtype is None else np.dtype(dtype)
+    size = ImageSize(place.width, place.height)
+    ReadLimits().require_request(key_of(provider), size, blocks.count, kind.itemsize)
+    return gather_blocks(blocks, place, fill=_held(pad_value, kind), dtype=kind)
 
 
 def read_block_or_pad(  # noqa: PLR0917 - the documented order
@@ -160,17 +163,16 @@ def read_block_or_pad(  # noqa: PLR0917 - the documented order
     Raises:
         ValueError, IndexError, LimitError, DecodeError: as :func:`stitch_source_blocks`.
     """
-    grid, chosen = level_grid(provider, resolution_level), require_bands(provider, bands)
-    count = int(provider.num_bands) if chosen is None else len(chosen)
-    if num_bands not in {None, count}:
-        raise ValueError(f"{key_of(provider)}: {num_bands} bands expected where there are {count}")
-    rows, cols = (-(-side // grid.reduction) for side in grid.block_shape)
-    place = PixelWindow(0, 0, tile_width or cols, tile_height or rows)
-    kind = dtype_of(provider) if dtype is None else np.dtype(dtype)
-    out = _filled(provider, place, chosen, value=pad_value, dtype=kind)
-    if has_block(provider, tile_row, tile_col, resolution_level, grid=grid):
-        block = read_block(provider, tile_row, tile_col, resolution_level, chosen, grid=grid)
-        block = block[:, : place.height, : place.width]
+    blocks = LevelBlocks.of(provider, resolution_level, bands)
+    if num_bands not in {None, blocks.count}:
+        raise ValueError(f"{key_of(provider)}: {num_bands} bands expected where there are {blocks.count}")
+    rows, cols = (-(-side // blocks.grid.reduction) for side in blocks.grid.block_shape)
+    size = ImageSize(tile_width or cols, tile_height or rows)
+    kind = blocks.dtype if dtype is None else np.dtype(dtype)
+    ReadLimits().require_request(key_of(provider), size, blocks.count, kind.itemsize)
+    out = np.full((blocks.count, size.height, size.width), _held(pad_value, kind), kind)
+    if blocks.stores(tile_row, tile_col):
+        block = blocks.read(tile_row, tile_col)[:, : size.height, : size.width]
         np.copyto(out[:, : block.shape[1], : block.shape[2]], block, casting="same_kind")
     return out
 
@@ -193,11 +195,11 @@ def iter_blocks(
         ValueError: an unknown order.
         IndexError: no such level or band.
     """
-    grid, chosen = level_grid(provider, resolution_level), require_bands(provider, bands)
+    blocks = LevelBlocks.of(provider, resolution_level, bands)
     return (
-        (row, col, read_block(provider, row, col, resolution_level, chosen, grid=grid))
-        for row, col in block_order(*grid.shape, order=order)
-        if has_block(provider, row, col, resolution_level, grid=grid)
+        (row, col, blocks.read(row, col))
+        for row, col in block_order(*blocks.grid.shape, order=order)
+        if blocks.stores(row, col)
     )
 
 
@@ -214,16 +216,51 @@ def paste_blocks(
         level: 0 is full resolution.
         bands: as :func:`stacchip_osml.imagery.provider_facts.require_bands` gives them.
     """
-    rows, cols = grid.under(window)
-    for row in rows:
-        for col in cols:
-            if has_block(provider, row, col, level, grid=grid):
-                part = _overlap(grid.window(row, col), window)
-                if part is None:
-                    continue
-                block = read_block(provider, row, col, level, bands, grid=grid)
-                there, here = part
-                np.copyto(out[(slice(None), *here)], block[(slice(None), *there)], casting="same_kind")
+    _paste(LevelBlocks.of(provider, level, bands, grid=grid), window, out)
+
+
+def gather_blocks(blocks: LevelBlocks, window: PixelWindow, *, fill: Any, dtype: np.dtype[Any] | None = None) -> Pixels:
+    """Put a window together in new memory.
+
+    Args:
+        blocks: of the level.
+        window: pixels of that level; it may leave it.
+        fill: what stands where there is no pixel, a number that ``dtype`` holds.
+        dtype: of the result; None for the provider's.
+
+    Returns:
+        ``(bands, window.height, window.width)``.
+    """
+    size, kind = blocks.grid.size, blocks.dtype if dtype is None else dtype
+    shape = blocks.count, window.height, window.width
+    inside = window.x >= 0 and window.y >= 0
+    if inside and window.x + window.width <= size.width and window.y + window.height <= size.height:
+        out = np.empty(shape, kind)  # every pixel is some block's
+        _paste(blocks, window, out, fill=fill)
+    else:
+        out = np.full(shape, fill, kind)
+        _paste(blocks, window, out)
+    return out
+
+
+def _paste(blocks: LevelBlocks, window: PixelWindow, out: Pixels, *, fill: Any = None) -> None:
+    """Copy stored blocks to their places; put ``fill``, where it is given, in those of the others."""
+    left, top, width, height = window
+    rows, cols = blocks.grid.under(window)
+    across = [
+        (col, first, stop, max(first, left), min(stop, left + width)) for col, first, stop in blocks.grid.spans(1, cols)
+    ]
+    for row, first, stop in blocks.grid.spans(0, rows):
+        y, bottom = max(first, top), min(stop, top + height)
+        for col, start, end, x, right in across:
+            if right <= x or bottom <= y:  # a block without a pixel of this level
+                continue
+            here = out[:, y - top : bottom - top, x - left : right - left]
+            if blocks.holds(row, col):
+                block = blocks.read(row, col, (stop - first, end - start))
+                np.copyto(here, block[:, y - first : bottom - first, x - start : right - start], casting="same_kind")
+            elif fill is not None:
+                here[...] = fill
 
 
 def holes_in(provider: Any, grid: BlockGrid, window: PixelWindow, *, level: int) -> Iterator[PixelWindow]:
@@ -264,22 +301,6 @@ def _overlap(place: PixelWindow, window: PixelWindow) -> tuple[tuple[slice, slic
         (slice(y - place.y, bottom - place.y), slice(x - place.x, right - place.x)),
         (slice(y - window.y, bottom - window.y), slice(x - window.x, right - window.x)),
     )
-
-
-def _filled(
-    provider: Any,
-    window: PixelWindow,
-    bands: tuple[int, ...] | None,
-    *,
-    value: float,
-    dtype: np.dtype[Any],
-    limits: ReadLimits | None = None,
-) -> Pixels:
-    """Make the array of a window, all fill value."""
-    count = int(provider.num_bands) if bands is None else len(bands)
-    size = ImageSize(window.width, window.height)
-    (ReadLimits() if limits is None else limits).require_request(key_of(provider), size, count, dtype.itemsize)
-    return np.full((count, window.height, window.width), _held(value, dtype), dtype)
 
 
 def _held(value: float, dtype: np.dtype[Any]) -> Any:

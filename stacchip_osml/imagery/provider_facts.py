@@ -8,6 +8,7 @@ never guessed: the type of pixels, and the size of the image.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = [
+    "LevelBlocks",
     "absent_parts",
     "as_pixel_dtype",
     "dtype_of",
@@ -38,6 +40,7 @@ PIXEL_DTYPES = {
     )
 }
 """Types that a pixel can have, by numpy's names."""
+NATIVE = frozenset(PIXEL_DTYPES.values())
 SPELLINGS = {"byte": "uint8", "cint16": "complex64", "cfloat32": "complex64", "cfloat64": "complex128"}
 """Other names in use → numpy's."""
 
@@ -63,6 +66,8 @@ def as_pixel_dtype(value: Any, *, name: str = "pixel_value_type") -> np.dtype[An
         DecodeError: nothing of these.
     """
     told: Any = value
+    if isinstance(told, np.dtype) and told in NATIVE:
+        return told
     if hasattr(told, "to_numpy_dtype"):
         told = told.to_numpy_dtype()
     elif hasattr(told, "numpy_dtype"):
@@ -102,6 +107,81 @@ def has_block(provider: Any, row: int, col: int, level: int = 0, *, grid: BlockG
     return asked is None or bool(asked(row, col, level))
 
 
+@dataclass(frozen=True, slots=True)
+class LevelBlocks:
+    """What reading many blocks of one level needs to know, found out once."""
+
+    provider: Any
+    grid: BlockGrid
+    level: int
+    bands: tuple[int, ...] | None
+    """None for all, in their order."""
+    count: int
+    """Bands of a block as it is read."""
+    dtype: np.dtype[Any]
+    asked: Callable[[int, int, int], bool] | None
+    """The provider's own ``has_block``; None where it stores every block."""
+
+    @classmethod
+    def of(
+        cls, provider: Any, level: int = 0, bands: Sequence[int] | None = None, *, grid: BlockGrid | None = None
+    ) -> LevelBlocks:
+        """Ask a provider.
+
+        Args:
+            provider: any object of the image provider protocol.
+            level: 0 is full resolution.
+            bands: 0-based, in the order wanted; None for all.
+            grid: of that level, where the caller has it.
+
+        Raises:
+            IndexError: no such level or band.
+            DecodeError: the provider's numbers are no image.
+        """
+        grid = level_grid(provider, level) if grid is None else grid
+        chosen = require_bands(provider, bands)
+        count = int(provider.num_bands) if chosen is None else len(chosen)
+        return cls(provider, grid, level, chosen, count, dtype_of(provider), getattr(provider, "has_block", None))
+
+    def stores(self, row: int, col: int) -> bool:
+        """Tell whether a block is in the grid and stored."""
+        return self.grid.has(row, col) and self.holds(row, col)
+
+    def holds(self, row: int, col: int) -> bool:
+        """Tell whether a block of the grid is stored."""
+        return self.asked is None or bool(self.asked(row, col, self.level))
+
+    def read(self, row: int, col: int, size: tuple[int, int] | None = None) -> Pixels:
+        """Read one block, cut off at the level's edge; see :func:`read_block`.
+
+        Args:
+            row: of the block.
+            col: of the block.
+            size: its rows and columns, where the caller knows them.
+        """
+        if size is None:
+            window = self.grid.window(row, col)
+            size = window.height, window.width
+        if self.bands is None:
+            block = self.provider.get_block(row, col, self.level)
+        else:
+            block = self.provider.get_block(row, col, self.level, bands=self.bands)
+        shape = (self.count, *size)
+        if isinstance(block, np.ndarray) and block.shape == shape and block.dtype == self.dtype:
+            return block
+        return self._cut(block, shape, row, col)
+
+    def _cut(self, block: Any, shape: tuple[int, int, int], row: int, col: int) -> Pixels:
+        """Cut off what a padded block has too much; refuse what has too little, or another type."""
+        place = f"{key_of(self.provider)}: block ({row}, {col}) of level {self.level}"
+        if not isinstance(block, np.ndarray) or block.dtype.newbyteorder("=") != self.dtype:
+            kind = block.dtype.name if isinstance(block, np.ndarray) else type(block).__name__
+            raise DecodeError(f"{place} is {kind}, not {self.dtype.name}")
+        if block.ndim != 3 or block.shape[0] != shape[0] or block.shape[1] < shape[1] or block.shape[2] < shape[2]:
+            raise DecodeError(f"{place} is {block.shape}, not {shape}")
+        return block[:, : shape[1], : shape[2]]
+
+
 def read_block(
     provider: Any,
     row: int,
@@ -129,18 +209,7 @@ def read_block(
         IndexError: no such block, level or band.
         DecodeError: the provider gave something else than it says it has.
     """
-    grid = level_grid(provider, level) if grid is None else grid
-    window = grid.window(row, col)
-    chosen = require_bands(provider, bands)
-    block = provider.get_block(row, col, level) if chosen is None else provider.get_block(row, col, level, bands=chosen)
-    count = int(provider.num_bands) if chosen is None else len(chosen)
-    dtype, shape = dtype_of(provider), (count, window.height, window.width)
-    if not isinstance(block, np.ndarray) or block.dtype.newbyteorder("=") != dtype:
-        kind = block.dtype.name if isinstance(block, np.ndarray) else type(block).__name__
-        raise DecodeError(f"{key_of(provider)}: block ({row}, {col}) of level {level} is {kind}, not {dtype.name}")
-    if block.ndim != 3 or block.shape[0] != count or block.shape[1] < shape[1] or block.shape[2] < shape[2]:
-        raise DecodeError(f"{key_of(provider)}: block ({row}, {col}) of level {level} is {block.shape}, not {shape}")
-    return block if block.shape == shape else block[:, : shape[1], : shape[2]]
+    return LevelBlocks.of(provider, level, bands, grid=grid).read(row, col)
 
 
 def require_bands(provider: Any, bands: Sequence[int] | None) -> tuple[int, ...] | None:

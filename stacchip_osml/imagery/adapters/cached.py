@@ -38,7 +38,15 @@ class CachedImageProvider(ProviderView):
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
     ) -> Pixels:
         """Read one block; read-only where there is a cache. See :meth:`ProviderView.get_block`."""
-        return read_cached(self.source, self.cache, block_row, block_col, resolution_level, bands=bands)
+        return read_cached(
+            self.source,
+            self.cache,
+            block_row,
+            block_col,
+            resolution_level,
+            bands=bands,
+            grid=self.level_grid(resolution_level),
+        )
 
 
 def read_cached(
@@ -74,15 +82,18 @@ def read_cached(
     """
     while type(provider) is CachedImageProvider and provider.cache is cache:
         provider = provider.source
-    if cache is None or not has_block(provider, row, col, level, grid=grid):
+    if cache is None:
         return read_block(provider, row, col, level, bands, grid=grid)
     chosen = require_bands(provider, bands)
     whole = ("block", identity_of(provider), level, row, col, None)
-    if chosen is not None:
-        held = cache.get(whole)
-        if held is not None:
-            picked = held[list(chosen)]
-            picked.flags.writeable = False
-            return picked
+    held = cache.get(whole)
+    if held is not None:
+        if chosen is None:
+            return held
+        picked = held[list(chosen)]
+        picked.flags.writeable = False
+        return picked
+    if not has_block(provider, row, col, level, grid=grid):
+        return read_block(provider, row, col, level, chosen, grid=grid)
     key = whole if chosen is None else (*whole[:-1], chosen)
     return cache.fetch(key, lambda: read_block(provider, row, col, level, chosen, grid=grid))

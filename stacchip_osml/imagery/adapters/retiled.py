@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
-
-from stacchip_osml.errors import LimitError
 from stacchip_osml.imagery.adapters.cached import CachedImageProvider, read_cached
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.block_utils import gather_blocks, holes_in
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import (
-    dtype_of,
+    LevelBlocks,
     fact,
     has_block,
     key_of,
@@ -54,7 +51,7 @@ class RetiledImageProvider(ProviderView):
             tile_height: rows of an R0 tile.
             pad_edges: make the image larger, to whole tiles, with the pad pixel value; ``level_grid`` tells how much
                 of it is image.
-            cache: keeps tiles, or the source's blocks where those belong to several tiles; None for nothing.
+            cache: keeps tiles, and the source's blocks where those belong to several tiles; None for nothing.
 
         Raises:
             ValueError: a tile without pixels.
@@ -82,15 +79,10 @@ class RetiledImageProvider(ProviderView):
         """The source's, as long as a tile has a pixel."""
         return min(num_levels(self.source), min(self.tile_width, self.tile_height).bit_length())
 
-    def level_grid(self, level: int = 0) -> BlockGrid:
-        """Tell the size of a level, and where its tiles lie; ``content`` is the part that is image.
-
-        Raises:
-            IndexError: no such level.
-        """
+    def _level_grid(self, level: int) -> BlockGrid:
         if not 0 <= level < self.num_resolution_levels:
             raise IndexError(f"{key_of(self)}: no level {level}; it has {self.num_resolution_levels}")
-        below = level_grid(self.source, level)
+        below = self.source_grid(level)
         grid = BlockGrid(below.size, (self.tile_height, self.tile_width), 1 << level, below.content)
         if not self.pad_edges:
             return grid
@@ -102,7 +94,7 @@ class RetiledImageProvider(ProviderView):
         """Tell whether a tile is in the grid, has a pixel of the image, and any source block under it stored."""
         if not 0 <= resolution_level < self.num_resolution_levels:
             return False
-        grid, below = self.level_grid(resolution_level), level_grid(self.source, resolution_level)
+        grid, below = self.level_grid(resolution_level), self.source_grid(resolution_level)
         if not grid.has(block_row, block_col):
             return False
         x, y, width, height = grid.window(block_row, block_col)
@@ -113,7 +105,7 @@ class RetiledImageProvider(ProviderView):
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
         """Give the parts of a tile under which the source stores nothing, in the tile's own pixels."""
         window = self.level_grid(resolution_level).window(block_row, block_col)
-        below = level_grid(self.source, resolution_level)
+        below = self.source_grid(resolution_level)
         return tuple(holes_in(self.source, below, window, level=resolution_level))
 
     def get_block(
@@ -135,7 +127,7 @@ class RetiledImageProvider(ProviderView):
             LimitError: a tile of more than 512 MiB.
             DecodeError: the source gave something else than it says it has.
         """
-        grid, below = self.level_grid(resolution_level), level_grid(self.source, resolution_level)
+        grid, below = self.level_grid(resolution_level), self.source_grid(resolution_level)
         window, chosen = grid.window(block_row, block_col), require_bands(self.source, bands)
         rows, cols = below.under(window)
         if len(rows) == len(cols) == 1 and below.window(rows[0], cols[0]) == window:
@@ -143,27 +135,22 @@ class RetiledImageProvider(ProviderView):
                 return self.padding(block_row, block_col, resolution_level, chosen)
             return read_cached(self.source, self.cache, rows[0], cols[0], resolution_level, bands=chosen, grid=below)
         here = block_row, block_col, resolution_level
-        if self.cache is None or not _holds_whole_blocks(grid, below) or not self.has_block(*here):
-            return self._made(below, window, resolution_level, chosen, self.cache)
+        if self.cache is None:
+            return self._made(self.source, window, resolution_level, chosen)
         key = ("tile", self.pixel_identity, here, chosen)
-        return self.cache.fetch(key, lambda: self._made(below, window, resolution_level, chosen, None), owned=True)
+        held = self.cache.get(key)
+        if held is not None:
+            return held
+        once = _holds_whole_blocks(grid, below)
+        source = self.source if once else CachedImageProvider(self.source, self.cache)
+        if not self.has_block(*here):
+            return self.padding(*here, chosen)
+        return self.cache.fetch(key, lambda: self._made(source, window, resolution_level, chosen), owned=True)
 
-    def _made(
-        self,
-        below: BlockGrid,
-        window: PixelWindow,
-        level: int,
-        bands: tuple[int, ...] | None,
-        cache: TileCache | None,
-    ) -> Pixels:
-        count, dtype, pad = self.num_bands if bands is None else len(bands), dtype_of(self.source), pad_number(self)
-        size = ImageSize(window.width, window.height)
-        if size.width * size.height * count * dtype.itemsize > ReadLimits().block_bytes:
-            raise LimitError(f"{key_of(self)}: tiles of {size.width} x {size.height} pixels of {count} bands")
-        out = np.full((count, size.height, size.width), pad, dtype)
-        source = self.source if cache is None else CachedImageProvider(self.source, cache)
-        paste_blocks(source, below, window, out, level=level, bands=bands)
-        return out
+    def _made(self, source: Any, window: PixelWindow, level: int, bands: tuple[int, ...] | None) -> Pixels:
+        blocks = LevelBlocks.of(source, level, bands, grid=self.source_grid(level))
+        ReadLimits().require_block(key_of(self), (window.height, window.width), blocks.count, blocks.dtype.itemsize)
+        return gather_blocks(blocks, window, fill=pad_number(self))
 
 
 def _holds_whole_blocks(grid: BlockGrid, below: BlockGrid) -> bool:

@@ -28,6 +28,8 @@ class ProviderView:
         """Look at ``source``; nothing is read yet."""
         self.source = source
         """The provider below."""
+        self._grids: dict[int, BlockGrid] = {}
+        self._source_grids: dict[int, BlockGrid] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
@@ -119,7 +121,24 @@ class ProviderView:
         Raises:
             IndexError: no such level.
         """
-        return level_grid(self.source, level)
+        found = self._grids.get(level)
+        if found is None:
+            found = self._grids[level] = self._level_grid(level)
+        return found
+
+    def _level_grid(self, level: int) -> BlockGrid:
+        return self.source_grid(level)
+
+    def source_grid(self, level: int) -> BlockGrid:
+        """Give the grid of the source, found out once: an image's numbers do not change, whatever its pixels do.
+
+        Raises:
+            IndexError: no such level.
+        """
+        found = self._source_grids.get(level)
+        if found is None:
+            found = self._source_grids[level] = level_grid(self.source, level)
+        return found
 
     def level_shape(self, level: int) -> ImageSize:
         """Give the size of a level.
@@ -131,7 +150,10 @@ class ProviderView:
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""
-        return has_block(self.source, block_row, block_col, resolution_level)
+        if not 0 <= resolution_level < self.num_resolution_levels:
+            return False
+        grid = self.source_grid(resolution_level)
+        return has_block(self.source, block_row, block_col, resolution_level, grid=grid)
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
         """Give the parts of a block of which the image below stores nothing, in the block's own pixels."""

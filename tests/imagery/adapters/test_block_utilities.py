@@ -289,5 +289,5 @@ def test_tiles_of_one_pixel_have_one_level():
 def test_a_tile_too_large_to_decode_is_refused():
     source = Foreign(np.zeros((1, 4, 4), np.uint8))
     source.num_rows = source.num_columns = 2**20
-    with pytest.raises(LimitError, match="tiles of 1048576 x 1048576"):
+    with pytest.raises(LimitError, match="blocks of 1048576 x 1048576"):
         RetiledImageProvider(source, 2**20, 2**20).get_block(0, 0)
