@@ -1,0 +1,112 @@
+"""Steps of one's own: registered by name, in this process."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from stacchip_osml.chain import (
+    REQUIRED,
+    BandedPixels,
+    ProcessingChain,
+    Spec,
+    apply_chain,
+    chain_id,
+    predict,
+    register_step,
+    require_steps,
+)
+from stacchip_osml.chain.steps import STEPS
+from stacchip_osml.errors import ChainError
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    before = dict(STEPS)
+    yield
+    STEPS.clear()
+    STEPS.update(before)
+
+
+def invert(settings, chip):
+    return chip.renewed(settings["white"] - chip.pixels, chip.mask)
+
+
+def test_a_step_of_ones_own_has_an_id_and_is_applied_by_its_name():
+    step = register_step("invert", 1, invert, settings={"white": 255}, about="a negative")
+    pixels = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+
+    assert step() == {"step": "invert", "version": 1, "white": 255}
+    assert chain_id((step(),)).startswith("invert-")
+    assert chain_id((step(white=9),)) != chain_id((step(),))
+    np.testing.assert_array_equal(apply_chain((step(),), BandedPixels.of(pixels)).pixels, 255 - pixels)
+    chain = ProcessingChain.from_definition((step(),), pixels)
+    assert chain.id == chain_id((step(),))
+    np.testing.assert_array_equal(chain(pixels), 255 - pixels)
+
+
+def test_settings_without_a_default_and_unknown_ones_are_refused():
+    step = register_step("cut", 1, invert, settings={"white": REQUIRED})
+    with pytest.raises(ChainError, match="step 'cut' needs the setting 'white'"):
+        step()
+    with pytest.raises(ChainError, match="has no setting 'black'; it has white"):
+        step(black=1)
+    with pytest.raises(ChainError, match="must be JSON values"):
+        step(white=np.zeros(2))
+
+
+def test_checks_and_predictions_of_ones_own_are_asked():
+    def check(settings):
+        if settings["white"] < 0:
+            raise ChainError("white below 0")
+
+    def total(settings, chip):
+        return chip.renewed(chip.pixels.sum(axis=0, keepdims=True, dtype="int32"), chip.mask[:1])
+
+    step = register_step(
+        "sum", 2, total, settings={"white": 1}, check=check, output=lambda settings, spec: Spec(1, np.dtype("int32")),
+    )  # fmt: skip
+    assert predict((step(),), (3, "uint8")) == Spec(1, np.dtype("int32"))
+    assert apply_chain((step(),), BandedPixels.of(np.ones((3, 2, 2), np.uint8))).pixels.max() == 3
+    with pytest.raises(ChainError, match="white below 0"):
+        step(white=-1)
+
+
+def test_a_step_that_gives_something_else_than_it_said_is_stopped():
+    step = register_step("wrong", 1, lambda settings, chip: chip.renewed(chip.pixels.astype("float32"), chip.mask))
+    with pytest.raises(ChainError, match=r"'wrong' said it gives 1 band of uint8 .* and gave pixels .* float32"):
+        apply_chain((step(),), BandedPixels.of(np.zeros((1, 2, 2), np.uint8)))
+    half = register_step(
+        "half", 1, lambda settings, chip: BandedPixels(
+            pixels=chip.pixels, mask=chip.mask, scales=(), offsets=chip.offsets, nodata=chip.nodata
+        ),
+    )  # fmt: skip
+    with pytest.raises(ChainError, match="step 'half' gave 1 bands, and scales of 0"):
+        apply_chain((half(),), BandedPixels.of(np.zeros((1, 2, 2), np.uint8)))
+
+
+def test_names_are_taken_once():
+    register_step("mine", 1, invert)
+    register_step("mine", 1, invert)
+    register_step("mine", 2, lambda settings, chip: chip)
+    with pytest.raises(ChainError, match="step 'mine' version 1 is taken"):
+        register_step("mine", 1, lambda settings, chip: chip)
+    with pytest.raises(ChainError, match="step 'clip' version 7 is taken"):
+        register_step("clip", 7, invert)
+    with pytest.raises(ChainError, match="named like a variable, got 'a b'"):
+        register_step("a b", 1, invert)
+    with pytest.raises(ChainError, match="whole number from 1, got 0"):
+        register_step("other", 0, invert)
+
+
+def test_what_another_process_registered_is_unknown_here_and_named():
+    code = (
+        "from stacchip_osml.chain import register_step, canonical_json\n"
+        "print(canonical_json((register_step('theirs', 3, lambda s, c: c)(),)))"
+    )
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    import json
+
+    with pytest.raises(ChainError, match=r"unknown step 'theirs' version 3; .*register_step"):
+        require_steps(tuple(json.loads(text)))
