@@ -16,6 +16,7 @@ from stacchip_osml.errors import ChainError
 if TYPE_CHECKING:
     from stacchip_osml.chain import ChainDefinition, Spec
     from stacchip_osml.index import ChipIndex
+    from stacchip_osml.index.headers import AssetHeader
 
 __all__ = ["chain_group"]
 
@@ -167,15 +168,20 @@ def _indexed_spec(index: ChipIndex, chain: str) -> Spec | None:
         if place < 0:
             continue
         row = run.slice(place, 1).to_pylist()[0]
-        headers = [
-            index.tables.headers.get((row["collection"] or "", row["item_id"], key)) for key in row["assets"].split(",")
-        ]
-        bands = [band for header in headers if header is not None for band in header.image.bands]
-        if not bands or any(header is None or not header.image.bands for header in headers):
-            return None
-        dtypes = [band.dtype for band in bands if band.dtype is not None]
-        return Spec.of((len(bands), np.result_type(*dtypes))) if len(dtypes) == len(bands) else None
+        keys = [(row["collection"] or "", row["item_id"], asset) for asset in row["assets"].split(",")]
+        dtypes = [dtype for key in keys for dtype in _band_dtypes(index.tables.headers.get(key))]
+        return None if None in dtypes else Spec.of((len(dtypes), np.result_type(*filter(None, dtypes))))
     return None
+
+
+def _band_dtypes(header: AssetHeader | None) -> list[str | None]:
+    """Give the type of each band, as far as the item or a stored header says; [None] where neither does."""
+    if header is None:
+        return [None]
+    stored = header.unpack()
+    if stored is not None:
+        return [band.dtype for band in stored[0].bands]
+    return [band.dtype for band in header.image.bands] or [None]
 
 
 def _steps_text(definition: Sequence[Any]) -> str:

@@ -95,13 +95,8 @@ def test_a_chain_that_waits_for_an_item_cannot_be_applied(name):
 
 def test_statistics_follow_the_choice_of_bands_and_stop_at_changed_values():
     statistics = compute_statistics(image("uint16"))
-    waiting = (
-        align_step(),
-        mask_fill_step(0),
-        band_select_step([2, 0]),
-        minmax_step(resolve="item"),
-        clip_step(high=99),
-    )
+    before = (align_step(), mask_fill_step(0), band_select_step([2, 0]))
+    waiting = (*before, minmax_step(resolve="item"), clip_step(high=99))
     found = resolve(waiting, statistics)
 
     assert found[:3] == before
