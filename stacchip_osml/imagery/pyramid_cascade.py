@@ -25,8 +25,8 @@ __all__ = ["LevelMaker", "Run", "Strip", "TileRows", "blocks_needing", "blocks_u
 
 ROOM = 32
 """Rows before a strip that the rows left over from the last one are copied into."""
-PANEL = 1024
-"""Columns of a level that are made at once: neither more memory than a processor's cache, nor much of it halo."""
+PANEL, PANEL_ROWS = 2048, 64
+"""Columns and rows of a level that are one task: little of what is read is halo."""
 FEW = 32
 """Rows of a level: fewer than these are not made before the image ends."""
 
@@ -108,40 +108,42 @@ class LevelMaker:
         made = Strip.empty(
             held.memory.shape[0], stop - self._made, self._size.width, top=self._made, dtype=held.memory.dtype
         )
-        panel = self._size.width if self.reduction.whole else PANEL
-        run([self._task(held, made, left, min(left + panel, self._size.width)) for left in self._lefts(panel)])
+        run([self._task(held, made, box) for box in self._parts(made)])
         self._blank(made)
         self._made = stop
         keep = self._keep() - held.top
         self._left = held.pixels[:, keep:].copy() if stop < self._size.height else None
         return made
 
-    def _lefts(self, panel: int) -> range:
-        return range(0, self._size.width, panel)
+    def _parts(self, made: Strip) -> Iterator[Box]:
+        """Cut new rows into parts that know nothing of each other."""
+        if self.reduction.whole:
+            yield Box(made.top, made.bottom, 0, self._size.width)
+            return
+        for left in range(0, self._size.width, PANEL):
+            for top in range(made.top, made.bottom, PANEL_ROWS):
+                yield Box(top, min(top + PANEL_ROWS, made.bottom), left, min(left + PANEL, self._size.width))
 
-    def _task(self, held: Strip, made: Strip, left: int, right: int) -> Callable[[], None]:
+    def _task(self, held: Strip, made: Strip, box: Box) -> Callable[[], None]:
         def reduce() -> None:
-            wanted = Box(made.top, made.bottom, left, right)
-            needed = needed_box(self.reduction, wanted, self._source)
+            needed = needed_box(self.reduction, box, self._source)
             there = Box(held.top, held.bottom, 0, self._source.width)
             part = held.pixels[(slice(None), *needed.seen_from(there))]
-            made.pixels[:, :, left:right] = self.reduction.reduce(part, needed, self._source, wanted)
+            here = box.seen_from(Box(made.top, made.bottom, 0, self._size.width))
+            made.pixels[(slice(None), *here)] = self.reduction.reduce(part, needed, self._source, box)
 
         return reduce
 
     def _stop(self, bottom: int) -> int:
         """Tell up to which row this level can be made of source rows before ``bottom``."""
-        low, high = self._made, self._size.height
         if bottom == self._source.height:
-            return high
-        while low < high:  # the last one whose needs are there
-            middle = (low + high + 1) // 2
-            if self.reduction.needs(middle - 1, middle, self._source.height)[1] <= bottom:
-                low = middle
-            else:
-                high = middle - 1
-        first = self.reduction.needs(self._made, self._made + 1, self._source.height)[1]
-        return low if first <= bottom else self._made
+            return self._size.height
+        if self.reduction.whole:
+            return self._made
+        stop = min(bottom // self.reduction.factor + 1, self._size.height)
+        while stop > self._made and self.reduction.needs(stop - 1, stop, self._source.height)[1] > bottom:
+            stop -= 1
+        return stop
 
     def _keep(self) -> int:
         """Tell the first source row that is still needed, also by the last rows, which look at mirrored ones."""

@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import Any, Protocol
 
@@ -183,6 +182,8 @@ class MethodReduction:
 
     def needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
         """Give the source pixels of one axis that outputs ``first`` to ``stop`` need."""
+        if self._is_mean(length):
+            return self.factor * first, self.factor * stop
         return source_extent(
             self._start(first, length), self.pitch(length), stop - first, method=self.method, limit=length
         )
@@ -213,21 +214,22 @@ class MethodReduction:
         return done
 
     def _halves_integers(self, dtype: np.dtype[Any], size: ImageSize) -> bool:
-        """Tell whether both area and bilinear are the mean of four integers."""
-        return (
-            self.factor == 2
-            and self.method in ("area", "bilinear")
-            and dtype.kind in "iu"
-            and dtype.itemsize <= 4
-            and size.width % 2 == size.height % 2 == 0
-        )
+        """Tell whether pixels are the mean of four integers."""
+        integers = dtype.kind in "iu" and dtype.itemsize <= 4
+        return integers and self.factor == 2 and self._is_mean(size.width) and self._is_mean(size.height)
+
+    def _is_mean(self, length: int) -> bool:
+        """Tell whether a pixel is, along an axis, the mean of the ``factor`` pixels that it replaces."""
+        fits = length % self.factor == 0
+        return fits and (self.method == "area" or (self.method == "bilinear" and self.factor == 2))
 
     def _target(self, length: int) -> int:
         return -(-length // self.factor)
 
     def _start(self, first: int, length: int, origin: int = 0) -> float:
-        """Give where an output begins, rounded once."""
-        return float(Fraction(first * length, self._target(length)) - origin)
+        """Give where an output begins; the quotient of whole numbers is rounded once."""
+        target = self._target(length)
+        return (first * length - origin * target) / target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -77,8 +77,10 @@ class SipsReduction:
         return self.factor.bit_length() - 1
 
     def _half_needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
-        needed = _mirrored(2 * first - RRDS_HALO, 2 * stop + RRDS_HALO, length)
-        low, high = int(needed.min()), int(needed.max()) + 1
+        low, high = 2 * first - RRDS_HALO, 2 * stop + RRDS_HALO
+        if low < 0 or high > length:
+            needed = _mirrored(low, high, length)
+            low, high = int(needed.min()), int(needed.max()) + 1
         if self.nodata is None:
             return low, high
         return max(low - FILL_REACH, 0), min(high + FILL_REACH, length)
