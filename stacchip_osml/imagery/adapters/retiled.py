@@ -129,18 +129,18 @@ class RetiledImageProvider(ProviderView):
         """
         grid, below = self.level_grid(resolution_level), self.source_grid(resolution_level)
         window, chosen = grid.window(block_row, block_col), require_bands(self.source, bands)
+        here = block_row, block_col, resolution_level
+        key = None if self.cache is None else ("tile", self.pixel_identity, here, chosen)
+        held = None if self.cache is None else self.cache.get(key)
+        if held is not None:
+            return held
         rows, cols = below.under(window)
         if len(rows) == len(cols) == 1 and below.window(rows[0], cols[0]) == window:
             if not has_block(self.source, rows[0], cols[0], resolution_level, grid=below):
                 return self.padding(block_row, block_col, resolution_level, chosen)
             return read_cached(self.source, self.cache, rows[0], cols[0], resolution_level, bands=chosen, grid=below)
-        here = block_row, block_col, resolution_level
         if self.cache is None:
             return self._made(self.source, window, resolution_level, chosen)
-        key = ("tile", self.pixel_identity, here, chosen)
-        held = self.cache.get(key)
-        if held is not None:
-            return held
         once = _holds_whole_blocks(grid, below)
         source = self.source if once else CachedImageProvider(self.source, self.cache)
         if not self.has_block(*here):
