@@ -64,8 +64,13 @@ _POOL: HandlePool[Dataset] = HandlePool(OPEN_HANDLES)
 
 
 def close_idle_handles() -> None:
-    """Close every file that no read is using; the next read opens it again."""
+    """Close every file and connection that no read is using; the next read opens it again."""
+    from stacchip_osml.imagery.blocks.files import close_idle_files
+    from stacchip_osml.imagery.connection_pool import close_idle_connections
+
     _POOL.close_resting()
+    close_idle_files()
+    close_idle_connections()
 
 
 class FileAccess:
