@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.color_space import COLOR_SPACES as COLOR_SPACES
     from stacchip_osml.chain.color_space import color_space_step as color_space_step
     from stacchip_osml.chain.color_space import color_space_transform as color_space_transform
+    from stacchip_osml.chain.complex import ROLE_AMPLITUDE_INDEX as ROLE_AMPLITUDE_INDEX
+    from stacchip_osml.chain.complex import ROLE_IMAGINARY as ROLE_IMAGINARY
+    from stacchip_osml.chain.complex import ROLE_MAGNITUDE as ROLE_MAGNITUDE
+    from stacchip_osml.chain.complex import ROLE_PHASE as ROLE_PHASE
+    from stacchip_osml.chain.complex import ROLE_REAL as ROLE_REAL
+    from stacchip_osml.chain.complex import complex_to_power as complex_to_power
+    from stacchip_osml.chain.complex import decode_to_iq as decode_to_iq
+    from stacchip_osml.chain.complex import power_to_decibels as power_to_decibels
+    from stacchip_osml.chain.complex_remaps import REMAPS as REMAPS
+    from stacchip_osml.chain.complex_remaps import density_remap as density_remap
+    from stacchip_osml.chain.complex_remaps import linear_remap as linear_remap
+    from stacchip_osml.chain.complex_remaps import log_remap as log_remap
+    from stacchip_osml.chain.complex_remaps import magnitude_remap as magnitude_remap
+    from stacchip_osml.chain.complex_remaps import nrl_remap as nrl_remap
+    from stacchip_osml.chain.complex_remaps import pedf_remap as pedf_remap
+    from stacchip_osml.chain.complex_remaps import quarter_power_remap as quarter_power_remap
+    from stacchip_osml.chain.complex_step import complex_remap_step as complex_remap_step
     from stacchip_osml.chain.definition import RAW as RAW
     from stacchip_osml.chain.definition import ChainDefinition as ChainDefinition
     from stacchip_osml.chain.definition import ChainRegistry as ChainRegistry
@@ -71,7 +88,13 @@ HOME = {
     "ImageStatistics": "statistics",
     "ProcessingChain": "processing",
     "RAW": "definition",
+    "REMAPS": "complex_remaps",
     "REQUIRED": "kinds",
+    "ROLE_AMPLITUDE_INDEX": "complex",
+    "ROLE_IMAGINARY": "complex",
+    "ROLE_MAGNITUDE": "complex",
+    "ROLE_PHASE": "complex",
+    "ROLE_REAL": "complex",
     "SamplingStrategy": "statistics",
     "Spec": "kinds",
     "StepKind": "kinds",
@@ -86,22 +109,33 @@ HOME = {
     "color_space_step": "color_space",
     "color_space_transform": "color_space",
     "complete_chain": "steps",
+    "complex_remap_step": "complex_step",
+    "complex_to_power": "complex",
     "compose": "processing",
     "compute_statistics": "statistics",
     "decibel_step": "arithmetic",
+    "decode_to_iq": "complex",
+    "density_remap": "complex_remaps",
     "dra_step": "limits",
     "dynamic_range_adjust": "dra",
     "gamma_step": "radiometry",
     "is_resolved": "steps",
     "iter_kinds": "steps",
+    "linear_remap": "complex_remaps",
     "linear_step": "radiometry",
+    "log_remap": "complex_remaps",
     "lut_step": "tables",
+    "magnitude_remap": "complex_remaps",
     "mask_fill_step": "arithmetic",
     "merge_statistics": "statistics",
     "minmax_step": "limits",
     "normalized_difference_step": "arithmetic",
+    "nrl_remap": "complex_remaps",
+    "pedf_remap": "complex_remaps",
     "percentile_step": "limits",
+    "power_to_decibels": "complex",
     "predict": "steps",
+    "quarter_power_remap": "complex_remaps",
     "register_step": "steps",
     "require_steps": "steps",
     "resampling_for": "steps",
