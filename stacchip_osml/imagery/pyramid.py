@@ -19,7 +19,7 @@ from stacchip_osml.imagery.resamplers import ResampleFunc
 from stacchip_osml.imagery.tile_cache import TileCache
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.statistics import ImageStatistics
+    from stacchip_osml.chain.statistics import ImageStatistics, Nodata
 
 __all__ = ["TiledImagePyramid", "build_pyramid_levels"]
 
@@ -230,6 +230,8 @@ class TiledImagePyramid:
         num_bins: int = 0,
         bin_edges: Any | None = None,
         num_workers: int = 0,
+        *,
+        nodata: Nodata = None,
     ) -> ImageStatistics | None:
         """Count the pixels of one level, which says nearly what all of them would: means within a percent.
 
@@ -241,6 +243,7 @@ class TiledImagePyramid:
             num_bins: as in :func:`stacchip_osml.imagery.statistics.compute_image_statistics`.
             bin_edges: as there.
             num_workers: as there.
+            nodata: value of pixels that do not count, as there.
 
         Returns:
             None where the level stores no pixels.
@@ -257,6 +260,7 @@ class TiledImagePyramid:
             bin_edges=bin_edges,
             force_recompute=True,
             num_workers=num_workers,
+            nodata=nodata,
         )
 
     def _require(self, level: int) -> int:
