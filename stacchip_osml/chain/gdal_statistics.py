@@ -8,9 +8,8 @@ Where they are found, by the names of GDAL's ``STATISTICS_`` items:
 
 Rules:
 
-- the text comes from files, so it is bounded in size and depth, and a document
-  type or an entity is refused; whatever is wrong with it, the answer is that
-  there are no statistics;
+- the text comes from files; whatever is wrong with it, the answer is that there
+  are no statistics;
 - GDAL writes bins of whole numbers by the first and last number
   (``HISTOMIN`` 0, ``HISTOMAX`` 255, 256 bins), or from half below the first to
   half above the last (an ``.aux.xml``'s -0.5 to 255.5). Both mean 256 bins of
@@ -23,35 +22,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from stacchip_osml.chain.counting import Edges
+from stacchip_osml.chain.gdal_items import ITEM_KEYS, Items, band_items
 from stacchip_osml.chain.statistics import BandStatistics, ImageStatistics
 from stacchip_osml.errors import ChainError
 
 __all__ = ["statistics_from_gdal_metadata", "statistics_to_gdal_metadata"]
 
-KEYS = ("GDAL_METADATA", "42112", 42112, "xml:PAM", "PAM")
-"""Where a mapping may hold the XML text."""
 PREFIX = "STATISTICS_"
-MAX_CHARACTERS = 1 << 24
-"""The most text that is looked at: some hundred bands with 65,536 bins each are less."""
-MAX_DEPTH = 16
-MAX_BANDS = 65_535
-"""What a TIFF's SamplesPerPixel can hold."""
 MAX_BINS = 1 << 20
-PAM_HISTOGRAM = {
-    "HistMin": "HISTOMIN",
-    "HistMax": "HISTOMAX",
-    "BucketCount": "HISTONUMBINS",
-    "HistCounts": "HISTOBINVALUES",
-}
-"""What an ``.aux.xml`` calls the items."""
-
-Items = dict[str, str]
 
 
 class _UnusableError(Exception):
@@ -76,7 +59,7 @@ def statistics_from_gdal_metadata(md: Mapping[Any, Any] | Sequence[Mapping[Any, 
             return None
         rates = [_number(band.get("STATISTICS_SAMPLE_RATE", "1")) for band in bands]
         found = ImageStatistics([_band(band) for band in bands], min(rates))
-    except (_UnusableError, ChainError, expat.ExpatError, OverflowError, ValueError, KeyError):
+    except (_UnusableError, OverflowError, ValueError, KeyError):
         return None
     return found if 0 < found.sample_rate <= 1 else None
 
@@ -142,14 +125,23 @@ def _text(value: float) -> str:
 def _bands_of(md: Any) -> list[Items]:
     """Give the ``STATISTICS_`` items of each band, in order."""
     if isinstance(md, str | bytes):
-        return _parsed(md)
+        return _in_order(md)
     if isinstance(md, Mapping):
-        for key in KEYS:
+        for key in ITEM_KEYS:
             if isinstance(md.get(key), str | bytes):
-                return _parsed(md[key])
+                return _in_order(md[key])
         items = _statistics(md)
         return [items] if items else []
     return [_statistics(band) for band in md]
+
+
+def _in_order(text: str | bytes) -> list[Items]:
+    found = {band: _statistics(items) for band, items in band_items(text).items()}
+    told = [found.get(band, {}) for band in range(max(found, default=-1) + 1)]
+    # items of other kinds may name bands of their own
+    while told and not told[-1]:
+        told.pop()
+    return told
 
 
 def _statistics(band: Mapping[Any, Any]) -> Items:
@@ -208,82 +200,3 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise _UnusableError
     return value
-
-
-# ---- XML
-
-
-def _parsed(text: str | bytes) -> list[Items]:
-    if len(text) > MAX_CHARACTERS:
-        raise _UnusableError
-    reader = _Reader()
-    parser = expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refuse
-    parser.EntityDeclHandler = _refuse
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    # a TIFF's text ends with a NUL, which a reader may leave there
-    parser.Parse(data.strip(b"\0\r\n\t "), True)
-    return reader.bands()
-
-
-def _refuse(*_: Any) -> None:
-    raise _UnusableError
-
-
-class _Reader:
-    """Picks the items out of both kinds of document as their elements go by."""
-
-    def __init__(self) -> None:
-        self.found: dict[int, Items] = {}
-        self.path: list[str] = []
-        self.band: int | None = None
-        self.target: tuple[int, str] | None = None
-        self.words: list[str] = []
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        self.path.append(name)
-        if len(self.path) > MAX_DEPTH:
-            raise _UnusableError
-        self.target, self.words = None, []
-        if self.path == ["PAMDataset", "PAMRasterBand"]:
-            self.band = int(attributes["band"]) - 1
-        elif self.path == ["GDALMetadata", "Item"]:
-            self._aim(attributes.get("sample"), attributes.get("name", ""))
-        elif self.band is not None and name == "MDI" and len(self.path) == 4:
-            self._aim(self.band, attributes.get("key", ""))
-        elif self.band is not None and self.path[2:4] == ["Histograms", "HistItem"] and len(self.path) == 5:
-            told = PAM_HISTOGRAM.get(name)
-            # the first histogram is the one that GDAL takes
-            if told and PREFIX + told not in self.found.get(self.band, {}):
-                self._aim(self.band, PREFIX + told)
-
-    def text(self, words: str) -> None:
-        if self.target is not None:
-            self.words.append(words)
-
-    def end(self, _: str) -> None:
-        if self.target is not None:
-            band, key = self.target
-            self.found.setdefault(band, {})[key] = "".join(self.words).strip()
-        if self.path == ["PAMDataset", "PAMRasterBand"]:
-            self.band = None
-        self.target = None
-        self.path.pop()
-
-    def bands(self) -> list[Items]:
-        count = len(self.found)
-        if set(self.found) != set(range(count)):
-            raise _UnusableError
-        return [self.found[band] for band in range(count)]
-
-    def _aim(self, band: str | int | None, key: str) -> None:
-        if band is None or not key.startswith(PREFIX):
-            return
-        sample = int(band)
-        if not 0 <= sample < MAX_BANDS:
-            raise _UnusableError
-        self.target = sample, key
