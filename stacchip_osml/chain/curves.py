@@ -19,8 +19,11 @@ from stacchip_osml.chain.lut import apply_lut
 
 __all__ = ["Curve", "GammaCurve", "LinearCurve", "RescaleCurve", "as_type", "draw"]
 
-PART = 1 << 18
+PART = 1 << 15
 """Values computed at a time: what float64 needs stays in the processor's cache."""
+
+SMALL_SPAN = 1e-200
+"""Below it a factor could leave the range of float64."""
 
 
 class Curve(Protocol):
@@ -52,14 +55,17 @@ class RescaleCurve:
         """Compute; beyond the range its ends stand."""
         first, last = sorted((self.out_low, self.out_high))
         # in halves, so that no range overflows
-        half = self.high / 2 - self.low / 2
+        half, out_half = self.high / 2 - self.low / 2, self.out_high / 2 - self.out_low / 2
         if half == 0:
             middle = (self.out_low + self.out_high) / 2
             place = np.sign(values - self.low)
             return np.asarray(np.where(place < 0, self.out_low, np.where(place > 0, self.out_high, middle + 0 * place)))
         values -= self.low
-        values /= half
-        values *= (self.out_high - self.out_low) / 2
+        if half > SMALL_SPAN:
+            values *= out_half / half
+        else:
+            values /= half
+            values *= out_half
         values += self.out_low
         return np.clip(values, first, last, out=values)
 
@@ -129,8 +135,11 @@ def as_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
         with np.errstate(over="ignore"):  # beyond float32 is infinity
             return values.astype(dtype)
     info = np.iinfo(dtype)
-    rounded = np.clip(np.rint(values), info.min, info.max)
-    rounded[np.isnan(rounded)] = 0
+    rounded = np.rint(values)
+    np.clip(rounded, info.min, info.max, out=rounded)
+    missing = np.isnan(rounded)
+    if missing.any():
+        rounded[missing] = 0
     return rounded.astype(dtype)
 
 

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.chain.counting import count_values
+from stacchip_osml.chain.dra import DRAParameters
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind, is_whole
 from stacchip_osml.chain.radiometry import need_fit, need_real, rescale_step, rescaled, stretch_settings
 from stacchip_osml.chain.settings import a_choice, between
+from stacchip_osml.chain.statistics import compute_statistics
 from stacchip_osml.errors import ChainError
 
 __all__ = ["KINDS", "dra_step", "minmax_step", "percentile_step"]
@@ -25,6 +28,8 @@ __all__ = ["KINDS", "dra_step", "minmax_step", "percentile_step"]
 Limits = tuple[float, float]
 Finder = Callable[[Settings, NDArray[Any]], Limits]
 
+FEW = 4096
+"""Values that are put in order sooner than counted."""
 WHOSE = Setting(a_choice("chip", "item"), "chip", "whose pixels give the limits: the chip's or the whole item's")
 
 
@@ -136,9 +141,20 @@ def _valid(band: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
 def _percentiles(settings: Settings, values: NDArray[Any]) -> Limits:
     if not values.size:
         return 0.0, 0.0
+    if _has_codes(values) and values.size > FEW:
+        first = 0 if values.dtype.kind == "u" else int(np.iinfo(values.dtype).min)
+        below = np.cumsum(count_values(values))
+        low, high = (
+            int(np.searchsorted(below, _place(settings[key], values.size), side="right")) for key in ("lower", "upper")
+        )
+        return float(low + first), float(high + first)
     places = sorted({_place(settings[key], values.size) for key in ("lower", "upper")})
     part = np.partition(values, places)
     return float(part[places[0]]), float(part[places[-1]])
+
+
+def _has_codes(values: NDArray[Any]) -> bool:
+    return values.dtype.kind in "iu" and values.dtype.itemsize <= 2
 
 
 def _place(percent: float, count: int) -> int:
@@ -187,18 +203,20 @@ def _at(percent: float, counts: NDArray[Any], below: NDArray[Any], edges: NDArra
 def _adjusted(settings: Settings, values: NDArray[Any]) -> Limits:
     if not values.size:
         return 0.0, 0.0
-    # counting is for those who ask for it
-    from stacchip_osml.chain.statistics import compute_statistics
-
+    if _has_codes(values):
+        info = np.iinfo(values.dtype)
+        counts = count_values(values)
+        return DRAParameters.from_counts(counts, info.min, info.max + 1, **_shares(settings)).limits("dra")
     (band,) = compute_statistics(values.reshape(1, 1, -1)).bands
     return _suggested(settings, band)
 
 
 def _suggested(settings: Settings, band: Any) -> Limits:
-    from stacchip_osml.chain.dra import DRAParameters
+    return DRAParameters.from_statistics(band, **_shares(settings)).limits("dra")
 
-    chosen = {key: settings[key] for key in ("min_percentage", "max_percentage", "a", "b")}
-    return DRAParameters.from_statistics(band, **chosen).limits("dra")
+
+def _shares(settings: Settings) -> dict[str, float]:
+    return {key: settings[key] for key in ("min_percentage", "max_percentage", "a", "b")}
 
 
 PERCENTILE = StepKind(

@@ -7,8 +7,10 @@ and as ``fill`` in integers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -354,21 +356,25 @@ def need_fit(settings: Settings, *keys: str) -> None:
     Raises:
         ChainError: one of them.
     """
-    dtype: np.dtype[Any] = np.dtype(settings["dtype"])
-    if dtype.kind not in "iu":
-        return
-    info = np.iinfo(dtype)
+    least, most = _range_of(settings["dtype"])
     for key in keys:
         value = settings[key]
-        if value != int(value) or not info.min <= value <= info.max:
-            raise ChainError(f"{key!r} of step {settings['step']!r}: {value} is no value of {dtype.name}")
+        if not least <= value <= most or (most < math.inf and value != int(value)):
+            raise ChainError(f"{key!r} of step {settings['step']!r}: {value} is no value of {settings['dtype']}")
+
+
+@cache
+def _range_of(dtype: str) -> tuple[float, float]:
+    kind: np.dtype[Any] = np.dtype(dtype)
+    return (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) if kind.kind in "iu" else (-math.inf, math.inf)
 
 
 def _need_order(settings: Settings, hint: str = "") -> None:
-    low, high = (np.atleast_1d(np.asarray(settings[key], np.float64)) for key in ("low", "high"))
+    low, high = (value if isinstance(value, list) else [value] for value in (settings["low"], settings["high"]))
     if len(low) > 1 and len(high) > 1 and len(low) != len(high):
         raise ChainError(f"step {settings['step']!r}: {len(low)} low limits and {len(high)} high ones")
-    if (low > high).any():
+    count = max(len(low), len(high))
+    if any(a > b for a, b in zip(low * (count // len(low)), high * (count // len(high)), strict=True)):
         raise ChainError(f"step {settings['step']!r}: a low limit lies above its high one{hint}")
 
 

@@ -44,6 +44,8 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "flo
 
 def a_number(value: Any) -> int | float:
     """Parse a finite number: a whole one becomes an int."""
+    if type(value) is int:
+        return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"expected a number, got {value!r}")
     number = float(value)
@@ -116,6 +118,8 @@ def a_choice(*names: str) -> Callable[[Any], str]:
 
 def a_dtype(value: Any) -> str:
     """Parse a type that steps may write."""
+    if isinstance(value, str) and value in DTYPES:
+        return value
     name = ""
     with contextlib.suppress(TypeError):
         name = str(np.dtype(value).name)

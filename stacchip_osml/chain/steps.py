@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from stacchip_osml.chain import arithmetic, color_space, limits, radiometry, tables
+from stacchip_osml.chain import arithmetic, color_space, complex_step, limits, radiometry, tables
 from stacchip_osml.chain.definition import ChainDefinition, canonical_json
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
 from stacchip_osml.chain.radiometry import scale_offset_step
@@ -81,6 +81,7 @@ STEPS: dict[tuple[str, int], StepKind] = {
         *limits.KINDS,
         *tables.KINDS,
         *color_space.KINDS,
+        *complex_step.KINDS,
     )
 }
 """(name, version) → what it does."""
@@ -161,17 +162,17 @@ def apply_chain(definition: ChainDefinition, chip: BandedPixels) -> BandedPixels
         ChainError: a step that this version does not know, or that rejects these pixels.
     """
     for step in definition:
-        chip = apply_step(step_kind(step), step, chip)
+        kind = step_kind(step)
+        chip = apply_step(kind, kind.complete(step), chip)
     return chip
 
 
-def apply_step(kind: StepKind, step: Mapping[str, Any], chip: BandedPixels) -> BandedPixels:
-    """Run one step, and hold it to what it said would come out.
+def apply_step(kind: StepKind, settings: Settings, chip: BandedPixels) -> BandedPixels:
+    """Run one step, whose settings are complete, and hold it to what it said would come out.
 
     Raises:
         ChainError: it rejects these pixels, or gives something else.
     """
-    settings = kind.complete(step)
     expected = kind.output(settings, Spec.of(chip))
     done = kind.apply(settings, chip)
     found = Spec.of(done)
