@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.block_utils import read_window as read_window
     from stacchip_osml.imagery.block_utils import stitch_source_blocks as stitch_source_blocks
     from stacchip_osml.imagery.buffered import BufferedImageAssetProvider as BufferedImageAssetProvider
+    from stacchip_osml.imagery.complex import ComplexRemapFactory as ComplexRemapFactory
+    from stacchip_osml.imagery.complex import is_complex as is_complex
+    from stacchip_osml.imagery.complex import load_complex_remap as load_complex_remap
+    from stacchip_osml.imagery.complex import measure_complex_remap as measure_complex_remap
+    from stacchip_osml.imagery.display import DisplayChainFactory as DisplayChainFactory
     from stacchip_osml.imagery.downsampled import DownsampledImageProvider as DownsampledImageProvider
     from stacchip_osml.imagery.format import sniff_driver as sniff_driver
     from stacchip_osml.imagery.header import BandHeader as BandHeader
@@ -53,6 +58,8 @@ HOME = {
     "BlockGrid": "block_grid",
     "BufferedImageAssetProvider": "buffered",
     "CachedImageProvider": "adapters.cached",
+    "ComplexRemapFactory": "complex",
+    "DisplayChainFactory": "display",
     "DownsampledImageProvider": "downsampled",
     "FetchLimits": "limits",
     "GdalImage": "image",
@@ -75,8 +82,11 @@ HOME = {
     "compute_image_statistics": "statistics",
     "dtype_of": "provider_facts",
     "find_rset": "pyramid_files",
+    "is_complex": "complex",
     "iter_blocks": "block_utils",
     "level_grid": "block_grid",
+    "load_complex_remap": "complex",
+    "measure_complex_remap": "complex",
     "read_block_or_pad": "block_utils",
     "read_header": "image",
     "read_resampled": "resample",
