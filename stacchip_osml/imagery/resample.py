@@ -268,7 +268,7 @@ def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tu
         offsets = np.arange(1 - LOBES, LOBES + 1)[:, None]
         away = far - offsets
         weights = np.sinc(away) * np.sinc(away / LOBES)
-        weights /= weights.sum(axis=0)
+        weights /= sum(weights)  # one after the other; numpy adds those of a lone pixel in another order
     else:
         offsets = np.arange(2)[:, None]
         weights = np.stack([1 - far, far])
@@ -323,7 +323,9 @@ def _weighed(source: MaskedPixels, down: _Taps, across: _Taps) -> tuple[Pixels, 
     working = np.complex128 if np.iscomplexobj(pixels) else np.float64
     full = np.outer(down.full, across.full)
     if valid.all():
-        weight = np.outer(down.weight.sum(axis=0), across.weight.sum(axis=0))[None]
+        # In the order in which a mask is summed below: a part without holes gives what the whole with them gives.
+        rows: Floats = sum(down.weight[1:], down.weight[0])
+        weight = sum((np.outer(rows, tap) for tap in across.weight[1:]), np.outer(rows, across.weight[0]))[None]
     else:
         pixels = np.where(valid, pixels, 0)
         weight = _summed(_summed(valid.astype(np.float64), down, axis=1), across, axis=2)

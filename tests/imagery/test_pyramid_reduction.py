@@ -109,6 +109,16 @@ def test_a_part_is_what_the_public_function_gives_of_the_whole(function, rows, c
     np.testing.assert_array_equal(found, whole_of(function, image, factor)[:, top:bottom, left:right])
 
 
+def test_rows_made_one_by_one_are_those_of_the_whole_to_the_last_bit():
+    image = noise(77, 32, "float64", bands=1)
+    image[:, 40:50, 3:9] = 7
+    for nodata in (None, 7):
+        reduction = reduction_of(lanczos_resample, 4, dtype=image.dtype, nodata=nodata)
+        whole = part_of(reduction, image, Box(0, 20, 0, 8))
+        rows = [part_of(reduction, image, Box(row, row + 1, 0, 8)) for row in range(20)]
+        np.testing.assert_array_equal(np.concatenate(rows, axis=1), whole)
+
+
 @pytest.mark.parametrize("function", RESAMPLERS[2:6], ids=NAMES[2:6])
 @pytest.mark.parametrize("side", [99_999, 131_071, 1_000_003])
 def test_a_part_of_a_very_wide_image_is_that_of_the_whole(function, side):
