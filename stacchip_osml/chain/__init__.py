@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.processing import ProcessingChain as ProcessingChain
     from stacchip_osml.chain.processing import band_select as band_select
     from stacchip_osml.chain.processing import compose as compose
-    from stacchip_osml.chain.radiometry import clip_step as clip_step
-    from stacchip_osml.chain.radiometry import gamma_step as gamma_step
     from stacchip_osml.chain.radiometry import linear_step as linear_step
     from stacchip_osml.chain.radiometry import rescale_step as rescale_step
     from stacchip_osml.chain.radiometry import scale_offset_step as scale_offset_step
@@ -76,6 +74,8 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.steps import resampling_for as resampling_for
     from stacchip_osml.chain.steps import resolve as resolve
     from stacchip_osml.chain.tables import lut_step as lut_step
+    from stacchip_osml.chain.tone import clip_step as clip_step
+    from stacchip_osml.chain.tone import gamma_step as gamma_step
 
 HOME = {
     "BandStatistics": "statistics",
@@ -105,7 +105,7 @@ HOME = {
     "band_select_step": "arithmetic",
     "canonical_json": "definition",
     "chain_id": "definition",
-    "clip_step": "radiometry",
+    "clip_step": "tone",
     "color_space_step": "color_space",
     "color_space_transform": "color_space",
     "complete_chain": "steps",
@@ -118,7 +118,7 @@ HOME = {
     "density_remap": "complex_remaps",
     "dra_step": "limits",
     "dynamic_range_adjust": "dra",
-    "gamma_step": "radiometry",
+    "gamma_step": "tone",
     "is_resolved": "steps",
     "iter_kinds": "steps",
     "linear_remap": "complex_remaps",

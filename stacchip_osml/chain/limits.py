@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stacchip_osml.chain.counting import count_values
 from stacchip_osml.chain.dra import DRAParameters
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind, is_whole
-from stacchip_osml.chain.radiometry import need_fit, need_real, rescale_step, rescaled, stretch_settings
+from stacchip_osml.chain.radiometry import need_fit, need_real, rescale_step, rescaled, settle_fill, stretch_settings
 from stacchip_osml.chain.settings import a_choice, between
 from stacchip_osml.chain.statistics import compute_statistics
 from stacchip_osml.errors import ChainError
@@ -231,6 +231,7 @@ PERCENTILE = StepKind(
     },
     output=_output,
     apply=_by_chip(_percentiles),
+    settle=settle_fill,
     check=_check_percentiles,
     resolve=_resolved(_histogram_percentiles),
 )
@@ -242,6 +243,7 @@ MINMAX = StepKind(
     settings={"resolve": WHOSE, **stretch_settings()},
     output=_output,
     apply=_by_chip(_extremes),
+    settle=settle_fill,
     check=lambda settings: need_fit(settings, "out_low", "out_high", "fill"),
     resolve=_resolved(lambda _, band: (float(band.min), float(band.max))),
 )
@@ -260,6 +262,7 @@ DRA = StepKind(
     },
     output=_output,
     apply=_by_chip(_adjusted),
+    settle=settle_fill,
     check=_check_dra,
     resolve=_resolved(_suggested),
 )

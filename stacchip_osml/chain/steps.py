@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from stacchip_osml.chain import arithmetic, color_space, complex_step, limits, radiometry, tables
+from stacchip_osml.chain import arithmetic, color_space, complex_step, limits, radiometry, tables, tone
 from stacchip_osml.chain.definition import ChainDefinition, canonical_json
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
 from stacchip_osml.chain.radiometry import scale_offset_step
@@ -80,6 +80,7 @@ STEPS: dict[tuple[str, int], StepKind] = {
         *radiometry.KINDS,
         *limits.KINDS,
         *tables.KINDS,
+        *tone.KINDS,
         *color_space.KINDS,
         *complex_step.KINDS,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
 from stacchip_osml.chain.lut import apply_lut
+from stacchip_osml.chain.radiometry import need_fit, settle_fill
 from stacchip_osml.chain.settings import a_dtype, a_number, a_table, table_of, to_table
 from stacchip_osml.errors import ChainError
 
@@ -54,6 +55,7 @@ def _first(value: Any) -> int:
 
 
 def _check(settings: Settings) -> None:
+    need_fit(settings, "fill")
     sizes = {len(table_of(text, settings["dtype"])) for text in settings["tables"]}
     if len(sizes) > 1 or 0 in sizes:
         raise ChainError(f"step 'lut': tables must have the same number of entries, got {sorted(sizes)}")
@@ -103,6 +105,7 @@ LUT = StepKind(
     },
     output=_output,
     apply=_apply,
+    settle=settle_fill,
     check=_check,
 )
 

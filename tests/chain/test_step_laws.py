@@ -17,6 +17,7 @@ from stacchip_osml.chain import (
     chain_id,
     complete_chain,
     iter_kinds,
+    lut_step,
     predict,
     require_steps,
 )
@@ -202,6 +203,19 @@ def test_a_default_written_out_is_the_default(name):
         assert list(completed) == list(step)
         assert chain_id((completed,)) == chain_id((written,))
         assert chain_id(complete_chain((short | {key: None},))) == chain_id((completed,))
+
+
+@pytest.mark.parametrize("name", ["linear", "rescale", "percentile", "minmax", "dra", "lut"])
+def test_a_fill_is_in_the_id_only_where_it_is_written(name):
+    step = next(step for step in SAMPLES.values() if step["step"] == name)
+    if name == "lut":
+        step = lut_step(np.zeros(3, np.uint8))
+    for dtype, is_written in (("float32", False), ("uint8", True)):
+        tables = {"tables": lut_step(np.zeros(3, dtype))["tables"]} if name == "lut" else {"out_high": 200}
+        if name == "linear":
+            tables = {}
+        ids = {chain_id(complete_chain(({**step, **tables, "dtype": dtype, "fill": fill},))) for fill in (0, 5)}
+        assert len(ids) == 1 + is_written
 
 
 OTHER = {
