@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stacchip_osml.chain.complex import decode_to_iq as decode_to_iq
     from stacchip_osml.chain.complex import power_to_decibels as power_to_decibels
     from stacchip_osml.chain.complex_remaps import REMAPS as REMAPS
+    from stacchip_osml.chain.complex_remaps import WHOLE_IMAGE as WHOLE_IMAGE
     from stacchip_osml.chain.complex_remaps import density_remap as density_remap
     from stacchip_osml.chain.complex_remaps import linear_remap as linear_remap
     from stacchip_osml.chain.complex_remaps import log_remap as log_remap
@@ -98,6 +99,7 @@ HOME = {
     "SamplingStrategy": "statistics",
     "Spec": "kinds",
     "StepKind": "kinds",
+    "WHOLE_IMAGE": "complex_remaps",
     "align_step": "steps",
     "apply_chain": "steps",
     "apply_lut": "lut",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -88,8 +89,8 @@ def decode_to_iq(
             found[0], found[1] = bands[ROLE_REAL], bands[ROLE_IMAGINARY]
             return found
         length = _lengths(bands, amplitude_table)
-        angle = _angles(bands[ROLE_PHASE])
-        found[0], found[1] = length * np.cos(angle), length * np.sin(angle)
+        cosine, sine = _directions(bands[ROLE_PHASE])
+        found[0], found[1] = length * cosine, length * sine
     return found
 
 
@@ -160,11 +161,24 @@ def _lengths(bands: dict[str, NDArray[Any]], table: NDArray[Any] | None) -> NDAr
     return np.asarray(entries[index])
 
 
-def _angles(phase: NDArray[Any]) -> NDArray[np.float64]:
-    if phase.dtype.kind == "f":
-        return phase.astype(np.float64)
-    turn = 2.0 ** (8 * phase.dtype.itemsize)
-    return phase.astype(np.float64) * (2 * math.pi / turn)
+def _directions(phase: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the cosine and sine of phases; those of few bits are looked up."""
+    bits = 8 * phase.dtype.itemsize
+    if phase.dtype.kind in "iu" and bits <= 16:
+        cosines, sines = _circle(bits)
+        # a negative phase is the same angle as its two's complement
+        place = phase.astype(phase.dtype.newbyteorder("="), copy=False).view(f"u{phase.dtype.itemsize}")
+        return np.asarray(cosines[place]), np.asarray(sines[place])
+    angle = phase.astype(np.float64)
+    if phase.dtype.kind in "iu":
+        angle *= 2 * math.pi / 2.0**bits
+    return np.cos(angle), np.sin(angle)
+
+
+@cache
+def _circle(bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    angle = np.arange(1 << bits) * (2 * math.pi / (1 << bits))
+    return np.cos(angle), np.sin(angle)
 
 
 def complex_parts(data: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -225,7 +239,7 @@ def power_to_decibels(power: NDArray[Any]) -> NDArray[Any]:
     power = np.asarray(power)
     if power.dtype.kind not in "iufb":
         raise ChainError(f"power is a real number, not {power.dtype.name}; complex_to_power computes it")
-    values = np.maximum(power.astype(np.float32 if power.dtype == np.float32 else np.float64), 0)
+    # in float64: a logarithm of float32 is off by more than its last digit
     with np.errstate(divide="ignore"):
-        decibels: NDArray[Any] = 10 * np.log10(values)
-    return decibels
+        decibels: NDArray[Any] = 10 * np.log10(np.maximum(power.astype(np.float64), 0))
+    return decibels.astype(np.float32) if power.dtype == np.float32 else decibels

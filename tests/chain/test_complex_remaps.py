@@ -70,9 +70,11 @@ def test_two_bands_are_real_and_imaginary_part_in_the_order_said(dtype):
     assert not np.shares_memory(decode_to_iq(data), data)
 
 
-@pytest.mark.parametrize(("dtype", "quarter"), [("uint8", 64), ("uint16", 1 << 14), ("uint32", 1 << 30)])
+@pytest.mark.parametrize(
+    ("dtype", "quarter"), [("uint8", 64), ("uint16", 1 << 14), (">u2", 1 << 14), (">i2", 1 << 14), ("uint32", 1 << 30)]
+)
 def test_integer_phase_is_a_share_of_a_full_turn(dtype, quarter):
-    data = np.array([[[5, 5, 5, 5]], [[0, quarter, 2 * quarter, 3 * quarter]]], dtype)
+    data = np.array([[[5, 5, 5, 5]], [[0, quarter, 2 * quarter, 3 * quarter]]]).astype(dtype)
 
     found = decode_to_iq(data, [ROLE_MAGNITUDE, ROLE_PHASE])
 
