@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
@@ -40,8 +40,13 @@ from stacchip_osml.imagery.sips import sips_rrds_resample
 
 __all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "write_pyramid"]
 
-ProgressCallback = Callable[[int, int, int], None]
-"""``(completed, total, level)``: source blocks done and in all, and the level of the source that they are of."""
+
+class ProgressCallback(Protocol):
+    """Is told after each source block how far a run is."""
+
+    def __call__(self, completed: int, total: int, level: int, /) -> None:
+        """Take the source blocks that are done and those in all, and the level of the source that they are of."""
+        ...
 
 
 class PyramidBlock(NamedTuple):
