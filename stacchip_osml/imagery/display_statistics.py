@@ -34,7 +34,9 @@ BINS = 4096
 CROWDED = 256
 """Bins that most of the pixels should be spread over."""
 ROUNDS = 6
-"""Each makes bins at least 16 times finer: more than float32 has digits."""
+"""The first brings numbers of any size apart, the others make bins at least 16 times finer each."""
+DECADES = 45
+"""That the first round tells apart: as many as float32 has above and below 1 together, to 5 % each."""
 TINY = float(np.finfo(np.float32).tiny)
 SHARE = 0.02
 """Of the pixels: fewer are extremes, and do not matter."""
@@ -91,8 +93,8 @@ def display_statistics(
     }
     counted = is_counted(dtype_of(provider))
     found = compute_image_statistics(provider, 0 if counted else BINS, **settings)
-    for _ in range(0 if counted else ROUNDS):
-        edges = [] if found is None else [(_finer(band), band.bin_edges) for band in found.bands]
+    for number in range(0 if counted else ROUNDS):
+        edges = [] if found is None else [(_finer(band, by_size=number == 0), band.bin_edges) for band in found.bands]
         if all(finer is None for finer, _ in edges):
             break
         chosen = [known if finer is None else finer for finer, known in edges]
@@ -113,8 +115,13 @@ def cheapest_level(source: Any, min_pixels: int) -> tuple[Any, int]:
     return source, 0
 
 
-def _finer(band: BandStatistics) -> Edges | None:
-    """Give bins over what most of the pixels lie in; None where they are fine enough, or cannot be finer."""
+def _finer(band: BandStatistics, *, by_size: bool) -> Edges | None:
+    """Give bins over what most of the pixels lie in; None where they are fine enough, or cannot be finer.
+
+    Args:
+        band: with bins that may be too coarse.
+        by_size: make them as wide as they are far from 0, and not all the same.
+    """
     if not band.has_histogram:
         return None
     start, stop = _body(band)
@@ -126,9 +133,16 @@ def _finer(band: BandStatistics) -> Edges | None:
     # all in one value, or in neighbours of the smallest difference
     if not (np.diff(inner) > np.spacing(max(abs(low), abs(high), TINY))).all():
         return None
-    if np.array_equal(inner[[0, -1]], band.bin_edges[[1, -2]]):
-        return None  # no finer than they are
-    return np.concatenate([[min(band.min, low)], inner, [max(band.max, high)]])
+    if by_size:
+        largest = max(abs(low), abs(high))
+        sizes = largest * np.logspace(-DECADES, 0, BINS // 2)
+        steps = np.concatenate([-sizes[::-1], [0.0], sizes])
+        inner = np.concatenate([[low], steps[(steps > low) & (steps < high)], [high]])
+    # what seems to be fill stays in a bin of its own
+    (used,) = np.nonzero(band.histogram)
+    below = [band.bin_edges[used[0] + 1]] if start else []
+    above = [band.bin_edges[used[-1]]] if stop < band.histogram.size else []
+    return np.concatenate([[min(band.min, low)], below, inner, above, [max(band.max, high)]])
 
 
 def without_fill(band: BandStatistics) -> BandStatistics:
