@@ -66,10 +66,7 @@ def read_header(
         fetch: how long and how often a server is asked; None for the defaults.
 
     Raises:
-        ReadError: not a location that is served.
-        AssetMissing: there is no such file.
-        DecodeError: it is not an image that GDAL reads.
-        RemoteReadError: the server did not give it.
+        ReadError: no location that is served, no such file, no image that GDAL reads, or not given by its server.
         LimitError: it is larger than ``limits``.
     """
     return GdalImage(location, sign=sign, sidecars=sidecars, limits=limits, fetch=fetch).header
@@ -119,7 +116,7 @@ class GdalImage:
     def __reduce__(self) -> tuple[Any, ...]:
         how = self._access
         settings = {"sign": how.sign, "sidecars": how.sidecars, "expect": how.expect, "fetch": how.fetch}
-        return _reopened, (how.location, {**settings, "limits": self.limits})
+        return partial(GdalImage, how.location, **settings, limits=self.limits), ()
 
     def __repr__(self) -> str:
         return f"GdalImage({self._name!r})"
@@ -401,7 +398,3 @@ class GdalImage:
                 whole = self._access.on(coarsest.overview, lambda dataset: read_mask(dataset, window, 0))
                 self._level_masks = not bool(whole.all())
         return self._level_masks
-
-
-def _reopened(location: str, settings: Mapping[str, Any]) -> GdalImage:
-    return GdalImage(location, **settings)

@@ -15,6 +15,7 @@ from stacchip_osml.imagery import FetchLimits, MaskedPixels
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
+from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.masks import differs_from
@@ -92,7 +93,7 @@ class ImageShelf:
         self.capacity = capacity
         self.arena: Arena = default_arena()
         self._cache = BlockCache(cache_bytes) if cache_bytes else None
-        self._readers: OrderedDict[tuple[str, str], tuple[AssetHeader, ImageReader]] = OrderedDict()
+        self._readers: OrderedDict[tuple[str, ...], tuple[AssetHeader, ImageReader]] = OrderedDict()
         self._lock = threading.Lock()
 
     def reader(self, header: AssetHeader) -> ImageReader:
@@ -103,7 +104,7 @@ class ImageShelf:
             AssetChanged: the file is not the one whose header the index holds.
             ReadError: the file cannot be read.
         """
-        key = (header.image.location, header.image.asset_key)
+        key = (header.image.location, *header.key)
         with self._lock:
             held = self._readers.get(key)
             if held is not None and (held[0] is header or held[0] == header):
@@ -140,9 +141,10 @@ class ImageShelf:
         size = stored.size_bytes if image.size_bytes is None else image.size_bytes
         expect = (size, image.modified_ns)
         source = BlockImage(image.location, expect=expect, etag=stored.etag, header=facts, layout=layout, **how)
-        if not source.remote:
-            stamp = source.file.check()
-            if not stored.is_of_file(stamp, lambda: fingerprint(source.file.read_at, stamp.size_bytes)):
+        file = source.file
+        if isinstance(file, LocalFile):
+            stamp = file.check()
+            if not stored.is_of_file(stamp, lambda: fingerprint(file.read_at, stamp.size_bytes)):
                 raise AssetChanged(
                     f"{source.name}: its header in the index is another version's; run 'index headers' again"
                 )

@@ -104,7 +104,7 @@ class RowPlans:
         return made
 
     def _planned(self, table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        level = table["level"].to_numpy()
+        level = _numbers(table["level"])
         code = level.astype(np.int64)
         radix = 256
         words = []
@@ -113,7 +113,7 @@ class RowPlans:
             if not pa.types.is_dictionary(column.type):
                 column = column.dictionary_encode()
             spelled = [word or "" for word in column.dictionary.to_pylist()] + [""]
-            index = column.indices.fill_null(len(spelled) - 1).to_numpy(zero_copy_only=False)
+            index = _numbers(column.indices.fill_null(len(spelled) - 1))
             code += index.astype(np.int64) * radix
             radix *= len(spelled)
             words.append((spelled, index))
@@ -122,7 +122,7 @@ class RowPlans:
         keys = [SourceKey._make([*spelled, int(level[at])]) for spelled, at in zip(spellings, first, strict=True)]
         with self._lock:
             numbers = np.array([self._number(key) for key in keys], np.int32)
-        window = np.stack([table[name].to_numpy() for name in _NUMBERS[1:]], axis=1).astype(np.int32, copy=False)
+        window = np.stack([_numbers(table[name]) for name in _NUMBERS[1:]], axis=1).astype(np.int32, copy=False)
         return numbers[inverse].astype(np.int32, copy=False), window
 
     def _number(self, key: SourceKey) -> int:
@@ -133,6 +133,13 @@ class RowPlans:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (RowPlans, (self.index,))
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """Give a column of integers without nulls as numpy has it; ``to_numpy`` would import pandas, a second's work."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    numbers: NDArray[Any] = np.from_dlpack(whole)
+    return numbers
 
 
 class IndexRow(Mapping[str, Any]):
