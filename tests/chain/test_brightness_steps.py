@@ -146,6 +146,33 @@ def test_a_normalized_difference_is_of_two_bands_and_valid_where_both_are():
     assert done.mask.ravel().tolist() == [True, False, True, False]
 
 
+def test_two_values_whose_sum_is_zero_have_no_normalized_difference():
+    done = through(normalized_difference_step(), np.array([[[5, 3]], [[-5, 1]]], np.int16))
+
+    assert done.mask.ravel().tolist() == [False, True]
+    assert np.isnan(done.pixels.ravel()[0])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        linear_step(scale=2),
+        rescale_step(low=0, high=9, dtype="float32"),
+        gamma_step(2, high=9),
+        normalized_difference_step(),
+        decibel_step(),
+        decibel_step(floor=-3),
+    ],
+    ids=lambda step: step["step"],
+)
+def test_no_valid_pixel_is_nan(step):
+    done = through(step, np.array([[[np.nan, 3]], [[2, 1]]], np.float32))
+
+    assert not done.mask[0, 0, 0]
+    assert done.mask[0, 0, 1]
+    assert not np.isnan(done.pixels[done.mask]).any()
+
+
 def test_three_tables_are_a_palette():
     palette = np.array([[255, 0, 10], [0, 255, 20], [0, 0, 30]], np.uint8)
     done = through(lut_step(palette), np.array([[[0, 1], [2, 7]]], np.uint8), np.array([[[True, True], [False, True]]]))
