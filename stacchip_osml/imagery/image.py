@@ -115,7 +115,12 @@ class GdalImage:
 
     def __reduce__(self) -> tuple[Any, ...]:
         how = self._access
-        settings = {"sign": how.sign, "sidecars": how.sidecars, "expect": how.expect, "fetch": how.fetch}
+        settings: dict[str, Any] = {
+            "sign": how.sign,
+            "sidecars": how.sidecars,
+            "expect": how.expect,
+            "fetch": how.fetch,
+        }
         return partial(GdalImage, how.location, **settings, limits=self.limits), ()
 
     def __repr__(self) -> str:

@@ -14,6 +14,6 @@ def test_importing_the_room_imports_no_gdal_and_no_opencv():
 
 def test_every_public_name_is_there():
     for name in room.__all__:
-        assert getattr(room, name).__name__ == name
+        assert getattr(getattr(room, name), "__module__", "").startswith(("stacchip_osml.imagery", "collections.abc"))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = room.nothing
