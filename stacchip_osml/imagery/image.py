@@ -115,12 +115,7 @@ class GdalImage:
 
     def __reduce__(self) -> tuple[Any, ...]:
         how = self._access
-        settings: dict[str, Any] = {
-            "sign": how.sign,
-            "sidecars": how.sidecars,
-            "expect": how.expect,
-            "fetch": how.fetch,
-        }
+        settings: dict[str, Any] = {name: getattr(how, name) for name in ("sign", "sidecars", "expect", "fetch")}
         return partial(GdalImage, how.location, **settings, limits=self.limits), ()
 
     def __repr__(self) -> str:
