@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode import Chip, encode_chip
+from stacchip_osml.encode import Chip
 from stacchip_osml.errors import ChipError, WindowError
 from stacchip_osml.imagery import FetchLimits
 from stacchip_osml.index import ChipIndex
@@ -169,6 +169,8 @@ class Chipper:
             ChainError: no such chain.
             ReadError: the pixels could not be fetched or decoded.
         """
+        from stacchip_osml.encode import encode_chip
+
         chip = self._cut(self._cutter, [position], chain or self.chain).chip(0)
         return None if chip is None else encode_chip(chip, format, **options)
 

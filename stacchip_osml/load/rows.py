@@ -113,7 +113,9 @@ class RowPlans:
             if not pa.types.is_dictionary(column.type):
                 column = column.dictionary_encode()
             spelled = [word or "" for word in column.dictionary.to_pylist()] + [""]
-            index = _numbers(column.indices.fill_null(len(spelled) - 1))
+            codes = column.indices
+            # Only where it is needed: asking Arrow to fill imports pandas too.
+            index = _numbers(codes.fill_null(len(spelled) - 1) if codes.null_count else codes)
             code += index.astype(np.int64) * radix
             radix *= len(spelled)
             words.append((spelled, index))
