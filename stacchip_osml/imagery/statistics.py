@@ -30,7 +30,7 @@ from stacchip_osml.chain.counting import (
     Moments,
     bin_counts,
     bins_over,
-    count_values,
+    count_range,
     is_counted,
     measured,
     merge_moments,
@@ -267,9 +267,9 @@ def _counted(
         for pixels, mask in work.read(piece):
             any_stored = True
             for band in range(count):
-                counts = count_values(pixels[band], None if mask is None else mask[band])
+                first, counts = count_range(pixels[band], None if mask is None else mask[band])
                 with lock:
-                    totals[band] += counts
+                    totals[band, first : first + counts.size] += counts
         return any_stored
 
     if not any(list(work.each(task))):

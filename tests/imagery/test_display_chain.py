@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tracemalloc
 
 import numpy as np
@@ -12,12 +11,11 @@ from foreign_provider import Foreign
 from gdal_files import write
 
 from stacchip_osml.chain import BandedPixels, compute_statistics, statistics_from_gdal_metadata
-from stacchip_osml.errors import ChainError, ChipError
+from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery import DisplayChainFactory, GdalImage, MappedImageProvider, TiledImagePyramid
 from stacchip_osml.imagery import display_statistics as module
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.display_statistics import cheapest_level
-from stacchip_osml.pixel import PixelWindow
 
 build = DisplayChainFactory.build
 SIDE = 64
@@ -379,35 +377,3 @@ def test_what_cannot_be_shown_right_is_refused(pixels, facts, settings, message)
         build(Foreign(pixels, **facts), **settings)
 
     assert isinstance(caught.value, ChainError)
-
-
-# ---- real images
-
-
-def test_every_real_image_is_shown_the_right_way_round_or_refused_for_a_reason(real_data):
-    with (real_data / "manifest.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["rasterio_reads"] == "yes"]
-    seen = 0
-    for row in rows:
-        if row["tier"] != "real-geo" and row["category"] != "sicd_sidd":
-            continue
-        image = BlockImage(str(real_data / row["path"]))
-        try:
-            chain = build(image)
-        except ChainError as error:
-            assert "are complex" in str(error), row["path"]  # noqa: PT017 - which of them are refused is in question
-            continue
-        except ChipError:
-            continue  # a file that cannot be read is another test's
-        level = image.num_resolution_levels - 1
-        found = image.read(PixelWindow(0, 0, *image.level_shape(level)), level=level, bands=chain.input_bands)
-        assert found is not None
-        out = chain.apply(BandedPixels.of(found.pixels, found.mask))
-        seen += 1
-        if any(step["step"] == "lut" for step in chain.definition) or len(out.pixels) != len(found.pixels):
-            continue
-        for band, source, valid in zip(out.pixels, found.pixels.astype(np.float64), out.mask, strict=True):
-            values, tones = source[valid], band[valid]
-            if values.size > 9 and values.std() > 0 and tones.std() > 0:
-                assert np.corrcoef(values, tones)[0, 1] > 0.2, row["path"]
-    assert seen > 100
