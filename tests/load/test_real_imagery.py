@@ -28,7 +28,13 @@ def require_chip(chip, file):
     expected = file.read(window=Window(left, top, right - left, bottom - top))
     assert chip.pixels.shape == (file.count, height, width)
     assert chip.pixels.dtype == expected.dtype
-    assert chip.pixels[there].tobytes() == expected.tobytes()
+    if (file.compression is not None and file.compression.name == "jpeg") and file.count == 3:
+        # Subsampled chroma is interpolated here, as in Pillow, and repeated by the libjpeg of rasterio's wheels.
+        off = np.abs(chip.pixels[there].astype(float) - expected)
+        assert off.mean() < 2
+        assert off.max() < 100
+    else:
+        assert chip.pixels[there].tobytes() == expected.tobytes()
     outside = chip.mask.copy()
     outside[there] = False
     assert not outside.any()
