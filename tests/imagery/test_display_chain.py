@@ -12,7 +12,14 @@ from gdal_files import write
 
 from stacchip_osml.chain import BandedPixels, compute_statistics, statistics_from_gdal_metadata
 from stacchip_osml.errors import ChainError
-from stacchip_osml.imagery import DisplayChainFactory, GdalImage, MappedImageProvider, TiledImagePyramid
+from stacchip_osml.imagery import (
+    ComplexRemapFactory,
+    DisplayChainFactory,
+    GdalImage,
+    MappedImageProvider,
+    TiledImagePyramid,
+    read_window,
+)
 from stacchip_osml.imagery import display_statistics as module
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.display_statistics import cheapest_level
@@ -377,3 +384,16 @@ def test_what_cannot_be_shown_right_is_refused(pixels, facts, settings, message)
         build(Foreign(pixels, **facts), **settings)
 
     assert isinstance(caught.value, ChainError)
+
+
+def test_complex_pixels_are_shown_through_a_remap():
+    random = np.random.default_rng(0)
+    pixels = (random.normal(size=(1, SIDE, SIDE)) + 1j * random.normal(size=(1, SIDE, SIDE))).astype(np.complex64)
+    pixels[0, :, 32:] *= 50
+    bright = ComplexRemapFactory.build(Foreign(pixels))
+
+    picture = build(bright)(read_window(bright, (0, 0, SIDE, SIDE)))
+
+    assert picture.dtype == np.uint8
+    assert np.median(picture[0, :, 32:]) > 2 * np.median(picture[0, :, :32]) > 0
+    assert (picture == 255).mean() < 0.05
