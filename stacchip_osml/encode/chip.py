@@ -22,10 +22,37 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import DataArray
 
-__all__ = ["Chip"]
+    from stacchip_osml.geometry import Locator
+
+__all__ = ["Chip", "ChipOrigin"]
 
 NOTEBOOK_SIDE = 1024
 """Longest side in pixels of the picture shown in a notebook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChipOrigin:
+    """Where the pixels of a chip come from."""
+
+    name: str
+    """Of the image, for people; without credentials."""
+    image_size: ImageSize
+    """Of its full resolution."""
+    window: tuple[float, float, float, float]
+    """``(x, y, width, height)`` in full-resolution pixels: the place the chip really shows, pixel corners."""
+    bands: tuple[int, ...] | None = None
+    """0-based bands of the image that the chip's bands are; None where a chain made others of them."""
+    is_processed: bool = False
+    """Whether a processing chain changed the values."""
+    locator: Locator | None = None
+    """Full-resolution pixel corners → ground, where the image has a sensor model."""
+    provider: Any = None
+    """The image itself (an image provider), asked for its headers when the format needs them."""
+
+    @property
+    def is_one_to_one(self) -> bool:
+        """Whether the window falls on the image's own pixels; the chip's size must then be the window's."""
+        return all(float(value).is_integer() for value in self.window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -62,6 +89,8 @@ class Chip:
     """Colour interpretation of each band: ``red``, ``gray``, ``alpha``, ``undefined`` …"""
     row: Mapping[str, Any] = field(default_factory=dict)
     """The index row this chip was cut for."""
+    origin: ChipOrigin | None = None
+    """The image it was cut from, for formats that say so in the file."""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape:

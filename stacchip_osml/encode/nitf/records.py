@@ -1,0 +1,132 @@
+"""What a NITF 2.1 or NSIF 1.0 file holds, as records that know nothing of bytes on disk.
+
+Field names are those of MIL-STD-2500C (and of the JBP, which follows it), without
+the number of the segment: ``IID1``, ``ISCLAS``, ``FTITLE``. Values are text as
+it stands in the file, without its padding. What follows from the pixels and
+from the other segments (lengths, ``NROWS``, ``NBPP``, ``IDLVL``, ``CLEVEL`` …) is
+computed when the file is written, never taken from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["DataExtension", "GraphicSegment", "NitfFile", "NitfImage", "ParentImage", "TextSegment", "Tre", "Version"]
+
+Version = Literal["NITF02.10", "NSIF01.00"]
+"""``FHDR`` and ``FVER`` together."""
+
+Fields = Mapping[str, str]
+NO_FIELDS: Fields = MappingProxyType({})
+
+TRE_LONGEST = 99_985
+"""Bytes of ``CEDATA`` that any tagged record extension may have (MIL-STD-2500C, table A-6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tre:
+    """A tagged record extension (MIL-STD-2500C, 5.8.1): ``CETAG`` and ``CEDATA``; ``CEL`` follows.
+
+    Raises:
+        EncodeError: the tag is not 1 to 6 printable characters, or the data is longer than a TRE may be.
+    """
+
+    tag: str
+    """``CETAG`` without padding."""
+    data: bytes = field(repr=False)
+    """``CEDATA``, byte for byte; also of tags that nobody knows."""
+
+    def __post_init__(self) -> None:
+        if not (
+            1 <= len(self.tag) <= 6 and self.tag.isascii() and self.tag.isprintable() and self.tag == self.tag.strip()
+        ):
+            raise EncodeError(
+                f"CETAG is 1 to 6 printable ASCII characters (MIL-STD-2500C, table A-6), got {self.tag!r}"
+            )
+        if len(self.data) > TRE_LONGEST:
+            raise EncodeError(f"CEL of {self.tag} ends at {TRE_LONGEST} bytes, got {len(self.data)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataExtension:
+    """A data extension segment (MIL-STD-2500C, 5.8.3): SICD, SIDD, XML, or anything else.
+
+    ``TRE_OVERFLOW`` is none of them: the writer makes and dissolves it.
+    """
+
+    fields: Fields
+    """``DESID``, ``DESVER`` and the ``DES…`` security fields."""
+    user_header: bytes = field(default=b"", repr=False)
+    """``DESSHF``, byte for byte (773 bytes for XML_DATA_CONTENT)."""
+    data: bytes = field(default=b"", repr=False)
+    """``DESDATA``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSegment:
+    """A text segment (MIL-STD-2500C, 5.7)."""
+
+    fields: Fields = NO_FIELDS
+    """``TEXTID``, ``TXTDT``, ``TXTITL``, ``TXTFMT`` and the ``TS…`` security fields."""
+    tres: tuple[Tre, ...] = ()
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NitfImage:
+    """An image: one segment, or several where its rows exceed what a segment may hold.
+
+    ``fields`` may have any field of the image subheader (``IID1``, ``IDATIM``, ``TGTID``, ``IID2``, ``IS…`` security,
+    ``ISORCE``, ``ICAT``, ``IREP``, ``ICORDS``, ``IGEOLO``, ``ICOM1`` …, ``IC``, ``COMRAT``, ``IMODE``, ``NPPBH``,
+    ``NPPBV``, ``ABPP``, ``PVTYPE``, ``PJUST``, ``IREPBAND1`` …, ``ISUBCAT1`` …) and the encoder's own hints
+    ``J2K_DECOMPOSITION_LEVELS`` and ``J2K_QUALITY_LAYERS``, which are not written.
+    """
+
+    pixels: Any
+    """An :class:`~stacchip_osml.imagery.provider.ImageProvider`, read at level 0, block by block."""
+    fields: Fields = NO_FIELDS
+    tres: tuple[Tre, ...] = ()
+    """In order; those that do not fit into the subheader go to a ``TRE_OVERFLOW``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphicSegment:
+    """A graphic segment (MIL-STD-2500C, 5.6), copied as it is: ``fields`` are those of its subheader."""
+
+    fields: Fields = NO_FIELDS
+    tres: tuple[Tre, ...] = ()
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NitfFile:
+    """A whole file, ready to be written or as it was read."""
+
+    version: Version = "NITF02.10"
+    fields: Fields = NO_FIELDS
+    """``OSTAID``, ``FDT``, ``FTITLE``, ``FBKGC``, ``ONAME``, ``OPHONE`` and the ``FS…`` security fields."""
+    tres: tuple[Tre, ...] = ()
+    """Of the file header."""
+    images: tuple[NitfImage, ...] = ()
+    texts: tuple[TextSegment, ...] = ()
+    graphics: tuple[GraphicSegment, ...] = ()
+    extensions: tuple[DataExtension, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ParentImage:
+    """An image segment of a file, with the file: what a chip of it says about where it comes from."""
+
+    file: NitfFile
+    index: int = 0
+    """Of ``file.images``."""
+
+    @property
+    def image(self) -> NitfImage:
+        """The segment itself."""
+        return self.file.images[self.index]
