@@ -60,7 +60,8 @@ def to_rgb8(
         limits: black and white of each shown band, by default the 2nd and 98th percentile of valid pixels.
 
     Returns:
-        uint8 ``(rows, cols, 3)``, or 4 with transparency where a shown pixel is invalid.
+        uint8 ``(rows, cols, 3)``, or 4 with transparency where no shown band is valid; where some are, the others
+        are black: a band that is nodata by its value alone, such as the red of pure blue, makes no hole.
 
     Raises:
         EncodeError: ``bands`` are not one or three bands of the image.
@@ -70,7 +71,7 @@ def to_rgb8(
         raise EncodeError(f"a picture needs one or three bands of 0 to {len(pixels) - 1}, got {shown}")
     values = _real(pixels[list(shown)])
     measured = mask[list(shown)] & np.isfinite(values)
-    valid = measured.all(axis=0)
+    valid = measured.any(axis=0)
     if "alpha" in colors:
         valid = valid & (pixels[list(colors).index("alpha")] > 0)
     is_picture = pixels.dtype == np.uint8 and len(pixels) - ("alpha" in colors) in (1, 3)
@@ -79,7 +80,7 @@ def to_rgb8(
     else:
         limits = _limits(values, measured & valid) if limits is None else limits
         picture = np.stack([_stretched(band, limit) for band, limit in zip(values, limits, strict=True)])
-    picture = np.where(valid, picture, np.uint8(0))
+    picture = np.where(measured & valid, picture, np.uint8(0))
     picture = np.repeat(picture, 3, axis=0) if len(shown) == 1 else picture
     rgb = np.ascontiguousarray(picture.transpose(1, 2, 0))
     if valid.all():

@@ -31,7 +31,7 @@ def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: 
         chip: uint8 or uint16; one or three bands, or two or four of which the last is alpha.
         mask: PNG has no nodata, so ``auto`` makes invalid pixels transparent by an alpha sample where there
             is one; ``alpha`` always writes alpha; ``ignore`` writes the samples as they are, whatever the mask
-            says. A pixel is opaque where all its bands are valid.
+            says. A pixel is opaque where any of its bands is valid: with nodata 0, pure blue is no hole.
         display: render the chip for the eye first (any dtype, any number of bands).
         level: zlib's 0 to 9; 1 is many times faster and costs little on imagery.
 
@@ -93,7 +93,7 @@ def encode_jpeg(
     if not display and bands not in (1, 3):
         raise EncodeError(f"JPEG holds one or three bands, not {bands}; {WAY_OUT}")
     picture = chip_rgb8(chip) if display else None
-    complete = bool(chip.mask.all()) if picture is None else picture.shape[2] == 3
+    complete = bool(chip.mask.any(axis=0).all()) if picture is None else picture.shape[2] == 3
     if mask == "auto" and not complete:
         raise EncodeError(
             "JPEG cannot say which pixels are valid, and this chip has invalid ones; pass mask='ignore', or write PNG"
@@ -108,9 +108,9 @@ WAY_OUT = "apply a processing chain that makes a picture, or pass display=True"
 def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
     pixels = chip.pixels
     colors = chip.mask[:-1] if has_alpha else chip.mask
-    if mask == "ignore" or ((has_alpha or mask == "auto") and colors.all()):
+    valid = colors.any(axis=0)
+    if mask == "ignore" or ((has_alpha or mask == "auto") and valid.all()):
         return interleaved(pixels)
-    valid = colors.all(axis=0)
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
     alpha = np.where(valid, stored, np.zeros((), pixels.dtype))
     return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]))

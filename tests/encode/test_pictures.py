@@ -37,12 +37,22 @@ def test_png_makes_invalid_pixels_transparent(dtype, bands, holes):
     _, pixels, _ = read(encode_chip(chip, "png"))
     assert (pixels[:-1] == chip.pixels).all()
     top = np.iinfo(dtype).max
-    assert (pixels[-1] == np.where(chip.mask.all(axis=0), top, 0)).all()
+    assert (pixels[-1] == np.where(chip.mask.any(axis=0), top, 0)).all()
 
 
-def test_png_lowers_a_stored_alpha_only_where_a_colour_is_invalid():
+def test_pure_blue_with_nodata_0_is_a_colour_and_no_hole():
+    chip = chip_of("uint8", (3, 40, 50), colors=COLORS[3])
+    chip.pixels[:, :5] = [[[0]], [[0]], [[200]]]
+    chip.mask[:2, :5] = False
+
+    assert (read(encode_chip(chip, "png"))[1] == chip.pixels).all()
+    assert len(encode_chip(chip, "jpeg")) > 100
+    assert (to_rgb8(chip.pixels, chip.mask) == chip.pixels.transpose(1, 2, 0)).all()
+
+
+def test_png_lowers_a_stored_alpha_only_where_no_colour_is_valid():
     chip = chip_of("uint8", (4, 40, 50), colors=COLORS[4])
-    chip.mask[0, :5] = False
+    chip.mask[:3, :5] = False
     _, pixels, _ = read(encode_chip(chip, "png"))
     assert (pixels[:3] == chip.pixels[:3]).all()
     assert (pixels[3, :5] == 0).all()
