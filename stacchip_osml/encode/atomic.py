@@ -1,0 +1,98 @@
+"""Files that appear under their name whole, or not at all.
+
+Rules:
+
+- bytes go to a temporary name in the same folder, are synced, and take the name
+  in one step: a reader, and a process that is killed at any moment, sees the old
+  file or the new one;
+- a file that is replaced keeps its permissions, and a link to it stays a link;
+- nothing is left behind by a failure, but for the temporary file of a killed
+  process: ``.writing-….tmp``, which no reader takes for an image.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from stacchip_osml.errors import ChipError
+
+__all__ = ["atomic_file"]
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What writing says, and reading never does."""
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing (``w+b``) that gets its name when the block ends without an exception.
+
+    Args:
+        path: of a regular file, new or to be replaced; its folder exists.
+
+    Yields:
+        The open file, seekable and readable, buffered.
+
+    Raises:
+        ChipError: the file system refused: no folder, no permission, no room. What was under the name is still there.
+    """
+    target = Path(os.path.realpath(path))  # Path.resolve raises on loops
+    temporary = target.with_name(f".writing-{secrets.token_hex(8)}.tmp")
+    mode = _mode_to_keep(target)
+    try:
+        file = temporary.open("x+b")
+    except OSError as error:
+        raise _refused(target, error) from error
+    try:
+        try:
+            yield file
+        except OSError as error:  # of the caller's writes, or of what it reads from, which speaks for itself
+            if isinstance(error, ChipError) or error.errno not in NO_ROOM:
+                raise
+            raise _refused(target, error) from error
+        try:
+            file.flush()
+            if mode is not None:
+                temporary.chmod(mode)
+            os.fsync(file.fileno())
+            file.close()
+            temporary.replace(target)
+        except OSError as error:
+            raise _refused(target, error) from error
+    finally:
+        with suppress(OSError):  # what could not be written is still in the buffer
+            file.close()
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _mode_to_keep(target: Path) -> int | None:
+    """Permissions of what is there; refuse what is no regular file."""
+    try:
+        found = target.stat().st_mode
+    except OSError:  # not there, or not to be looked at: opening the temporary file will tell
+        return None
+    if not stat.S_ISREG(found):
+        raise ChipError(f"cannot write {target}: not a regular file")
+    return stat.S_IMODE(found)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name outlive a power cut, where the system can."""
+    with suppress(OSError):  # some file systems sync no folders; the file itself is synced
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _refused(target: Path, error: OSError) -> ChipError:
+    return ChipError(f"cannot write {target}: {error.strerror or error}")
