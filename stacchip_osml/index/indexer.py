@@ -25,6 +25,7 @@ from stacchip_osml.imagery import GdalImage, read_header
 from stacchip_osml.index.chip_index import ChipIndex
 from stacchip_osml.index.filling import Filler, filled_in_order
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
+from stacchip_osml.index.item_statistics import item_statistics
 from stacchip_osml.index.order import sort_grids
 from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
 from stacchip_osml.index.rows import ChipFractions, ChipPlaces, build_rows, locate_chips, plan_grid
@@ -93,7 +94,8 @@ class Indexer:
             anchor: ``image``, or ``crs`` for chips of different dates with the same bounds.
             chain: ``raw``, or steps of a processing chain.
             statistics: item and asset keys → statistics of their bands, in order (``ImageStatistics``), for steps
-                whose ``resolve`` is ``item``: their numbers are put into the chain of each item.
+                whose ``resolve`` is ``item``: their numbers are put into the chain of each item. None takes those
+                that are stored with the images, or reads their coarsest level with ten million pixels.
             resampling: how assets come to the reference grid: a method, or methods by asset key;
                 None = nearest for classes, bilinear (up) and area (down) for measurements.
             quality: the band that gives nodata and cloud fractions: ``scl``, ``qa_pixel`` or a QualityBand.
@@ -136,8 +138,11 @@ class Indexer:
         )
         self.statistics = statistics
         self.is_resolved = is_resolved(self.choice.steps)
-        if not self.is_resolved and statistics is None:
-            raise ChainError("a step of the chain takes its limits from the whole item: say where from, statistics=")
+        if not self.is_resolved and statistics is None and not read_headers:
+            raise ChainError(
+                "a step of the chain takes its limits from the whole item, whose images read_headers=False forbids to "
+                "open: give them by statistics="
+            )
         self.max_nodata = max_nodata
         self.base = base
         self.roots = None if roots is None else tuple(str(root) for root in roots)
@@ -198,15 +203,20 @@ class Indexer:
         ):
             try:
                 plan = plan_item(item, self.choice, read_header=reader)
-                if not self.is_resolved and self.statistics is not None:
-                    found = self.statistics(item, plan.grid.assets)
-                    plan = replace(plan, chain=resolve(plan.chain, found))
+                if not self.is_resolved:
+                    plan = replace(plan, chain=resolve(plan.chain, self._statistics(item, plan)))
                 grids = [plan_grid(plan.grid, self.spec, level=level) for level in self.levels]
                 self._require_few(grids)
             except ChipError as error:
                 self._refuse(item, error)
                 continue
             yield item, plan, grids
+
+    def _statistics(self, item: StacItem, plan: ItemPlan) -> Any:
+        if self.statistics is not None:
+            return self.statistics(item, plan.grid.assets)
+        images = {header.image.asset_key: header.image for header in plan.headers}
+        return item_statistics([images[key] for key in plan.grid.assets], sign=self.sign)
 
     def _filled(self, plans: Iterable[Planned]) -> Iterator[Planned]:
         """Add to plans what their files say, several items ahead; leave items out whose files cannot be read."""
