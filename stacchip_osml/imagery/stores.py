@@ -80,6 +80,13 @@ class _Stores:
         self.lock = threading.RLock()
         self.kept: dict[object, _Kept] = {}
 
+    def before_fork(self) -> None:
+        # A fork waits while a thread imports the library: its child would wait for ever for that thread's import lock.
+        self.lock.acquire()
+
+    def after_fork_here(self) -> None:
+        self.lock.release()
+
     def after_fork(self) -> None:
         self.reset()
         self.must_reload = self.must_reload or _BINARY in sys.modules
@@ -89,7 +96,9 @@ class _Stores:
 _STORES = _Stores()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_STORES.after_fork)
+    os.register_at_fork(
+        before=_STORES.before_fork, after_in_parent=_STORES.after_fork_here, after_in_child=_STORES.after_fork
+    )
 
 
 def obstore() -> Any:

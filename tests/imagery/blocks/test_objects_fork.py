@@ -1,5 +1,6 @@
 """Children of a fork read on, whatever their parent was doing: over HTTP and from stores, without waiting for ever."""
 
+import faulthandler
 import os
 import pickle
 import random
@@ -55,6 +56,7 @@ def in_child(work):
     child = os.fork()
     if child == 0:
         signal.alarm(20)
+        faulthandler.dump_traceback_later(18, file=sys.__stderr__)  # where it hangs, if it does
         try:
             told = work()
         except BaseException:
@@ -123,6 +125,37 @@ def test_children_forked_while_threads_read_do_not_wait_for_their_locks(remote):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_children_forked_while_a_thread_imports_the_library_read(server):
+    script = """
+import os, signal, threading, time
+from stacchip_osml.imagery.blocks.objects import RemoteObject
+from stacchip_osml.imagery import stores
+remote = RemoteObject("s3://bucket/a.tif")
+importing, was = threading.Event(), stores.importlib.import_module
+def slowly(name):
+    importing.set()
+    time.sleep(0.01)
+    return was(name)
+stores.importlib.import_module = slowly
+thread = threading.Thread(target=remote.read_at, args=(0, 10))
+thread.start()
+importing.wait()
+children = []
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(len(remote.read_at(0, 10)))
+    children.append(child)
+    time.sleep(0.01)
+thread.join()
+print([os.waitpid(child, 0)[1] >> 8 for child in children])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120, check=False)
+
+    assert (done.stdout, done.stderr) == (b"[10, 10, 10, 10, 10]\n", b"")
 
 
 def test_the_head_of_an_object_is_read_in_a_child_too(server):
