@@ -22,7 +22,12 @@ Version = Literal["NITF02.10", "NSIF01.00"]
 """``FHDR`` and ``FVER`` together."""
 
 Fields = Mapping[str, str]
-NO_FIELDS: Fields = MappingProxyType({})
+
+
+def _no_fields() -> Fields:
+    """Give an empty mapping: Python 3.11 takes no mappingproxy for a default."""
+    return MappingProxyType({})
+
 
 TRE_LONGEST = 99_985
 """Bytes of ``CEDATA`` that any tagged record extension may have (MIL-STD-2500C, table A-6)."""
@@ -71,7 +76,7 @@ class DataExtension:
 class TextSegment:
     """A text segment (MIL-STD-2500C, 5.7)."""
 
-    fields: Fields = NO_FIELDS
+    fields: Fields = field(default_factory=_no_fields)
     """``TEXTID``, ``TXTDT``, ``TXTITL``, ``TXTFMT`` and the ``TS…`` security fields."""
     tres: tuple[Tre, ...] = ()
     data: bytes = field(default=b"", repr=False)
@@ -89,7 +94,7 @@ class NitfImage:
 
     pixels: Any
     """An :class:`~stacchip_osml.imagery.provider.ImageProvider`, read at level 0, block by block."""
-    fields: Fields = NO_FIELDS
+    fields: Fields = field(default_factory=_no_fields)
     tres: tuple[Tre, ...] = ()
     """In order; those that do not fit into the subheader go to a ``TRE_OVERFLOW``."""
 
@@ -98,7 +103,7 @@ class NitfImage:
 class GraphicSegment:
     """A graphic segment (MIL-STD-2500C, 5.6), copied as it is: ``fields`` are those of its subheader."""
 
-    fields: Fields = NO_FIELDS
+    fields: Fields = field(default_factory=_no_fields)
     tres: tuple[Tre, ...] = ()
     data: bytes = field(default=b"", repr=False)
 
@@ -108,7 +113,7 @@ class NitfFile:
     """A whole file, ready to be written or as it was read."""
 
     version: Version = "NITF02.10"
-    fields: Fields = NO_FIELDS
+    fields: Fields = field(default_factory=_no_fields)
     """``OSTAID``, ``FDT``, ``FTITLE``, ``FBKGC``, ``ONAME``, ``OPHONE`` and the ``FS…`` security fields."""
     tres: tuple[Tre, ...] = ()
     """Of the file header."""
