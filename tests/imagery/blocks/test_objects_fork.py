@@ -55,8 +55,8 @@ def in_child(work):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        faulthandler.register(signal.SIGALRM, file=sys.__stderr__, chain=True)  # says where it hangs, if it does
         signal.alarm(20)
-        faulthandler.dump_traceback_later(18, file=sys.__stderr__)  # where it hangs, if it does
         try:
             told = work()
         except BaseException:
