@@ -17,14 +17,12 @@ from stacchip_osml.imagery.pyramid_levels import LevelView, pitch_of, planned_si
 from stacchip_osml.imagery.reduction import require_factor
 from stacchip_osml.imagery.resamplers import ResampleFunc
 from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.imagery.window_cut import coarsest_level
 
 if TYPE_CHECKING:
     from stacchip_osml.chain.statistics import ImageStatistics, Nodata
 
 __all__ = ["TiledImagePyramid", "build_pyramid_levels"]
-
-ENOUGH = 1 - 1e-9
-"""Of a pixel: ratios are floats."""
 
 
 class TiledImagePyramid:
@@ -207,14 +205,16 @@ class TiledImagePyramid:
         """
         if min(*src_size, *output_size) <= 0:
             raise ValueError(f"sizes must be positive, got {tuple(src_size)} to {tuple(output_size)}")
-        for level in range(self.num_levels - 1, 0, -1):
-            ratio, size, base = self.ratio_at_level(level), self._sizes[level], self._sizes[0]
-            has = [
-                max(src_size[axis] / ratio[axis], size[axis] if src_size[axis] >= base[axis] else 0) for axis in (0, 1)
-            ]
-            if all(has[axis] >= output_size[axis] * ENOUGH for axis in (0, 1)):
-                return level
-        return 0
+        base = self._sizes[0]
+        ratios = []
+        for level in range(self.num_levels):
+            ratio, size = self.ratio_at_level(level), self._sizes[level]
+            across, down = (
+                min(ratio[axis], src_size[axis] / size[axis]) if src_size[axis] >= base[axis] else ratio[axis]
+                for axis in (0, 1)
+            )
+            ratios.append((across, down))
+        return coarsest_level(ratios, (src_size[0] / output_size[0], src_size[1] / output_size[1]))
 
     def level_for_statistics(self, max_pixels: int = 10_000_000) -> int:
         """Choose the coarsest level with at least ``max_pixels`` rows times columns; 0 where none has."""

@@ -1,7 +1,9 @@
 """Planned rows to pixels: all windows of all rows are asked for in one call, then brought to the chips' grids.
 
-Where a chip's pixels are stored pixels, they are read straight into the array
-that is given out. What goes wrong with one row leaves the others alone.
+Where a chip lies on a stored level, and what goes where in it, is told by
+``imagery.window_cut``: the same stages that ``ChipFactory`` has. Where a chip's
+pixels are stored pixels, they are read straight into the array that is given
+out. What goes wrong with one row leaves the others alone.
 """
 
 from __future__ import annotations
@@ -18,15 +20,23 @@ from numpy.typing import NDArray
 from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.chain.steps import ALIGN
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
-from stacchip_osml.imagery import MaskedPixels
-from stacchip_osml.imagery.resample import is_copied, resample, source_window
+from stacchip_osml.imagery.window_cut import (
+    Cut,
+    Destination,
+    LevelPlacing,
+    destination,
+    fill_value,
+    leave_empty,
+    place_cut,
+    plan_cut,
+)
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.images import ImageReader, ImageShelf, ShelfRead
 from stacchip_osml.load.plan import SourcePlan, plan_source, stored_level
 from stacchip_osml.load.rows import PlannedRows, RowPlans
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["CutChips", "Cutter", "ReadyAsset", "ReadySource", "fill_value"]
+__all__ = ["CutChips", "Cutter", "ReadyAsset", "ReadySource"]
 
 KEPT_SOURCES = 16_384
 
@@ -38,29 +48,12 @@ class ReadyAsset:
     """One asset of a source, opened, with the level that its chips are read from."""
 
     reader: ImageReader
-    level: int
-    size: ImageSize
-    """Of the level."""
-    start: tuple[float, float]
-    """``(x, y)`` of the reference's corner in R0 pixels of the asset."""
-    per_pixel: tuple[float, float]
-    """R0 pixels of the asset an R0 pixel of the reference."""
-    ratio: tuple[float, float]
-    """Pixels of the level an R0 pixel of the asset."""
-    step: tuple[float, float]
-    """Pixels of the level a chip pixel."""
-    method: str
+    placing: LevelPlacing
+    """Of chips of the source on that level, by R0 pixels of the reference."""
     bands: slice
     """Where its bands stand in the chip."""
     fill: tuple[float | complex, ...]
     """Value of pixels that hold nothing, a band each."""
-
-    def corner(self, window: PixelWindow) -> tuple[float, float]:
-        """Give a chip's corner in pixels of the level."""
-        return (
-            (self.start[0] + window.x * self.per_pixel[0]) * self.ratio[0],
-            (self.start[1] + window.y * self.per_pixel[1]) * self.ratio[1],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,13 +95,11 @@ class _Part(NamedTuple):
 
     place: int
     asset: ReadyAsset
-    window: PixelWindow
-    """Pixels of the level to be read."""
-    corner: tuple[float, float]
-    target: tuple[slice, slice] | None
-    """Where they stand in the chip; None where they have to be resampled."""
-    pixels: NDArray[Any] | None
-    mask: Mask | None
+    cut: Cut
+    pixels: NDArray[Any]
+    """The asset's bands of the chip."""
+    mask: Mask
+    there: Destination
 
 
 class Cutter:
@@ -164,35 +155,39 @@ class Cutter:
         shape, dtype = self._agreed(rows, windows, sources, errors)
         pixels = self.shelf.arena.take((len(windows), *shape), dtype)
         mask = self.shelf.arena.take(pixels.shape, np.dtype(bool))
+        size = ImageSize(shape[2], shape[1])
         parts: list[_Part] = []
         for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
             if source is None:
                 mask[place] = False
                 continue
             for asset in source.assets:
-                part = _part(place, asset, window, pixels[place, asset.bands], mask[place, asset.bands])
-                if part is None:
-                    _leave_empty(asset, pixels[place], mask[place])
+                cut = plan_cut(asset.placing, window.x, window.y, size)
+                where = pixels[place, asset.bands], mask[place, asset.bands]
+                if cut is None:
+                    leave_empty(*where, asset.fill)
                 else:
-                    parts.append(part)
+                    there = destination(cut, *where, dtype=asset.reader.dtypes[0])
+                    parts.append(_Part(place, asset, cut, *where, there))
         present = np.zeros(len(windows), bool)
-        reads = [ShelfRead(part.asset.reader, part.asset.level, part.window, part.pixels, part.mask) for part in parts]
+        reads = [ShelfRead(part.asset.reader, part.asset.placing.level, part.cut.window, *part.there) for part in parts]
         for part, found in zip(parts, self.shelf.read(reads), strict=True):
+            asset = part.asset
             if isinstance(found, ChipError):
                 if not keep_going or not isinstance(found, ReadError | LimitError):
                     raise found
                 errors.setdefault(part.place, found)
             elif found is None:
-                _leave_empty(part.asset, pixels[part.place], mask[part.place])
+                leave_empty(part.pixels, part.mask, asset.fill)
             else:
                 present[part.place] = True
-                _place(part, found, pixels[part.place, part.asset.bands], mask[part.place, part.asset.bands])
+                place_cut(part.cut, asset.placing, found, part.pixels, part.mask, fill=asset.fill, there=part.there)
         for place in errors:
             present[place] = False
             mask[place] = False
             source = sources[place] or next(filter(None, sources))
             for asset in source.assets:
-                _leave_empty(asset, pixels[place], mask[place])
+                leave_empty(pixels[place, asset.bands], mask[place, asset.bands], asset.fill)
         return _chained(CutChips(pixels, mask, present, sources, errors, []))
 
     def _sources(
@@ -238,17 +233,6 @@ class Cutter:
         return (Cutter, (self.index, self.shelf))
 
 
-def fill_value(nodata: float | complex | None, dtype: np.dtype[Any]) -> float | complex:
-    """Give the value of pixels that hold nothing: nodata where the type can hold it, else 0."""
-    if nodata is None:
-        return 0
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        real = float(nodata.real)
-        return int(nodata.real) if real.is_integer() and limits.min <= real <= limits.max else 0
-    return nodata
-
-
 def _opened(plan: SourcePlan, shelf: ImageShelf) -> ReadySource:
     readers = [shelf.reader(asset.header) for asset in plan.assets]
     scale = 2**plan.level
@@ -259,20 +243,18 @@ def _opened(plan: SourcePlan, shelf: ImageShelf) -> ReadySource:
         ratio = (size.width / base.width, size.height / base.height)
         bands = slice(at, at + len(reader.nodata))
         at = bands.stop
-        ready.append(
-            ReadyAsset(
-                reader=reader,
-                level=level,
-                size=size,
-                start=grid.start,
-                per_pixel=grid.step,
-                ratio=ratio,
-                step=(grid.step[0] * scale * ratio[0], grid.step[1] * scale * ratio[1]),
-                method=grid.method,
-                bands=bands,
-                fill=tuple(fill_value(value, kind) for value, kind in zip(reader.nodata, reader.dtypes, strict=True)),
-            )
+        step = grid.step[0] * scale * ratio[0], grid.step[1] * scale * ratio[1]
+        placing = LevelPlacing(
+            level=level,
+            size=size,
+            ratio=ratio,
+            step=step,
+            start=grid.start,
+            per_pixel=grid.step,
+            method=grid.method,
         )
+        fill = tuple(fill_value(value, kind) for value, kind in zip(reader.nodata, reader.dtypes, strict=True))
+        ready.append(ReadyAsset(reader=reader, placing=placing, bands=bands, fill=fill))
     scales = [pair for reader in readers for pair in reader.scales]
     return ReadySource(
         plan=plan,
@@ -284,59 +266,6 @@ def _opened(plan: SourcePlan, shelf: ImageShelf) -> ReadySource:
         band_names=_band_names(readers),
         colors=_colors(readers),
     )
-
-
-def _part(place: int, asset: ReadyAsset, window: PixelWindow, pixels: NDArray[Any], mask: Mask) -> _Part | None:
-    """Say what to read for one asset of a chip, None where the chip lies off it."""
-    rows, cols = mask.shape[1:]
-    corner = asset.corner(window)
-    if not is_copied(corner, asset.step):
-        needed = source_window(corner, asset.step, ImageSize(cols, rows), image=asset.size, method=asset.method)
-        return None if needed is None else _Part(place, asset, needed, corner, None, None, None)
-    x, y = round(corner[0]), round(corner[1])
-    left, right = max(x, 0), min(x + cols, asset.size.width)
-    top, bottom = max(y, 0), min(y + rows, asset.size.height)
-    if left >= right or top >= bottom:
-        return None
-    target = slice(top - y, bottom - y), slice(left - x, right - x)
-    direct = pixels.dtype == asset.reader.dtypes[0]
-    return _Part(
-        place,
-        asset,
-        PixelWindow(left, top, right - left, bottom - top),
-        corner,
-        target,
-        pixels[:, target[0], target[1]] if direct else None,
-        mask[:, target[0], target[1]],
-    )
-
-
-def _place(part: _Part, found: MaskedPixels, pixels: NDArray[Any], mask: Mask) -> None:
-    """Bring what was read to its place in the chip."""
-    asset = part.asset
-    if part.target is None:
-        size = ImageSize(mask.shape[2], mask.shape[1])
-        inside = (part.corner[0] - part.window.x, part.corner[1] - part.window.y)
-        done = resample(found, start=inside, step=asset.step, size=size, method=asset.method, fill=asset.fill)
-        pixels[...], mask[...] = done
-        return
-    rows, cols = part.target
-    if (rows.stop - rows.start, cols.stop - cols.start) != mask.shape[1:]:
-        outside = np.ones(mask.shape[1:], bool)
-        outside[rows, cols] = False
-        mask[:, outside] = False
-        for plane, value in zip(pixels, asset.fill, strict=True):
-            plane[outside] = value
-    if found.pixels is not part.pixels:
-        pixels[:, rows, cols] = found.pixels
-    if found.mask is not part.mask:
-        mask[:, rows, cols] = found.mask
-
-
-def _leave_empty(asset: ReadyAsset, pixels: NDArray[Any], mask: Mask) -> None:
-    mask[asset.bands] = False
-    for plane, value in zip(pixels[asset.bands], asset.fill, strict=True):
-        plane[...] = value
 
 
 def _chained(cut: CutChips) -> CutChips:

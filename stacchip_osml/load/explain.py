@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stacchip_osml.errors import redact
-from stacchip_osml.imagery.resample import is_copied, source_window
+from stacchip_osml.imagery.resample import is_copied
+from stacchip_osml.imagery.window_cut import plan_cut
 from stacchip_osml.load.cut import Cutter, ReadyAsset
 from stacchip_osml.load.rows import PlannedRows
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -39,11 +40,11 @@ def explain_rows(cutter: Cutter, rows: PlannedRows, chain: str | None) -> list[d
 
 
 def _explain_read(asset: ReadyAsset, window: PixelWindow, size: ImageSize) -> dict[str, Any]:
-    reader = asset.reader
-    corner = asset.corner(window)
-    needed = source_window(corner, asset.step, size, image=asset.size, method=asset.method) or PixelWindow(0, 0, 0, 0)
+    reader, placing = asset.reader, asset.placing
+    cut = plan_cut(placing, window.x, window.y, size)
+    needed = PixelWindow(0, 0, 0, 0) if cut is None else cut.window
     header = reader.source.header
-    rows, cols = reader.source.level_grid(asset.level).block_shape
+    rows, cols = reader.source.level_grid(placing.level).block_shape
     blocks = 0
     if needed.width:
         across = -(-(needed.x + needed.width) // cols) - needed.x // cols
@@ -53,11 +54,11 @@ def _explain_read(asset: ReadyAsset, window: PixelWindow, size: ImageSize) -> di
     return {
         "asset": reader.image.asset_key,
         "file": redact(reader.image.location),
-        "reader": reader.source.served_by(asset.level),
+        "reader": reader.source.served_by(placing.level),
         "compression": header.compression,
-        "stored_level": asset.level,
+        "stored_level": placing.level,
         "window": list(needed),
-        "resampling": None if is_copied(corner, asset.step) else asset.method,
+        "resampling": None if is_copied(placing.corner(window.x, window.y), placing.step) else placing.method,
         "block_shape": [rows, cols],
         "blocks": blocks,
         "decoded_bytes": blocks * rows * cols * pixel_bytes,

@@ -16,6 +16,7 @@ from affine import Affine
 
 from stacchip_osml.chain import ChainDefinition, ChainRegistry, resampling_for
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.imagery.window_cut import coarsest_level
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.load.rows import SourceKey
 from stacchip_osml.pixel import ImageSize, PixelWindow, window_transform
@@ -102,8 +103,5 @@ def stored_level(levels: Sequence[ImageSize], step: tuple[float, float]) -> int:
         step: ``(x, y)`` R0 pixels a chip pixel.
     """
     base = levels[0]
-    chosen = 0
-    for number, size in enumerate(levels[1:], start=1):
-        if base.width / size.width <= step[0] * _SLACK and base.height / size.height <= step[1] * _SLACK:
-            chosen = number
-    return chosen
+    ratios = [(base.width / size.width, base.height / size.height) for size in levels]
+    return coarsest_level(ratios, step, slack=_SLACK)
