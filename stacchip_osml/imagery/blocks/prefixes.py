@@ -165,6 +165,8 @@ def read_frame(data: Bytes) -> Frame | None:
             return None
         if header & 1:
             end = at + (4 if descriptor & 0x04 else 0)
+            if size == 0 and kind == RAW and len(edges) > 1:
+                at = edges.pop()  # streaming writers end a frame with a block of nothing
             return Frame(window, (*edges, at), end) if end <= len(data) else None
     return None
 

@@ -108,18 +108,30 @@ def _longer_than_its_block(data: Bytes, whole: int, room: Octets) -> Octets:
 
 
 def _zstd(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:
-    frame = read_frame(data)
-    if frame is None:
-        return _require(_unzstd(data, scratch.octets("stream", whole)), wanted, "zstd stream")
-    if _is_prefix(wanted, whole):
-        count = -(-wanted // frame.block_bytes)
-        if frame.blocks * frame.block_bytes >= whole + frame.block_bytes:
-            # Not all are full: those that should do by their share, and one.
-            count = max(count, -(-wanted * frame.blocks // whole) + 1)
+    if not _is_prefix(wanted, whole):
+        try:
+            return _require(_unzstd(data, scratch.octets("stream", whole)), wanted, "zstd stream")
+        except DecodeError:  # something may follow its frame, or it goes on after the block
+            if (frame := read_frame(data)) is None:
+                raise
+    else:
+        frame = read_frame(data)
+        if frame is None:
+            return _require(_unzstd(data, scratch.octets("stream", whole)), wanted, "zstd stream")
+        count = _blocks_for(wanted, whole, frame)
         if count < frame.blocks * WORTH_STOPPING:
             found = _some_blocks(data, frame, count, scratch)
             if len(found) >= wanted:
                 return found[:wanted]
+    return _require(_one_frame(data, frame, wanted, whole, scratch), wanted, "zstd stream")
+
+
+def _one_frame(data: Bytes, frame: Frame, wanted: int, whole: int, scratch: Scratch) -> Octets:
+    """Decode the first frame, whatever follows it; all of them where it is too short.
+
+    Raises:
+        DecodeError: it is damaged.
+    """
     try:
         found = _unzstd(memoryview(data)[: frame.end], scratch.octets("stream", whole))
     except DecodeError as error:
@@ -129,7 +141,16 @@ def _zstd(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:
         found = _some_blocks(data, frame, full, scratch)  # it goes on after the block, as a last strip may
     if len(found) < wanted and frame.end < len(data):
         found = _unzstd(data, scratch.octets("stream", whole))
-    return _require(found, wanted, "zstd stream")
+    return found
+
+
+def _blocks_for(wanted: int, whole: int, frame: Frame) -> int:
+    """Tell how many blocks of a frame surely or most likely hold its first ``wanted`` bytes."""
+    sure = frame.blocks - (whole - wanted) // frame.block_bytes  # those that follow can hold no more than the rest
+    if frame.blocks * frame.block_bytes < whole + frame.block_bytes:
+        return max(sure, 1)
+    # Not all are full: those that should do by their share, and one.
+    return max(min(sure, -(-wanted * frame.blocks // whole) + 1), 1)
 
 
 def _some_blocks(data: Bytes, frame: Frame, count: int, scratch: Scratch) -> Octets:

@@ -155,6 +155,27 @@ def test_a_prefix_of_a_zstd_block_is_really_less_work():
     assert 0 < len(begun) <= 2 * prefixes.ZSTD_BLOCK
 
 
+def test_the_empty_block_that_ends_a_streamed_zstd_frame_does_not_count():
+    plain = noise(1024, 256).tobytes()
+    data = bytearray(imagecodecs.zstd_encode(plain))
+    whole = prefixes.read_frame(bytes(data))
+    assert whole is not None
+    data[whole.edges[-2]] &= 0xFE  # no longer the last block
+    data[whole.edges[-1] :] = b"\x01\0\0"
+
+    frame = prefixes.read_frame(bytes(data))
+
+    assert frame is not None
+    assert frame.edges == whole.edges
+    assert frame.end == len(data)
+    assert prefixes.first_blocks(bytes(data), frame, 2) == prefixes.first_blocks(bytes(data), whole, 2)
+    scratch = Scratch()
+    scratch.octets("stream", len(plain))[:] = 0xEE
+    got = decode_block(codec_of("zstd", "uint16"), data, shape=(1024, 256), rows=512, scratch=scratch)
+    assert got[:, :512].tobytes() == plain[: len(plain) // 2]
+    assert (scratch.octets("stream", len(plain))[len(plain) // 2 :] == 0xEE).all(), "more was decoded than the half"
+
+
 def test_this_libdeflate_stops_early():
     assert prefixes._libdeflate_keeps_what_it_wrote()
 
