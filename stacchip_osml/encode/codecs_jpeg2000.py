@@ -1,0 +1,174 @@
+"""JPEG 2000 codestreams of one tile, out of arrays: OpenJPEG, OpenJPH, and OpenJPEG behind GDAL for rates.
+
+Three encoders, because none does all: imagecodecs' OpenJPEG is reversible and
+without the GIL, and takes away decomposition levels of narrow tiles; GDAL's has
+rates, quality layers and any tile; OpenJPH is high throughput (part 15). Arrays
+are ``(bands, rows, cols)``. What comes out is a codestream that stands alone;
+making one image of many is not this file's business.
+
+References: ISO/IEC 15444-1 (JPEG 2000), 15444-15 (HTJ2K).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from stacchip_osml.encode.codecs import interleaved
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["EXACT_BITS", "most_levels", "openjpeg_lossless", "openjpeg_tile", "openjph_tile"]
+
+Array = NDArray[Any]
+
+SOME_PLACE = Affine.scale(2.0)
+EXACT_BITS = 24
+"""Bits a sample that OpenJPEG keeps; the colour transform needs one more."""
+
+
+def most_levels(rows: int, cols: int) -> int:
+    """Give the decomposition levels that :func:`openjpeg_lossless` does of a tile: 8 pixels a side stay."""
+    return max(min(rows, cols).bit_length() - 4, 0)
+
+
+def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform: bool) -> bytes:
+    """Compress integers reversibly.
+
+    Args:
+        pixels: ``(bands, rows, cols)``.
+        levels: of decomposition, at most :func:`most_levels`.
+        bits: of a sample.
+        color_transform: RCT, of three bands.
+    """
+    try:
+        return bytes(
+            imagecodecs.jpeg2k_encode(
+                interleaved(pixels),  # planar samples of one column come out wrong
+                codecformat="j2k",
+                reversible=True,
+                resolutions=levels + 1,
+                bitspersample=bits,
+                mct=color_transform,
+            )
+        )
+    except (imagecodecs.Jpeg2kError, ValueError) as error:
+        raise _refused(pixels, error) from error
+
+
+def openjph_tile(
+    pixels: Array, *, levels: int, tile: tuple[int, int], step: float | None, color_transform: bool
+) -> bytes:
+    """Compress integers with the high-throughput block coder.
+
+    Args:
+        pixels: ``(bands, rows, cols)``, no larger than ``tile``.
+        levels: of decomposition.
+        tile: (rows, cols) that the codestream says its tiles have.
+        step: of quantisation, 1 is the whole range of the samples; None is reversible.
+        color_transform: RCT or ICT, of three bands.
+    """
+    try:
+        return bytes(
+            imagecodecs.htj2k_encode(
+                interleaved(pixels),  # as above
+                step,
+                rgb=color_transform,
+                tile=(tile[1], tile[0]),
+                resolutions=levels,
+                reversible=step is None,
+            )
+        )
+    except (imagecodecs.Htj2kError, ValueError) as error:
+        raise _refused(pixels, error) from error
+
+
+def openjpeg_tile(
+    pixels: Array,
+    *,
+    levels: int,
+    tile: tuple[int, int],
+    bits: int,
+    percents: tuple[float, ...],
+    reversible: bool,
+    color_transform: bool,
+) -> tuple[bytes, int]:
+    """Compress integers at rates, or a tile too narrow for its levels.
+
+    Args:
+        pixels: ``(bands, rows, cols)``, no larger than ``tile``.
+        levels: of decomposition; the sides of ``tile`` are at least ``2**(levels + 1) - 1``.
+        tile: (rows, cols); a smaller array is coded as the last of an image of up to 2 × 2 tiles, so that it has all
+            levels.
+        bits: of a sample.
+        percents: of the bytes of the raw samples, one a quality layer, rising; 100 of a reversible transform is
+            lossless.
+        reversible: the 5/3 transform, else 9/7.
+        color_transform: of three bands.
+
+    Returns:
+        The codestream, and the number of its tile that has the array.
+    """
+    import rasterio
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+    from rasterio.io import MemoryFile
+
+    pixels = _unsigned(pixels, bits)
+    bands, rows, cols = pixels.shape
+    pad = tuple(
+        side if have < min(side, (2 << levels) - 1) else 0 for side, have in zip(tile, (rows, cols), strict=True)
+    )
+    if any(pad):
+        canvas = np.zeros((bands, pad[0] + rows, pad[1] + cols), pixels.dtype)
+        canvas[:, pad[0] :, pad[1] :] = pixels
+    else:
+        canvas = pixels
+    block = tuple(min(side, have) for side, have in zip(tile, canvas.shape[1:], strict=True))
+    options = {
+        "codec": "J2K",
+        "quality": ",".join(f"{percent:.6f}" for percent in percents),
+        "reversible": "YES" if reversible else "NO",
+        "resolutions": str(levels + 1),
+        "blockxsize": str(block[1]),
+        "blockysize": str(block[0]),
+        "precincts": "",
+        "ycc": "YES" if color_transform else "NO",
+    }
+    if bits != pixels.dtype.itemsize * 8:
+        options["nbits"] = str(bits)
+    try:
+        with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_PAM_ENABLED="NO"), MemoryFile(ext=".j2k") as memory:
+            with memory.open(
+                driver="JP2OpenJPEG",
+                width=canvas.shape[2],
+                height=canvas.shape[1],
+                count=bands,
+                dtype=pixels.dtype,
+                transform=SOME_PLACE,  # not written, but without one rasterio warns
+                **options,
+            ) as image:
+                image.write(canvas)
+            stream = bytes(memory.getbuffer())
+    except (RasterioError, CPLE_BaseError) as error:
+        raise _refused(pixels, error) from error
+    across = 2 if pad[1] else 1
+    return stream, (across if pad[0] else 0) + (1 if pad[1] else 0)
+
+
+def _unsigned(pixels: Array, bits: int) -> Array:
+    """Shift signed samples to unsigned ones of the smallest type: after the level shift (G.1) they are the same.
+
+    GDAL's driver fails on signed samples of 8 bits, and where a larger type holds them.
+    """
+    kind = np.dtype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
+    if pixels.dtype.kind == "u":
+        return pixels.astype(kind, copy=False)
+    return (pixels.astype(np.int64) + (1 << (bits - 1))).astype(kind)
+
+
+def _refused(pixels: Array, error: Exception) -> EncodeError:
+    return EncodeError(f"JPEG 2000 cannot hold {pixels.dtype} samples of shape {pixels.shape}: {error}")

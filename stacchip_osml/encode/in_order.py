@@ -1,0 +1,51 @@
+"""Work on the parts of an image with threads, its results in order, no more parts in memory than threads need.
+
+Rules: parts are read one after the other by whoever takes the results, so a
+provider needs no thread safety and its exceptions come up where it was called;
+the work on them is done in threads; the first failure ends it all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["in_order"]
+
+Place = TypeVar("Place")
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+def in_order(
+    places: Iterable[Place], read: Callable[[Place], Part], work: Callable[[Place, Part], Result], *, workers: int = 1
+) -> Iterator[Result]:
+    """Read each part and work on it.
+
+    Args:
+        places: of the parts.
+        read: gives a part; called in the caller's thread.
+        work: done in a thread, or in the caller's if ``workers`` is 1.
+        workers: threads at least 1.
+
+    Yields:
+        The results, in the order of ``places``.
+    """
+    if workers <= 1:
+        for place in places:
+            yield work(place, read(place))
+        return
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="encode") as pool:
+        try:
+            for place in places:
+                waiting.append(pool.submit(work, place, read(place)))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
