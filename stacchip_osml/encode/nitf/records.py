@@ -9,14 +9,24 @@ computed when the file is written, never taken from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["DataExtension", "GraphicSegment", "NitfFile", "NitfImage", "ParentImage", "TextSegment", "Tre", "Version"]
+__all__ = [
+    "DataExtension",
+    "GraphicSegment",
+    "NitfFile",
+    "NitfImage",
+    "ParentImage",
+    "StoredPixels",
+    "TextSegment",
+    "Tre",
+    "Version",
+]
 
 Version = Literal["NITF02.10", "NSIF01.00"]
 """``FHDR`` and ``FVER`` together."""
@@ -83,6 +93,26 @@ class TextSegment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredPixels:
+    """The image data of a segment as it lies in another file: what a copy takes over byte for byte.
+
+    It counts while the image's ``pixels`` are ``provider`` and its fields ask for no other storage (``IC``, ``COMRAT``,
+    ``IMODE``, blocking, ``PVTYPE``, ``ABPP`` …); otherwise the pixels are read and encoded anew.
+    """
+
+    provider: Any = field(repr=False)
+    """The pixels that these bytes are."""
+    fields: Fields = field(repr=False)
+    """All fields of the subheader that describes them."""
+    read: Callable[[int, int], bytes] = field(repr=False)
+    """``(offset, size)`` → bytes of the file, fewer at its end."""
+    offset: int
+    """Of the image data, mask table included."""
+    size: int
+    """``LI``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NitfImage:
     """An image: one segment, or several where its rows exceed what a segment may hold.
 
@@ -97,6 +127,8 @@ class NitfImage:
     fields: Fields = field(default_factory=_no_fields)
     tres: tuple[Tre, ...] = ()
     """In order; those that do not fit into the subheader go to a ``TRE_OVERFLOW``."""
+    stored: StoredPixels | None = None
+    """The same pixels as they lie in the file that they were read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,170 @@
+"""Image segments on their way into a file: their fields settled, their bytes still to come.
+
+Rules:
+
+- what follows from the pixels wins over what the image says of itself;
+- a segment of another file whose storage nobody changed is copied byte for
+  byte: nothing is decoded, lossy compression loses nothing again;
+- an image of several segments is one image: its segments differ in rows, place
+  and, where the standard counts them (SICD, SIDD), in ``IID1``. TREs are the
+  first one's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
+
+from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre
+from stacchip_osml.errors import DecodeError, EncodeError
+
+__all__ = ["ImagePart", "Settled", "image_parts"]
+
+PIECE = 1 << 22
+"""Bytes copied at a time."""
+STORAGE = ("IC", "COMRAT", "IMODE", "NPPBH", "NPPBV", "PVTYPE", "NBPP", "ABPP", "PJUST")
+"""Fields that say how pixels are stored, and that an image may ask for."""
+HINTS = ("J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS")
+COMPUTED = (
+    *("IM", "ENCRYP", "NROWS", "NCOLS", "NBPP", "NICOM", "NBANDS", "XBANDS", "ISYNC", "NBPR", "NBPC"),
+    *("IDLVL", "IALVL", "ILOC", "UDIDL", "UDOFL", "UDID", "IXSHDL", "IXSOFL", "IXSHD"),
+)
+"""Fields of an image that are never taken from it here."""
+COMMENTS = 9
+NUMBERED = re.compile(r"ICOM([1-9]\d*)")
+COUNTED = ((re.compile(r"SICD\d{3}"), 4), (re.compile(r"SIDD\d{6}"), 7))
+"""IID1 that counts segments, and where the count begins (NGA.STND.0024-2, 3.2; NGA.STND.0025-2, 2.4)."""
+
+
+class Settled(NamedTuple):
+    """What is known when image data is written."""
+
+    length: int
+    fields: Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ImagePart:
+    """One image segment."""
+
+    where: str
+    fields: dict[str, str]
+    """Of its subheader, but for places and TREs."""
+    given: frozenset[str]
+    """Names of fields that the caller gave, all of which have to be written."""
+    tres: tuple[Tre, ...]
+    write: Callable[..., Settled]
+    """``(out, workers=, progress=)`` → what is known then."""
+    places: dict[str, str] = field(default_factory=dict)
+
+
+def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
+    """Give the segments of an image, all of it checked.
+
+    Args:
+        image: pixels and fields.
+        number: of the image in its file, from 1 on.
+
+    Raises:
+        EncodeError: the format cannot carry these pixels or fields.
+    """
+    where = f"image {number}"
+    given = {name: text for name, text in image.fields.items() if name not in COMPUTED and name not in HINTS}
+    comments = _comments(image.fields, where)
+    if _is_copied(image):
+        stored: StoredPixels = image.stored  # type: ignore[assignment]
+        own = {name: text for name, text in stored.fields.items() if name in {*COMPUTED, *STORAGE}}
+        fields = _bands(stored.fields) | own | given | comments
+        return [
+            ImagePart(
+                where=where,
+                fields=fields,
+                given=frozenset(given),
+                tres=image.tres,
+                write=partial(_copied, stored),
+            )
+        ]
+    from stacchip_osml.encode.nitf.pixels import prepare_image
+
+    prepared = prepare_image(image)
+    segments: Sequence[Any] = prepared.segments
+    parts = []
+    for index, segment in enumerate(segments):
+        fields = given | comments | dict(prepared.fields) | dict(getattr(segment, "fields", {}))
+        if fields["IC"] in {"NC", "NM"}:
+            fields.pop("COMRAT", None)
+        else:
+            fields.setdefault("COMRAT", "00.0")  # of lossless, known when it is written
+        if len(segments) > 1:
+            fields["IID1"] = _counted(fields.get("IID1", ""), index + 1)
+        parts.append(
+            ImagePart(
+                where=where if len(segments) == 1 else f"{where}, segment {index + 1}",
+                fields=fields,
+                given=frozenset(given) - {"COMRAT"},
+                tres=image.tres if index == 0 else (),
+                write=partial(_encoded, segment),
+            )
+        )
+    return parts
+
+
+def _is_copied(image: NitfImage) -> bool:
+    stored = image.stored
+    return (
+        stored is not None
+        and stored.provider is image.pixels
+        and not any(name in image.fields for name in HINTS)
+        and all(name not in image.fields or image.fields[name] == stored.fields.get(name) for name in STORAGE)
+        # A picture codec's colours are not apart from its data.
+        and (
+            stored.fields["IC"] in {"NC", "NM"}
+            or image.fields.get("IREP", stored.fields["IREP"]) == stored.fields["IREP"]
+        )
+    )
+
+
+def _comments(fields: Mapping[str, str], where: str) -> dict[str, str]:
+    """Count image comments, which have to be there from the first on."""
+    numbers = sorted(int(found[1]) for name in fields if (found := NUMBERED.fullmatch(name)))
+    if numbers != list(range(1, len(numbers) + 1)) or len(numbers) > COMMENTS:
+        raise EncodeError(
+            f"{where}: comments ICOM{', ICOM'.join(map(str, numbers))}; expected ICOM1 to ICOM{COMMENTS} without gaps "
+            "(MIL-STD-2500C table A-3; JBP-2025.1 table 5.13-1)"
+        )
+    return {"NICOM": str(len(numbers))}
+
+
+BAND = re.compile(r"(IREPBAND|ISUBCAT|IFC|IMFLT|NLUTS|NELUT|LUTD)\d+")
+
+
+def _bands(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in fields.items() if BAND.fullmatch(name)}
+
+
+def _counted(name: str, index: int) -> str:
+    return next((f"{name[:at]}{index:03d}" for matches, at in COUNTED if matches.fullmatch(name)), name)
+
+
+def _encoded(segment: Any, out: BinaryIO, *, workers: int, progress: Any) -> Settled:
+    written = segment.write(out, workers=workers, progress=progress)
+    return Settled(written.length, written.fields)
+
+
+def _copied(stored: StoredPixels, out: BinaryIO, *, workers: int, progress: Any) -> Settled:  # noqa: ARG001
+    """Copy image data.
+
+    Raises:
+        DecodeError: the file ends before it does.
+    """
+    done = 0
+    while done < stored.size:
+        piece = stored.read(stored.offset + done, min(PIECE, stored.size - done))
+        if not piece:
+            raise DecodeError(f"image data of {stored.size} bytes at {stored.offset} ends after {done}")
+        out.write(piece)
+        done += len(piece)
+    return Settled(stored.size, {})

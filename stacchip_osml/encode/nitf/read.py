@@ -1,0 +1,300 @@
+"""Reading a NITF 2.1 or NSIF 1.0 file: all that a copy without loss takes.
+
+Rules:
+
+- values are kept as they stand, also those that the standard forbids
+  (``fields.StoredText``). What cannot be kept is refused, by name: encryption, reserved
+  extension segments, NITF 2.0;
+- TREs of a header are one list: its areas and its ``TRE_OVERFLOW`` in order;
+- pixels and image data stay in the file until they are asked for. Texts,
+  graphics and data extensions are read, up to ``limits.block_bytes`` each;
+- every length is checked against the file before memory is taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, BinaryIO, NamedTuple
+
+from stacchip_osml.encode.nitf.fields import Layout, read_fields
+from stacchip_osml.encode.nitf.file_bytes import HeldFile, open_bytes
+from stacchip_osml.encode.nitf.records import (
+    DataExtension,
+    GraphicSegment,
+    NitfFile,
+    NitfImage,
+    StoredPixels,
+    TextSegment,
+    Tre,
+)
+from stacchip_osml.encode.nitf.segment_image import SegmentImage
+from stacchip_osml.encode.nitf.tables import (
+    IXSHD_NAMES,
+    SXSHD_NAMES,
+    TXSHD_NAMES,
+    UDHD_NAMES,
+    UDID_NAMES,
+    XHD_NAMES,
+    des_layout,
+    file_layout,
+    graphic_layout,
+    image_layout,
+    text_layout,
+)
+from stacchip_osml.encode.nitf.tre_bytes import parse_tres
+from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.blocks.layout import ImageLayout
+from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
+from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["read_nitf", "reopened_segment"]
+
+Fields = dict[str, str]
+Overflows = dict[tuple[str, int], tuple[Tre, ...]]
+
+VERSIONS: dict[bytes, Any] = {b"NITF02.10": "NITF02.10", b"NSIF01.00": "NSIF01.00"}
+SHORTEST = 388
+HL_AT = 354
+READS = 1 << 20
+"""Of headers and segments; the file's length is what bounds them."""
+KINDS = (("NUMI", "LISH", "LI"), ("NUMS", "LSSH", "LS"), ("NUMT", "LTSH", "LT"), ("NUMDES", "LDSH", "LD"))
+
+
+class _Part(NamedTuple):
+    """Where one segment lies."""
+
+    where: str
+    at: int
+    header: int
+    data: int
+
+
+def read_nitf(
+    source: str | os.PathLike[str] | bytes | BinaryIO | Callable[[int, int], bytes],
+    *,
+    limits: ReadLimits | None = None,
+    sign: Callable[[str], str] | None = None,
+) -> NitfFile:
+    """Read a file.
+
+    Args:
+        source: a path or URL; bytes; an open binary file that can be sought; or a function ``(offset, size) -> bytes``
+            that gives fewer bytes at the end of the file.
+        limits: refused above these; None for the defaults.
+        sign: turns a URL into what is really opened.
+
+    Returns:
+        All fields, TREs and segments. Pixels are read from ``source`` when they are asked for, so it has to stay.
+
+    Raises:
+        DecodeError: not NITF 2.1 or NSIF 1.0, damaged, or with parts that a copy could not keep.
+        LimitError: an image or another segment is larger than ``limits``.
+        ReadError: the source cannot be read.
+    """
+    limits = ReadLimits() if limits is None else limits
+    file = open_bytes(source, sign=sign)
+    ahead = ReadAhead(file.read_at, name=file.name, size=file.size, reads=READS)
+    header = _file_header(ahead)
+    parts = _parts(header, name=file.name)
+    extensions, overflows = _extensions(ahead, parts["NUMDES"], limits)
+    images = _images(file, ahead, parts["NUMI"], overflows, limits=limits, sign=sign)
+    graphics = tuple(
+        GraphicSegment(fields=fields, tres=tres, data=data)
+        for fields, tres, data in _segments(ahead, parts["NUMS"], graphic_layout, overflows=overflows, limits=limits)
+    )
+    texts = tuple(
+        TextSegment(fields=fields, tres=tres, data=data)
+        for fields, tres, data in _segments(ahead, parts["NUMT"], text_layout, overflows=overflows, limits=limits)
+    )
+    tres = _tres(header, (UDHD_NAMES, XHD_NAMES), overflows, 0, file.name)
+    if overflows:
+        (name, item), *_ = overflows
+        raise DecodeError(f"{file.name}: TRE_OVERFLOW of {name} of segment {item}, which it does not have")
+    kept = {name: text for name, text in header.items() if not name.startswith(LENGTH_NAMES)}
+    return NitfFile(
+        version=VERSIONS[ahead.exactly(0, 9)],
+        fields=kept,
+        tres=tres,
+        images=images,
+        texts=texts,
+        graphics=graphics,
+        extensions=extensions,
+    )
+
+
+LENGTH_NAMES: tuple[str, ...] = (
+    "LISH",
+    "LI",
+    "LSSH",
+    "LS",
+    "LTSH",
+    "LT",
+    "LDSH",
+    "LD",
+    "ENCRYP",
+    "NUM",
+    "UDH",
+    "XHD",
+    "FHDR",
+    "FVER",
+)
+LENGTH_NAMES += ("STYPE",)
+"""Fields of the file header that are the writer's, by their beginnings."""
+
+
+def _file_header(ahead: ReadAhead) -> Fields:
+    head = ahead.upto(0, SHORTEST)
+    if head[:9] not in VERSIONS:
+        found = head[:9].decode("latin-1")
+        raise DecodeError(f"{ahead.name}: not a NITF 2.1 or NSIF 1.0 file: it begins with {found!r}")
+    length = head[HL_AT : HL_AT + 6]
+    if not length.isdigit() or int(length) < SHORTEST:
+        raise DecodeError(f"{ahead.name}: HL is {length!r}")
+    fields, _ = read_fields(file_layout, ahead.exactly(0, int(length)), where=f"{ahead.name}: file header")
+    _require_plain(fields, f"{ahead.name}: file header")
+    if fields["NUMRES"] != "000":
+        raise DecodeError(f"{ahead.name}: holds {fields['NUMRES']} reserved extension segments, which are not served")
+    return fields
+
+
+def _require_plain(fields: Mapping[str, str], where: str) -> None:
+    if fields["ENCRYP"] != "0":
+        raise DecodeError(f"{where}: ENCRYP is {fields['ENCRYP']!r}: encrypted, or not what it should be")
+
+
+def _parts(header: Mapping[str, str], *, name: str) -> dict[str, list[_Part]]:
+    """List where the segments lie: one after the other, after the header."""
+    at = int(header["HL"])
+    found: dict[str, list[_Part]] = {}
+    for count, head, data in KINDS:
+        parts = found[count] = []
+        for number in range(1, int(header[count]) + 1):
+            lengths = header[f"{head}{number}"], header[f"{data}{number}"]
+            if not all(length.isdigit() for length in lengths):
+                raise DecodeError(f"{name}: {head}{number} and {data}{number} are {lengths}, not numbers")
+            if set(lengths[1]) == {"9"}:
+                raise DecodeError(
+                    f"{name}: {data}{number} is {lengths[1]}, set when its size was unknown: streaming is not served"
+                )
+            part = _Part(f"{name}: {WORDS[count]} {number}", at, int(lengths[0]), int(lengths[1]))
+            parts.append(part)
+            at += part.header + part.data
+    return found
+
+
+WORDS = {"NUMI": "image", "NUMS": "graphic", "NUMT": "text", "NUMDES": "data extension"}
+
+
+def _data(ahead: ReadAhead, part: _Part, limits: ReadLimits) -> bytes:
+    if part.data > limits.block_bytes:
+        raise LimitError(f"{part.where}: {part.data} bytes, more than {limits.block_bytes}")
+    return ahead.exactly(part.at + part.header, part.data, ahead=0)
+
+
+def _subheader(ahead: ReadAhead, part: _Part, layout: Layout, first: str) -> Fields:
+    head = ahead.exactly(part.at, part.header)
+    if head[:2] != first.encode():
+        raise DecodeError(f"{part.where}: no subheader at byte {part.at}: it begins with {head[:2]!r}")
+    return read_fields(layout, head, where=part.where)[0]
+
+
+def _extensions(
+    ahead: ReadAhead, parts: list[_Part], limits: ReadLimits
+) -> tuple[tuple[DataExtension, ...], Overflows]:
+    """Read data extensions; overflowed TREs apart from the others, by the area that they continue."""
+    extensions, overflows = [], Overflows()
+    for part in parts:
+        fields = _subheader(ahead, part, des_layout, "DE")
+        data = _data(ahead, part, limits)
+        header = fields.pop("DESSHF", "").encode("latin-1")
+        if fields["DESID"] != "TRE_OVERFLOW":
+            kept = {name: text for name, text in fields.items() if name not in {"DE", "DESSHL"}}
+            extensions.append(DataExtension(fields=kept, user_header=header, data=data))
+            continue
+        item = fields["DESITEM"]
+        if not item.isdigit():
+            raise DecodeError(f"{part.where}: DESITEM is {item!r}")
+        key = fields["DESOFLW"], int(item)
+        overflows[key] = overflows.get(key, ()) + parse_tres(data, where=part.where)
+    return tuple(extensions), overflows
+
+
+def _tres(
+    fields: Fields, areas: tuple[tuple[str, str, str], ...], overflows: Overflows, item: int, where: str
+) -> tuple[Tre, ...]:
+    """Take the TREs of a header out of its fields."""
+    tres: tuple[Tre, ...] = ()
+    for length, overflow, data in areas:
+        tres += parse_tres(fields.pop(data, "").encode("latin-1"), where=where) + overflows.pop((data, item), ())
+        fields.pop(length), fields.pop(overflow, None)
+    return tres
+
+
+def _segments(
+    ahead: ReadAhead, parts: list[_Part], layout: Layout, *, overflows: Overflows, limits: ReadLimits
+) -> Iterator[tuple[Fields, tuple[Tre, ...], bytes]]:
+    """Read graphics, or texts."""
+    first, area = ("SY", SXSHD_NAMES) if layout is graphic_layout else ("TE", TXSHD_NAMES)
+    for number, part in enumerate(parts, 1):
+        fields = _subheader(ahead, part, layout, first)
+        _require_plain(fields, part.where)
+        tres = _tres(fields, (area,), overflows, number, part.where)
+        kept = {name: text for name, text in fields.items() if name not in {"SY", "TE", "ENCRYP"}}
+        yield kept, tres, _data(ahead, part, limits)
+
+
+def _images(
+    file: Any,
+    ahead: ReadAhead,
+    parts: list[_Part],
+    overflows: Overflows,
+    *,
+    limits: ReadLimits,
+    sign: Callable[[str], str] | None,
+) -> tuple[NitfImage, ...]:
+    @cache
+    def layouts() -> tuple[ImageLayout, ...]:
+        return parse_nitf_segments(file.read_at, name=file.name, limits=limits, size=file.size)
+
+    images = []
+    for number, part in enumerate(parts):
+        fields = _subheader(ahead, part, image_layout, "IM")
+        _require_plain(fields, part.where)
+        tres = _tres(fields, (UDID_NAMES, IXSHD_NAMES), overflows, number + 1, part.where)
+        _require_size(fields, part.where, limits)
+        kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
+        pixels: BlockImage
+        if number or isinstance(file, HeldFile):
+            pixels = SegmentImage(file, kept, number, limits=limits, layouts=layouts, sign=sign)
+        else:
+            pixels = BlockImage(file.location, limits=limits, sign=sign)
+        stored = StoredPixels(
+            provider=pixels, fields=kept, read=file.read_at, offset=part.at + part.header, size=part.data
+        )
+        images.append(NitfImage(pixels=pixels, fields=kept, tres=tres, stored=stored))
+    return tuple(images)
+
+
+NUMBERS = ("NROWS", "NCOLS", "NBPP", "ABPP", "NBPR", "NBPC", "NPPBH", "NPPBV")
+
+
+def _require_size(fields: Fields, where: str, limits: ReadLimits) -> None:
+    """Refuse sizes that are none, or too large."""
+    for name in NUMBERS:
+        if not (fields[name].isascii() and fields[name].isdigit()):
+            raise DecodeError(f"{where}: {name} is {fields[name]!r}, not a number")
+    size = ImageSize(int(fields["NCOLS"]), int(fields["NROWS"]))
+    bands = int(fields["NBANDS"]) or int(fields["XBANDS"])
+    if not (size.width and size.height and bands):
+        raise DecodeError(f"{where}: {size.width} x {size.height} pixels and {bands} bands")
+    limits.require_image(where, size, bands)
+
+
+def reopened_segment(location: str, number: int, limits: ReadLimits, sign: Callable[[str], str] | None) -> Any:
+    """Give the pixels of one segment of a file, in another process."""
+    return read_nitf(location, limits=limits, sign=sign).images[number].pixels

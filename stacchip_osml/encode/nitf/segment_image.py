@@ -1,0 +1,161 @@
+"""One image segment of a NITF file as provider, whichever of the file's it is, and wherever the file is.
+
+The first segment of a file that has a name is what GDAL opens, and is an
+ordinary :class:`~stacchip_osml.imagery.blocks.BlockImage`. All others are read
+by blocks only: what the block reader does not serve is an error that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stacchip_osml.encode.nitf.file_bytes import HeldFile
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
+from stacchip_osml.imagery.blocks.nitf import KINDS
+from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
+from stacchip_osml.imagery.image import GdalImage
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["SegmentImage"]
+
+COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
+
+
+class SegmentImage(BlockImage):
+    """One image segment; safe for threads. Of bytes in memory it does not pickle."""
+
+    def __init__(
+        self,
+        file: Any,
+        fields: Mapping[str, str],
+        number: int,
+        *,
+        limits: ReadLimits,
+        layouts: Callable[[], tuple[ImageLayout, ...]],
+        sign: Callable[[str], str] | None = None,
+    ) -> None:
+        """Name the segment; its data is not looked at yet.
+
+        Args:
+            file: bytes of the file.
+            fields: of its subheader.
+            number: of the segment, from 0 on.
+            limits: refused above these.
+            layouts: gives where the blocks of all segments are.
+            sign: turns a URL into what is really opened.
+        """
+        super().__init__(file.location, limits=limits, sign=sign)
+        self._segment_file = file
+        self._fields = fields
+        self._number = number
+        self._layouts = layouts
+        self.name = f"{file.name}, image segment {number + 1}"
+        if isinstance(file, HeldFile):
+            self.remote = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if isinstance(self._segment_file, HeldFile):
+            raise TypeError(f"{self.name}: bytes that are held by this process do not pickle")
+        from stacchip_osml.encode.nitf.read import reopened_segment
+
+        return reopened_segment, (self.location, self._number, self.limits, self.sign)
+
+    def __repr__(self) -> str:
+        return f"SegmentImage({self.name!r})"
+
+    @property
+    def header(self) -> ImageHeader:
+        """What the subheader says."""
+        if self._header is None:
+            self._header = self._made_header()
+        return self._header
+
+    @property
+    def gdal(self) -> GdalImage:
+        """Not there: GDAL opens the first segment of a named file only.
+
+        Raises:
+            DecodeError: always, with the reason why blocks do not serve it.
+        """
+        level = self._segment_layout().levels[0]
+        reason = level.reason if isinstance(level, Unserved) else "GDAL opens the first image of a named file"
+        raise DecodeError(f"{self.name}: {reason}")
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """Of the file, and which of its segments."""
+        return self.location, self._segment_file.version, self._number
+
+    @property
+    def key(self) -> str:
+        """The location, and which segment."""
+        return f"{self.location}#{self._number}"
+
+    @property
+    def description(self) -> str:
+        """IID2."""
+        return self._fields.get("IID2", "")
+
+    @property
+    def actual_bits_per_pixel(self) -> int:
+        """ABPP."""
+        return int(self._fields["ABPP"])
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The subheader's fields, as GDAL names them."""
+        return {f"NITF_{name}": text for name, text in self._fields.items() if not name.startswith("LUTD")}
+
+    @property
+    def picture_tags(self) -> PictureTags:
+        """Bands' subcategories; look-up tables of a band that is an index of colours."""
+        count = len(self.header.bands)
+        bands = tuple(
+            {"NITF_IREPBAND": self._fields[f"IREPBAND{band}"], "NITF_ISUBCAT": self._fields[f"ISUBCAT{band}"]}
+            for band in range(1, count + 1)
+        )
+        tables = tuple(self._colors(band) for band in range(1, count + 1))
+        return PictureTags(bands=bands, structure={}, color_tables=tables, wavelengths=(None,) * count)
+
+    def _colors(self, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
+        if self._fields[f"NLUTS{band}"] != "3" or self._fields[f"IREPBAND{band}"] != "LU":
+            return None
+        red, green, blue = (self._fields[f"LUTD{band}{table}"].encode("latin-1") for table in (1, 2, 3))
+        return tuple((r, g, b, 255) for r, g, b in zip(red, green, blue, strict=True))
+
+    def _segment_layout(self) -> ImageLayout:
+        layouts = self._layouts()
+        return layouts[self._number] if self._number < len(layouts) else layouts[0]
+
+    def _found_layout(self) -> ImageLayout:
+        self._given = self._segment_layout()
+        return super()._found_layout()
+
+    def _made_file(self) -> Any:
+        return self._segment_file
+
+    def _made_header(self) -> ImageHeader:
+        fields = self._fields
+        size = ImageSize(int(fields["NCOLS"]), int(fields["NROWS"]))
+        count = int(fields["NBANDS"]) or int(fields["XBANDS"])
+        block = int(fields["NPPBV"]) or size.height, int(fields["NPPBH"]) or size.width
+        levels: tuple[ImageSize, ...] = (size,)
+        dtype, _ = KINDS.get((fields["PVTYPE"], int(fields["NBPP"])), ("uint8", ""))
+        served = self._segment_layout().levels
+        first = served[0]
+        if isinstance(first, LevelLayout):
+            dtype, block = first.codec.dtype, first.block_shape
+            levels = tuple(level.size for level in served if isinstance(level, LevelLayout))
+        return ImageHeader(
+            driver="NITF",
+            levels=levels,
+            bands=tuple(
+                BandHeader(dtype=dtype, color=COLORS.get(fields[f"IREPBAND{band}"], "undefined"))
+                for band in range(1, count + 1)
+            ),
+            block_shape=block,
+        )
