@@ -1,13 +1,13 @@
 """A locator from rational polynomial coefficients (RPC00B, STDI-0002 volume 1 appendix E).
 
 The model gives line and sample from latitude, longitude and height as ratios
-of cubics; here it is inverted at one height by Newton's method, all positions
+of cubics; here it is inverted at given heights by Newton's method, all positions
 at once, with the analytic derivative. Rules:
 
 - RPC lines and samples are 0 at the *centre* of the first pixel; positions here
   are corners, so they differ by half a pixel.
-- The height is ``HEIGHT_OFF``: where terrain is higher or lower, the footprint
-  is off by its height times the tangent of the look angle.
+- Where no height is given it is ``HEIGHT_OFF``: where terrain is higher or lower,
+  the footprint is off by its height times the tangent of the look angle.
 - A position for which Newton's method does not arrive, or arrives far outside of
   the model's own extent, is infinite.
 """
@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import wrap_longitude
+from stacchip_osml.geometry.sensor_model import broadcast, flattened, placed, seen
 
 __all__ = ["RpcLocator"]
 
@@ -38,22 +39,31 @@ _H = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 2, 1, 0, 0, 2, 0, 0, 2, 1, 1, 3])
 
 _ARRIVED = 1e-9  # pixels
 _ROUNDS = 30
+_CHUNK = 2048  # positions worked on at once: their 20 terms stay in the processor's caches
 _REACH = 3.0  # scales from the offset: cubics mean nothing far outside of what they were fitted to
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RpcLocator:
-    """Pixels placed at a constant height by rational polynomials."""
+    """Pixels placed by rational polynomials: a :class:`SensorModel`."""
 
     rpcs: tuple[tuple[str, str], ...]
     """Names and texts as GDAL gives them; a mapping is taken too."""
+    kind: str = "RPC00B"
+    """``RPC00B``, or ``RPC00A`` where the coefficients came in that order."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the model was chosen."""
     _model: _Model = field(init=False, repr=False, compare=False)
 
-    def __init__(self, rpcs: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
-        """Parse and check the coefficients; ItemError names the one that is missing or malformed."""
+    def __init__(
+        self, rpcs: Mapping[str, str] | Iterable[tuple[str, str]], kind: str = "RPC00B", notes: tuple[str, ...] = ()
+    ) -> None:
+        """Parse and check the coefficients, in RPC00B's order; ItemError names the one that is missing or malformed."""
         pairs = rpcs.items() if isinstance(rpcs, Mapping) else rpcs
         texts = {str(name).strip().upper(): str(text) for name, text in pairs}
         object.__setattr__(self, "rpcs", tuple(sorted(texts.items())))
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "notes", notes)
         object.__setattr__(self, "_model", _parsed(texts))
 
     @property
@@ -61,20 +71,52 @@ class RpcLocator:
         """True: the ground is not at one height."""
         return True
 
+    @property
+    def default_height(self) -> float:
+        """``HEIGHT_OFF``, metres: what is taken where no height is given."""
+        return float(self._model.offsets[4])
+
     def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
         """Give ``(lon, lat)`` of pixel positions at ``HEIGHT_OFF``."""
-        across, down = np.asarray(cols, np.float64), np.asarray(rows, np.float64)
-        lon, lat = self._model.invert(across.ravel() - 0.5, down.ravel() - 0.5)
-        return wrap_longitude(lon).reshape(across.shape), lat.reshape(across.shape)
+        lon, lat, _ = self.image_to_world(cols, rows)
+        return lon, lat
+
+    def image_to_world(
+        self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Give ``(lon, lat, height)`` of pixel corner positions; see :class:`SensorModel`."""
+        model = self._model
+        shape, samples, lines, high = flattened(cols, rows, self.default_height if heights is None else heights)
+        lon, lat = np.empty_like(samples), np.empty_like(samples)
+        for start in range(0, samples.size, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            up = 0.0 if heights is None else model.above(high[part])
+            lon[part], lat[part] = model.invert(samples[part], lines[part], up)
+        return placed(shape, lon, lat, np.where(np.isfinite(lon), high, np.inf))
+
+    def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """Give ``(cols, rows)`` of ground positions; see :class:`SensorModel`."""
+        model = self._model
+        shape, (east, north, high) = broadcast(lon, lat, self.default_height if heights is None else heights)
+        east = wrap_longitude(east - model.offsets[3]) / model.scales[3]
+        north = (north - model.offsets[2]) / model.scales[2]
+        samples, lines = np.empty_like(east), np.empty_like(east)
+        with np.errstate(all="ignore"):  # what overflows is not seen
+            for start in range(0, east.size, _CHUNK):
+                part = slice(start, start + _CHUNK)
+                up = 0.0 if heights is None else model.above(high[part])
+                lines[part], samples[part] = model.forward(east[part], north[part], up)
+            far = ~(np.maximum(np.abs(east), np.abs(north)) < _REACH) | ~np.isfinite(samples + lines)
+        samples[far] = lines[far] = np.inf
+        return seen(shape, samples, lines)
 
     def image(self, lon: ArrayLike, lat: ArrayLike, height: float | None = None) -> tuple[Floats, Floats]:
         """Give pixel corner positions ``(col, row)`` of ground points; ``height`` in metres, default ``HEIGHT_OFF``."""
-        model = self._model
-        h = 0.0 if height is None else (height - model.offsets[4]) / model.scales[4]
-        east = wrap_longitude(np.asarray(lon, np.float64) - model.offsets[3]) / model.scales[3]
-        north = (np.asarray(lat, np.float64) - model.offsets[2]) / model.scales[2]
-        line, sample, _ = model.forward(east.ravel(), north.ravel(), h)
-        return sample.reshape(east.shape) + 0.5, line.reshape(east.shape) + 0.5
+        return self.world_to_image(lon, lat, height)
+
+    def __repr__(self) -> str:
+        lat, lon = self._model.offsets[2:4]
+        return f"RpcLocator({self.kind}, about longitude {lon:g}, latitude {lat:g})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,14 +127,33 @@ class _Model:
     cubics: Floats
     """``(4, 20)``: numerator and denominator of line, then of sample"""
 
-    def forward(self, east: Floats, north: Floats, height: float) -> tuple[Floats, Floats, Floats]:
+    def above(self, heights: Floats) -> Floats:
+        """Normalise heights."""
+        with np.errstate(all="ignore"):  # of a scale of 0, which files have where all is at one height
+            scaled: Floats = (heights - self.offsets[4]) / self.scales[4]
+        return scaled
+
+    def forward(self, east: Floats, north: Floats, up: Floats | float) -> tuple[Floats, Floats]:
+        """Give line and sample; ground normalised."""
+        weighted, terms = self._terms(_powers(east), _powers(north), up)
+        values = weighted @ terms
+        ratio = values[::2] / values[1::2] * self.scales[:2, None] + self.offsets[:2, None]
+        return ratio[0], ratio[1]
+
+    def _terms(self, across: Floats, down: Floats, up: Floats | float) -> tuple[Floats, Floats]:
+        """Give coefficients and terms; one height goes into the coefficients."""
+        if isinstance(up, float):
+            return self.cubics * up**_H, across[_L] * down[_P]
+        return self.cubics, across[_L] * down[_P] * _powers(up)[_H]
+
+    def slopes(self, east: Floats, north: Floats, up: Floats | float) -> tuple[Floats, Floats, Floats]:
         """Give line, sample, and ``(4, n)`` derivatives: line by east, by north, sample alike; ground normalised."""
-        across = np.stack([np.ones_like(east), east, east * east, east**3])
-        down = np.stack([np.ones_like(north), north, north * north, north**3])
-        weighted = self.cubics * height**_H
-        values = weighted @ (across[_L] * down[_P])
-        by_east = (weighted * _L) @ (across[np.maximum(_L - 1, 0)] * down[_P])
-        by_north = (weighted * _P) @ (across[_L] * down[np.maximum(_P - 1, 0)])
+        across, down = _powers(east), _powers(north)
+        weighted, terms = self._terms(across, down, up)
+        high = 1.0 if isinstance(up, float) else _powers(up)[_H]
+        values = weighted @ terms
+        by_east = (weighted * _L) @ (across[np.maximum(_L - 1, 0)] * down[_P] * high)
+        by_north = (weighted * _P) @ (across[_L] * down[np.maximum(_P - 1, 0)] * high)
         top, bottom = values[::2], values[1::2]
         ratio = top / bottom
         slope_east = (by_east[::2] - ratio * by_east[1::2]) / bottom * self.scales[:2, None]
@@ -100,13 +161,13 @@ class _Model:
         line, sample = ratio * self.scales[:2, None] + self.offsets[:2, None]
         return line, sample, np.stack([slope_east[0], slope_north[0], slope_east[1], slope_north[1]])
 
-    def invert(self, samples: Floats, lines: Floats) -> tuple[Floats, Floats]:
-        """Find the ground at the offset height by Newton's method."""
+    def invert(self, samples: Floats, lines: Floats, up: Floats | float) -> tuple[Floats, Floats]:
+        """Find the ground at normalised heights by Newton's method."""
         east, north = np.zeros_like(samples), np.zeros_like(samples)
         miss = np.full_like(samples, np.inf)
         with np.errstate(all="ignore"):  # what overflows has not arrived, and is marked below
             for _ in range(_ROUNDS):
-                line, sample, (le, ln, se, sn) = self.forward(east, north, 0.0)
+                line, sample, (le, ln, se, sn) = self.slopes(east, north, up)
                 dl, ds = lines - line, samples - sample
                 miss = np.hypot(dl, ds)
                 if not (miss > _ARRIVED).any():
@@ -121,6 +182,12 @@ class _Model:
         lon = np.where(lost, np.inf, east * self.scales[3] + self.offsets[3])
         lat = np.where(lost, np.inf, north * self.scales[2] + self.offsets[2])
         return lon, lat
+
+
+def _powers(values: Floats) -> Floats:
+    """Give powers 0 to 3, ``(4, n)``."""
+    square = values * values
+    return np.stack([np.ones_like(values), values, square, square * values])
 
 
 def _numbers(texts: Mapping[str, str], name: str, count: int) -> list[float]:
