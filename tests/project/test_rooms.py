@@ -18,7 +18,7 @@ FOREIGN = {
     "affine": ("imagery", "geometry", "encode", "stac", "index", "load", "app"),
     "cv2": ("chain", "encode/sheet.py"),
     "rasterio": ("imagery/gdal.py", "encode/codecs_jpeg2000.py"),
-    "imagecodecs": ("encode/codecs.py", "encode/codecs_jpeg2000.py", "imagery/blocks"),
+    "imagecodecs": ("encode/codecs.py", "encode/codecs_jpeg2000.py", "encode/codecs_nitf.py", "imagery/blocks"),
     "tifffile": ("encode",),
     "jbpy": ("encode/nitf",),
     "sarkit": ("geometry", "encode"),

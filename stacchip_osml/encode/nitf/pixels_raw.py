@@ -1,0 +1,242 @@
+"""Uncompressed pixels, IC=NC and NM: order, byte order, packed bits, and where every piece belongs.
+
+MIL-STD-2500C, table A-3: IMODE, NBPP, PVTYPE. Rules:
+
+- samples are stored most significant byte and bit first; samples of 1 and 12
+  bits follow each other without gaps, and a block ends on a byte, filled with 0;
+- a block is worked on in strips of rows, so that blocks of any size take
+  little memory: every piece has its place by arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.encode.in_order import in_order
+from stacchip_osml.encode.nitf.masks import MaskTable
+from stacchip_osml.encode.nitf.pixels_blocking import Blocking
+from stacchip_osml.encode.nitf.pixels_checks import require_samples
+from stacchip_osml.encode.nitf.pixels_source import Source
+from stacchip_osml.encode.nitf.pixels_storage import Storage
+from stacchip_osml.encode.nitf.pixels_work import Progress, part_of
+from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.pixel import PixelWindow
+
+__all__ = ["raw_bytes", "write_raw"]
+
+STRIP_BYTES = 8 << 20
+Octets = NDArray[np.uint8]
+
+
+class Strip(NamedTuple):
+    """Some rows of one block."""
+
+    number: int
+    """Of the block, from 0."""
+    first: int
+    """Row of the block."""
+    rows: int
+    window: PixelWindow | None
+    """Of the segment; None where these rows are padding."""
+
+
+class Piece(NamedTuple):
+    """Bytes, and their place after the mask table."""
+
+    offset: int
+    octets: Octets
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where blocks lie."""
+
+    storage: Storage
+    blocking: Blocking
+    recorded: dict[int, int]
+    """Number of a block → its place among those that are recorded."""
+
+    @property
+    def unit_bytes(self) -> int:
+        """Of one block, all its bands, or one for IMODE=S."""
+        rows, cols = self.blocking.block_shape
+        samples = rows * cols * (1 if self.storage.imode == "S" else self.storage.bands)
+        return -(-samples * self.storage.nbpp // 8)
+
+    @property
+    def total(self) -> int:
+        """Bytes of all blocks."""
+        return self.unit_bytes * len(self.recorded) * (self.storage.bands if self.storage.imode == "S" else 1)
+
+    def offset(self, number: int, band: int = 0) -> int:
+        """Tell where a block begins, or one band of it for IMODE=S."""
+        place = self.recorded[number]
+        return (band * len(self.recorded) + place) * self.unit_bytes
+
+    def strips(self) -> Iterator[Strip]:
+        """Cut the recorded blocks, so that source rows are met from top to bottom."""
+        (rows, cols), size = self.blocking.block_shape, self.blocking.size
+        step = self._strip_rows()
+        down, across = self.blocking.shape
+        for row in range(down):
+            for first in range(0, rows, step):
+                count = min(step, rows - first)
+                y = row * rows + first
+                for col in range(across):
+                    number = row * across + col
+                    if number in self.recorded:
+                        x, high = col * cols, min(count, size.height - y)
+                        window = PixelWindow(x, y, min(cols, size.width - x), high) if high > 0 else None
+                        yield Strip(number, first, count, window)
+
+    def _strip_rows(self) -> int:
+        (rows, cols), storage = self.blocking.block_shape, self.storage
+        wanted = max(1, STRIP_BYTES // (cols * storage.bands * storage.dtype.itemsize))
+        if storage.nbpp % 8 == 0:
+            return min(rows, wanted)
+        # Pieces begin on bytes after 8 rows, and so must the planes of several bands.
+        if storage.imode == "B" and storage.bands > 1 and rows * cols * storage.nbpp % 8:
+            return rows
+        return min(rows, max(8, wanted // 8 * 8))
+
+
+def raw_bytes(storage: Storage, blocking: Blocking) -> int:
+    """Count the bytes of a segment of which every block is recorded, without a mask table."""
+    return Layout(storage, blocking, {number: number for number in range(blocking.count)}).total
+
+
+def write_raw(
+    out: BinaryIO,
+    storage: Storage,
+    blocking: Blocking,
+    source: Source,
+    *,
+    workers: int,
+    progress: Progress | None,
+    table: MaskTable | None,
+    absent: frozenset[int],
+) -> int:
+    """Write the blocks of one segment, and their mask table.
+
+    Args:
+        out: written from where it stands; seekable.
+        storage: how pixels are stored.
+        blocking: the segment.
+        source: of the pixels.
+        workers: threads.
+        progress: told the strips done, and their number.
+        table: of IC=NM.
+        absent: numbers of blocks that are not recorded.
+
+    Returns:
+        Bytes written.
+    """
+    places = [number for number in range(blocking.count) if number not in absent]
+    layout = Layout(storage, blocking, {number: place for place, number in enumerate(places)})
+    strips = list(layout.strips())
+    units = storage.bands if storage.imode == "S" else 1
+    padded: dict[tuple[int, int], bool] = {}
+    base = out.tell()
+    start = base + (0 if table is None else table.length)
+
+    def read(strip: Strip) -> Pixels | None:
+        return None if strip.window is None else source.read(part_of(blocking, strip.window))
+
+    def work(strip: Strip, pixels: Pixels | None) -> tuple[list[Piece], list[bool]]:
+        marks = [False] * units
+        if pixels is not None:
+            require_samples(pixels, storage)
+            if table is not None and table.has_pad_records:
+                marks = _marks(pixels, storage)
+        return _pieces(layout, strip, pixels), marks
+
+    at = base
+    done = zip(strips, in_order(strips, read, work, workers=workers), strict=True)
+    for count, (strip, (pieces, marks)) in enumerate(done, 1):
+        for piece in pieces:
+            if at != start + piece.offset:
+                out.seek(start + piece.offset)
+            out.write(memoryview(piece.octets))
+            at = start + piece.offset + len(piece.octets)
+        for band, mark in enumerate(marks):
+            padded[strip.number, band] = padded.get((strip.number, band), False) or mark
+        if progress is not None:
+            progress(count, len(strips))
+    if table is not None:
+        out.seek(base)
+        numbers = [(number, band) for band in range(units) for number in range(blocking.count)]
+        offsets = [layout.offset(number, band) if number in layout.recorded else None for number, band in numbers]
+        out.write(table.pack(offsets, [padded.get(key, False) for key in numbers]))
+    out.seek(start + layout.total)
+    return start + layout.total - base
+
+
+def _marks(pixels: Pixels, storage: Storage) -> list[bool]:
+    """Tell whether there are pad pixels: of each band for IMODE=S, else pixels that are pad in all bands."""
+    pad = storage.pad
+    is_pad = np.isnan(pixels) if pad != pad else pixels == pad  # noqa: PLR0124 - NaN is the only such number
+    if storage.imode == "S":
+        return [bool(found) for found in is_pad.any(axis=(1, 2))]
+    return [bool(is_pad.all(axis=0).any())]
+
+
+def _pieces(layout: Layout, strip: Strip, pixels: Pixels | None) -> list[Piece]:
+    """Arrange one strip as IMODE has it."""
+    storage, (rows, cols) = layout.storage, layout.blocking.block_shape
+    imode, bands = storage.imode, storage.bands
+    if imode == "P":
+        shape, axes = (strip.rows, cols, bands), (2, 0, 1)
+    elif imode == "R":
+        shape, axes = (strip.rows, bands, cols), (1, 0, 2)
+    else:
+        shape, axes = (bands, strip.rows, cols), (0, 1, 2)
+    samples = np.empty(shape, storage.dtype.newbyteorder(">") if storage.nbpp % 8 == 0 else storage.dtype)
+    _fill(samples.transpose(axes), pixels, storage.pad)
+    bits = storage.nbpp
+    is_whole = strip.rows == rows
+    if imode == "S" or (imode == "B" and bands > 1 and not is_whole):
+        starts = [
+            layout.offset(strip.number, band)
+            if imode == "S"
+            else layout.offset(strip.number) + band * rows * cols * bits // 8
+            for band in range(bands)
+        ]
+        skipped = strip.first * cols * bits // 8
+        return [Piece(start + skipped, packed(plane, bits)) for start, plane in zip(starts, samples, strict=True)]
+    planes = 1 if imode == "B" and bands == 1 else bands
+    skipped = 0 if is_whole else strip.first * cols * planes * bits // 8
+    return [Piece(layout.offset(strip.number) + skipped, packed(samples, bits))]
+
+
+def _fill(out: NDArray[Any], pixels: Pixels | None, pad: np.generic) -> None:
+    """Copy ``(bands, rows, cols)`` into the upper left of a larger array, the rest padding."""
+    if pixels is None:
+        out[...] = pad
+        return
+    _, rows, cols = pixels.shape
+    for plane, band in zip(out, pixels, strict=True):  # band by band: much faster than one transposed copy
+        np.copyto(plane[:rows, :cols], band, casting="unsafe")  # signed bytes that came as unsigned keep their bits
+    out[:, rows:, :] = pad
+    out[:, :rows, cols:] = pad
+
+
+def packed(samples: NDArray[Any], bits: int) -> Octets:
+    """Give the bytes of contiguous samples, of 1, 12 or whole bytes each, most significant bit first."""
+    if bits % 8 == 0:
+        return samples.reshape(-1).view(np.uint8)
+    if bits == 1:
+        return np.packbits(samples.reshape(-1))
+    values = samples.reshape(-1).astype(np.uint16) & 0x0FFF
+    if len(values) % 2:
+        values = np.append(values, np.uint16(0))
+    octets = np.empty((len(values) // 2, 3), np.uint8)
+    left, right = values[0::2], values[1::2]
+    octets[:, 0] = left >> 4
+    octets[:, 1] = (left & 0x0F) << 4 | right >> 8
+    octets[:, 2] = right & 0xFF
+    return octets.reshape(-1)[: -(-samples.size * 12 // 8)]
