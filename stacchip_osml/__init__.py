@@ -14,6 +14,7 @@ from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
     from stacchip_osml.encode import Chip as Chip
+    from stacchip_osml.encode import ChipFactory as ChipFactory
     from stacchip_osml.encode import contact_sheet as contact_sheet
     from stacchip_osml.encode import encode_chip as encode_chip
     from stacchip_osml.index import ChipIndex as ChipIndex
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 
 HOME = {
     "Chip": "encode",
+    "ChipFactory": "encode",
     "ChipIndex": "index",
     "Chipper": "load",
     "Indexer": "index",

@@ -19,7 +19,7 @@ from stacchip_osml.chain.kinds import BandedPixels, Spec
 from stacchip_osml.chain.steps import ALIGN, apply_step, complete_chain, complete_step, predict, step_kind
 from stacchip_osml.errors import ChainError
 
-__all__ = ["ChainStep", "ProcessingChain", "band_select", "compose"]
+__all__ = ["ChainStep", "ProcessingChain", "apply_function", "band_select", "compose"]
 
 Pixels = NDArray[Any]
 Function = Callable[[Pixels], Pixels]
@@ -169,7 +169,10 @@ class ProcessingChain:
         """
         self._require_input(Spec.of(chip))
         for place, step in enumerate(self.steps):
-            chip = step.apply(chip) if isinstance(step, ChainStep) else _called(step, chip, place)
+            if isinstance(step, ChainStep):
+                chip = step.apply(chip)
+            else:
+                chip = apply_function(step, chip, name=f"step {place} of a chain")
         found = Spec.of(chip)
         if found != Spec(self.output_bands, np.dtype(self.output_dtype)):
             raise ChainError(
@@ -184,12 +187,17 @@ class ProcessingChain:
             raise ChainError(f"the chain takes bands {tuple(self.input_bands)} of the source, got {spec.bands} bands")
 
 
-def _called(step: Function, chip: BandedPixels, place: int) -> BandedPixels:
-    pixels = step(chip.pixels)
+def apply_function(function: Function, chip: BandedPixels, *, name: str) -> BandedPixels:
+    """Apply a bare function: what it makes of pixels is as valid as they were, or as all bands together were.
+
+    Raises:
+        ChainError: it gave no array of the same rows and columns.
+    """
+    pixels = function(chip.pixels)
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 3 or pixels.shape[1:] != chip.pixels.shape[1:]:
         shape = getattr(pixels, "shape", None)
         raise ChainError(
-            f"step {place} of a chain must give an array of {chip.pixels.shape[1:]} rows and columns, got "
+            f"{name} must give an array of {chip.pixels.shape[1:]} rows and columns, got "
             f"{type(pixels).__name__ if shape is None else shape}"
         )
     mask = chip.mask

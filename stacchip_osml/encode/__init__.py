@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.display import to_rgb8
+    from stacchip_osml.encode.factory import ChipFactory, ChipMetadataBuilder
     from stacchip_osml.encode.formats import FORMATS, ImageFormat, encode_chip, image_format
     from stacchip_osml.encode.names import safe_name, write_chip
     from stacchip_osml.encode.sheet import contact_sheet
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMATS",
     "Chip",
+    "ChipFactory",
+    "ChipMetadataBuilder",
+    "ChipOrigin",
     "ImageFormat",
     "contact_sheet",
     "encode_chip",
@@ -26,6 +30,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChipFactory": "factory",
+    "ChipMetadataBuilder": "factory",
     "FORMATS": "formats",
     "ImageFormat": "formats",
     "contact_sheet": "sheet",

@@ -5,7 +5,7 @@ A new format is a row of ``FORMATS`` and a file with its encoder.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ from stacchip_osml.encode.geotiff import encode_geotiff
 from stacchip_osml.encode.picture import encode_jpeg, encode_png
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format"]
+__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "require_options"]
+
+OVERRIDES = "overrides"
+"""An encoder's keyword argument for fields of its format; how the rows that have it tell that they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,11 @@ class ImageFormat:
     """Keyword arguments of the encoder."""
     encode: Callable[..., bytes]
     """Chip and options → file bytes."""
+
+    @property
+    def takes_overrides(self) -> bool:
+        """Whether fields of the file may be given: the option ``overrides``."""
+        return OVERRIDES in self.options
 
 
 def _format(
@@ -81,12 +89,30 @@ def image_format(name: str) -> ImageFormat:
     raise EncodeError(f"unknown image format {name!r}; choose one of {', '.join(NAMES)}")
 
 
-def encode_chip(chip: Chip, format: str, **options: Any) -> bytes:  # noqa: A002 - the everyday word for it
+def require_options(row: ImageFormat, options: Iterable[str]) -> None:
+    """Check the names of options.
+
+    Raises:
+        EncodeError: the format has no such option.
+    """
+    if unknown := sorted(set(options) - (row.options - {OVERRIDES})):
+        known = ", ".join(sorted(row.options - {OVERRIDES}))
+        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {known}")
+
+
+def encode_chip(
+    chip: Chip,
+    format: str,  # noqa: A002 - the everyday word for it
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> bytes:
     """Write a chip as a standalone image file, in memory.
 
     Args:
         chip: the pixels and all that describes them.
         format: ``png``, ``jpeg``, ``geotiff`` or an alias of theirs.
+        overrides: fields of the file that come before those that the chip has, for formats that have such fields.
         **options: of the format's encoder: :func:`~stacchip_osml.encode.picture.encode_png`,
             :func:`~stacchip_osml.encode.picture.encode_jpeg`,
             :func:`~stacchip_osml.encode.geotiff.encode_geotiff`.
@@ -95,10 +121,12 @@ def encode_chip(chip: Chip, format: str, **options: Any) -> bytes:  # noqa: A002
         The whole file.
 
     Raises:
-        EncodeError: the format or an option is not known, or the format cannot carry this chip.
+        EncodeError: the format or an option is not known, or the format cannot carry this chip or these fields.
     """
     row = image_format(format)
-    if unknown := sorted(set(options) - row.options):
-        known = ", ".join(sorted(row.options))
-        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {known}")
-    return row.encode(chip, **options)
+    require_options(row, options)
+    if not overrides:
+        return row.encode(chip, **options)
+    if not row.takes_overrides:
+        raise EncodeError(f"{row.name} has no fields that could be given; got {', '.join(sorted(map(str, overrides)))}")
+    return row.encode(chip, overrides=overrides, **options)

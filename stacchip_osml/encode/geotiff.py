@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.codecs import COMPRESSORS
-from stacchip_osml.encode.geokeys import geo_tags
+from stacchip_osml.encode.geokeys import TIEPOINT, geo_tags
 from stacchip_osml.encode.tiff import PLANAR, Page, Tags, tiff_bytes, tiled_page
 from stacchip_osml.errors import EncodeError
 
@@ -74,7 +75,7 @@ def encode_geotiff(
     nodata = _common_nodata(chip)
     tags: Tags = {
         **_color_tags(chip),
-        **geo_tags(chip.transform, chip.crs),
+        **_place_tags(chip),
         **_metadata_tags(chip, keep_nodata=nodata is None),
     }
     if nodata is not None:
@@ -107,6 +108,15 @@ def _require_options(chip: Chip, compression: str, level: int, interleave: str |
         raise EncodeError(f"interleave must be band or pixel, got {interleave!r}")
     if tile < 16 or tile % 16:
         raise EncodeError(f"a TIFF tile side must be a multiple of 16, got {tile}")
+
+
+def _place_tags(chip: Chip) -> Tags:
+    """Say the chip's place; tie points are what GDAL reads as ground control points."""
+    place = chip_place(chip)
+    tags = geo_tags(place.transform, place.crs)
+    if place.tie_points:
+        tags[TIEPOINT] = ("d", [number for col, row, x, y in place.tie_points for number in (col, row, 0.0, x, y, 0.0)])
+    return tags
 
 
 def _common_nodata(chip: Chip) -> float | complex | None:

@@ -77,6 +77,7 @@ class ImageProvider(Protocol):
     ) -> Pixels: ...
 
 
+@runtime_checkable
 class PixelReader(Protocol):
     """Window access: what the Chipper asks of a reader."""
 

@@ -189,12 +189,12 @@ class TiledImagePyramid:
         across, down = pitch_of(self._levels[0]) or (1.0, 1.0)
         return said[0] / across, said[1] / down
 
-    def best_level_for(self, src_size: tuple[int, int], output_size: tuple[int, int]) -> int:
+    def best_level_for(self, src_size: tuple[float, float], output_size: tuple[int, int]) -> int:
         """Choose the coarsest level that has at least the output's pixels, so that nothing is upsampled needlessly.
 
         Args:
-            src_size: ``(width, height)`` of the window, level-0 pixels. All of an axis has all pixels of the level,
-                one at an odd edge included.
+            src_size: ``(width, height)`` of the window, level-0 pixels, fractions allowed. All of an axis has all pixels
+                of the level, one at an odd edge included.
             output_size: ``(width, height)`` of what is wanted, pixels.
 
         Returns:

@@ -1,0 +1,131 @@
+"""What a chip takes over from its image: name, place, and what its bands mean.
+
+Image files say it in their headers. Adapters that show their pixels, cached,
+retiled or smaller, have what they say; one that changes values keeps only the
+place. Of any other provider the colours are known where its metadata has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stacchip_osml.chain import BandedPixels
+from stacchip_osml.errors import redact
+from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
+from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.block_grid import level_grid
+from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.picture import picture_of
+from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.provider_facts import fact
+from stacchip_osml.imagery.pyramid_levels import pitch_of
+from stacchip_osml.pixel import ImageSize, Transform
+
+__all__ = ["SourceFacts", "source_facts"]
+
+Nodata = tuple[float | complex | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """What an image says that its chips repeat."""
+
+    name: str
+    size: ImageSize
+    """Of full resolution."""
+    transform: Transform | None
+    """Full-resolution pixel corner (col, row) → CRS (x, y)."""
+    crs: str | None
+    nodata: Nodata
+    """One a band."""
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    names: tuple[str, ...]
+    """One a band, empty ones where some have none; none at all where no band has."""
+    colors: tuple[str, ...]
+    has_masks: bool
+    """Whether alpha or a mask band says which pixels are valid."""
+
+    def banded(self, found: MaskedPixels, bands: Sequence[int] | None) -> BandedPixels:
+        """Tell a chain what it needs to know of pixels.
+
+        Args:
+            found: pixels and their mask.
+            bands: that they are of; None for all.
+        """
+        chosen = range(len(self.nodata)) if bands is None else bands
+        return BandedPixels(
+            pixels=found.pixels,
+            mask=found.mask,
+            scales=tuple(self.scales[band] for band in chosen),
+            offsets=tuple(self.offsets[band] for band in chosen),
+            nodata=tuple(self.nodata[band] for band in chosen),
+            names=tuple(self.names[band] for band in chosen) if self.names else (),
+            colors=tuple(self.colors[band] for band in chosen) if self.colors else (),
+        )
+
+
+def source_facts(provider: Any, *, nodata: float | complex | Sequence[float | complex | None] | None) -> SourceFacts:
+    """Gather what an image says.
+
+    Args:
+        provider: full resolution, any object of the image provider protocol.
+        nodata: value of pixels that hold nothing, in all bands or a value for each; None for what the image says.
+    """
+    count = int(provider.num_bands)
+    header, keeps_values = _header_of(provider)
+    own = header if keeps_values and header is not None and len(header.bands) == count else None
+    transform, crs = (None, None) if header is None else _place(provider, header)
+    bands = () if own is None else own.bands
+    names = tuple(band.description or "" for band in bands)
+    return SourceFacts(
+        name=redact(str(fact(provider, "title") or fact(provider, "key"))),
+        size=level_grid(provider).image_size,
+        transform=transform,
+        crs=crs,
+        nodata=_nodata(provider, nodata, own, count),
+        scales=tuple(band.scale for band in bands) or (1.0,) * count,
+        offsets=tuple(band.offset for band in bands) or (0.0,) * count,
+        names=names if any(names) else (),
+        colors=tuple(band.color for band in bands) if own is not None else _told_colors(provider),
+        has_masks=own is not None and own.mask in {"alpha", "mask"},
+    )
+
+
+def _header_of(provider: Any) -> tuple[ImageHeader | None, bool]:
+    """Give the header of the file behind a provider, and whether the values are the file's."""
+    keeps_values = True
+    while isinstance(provider, ProviderView):
+        keeps_values &= not isinstance(provider, MappedImageProvider)
+        provider = provider.source
+    header = getattr(provider, "header", None)
+    return (header if isinstance(header, ImageHeader) else None), keeps_values
+
+
+def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | None]:
+    """Give the place of a provider's pixels, which may be larger than those of the file."""
+    pitch = pitch_of(provider)
+    if pitch is None:
+        pitch = (1.0, 1.0) if level_grid(provider).image_size == header.size else None
+    if pitch is None or header.transform is None:
+        return None, None
+    a, b, c, d, e, f = header.transform
+    return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), header.crs
+
+
+def _nodata(provider: Any, given: Any, header: ImageHeader | None, count: int) -> Nodata:
+    if given is not None:
+        values = tuple(given) if isinstance(given, Sequence) else (given,) * count
+        if len(values) != count:
+            raise ValueError(f"{len(values)} nodata values for an image of {count} bands")
+        return values
+    if header is not None:
+        return tuple(band.nodata for band in header.bands)
+    return (getattr(provider, "nodata", None),) * count if isinstance(provider, ProviderView) else (None,) * count
+
+
+def _told_colors(provider: Any) -> tuple[str, ...]:
+    colors = picture_of(provider).colors
+    return tuple(color or "undefined" for color in colors) if any(colors) else ()

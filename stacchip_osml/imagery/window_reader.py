@@ -1,0 +1,175 @@
+"""Windows of any provider, with what is valid of them: the one way chips are read from an image.
+
+Rules:
+
+- an image file is read as it is (``BlockImage``, ``GdalImage``): nodata, alpha
+  and mask bands say what is valid. Adapters that only show its pixels, whole or
+  one level of it, are looked through;
+- of any other provider, blocks that are not stored are not valid, nor are
+  pixels of its nodata value, where one is told. Its pad pixel value alone says
+  nothing;
+- a window of which nothing is stored is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stacchip_osml.errors import ChipError
+from stacchip_osml.imagery.adapters.cached import CachedImageProvider
+from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
+from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.limits import ReadLimits, require_inside
+from stacchip_osml.imagery.masks import differs_from
+from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
+from stacchip_osml.imagery.provider_facts import LevelBlocks, dtype_of, key_of
+from stacchip_osml.imagery.pyramid_levels import LevelView
+from stacchip_osml.imagery.window_cut import NOWHERE, Destination, fill_value
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.cache import BlockCache
+
+__all__ = ["WindowReader", "shown_image"]
+
+Nodata = Sequence[float | complex | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowReader:
+    """Reads windows of one level; safe for threads where the provider is."""
+
+    image: Any
+    """What is read: an image file, or any provider."""
+    level: int
+    """Of the image."""
+    dtype: np.dtype[Any]
+    nodata: tuple[float | complex | None, ...] | None
+    """Value of pixels that hold nothing, a band each, besides what the image says itself; None where there is none."""
+    cache: BlockCache | None
+    threads: int | None
+
+    @classmethod
+    def of(
+        cls,
+        provider: Any,
+        *,
+        nodata: Nodata | None = None,
+        is_given: bool = True,
+        cache: BlockCache | None = None,
+        threads: int | None = None,
+    ) -> WindowReader:
+        """Find out how a provider is read, its level 0.
+
+        Args:
+            provider: any object of the image provider protocol.
+            nodata: a value for each band, None where it has none.
+            is_given: the value is the caller's and counts of any image; else an image file knows better.
+            cache: decoded blocks of image files to use and to add to.
+            threads: that decode; None for one a core.
+
+        Raises:
+            DecodeError: its pixels are of no known type.
+        """
+        image, level = shown_image(provider)
+        if not isinstance(image, PixelReader):
+            image, level, is_given = provider, 0, True
+        is_told = nodata is not None and is_given and any(value is not None for value in nodata)
+        values = tuple(nodata) if nodata is not None and is_told else None
+        return cls(image=image, level=level, dtype=dtype_of(provider), nodata=values, cache=cache, threads=threads)
+
+    @property
+    def knows_masks(self) -> bool:
+        """Whether alpha and mask bands are heeded."""
+        return isinstance(self.image, PixelReader)
+
+    def read(
+        self, window: PixelWindow, *, bands: Sequence[int] | None = None, there: Destination = NOWHERE
+    ) -> MaskedPixels | None:
+        """Read one window.
+
+        Args:
+            window: pixels of the level, inside it.
+            bands: 0-based, in the order wanted; None for all.
+            there: arrays ``(bands, rows, cols)`` to read to.
+
+        Returns:
+            The pixels with their mask, new arrays or those of ``there``; None where nothing is stored.
+
+        Raises:
+            WindowError: the window leaves the level.
+            IndexError: no such band.
+            LimitError: larger than may be read.
+            ReadError: as the provider raises.
+        """
+        chosen = None if bands is None else tuple(bands)
+        found = self._read(window, chosen, there)
+        if found is None or self.nodata is None:
+            return found
+        told = self.nodata if chosen is None else [self.nodata[band] for band in chosen]
+        for band, value in enumerate(told):
+            if value is not None:
+                found.mask[band] &= differs_from(found.pixels[band], value)
+        return found
+
+    def _read(self, window: PixelWindow, bands: tuple[int, ...] | None, there: Destination) -> MaskedPixels | None:
+        image = self.image
+        if isinstance(image, BlockImage):
+            asked = WindowRead(image, window, self.level, bands, there.pixels, there.mask)
+            (found,) = read_windows([asked], threads=self.threads, cache=self.cache)
+            if isinstance(found, ChipError):
+                raise found
+            return found
+        if isinstance(image, PixelReader):
+            return image.read(window, level=self.level, bands=bands)
+        return self._by_blocks(window, bands, there)
+
+    def _by_blocks(self, window: PixelWindow, bands: tuple[int, ...] | None, there: Destination) -> MaskedPixels | None:
+        blocks = LevelBlocks.of(self.image, self.level, bands)
+        name, size = key_of(self.image), ImageSize(window.width, window.height)
+        require_inside(name, window, blocks.grid.image_size, self.level)
+        ReadLimits().require_request(name, size, blocks.count, blocks.dtype.itemsize)
+        holes = list(holes_in(self.image, blocks.grid, window, level=self.level))
+        if sum(hole.width * hole.height for hole in holes) == window.width * window.height:
+            return None
+        shape = (blocks.count, window.height, window.width)
+        pixels = np.empty(shape, blocks.dtype) if there.pixels is None else there.pixels
+        mask = np.empty(shape, np.bool_) if there.mask is None else there.mask
+        paste_blocks(self.image, blocks.grid, window, pixels, level=self.level, bands=blocks.bands)
+        mask[...] = True
+        for hole in holes:
+            part = np.s_[hole.y : hole.y + hole.height, hole.x : hole.x + hole.width]
+            mask[:, *part] = False
+            for plane, value in zip(pixels, self.fill(bands, blocks.count), strict=True):
+                plane[part] = value
+        return MaskedPixels(pixels, mask)
+
+    def fill(self, bands: Sequence[int] | None, count: int) -> tuple[float | complex, ...]:
+        """Give the value of pixels that hold nothing, for each of ``count`` bands that are read."""
+        told = self.nodata
+        if told is None:
+            return (0,) * count
+        return tuple(fill_value(told[band], self.dtype) for band in (range(count) if bands is None else bands))
+
+
+def shown_image(provider: Any) -> tuple[Any, int]:
+    """Look through adapters that show the very pixels of another provider.
+
+    Returns:
+        The provider behind them, and which of its levels is shown.
+    """
+    level = 0
+    while isinstance(provider, ProviderView):
+        if isinstance(provider, LevelView):
+            level += provider.level
+        elif type(provider) is not CachedImageProvider and type(provider) is not RetiledImageProvider:
+            break
+        provider = provider.source
+    return provider, level
