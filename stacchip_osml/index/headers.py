@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,7 +34,14 @@ from stacchip_osml.index.layouts import StoredHeader, dump_number, parse_number
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.stac.source import SourceBand, SourceImage
 
-__all__ = ["HEADER_SCHEMA", "AssetHeader", "HeaderKey", "headers_from_table", "headers_to_table"]
+__all__ = [
+    "HEADER_SCHEMA",
+    "AssetHeader",
+    "HeaderKey",
+    "headers_from_rows",
+    "headers_from_table",
+    "headers_to_table",
+]
 
 HeaderKey = tuple[str, str, str]
 """(collection or empty, item id, asset key)."""
@@ -86,6 +93,23 @@ _STORED = {
     "blocks": lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind),
 }
 """Columns of what is stored, each with the test that its type must pass; their values are not looked at one by one."""
+
+
+def _plain(kind: pa.DataType) -> Callable[[Any], bool]:
+    """Give the test that a plain value of an Arrow type passes."""
+    if pa.types.is_list(kind):
+        is_item = _plain(kind.value_type)
+        return lambda value: isinstance(value, list) and all(map(is_item, value))
+    if pa.types.is_integer(kind):
+        low, high = (0, 1 << kind.bit_width) if pa.types.is_unsigned_integer(kind) else (-(1 << 63), 1 << 63)
+        return lambda value: type(value) is int and low <= value < high
+    if pa.types.is_floating(kind):
+        return lambda value: type(value) in {int, float}
+    types = {pa.string(): str, pa.bool_(): bool, pa.binary(): bytes}[kind]
+    return lambda value: isinstance(value, types)
+
+
+_PLAIN = {field.name: _plain(field.type) for field in HEADER_SCHEMA}
 _FACTS = [name for name in HEADER_SCHEMA.names if name not in {"block_rows", "block_cols", "compression", "blocks"}]
 
 
@@ -174,6 +198,41 @@ def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dic
             header = _header(row, root, blocks[first:end])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise IndexSchemaError(f"{where}: header row {first}: {error}") from error
+        found[header.key] = header
+    return found
+
+
+def headers_from_rows(
+    rows: Iterable[Mapping[str, Any]], *, root: Path | None, where: str
+) -> dict[HeaderKey, AssetHeader]:
+    """Read what :func:`headers_to_table` wrote, its rows as plain values; those that are missing are null.
+
+    Making a table of them would import pandas, half a second's work, before the first chip of a process.
+
+    Args:
+        rows: in any order.
+        root: as for :func:`headers_from_table`.
+        where: names the rows in messages.
+
+    Raises:
+        IndexSchemaError: a value is not what its name promises.
+    """
+    images: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for number, given in enumerate(rows):
+        row = {name: given.get(name) for name in HEADER_SCHEMA.names}
+        for name, is_kind in _PLAIN.items():
+            if row[name] is not None and not is_kind(row[name]):
+                raise IndexSchemaError(f"{where}: header row {number}: {name} is {row[name]!r:.40}")
+        images.setdefault(tuple(row[name] or "" for name in KEY), []).append(row)
+    found = {}
+    for key, levels in images.items():
+        levels.sort(key=lambda row: -1 if row["level"] is None else row["level"])
+        if [row["level"] for row in levels] != list(range(len(levels))):
+            raise IndexSchemaError(f"{where}: header rows of an image must be one for each of its levels, from 0 on")
+        try:
+            header = _header(levels[0], root, [row["blocks"] for row in levels])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise IndexSchemaError(f"{where}: header of {'/'.join(filter(None, key))}: {error}") from error
         found[header.key] = header
     return found
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError, LimitError
-from stacchip_osml.index.headers import HEADER_SCHEMA, AssetHeader, HeaderKey, headers_from_table, headers_to_table
+from stacchip_osml.index.headers import AssetHeader, HeaderKey, headers_from_rows, headers_to_table
 
 __all__ = ["MAX_FOOTER_BYTES", "ItemKey", "SideTables", "pack", "unpack"]
 
@@ -102,10 +102,9 @@ def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
     try:
         raw = pa.decompress(base64.b64decode(body, validate=True), int(size), codec="zstd", asbytes=True)
         document = json.loads(raw)
-        headers = pa.Table.from_pylist([_binary_row(row) for row in document["headers"]], schema=HEADER_SCHEMA)
         return SideTables(
             items_by_key(document["items"]),
-            headers_from_table(headers, root=root, where=where),
+            headers_from_rows(map(_binary_row, document["headers"]), root=root, where=where),
             ChainRegistry.from_json(document["chains"]),
         )
     except (ValueError, KeyError, TypeError, OSError, RecursionError, AttributeError, ChipError) as error:
