@@ -26,6 +26,7 @@ from stacchip_osml.errors import DecodeError, EncodeError
 
 __all__ = [
     "BYTES",
+    "HEX",
     "Field",
     "Layout",
     "NotNumberError",
@@ -44,13 +45,14 @@ __all__ = [
 Values = Mapping[str, str]
 Layout = Callable[[Values], Iterator["Field"]]
 
-BYTES = "bytes"
+BYTES, HEX = "bytes", "hex"
 CHARSETS = {
     "BCS-A": (re.compile(r"[ -~]*"), "printable ASCII (BCS-A)"),
     "ECS-A": (re.compile(r"[ -~\xa0-\xff]*"), "printable Latin-1 (ECS-A)"),
     "BCS-N": (re.compile(r"[0-9+\-./]*"), "digits, plus, minus, point and slash (BCS-N)"),
     "BCS-NPI": (re.compile(r"[0-9]*"), "digits (BCS-N positive integer)"),
     BYTES: (re.compile(r"[\x00-\xff]*", re.DOTALL), "one character a byte"),
+    HEX: (re.compile(r"([0-9a-f]{2})*"), "two hexadecimal digits a byte"),
 }
 """Name → what its text matches, and what that is (MIL-STD-2500C, 5.1.7 and appendix B)."""
 
@@ -94,6 +96,8 @@ class Field:
     """May be all spaces, whatever the rule."""
     clause: str = ""
     """The table that has it."""
+    exact: bool = False
+    """Text has to fill it: numbers with a sign or a point, whose padding is the caller's."""
 
 
 def one_of(*values: str) -> Rule:
@@ -141,10 +145,14 @@ def field_bytes(field: Field, text: str) -> bytes:
     matches, characters = CHARSETS[field.charset]
     if not matches.fullmatch(text):
         raise _refusal(field, text, characters)
-    if len(text) > field.length:
-        raise _refusal(field, text, f"at most {field.length} characters")
     if field.charset == BYTES:
         return _raw(field, text)
+    if field.charset == HEX:
+        if len(text) != 2 * field.length:
+            raise _refusal(field, text, f"{field.length} bytes as hexadecimal digits")
+        return bytes.fromhex(text)
+    if len(text) > field.length:
+        raise _refusal(field, text, f"at most {field.length} characters")
     bare = text.rstrip(" ")
     if field.blank and not bare:
         return b" " * field.length
@@ -152,7 +160,7 @@ def field_bytes(field: Field, text: str) -> bytes:
         if not bare:
             raise _refusal(field, text, "a whole number")
         bare = bare.zfill(field.length)
-    elif field.charset == "BCS-N" and len(bare) != field.length:
+    elif (field.exact or field.charset == "BCS-N") and len(bare) != field.length:
         raise _refusal(field, text, f"exactly {field.length} characters")
     if field.rule is not None and not field.rule.allows(bare):
         raise _refusal(field, text, field.rule.words)
@@ -226,6 +234,8 @@ def _text(field: Field, data: bytes) -> str:
     text = data.decode("latin-1")
     if field.charset == BYTES:
         return text
+    if field.charset == HEX:
+        return data.hex()
     text = text.rstrip(" ")
     try:
         kept = field_bytes(field, text) == data
