@@ -22,6 +22,7 @@ __all__ = [
     "ItemError",
     "LimitError",
     "MissingExtraError",
+    "ProviderError",
     "ReadError",
     "RemoteReadError",
     "ResumeError",
@@ -52,6 +53,10 @@ class ChainError(ChipError, ValueError):
 
 class EncodeError(ChipError, ValueError):
     """The output format cannot carry these pixels, or the product forbids it."""
+
+
+class ProviderError(ChipError, RuntimeError):
+    """A caller's own image provider raised, or gave no pixels; its exception is the cause."""
 
 
 class ReadError(ChipError, OSError):

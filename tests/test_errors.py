@@ -23,6 +23,7 @@ BUILTIN = {
     "DecodeError": OSError,
     "RemoteReadError": OSError,
     "MissingExtraError": ImportError,
+    "ProviderError": RuntimeError,
 }
 
 
@@ -36,13 +37,13 @@ def instance(kind):
 
 def test_every_class_is_offered_by_name():
     assert {kind.__name__ for kind in CLASSES} | {"redact"} == set(errors.__all__)
-    assert len(CLASSES) == 15
+    assert len(CLASSES) == 16
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_error_is_a_chip_error_and_what_python_calls_such_a_failure(kind):
     assert issubclass(kind, ChipError)
-    for builtin in {ValueError, OSError, ImportError}:
+    for builtin in {ValueError, OSError, ImportError, RuntimeError}:
         assert issubclass(kind, builtin) == (BUILTIN.get(kind.__name__) is builtin)
     with pytest.raises(ChipError, match=r"."):
         raise instance(kind)
