@@ -40,7 +40,6 @@ from stacchip_osml.index.parquet import open_parquet, write_parquet
 from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION, require_format
 from stacchip_osml.index.store import ParquetStore
 from stacchip_osml.index.tables import SideTables, items_by_key, pack, unpack
-from stacchip_osml.stac.geoparquet import items_to_table, table_to_items
 
 __all__ = ["Opened", "open_directory", "open_file", "replace_headers", "write_directory", "write_file"]
 
@@ -107,6 +106,8 @@ def write_directory(
         root = path.parent.resolve()
         document: dict[str, Any] = {"format": FORMAT_VERSION, "chips": list(names), "rows": rows}
         if tables.items:
+            from stacchip_osml.stac.geoparquet import items_to_table
+
             document["items"] = f"items-{token}.parquet"
             names.append(document["items"])
             _write_table(path / document["items"], items_to_table(list(tables.items.values())))
@@ -220,6 +221,8 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
     where = str(path)
     try:
         if "items" in document:
+            from stacchip_osml.stac.geoparquet import table_to_items
+
             items = table_to_items(pq.read_table(_inside(path, document["items"])))
         headers = pq.read_table(_inside(path, document["headers"]))
     except (OSError, KeyError, TypeError, pa.ArrowException) as error:

@@ -79,7 +79,7 @@ class RowPlans:
         run = np.searchsorted(starts, wanted, side="right") - 1
         sources = np.empty(len(wanted), np.int32)
         windows = np.empty((len(wanted), 4), np.int32)
-        for number in np.unique(run).tolist():
+        for number in np.flatnonzero(np.bincount(run)).tolist():
             here = run == number
             which, where = self._run(number)
             at = wanted[here] - starts[number]
@@ -119,7 +119,7 @@ class RowPlans:
             code += index.astype(np.int64) * radix
             radix *= len(spelled)
             words.append((spelled, index))
-        _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+        first, inverse = _distinct(code)
         spellings = [[spelled[index[at]] for spelled, index in words] for at in first]
         keys = [SourceKey._make([*spelled, int(level[at])]) for spelled, at in zip(spellings, first, strict=True)]
         with self._lock:
@@ -135,6 +135,17 @@ class RowPlans:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (RowPlans, (self.index,))
+
+
+def _distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give where each distinct value stands first, and which of them each value is; ``unique`` imports ``numpy.ma``."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.ones(len(values), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    inverse = np.empty(len(values), np.int64)
+    inverse[order] = np.cumsum(begins) - 1
+    return order[begins], inverse
 
 
 def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
