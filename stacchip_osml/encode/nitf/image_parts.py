@@ -13,18 +13,23 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre
 from stacchip_osml.errors import DecodeError, EncodeError
+
+if TYPE_CHECKING:
+    from stacchip_osml.encode.nitf.pixels import PreparedSegment
 
 __all__ = ["ImagePart", "Settled", "image_parts"]
 
 PIECE = 1 << 22
 """Bytes copied at a time."""
+COUNTED_ROWS = 99_999
+"""Of a segment of SICD and SIDD."""
 STORAGE = ("IC", "COMRAT", "IMODE", "NPPBH", "NPPBV", "PVTYPE", "NBPP", "ABPP", "PJUST")
 """Fields that say how pixels are stored, and that an image may ask for."""
 HINTS = ("J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS")
@@ -89,15 +94,13 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
         ]
     from stacchip_osml.encode.nitf.pixels import prepare_image
 
-    prepared = prepare_image(image)
-    segments: Sequence[Any] = prepared.segments
+    is_counted = any(matches.fullmatch(image.fields.get("IID1", "")) for matches, _ in COUNTED)
+    segments = prepare_image(image, segment_rows=COUNTED_ROWS if is_counted else None).segments
     parts = []
     for index, segment in enumerate(segments):
-        fields = given | comments | dict(prepared.fields) | dict(getattr(segment, "fields", {}))
+        fields = given | comments | segment.fields
         if fields["IC"] in {"NC", "NM"}:
             fields.pop("COMRAT", None)
-        else:
-            fields.setdefault("COMRAT", "00.0")  # of lossless, known when it is written
         if len(segments) > 1:
             fields["IID1"] = _counted(fields.get("IID1", ""), index + 1)
         parts.append(
@@ -149,7 +152,7 @@ def _counted(name: str, index: int) -> str:
     return next((f"{name[:at]}{index:03d}" for matches, at in COUNTED if matches.fullmatch(name)), name)
 
 
-def _encoded(segment: Any, out: BinaryIO, *, workers: int, progress: Any) -> Settled:
+def _encoded(segment: PreparedSegment, out: BinaryIO, *, workers: int, progress: Any) -> Settled:
     written = segment.write(out, workers=workers, progress=progress)
     return Settled(written.length, written.fields)
 
