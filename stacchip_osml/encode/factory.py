@@ -28,10 +28,9 @@ from stacchip_osml.chain import BandedPixels
 from stacchip_osml.encode.bound_chain import BoundChain, Chain
 from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.encode.chip_request import PARTIAL, ChipRequest, chip_request
-from stacchip_osml.encode.formats import encode_chip, image_format, require_options
+from stacchip_osml.encode.formats import encode_chip, require_fields
 from stacchip_osml.encode.source_facts import source_facts
 from stacchip_osml.errors import EncodeError, WindowError
-from stacchip_osml.geometry import AffineLocator
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.limits import ReadLimits
@@ -140,10 +139,9 @@ class ChipFactory:
             raise WindowError(f"partial must be one of {', '.join(PARTIAL)}; got {partial!r}")
         if resampling not in METHODS:
             raise WindowError(f"resampling must be one of {', '.join(METHODS)}; got {resampling!r}")
-        self._format = image_format(output_format)
-        require_options(self._format, self.format_options)
-        if (self.metadata_overrides or metadata_builder is not None) and not self._format.takes_overrides:
-            raise EncodeError(f"{self._format.name} has no fields that could be given; leave metadata out")
+        self._format = require_fields(output_format, self.metadata_overrides, self.format_options)
+        if metadata_builder is not None and not self._format.takes_overrides:
+            raise EncodeError(f"{self._format.name} has no fields that a metadata builder could give")
         base = self.source.get_level(0)
         self._facts = source_facts(base, nodata=nodata)
         self._chain = None if processing_chain is None else BoundChain.of(processing_chain, base)
@@ -154,6 +152,7 @@ class ChipFactory:
             for level in map(self.source.get_level, range(self.source.num_levels))
         ]
         self._provider = shown_image(base)[0]
+        self._place = _affine_of(sensor_model) or (self._facts.transform, self._facts.crs)
 
     def __repr__(self) -> str:
         return f"ChipFactory({self._facts.name!r}, {self.source!r}, output_format={self.output_format!r})"
@@ -287,9 +286,7 @@ class ChipFactory:
     def _described(self, made: BandedPixels, request: ChipRequest, level: int) -> Chip:
         """Say where the pixels are, and where they come from."""
         facts, chain = self._facts, self._chain
-        transform, crs = facts.transform, facts.crs
-        if isinstance(self.sensor_model, AffineLocator):
-            transform, crs = self.sensor_model.transform, self.sensor_model.crs
+        transform, crs = self._place
         return Chip(
             pixels=made.pixels,
             mask=made.mask,
@@ -320,6 +317,15 @@ class ChipFactory:
         if self.metadata_builder is not None:
             built = self.metadata_builder.build(PixelWindow(*map(_plain, request.window)), request.size)
         return {**built, **self.metadata_overrides}
+
+
+def _affine_of(sensor_model: Locator | None) -> tuple[Transform, str] | None:
+    """Give the transform and CRS of a sensor model that is just these."""
+    if sensor_model is None:
+        return None
+    from stacchip_osml.geometry import AffineLocator
+
+    return (sensor_model.transform, sensor_model.crs) if isinstance(sensor_model, AffineLocator) else None
 
 
 def _moved(transform: Transform, request: ChipRequest) -> Affine:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from stacchip_osml.encode.chip import Chip
@@ -14,7 +15,7 @@ from stacchip_osml.encode.geotiff import encode_geotiff
 from stacchip_osml.encode.picture import encode_jpeg, encode_png
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "require_options"]
+__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "require_fields"]
 
 OVERRIDES = "overrides"
 """An encoder's keyword argument for fields of its format; how the rows that have it tell that they do."""
@@ -89,15 +90,19 @@ def image_format(name: str) -> ImageFormat:
     raise EncodeError(f"unknown image format {name!r}; choose one of {', '.join(NAMES)}")
 
 
-def require_options(row: ImageFormat, options: Iterable[str]) -> None:
-    """Check the names of options.
+def require_fields(format: str, overrides: Mapping[str, Any] | None, options: Iterable[str]) -> ImageFormat:  # noqa: A002
+    """Look a format up and check that it knows what is asked of it, before any pixel is read.
 
     Raises:
-        EncodeError: the format has no such option.
+        EncodeError: the format is not known, has no such option, or no fields that could be given.
     """
-    if unknown := sorted(set(options) - (row.options - {OVERRIDES})):
-        known = ", ".join(sorted(row.options - {OVERRIDES}))
-        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {known}")
+    row = image_format(format)
+    allowed = row.options - {OVERRIDES}
+    if unknown := sorted(set(options) - allowed):
+        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {', '.join(sorted(allowed))}")
+    if overrides and not row.takes_overrides:
+        raise EncodeError(f"{row.name} has no fields that could be given; got {', '.join(sorted(map(str, overrides)))}")
+    return row
 
 
 def encode_chip(
@@ -112,7 +117,8 @@ def encode_chip(
     Args:
         chip: the pixels and all that describes them.
         format: ``png``, ``jpeg``, ``geotiff`` or an alias of theirs.
-        overrides: fields of the file that come before those that the chip has, for formats that have such fields.
+        overrides: fields of the file that come before those that the chip has, for formats that have such fields;
+            copied, never changed.
         **options: of the format's encoder: :func:`~stacchip_osml.encode.picture.encode_png`,
             :func:`~stacchip_osml.encode.picture.encode_jpeg`,
             :func:`~stacchip_osml.encode.geotiff.encode_geotiff`.
@@ -123,10 +129,7 @@ def encode_chip(
     Raises:
         EncodeError: the format or an option is not known, or the format cannot carry this chip or these fields.
     """
-    row = image_format(format)
-    require_options(row, options)
-    if not overrides:
-        return row.encode(chip, **options)
-    if not row.takes_overrides:
-        raise EncodeError(f"{row.name} has no fields that could be given; got {', '.join(sorted(map(str, overrides)))}")
-    return row.encode(chip, overrides=overrides, **options)
+    row = require_fields(format, overrides, options)
+    if overrides:
+        return row.encode(chip, overrides=MappingProxyType(dict(overrides)), **options)
+    return row.encode(chip, **options)

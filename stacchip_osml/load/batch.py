@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode import Chip
+from stacchip_osml.encode import Chip, ChipOrigin
 from stacchip_osml.errors import ChipError
 from stacchip_osml.index import ChipIndex
-from stacchip_osml.load.cut import CutChips
+from stacchip_osml.load.cut import CutChips, ReadySource
 from stacchip_osml.load.rows import IndexRow, PlannedRows
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["ChipBatch"]
+__all__ = ["ChipBatch", "chip_origin"]
 
 
 class ChipBatch:
@@ -80,4 +80,26 @@ class ChipBatch:
             offsets=described.offsets,
             colors=described.colors,
             row=IndexRow(self._index, int(self.positions[place])),
+            origin=chip_origin(source, window),
         )
+
+
+def chip_origin(source: ReadySource, window: PixelWindow) -> ChipOrigin:
+    """Tell where a chip's pixels come from: its one asset, or the first of several, by the pixels of that."""
+    plan, asset = source.plan, source.assets[0]
+    size, scale, placing, image = plan.size(window), 2**plan.level, asset.placing, asset.reader.image
+    across, down = placing.per_pixel
+    return ChipOrigin(
+        name=asset.reader.source.title,
+        image_size=image.size,
+        window=(
+            placing.start[0] + window.x * across,
+            placing.start[1] + window.y * down,
+            size.width * scale * across,
+            size.height * scale * down,
+        ),
+        bands=source.shown_bands,
+        is_processed=source.has_steps and source.shown_bands is None,
+        locator=asset.reader.locator,
+        provider=asset.reader.source,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,14 +151,16 @@ class Chipper:
         *,
         format: str = "geotiff",  # noqa: A002 - the word users know
         chain: str | None = None,
+        metadata_overrides: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> bytes | None:
         """Cut one chip and write it as an image file.
 
         Args:
             position: row of the index.
-            format: ``geotiff``, ``png`` or ``jpeg``.
+            format: any name that :func:`stacchip_osml.encode.image_format` knows.
             chain: processing chain instead of the row's, by its id in the index's registry.
+            metadata_overrides: fields of the file that come before those that the chip has; not changed.
             options: of the format, see :func:`stacchip_osml.encode.encode_chip`.
 
         Returns:
@@ -169,10 +171,11 @@ class Chipper:
             ChainError: no such chain.
             ReadError: the pixels could not be fetched or decoded.
         """
-        from stacchip_osml.encode import encode_chip
+        from stacchip_osml.encode.formats import encode_chip, require_fields
 
+        require_fields(format, metadata_overrides, options)
         chip = self._cut(self._cutter, [position], chain or self.chain).chip(0)
-        return None if chip is None else encode_chip(chip, format, **options)
+        return None if chip is None else encode_chip(chip, format, overrides=metadata_overrides, **options)
 
     def explain(self, positions: Positions) -> list[dict[str, Any]]:
         """Say what would be read for some rows: files, reader, stored level, blocks and bytes; no pixel is read."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.chain import BandedPixels, apply_chain
+from stacchip_osml.chain.arithmetic import SELECT
 from stacchip_osml.chain.steps import ALIGN
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.imagery.window_cut import (
@@ -68,6 +69,8 @@ class ReadySource:
     offsets: tuple[float, ...]
     band_names: tuple[str, ...]
     colors: tuple[str, ...]
+    shown_bands: tuple[int, ...] | None
+    """0-based bands of its one asset that chips show; None of several assets, or where a chain makes others."""
 
     @property
     def has_steps(self) -> bool:
@@ -194,7 +197,7 @@ class Cutter:
         self, rows: PlannedRows, chain: str | None, errors: dict[int, ChipError], *, keep_going: bool
     ) -> list[ReadySource | None]:
         found: dict[int, ReadySource | None] = {}
-        for number in np.unique(rows.sources).tolist():
+        for number in np.flatnonzero(np.bincount(rows.sources)).tolist():
             try:
                 found[number] = self.ready(number, chain)
             except (ReadError, LimitError) as error:
@@ -265,7 +268,21 @@ def _opened(plan: SourcePlan, shelf: ImageShelf) -> ReadySource:
         offsets=tuple(offset for _, offset in scales),
         band_names=_band_names(readers),
         colors=_colors(readers),
+        shown_bands=_shown_bands(plan, at),
     )
+
+
+def _shown_bands(plan: SourcePlan, count: int) -> tuple[int, ...] | None:
+    """Give the bands of the one asset that a chain, if there is any, does nothing but choose."""
+    if len(plan.assets) > 1:
+        return None
+    bands = list(range(count))
+    for step in plan.definition:
+        if step["step"] == SELECT.name:
+            bands = [bands[band] for band in step["bands"]]
+        elif step["step"] != ALIGN:
+            return None
+    return tuple(bands)
 
 
 def _chained(cut: CutChips) -> CutChips:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
+
+if TYPE_CHECKING:
+    from stacchip_osml.geometry import Locator
 
 __all__ = ["ImageReader", "ImageShelf", "ShelfRead"]
 
@@ -67,6 +71,18 @@ class ImageReader:
             for place, (own, told) in enumerate(pairs)
             if own.nodata is None and told.nodata is not None
         )
+
+    @cached_property
+    def locator(self) -> Locator | None:
+        """What locates an image that has no transform: its control points, else its rational polynomials."""
+        image = self.image
+        if image.transform is not None or not (image.gcps or image.rpcs):
+            return None
+        from stacchip_osml.geometry import GcpLocator, RpcLocator
+
+        if image.gcps and image.gcps_crs is not None:
+            return GcpLocator(image.gcps, image.gcps_crs)
+        return RpcLocator(image.rpcs) if image.rpcs else None
 
     def judge(self, found: MaskedPixels) -> None:
         """Mark, in place, the pixels that only the item calls nodata."""
