@@ -69,12 +69,16 @@ class GcpLocator:
         """True: between the points the map is a guess."""
         return True
 
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of pixel positions."""
+    def project(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give CRS ``(x, y)`` of pixel positions; degrees are not wrapped."""
         across, down = np.asarray(cols, np.float64), np.asarray(rows, np.float64)
         ground = self._fit(np.stack([across.ravel(), down.ravel()], axis=-1))
-        lon, lat = to_crs84(self.crs).transform(ground[:, 0], ground[:, 1])
-        return wrap_longitude(np.asarray(lon)).reshape(across.shape), np.asarray(lat).reshape(across.shape)
+        return ground[:, 0].reshape(across.shape), ground[:, 1].reshape(across.shape)
+
+    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give ``(lon, lat)`` of pixel positions."""
+        lon, lat = to_crs84(self.crs).transform(*self.project(cols, rows))
+        return wrap_longitude(np.asarray(lon)), np.asarray(lat)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

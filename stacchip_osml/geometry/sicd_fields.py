@@ -15,8 +15,8 @@ __all__ = ["Inca", "Offsets", "Pfa", "PlatformOffsets", "SicdParameters", "parse
 
 PLANES = frozenset({"PLANE", "XRGYCR", "XCTYAT"})
 """Grids that are a plane in space; the last two are its special cases."""
-TURN = 1e-6
-"""How far from 1 a unit vector's length may be."""
+TURN = 1e-3
+"""How far from 1 a unit vector's length may be: files give few digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

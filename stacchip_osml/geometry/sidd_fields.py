@@ -13,8 +13,8 @@ from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Polynomials", "SiddChip", "SiddParameters", "parse_sidd"]
 
-TURN = 1e-4
-"""How far from 1 a unit vector's length may be: products give six digits."""
+TURN = 1e-3
+"""How far from 1 a unit vector's length may be: files give few digits."""
 PROJECTIONS = ("PlaneProjection", "GeographicProjection", "CylindricalProjection", "PolynomialProjection")
 
 

@@ -34,8 +34,10 @@ Floats = NDArray[np.float64]
 Ground = tuple[Floats, Floats, Floats]
 
 
-def load_sidd_model(xml: bytes, *, notes: tuple[str, ...] = ()) -> SensorModel:
-    """Read the model of an image from its SIDD XML, of any version; that of a chip where the image is one.
+def load_sidd_model(xml: bytes, *, notes: tuple[str, ...] = ()) -> tuple[SensorModel, ImageSize]:
+    """Read the model of an image from its SIDD XML, of any version, and the size that the XML says it has.
+
+    A chip is seen through its ``GeometricChip``.
 
     Raises:
         ItemError: a field is missing or not what it should be; it is named.
@@ -43,7 +45,9 @@ def load_sidd_model(xml: bytes, *, notes: tuple[str, ...] = ()) -> SensorModel:
     """
     model = SiddModel(parse_sidd(xml), notes)
     chip = model.parameters.chip
-    return model if chip is None else ChippedModel(model, _chip_map(chip))
+    if chip is None:
+        return model, model.size
+    return ChippedModel(model, _chip_map(chip)), chip.size
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -129,7 +129,7 @@ class XmlFields:
         """Read ``Coef`` elements; what is all zero at the high end is left out."""
         found: dict[tuple[int, int], float] = {}
         for each in self.at(path).all("Coef"):
-            powers = [_power(each.element.get(name)) for name in names]
+            powers = [_power(each.element.get(name, "0")) for name in names]
             if None in powers:
                 raise ItemError(
                     f"{self.what} {self.path}{path}/Coef must have {' and '.join(names)} of 0 to {EXPONENT}, "
@@ -159,6 +159,6 @@ def _anywhere(path: str) -> str:
     return "/".join(f"{{*}}{name}" for name in path.split("/"))
 
 
-def _power(text: str | None) -> int | None:
-    text = (text or "").strip()
+def _power(text: str) -> int | None:
+    text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= EXPONENT else None

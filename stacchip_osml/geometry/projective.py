@@ -1,0 +1,184 @@
+"""Sensor models of images that are maps: placed by an affine transform, or by points on the ground.
+
+The ground's height does not matter to them: a height given comes back, and
+where none is given it is that of the points (0 on the ellipsoid where they have none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stacchip_osml.geometry.gcp import GcpLocator
+from stacchip_osml.geometry.locate import AffineLocator, parse_crs, to_crs84, wrap_longitude
+from stacchip_osml.geometry.newton import solve_plane
+from stacchip_osml.geometry.pixel_positions import to_corners
+from stacchip_osml.geometry.sensor_model import NoProjectionError, broadcast
+from stacchip_osml.imagery.header import GroundControlPoint
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["AffineModel", "GcpModel", "corner_points"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AffineModel:
+    """Pixels placed in a CRS by an affine transform."""
+
+    locator: AffineLocator
+    size: ImageSize
+    """Of the image, pixels: says which turn a longitude belongs to."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the model was chosen."""
+
+    @property
+    def kind(self) -> str:
+        """``affine``."""
+        return "affine"
+
+    @property
+    def approximate(self) -> bool:
+        """False: the transform is the image's definition."""
+        return False
+
+    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give ``(lon, lat)`` of pixel corner positions."""
+        lon, lat, _ = self.image_to_world(cols, rows)
+        return lon, lat
+
+    def image_to_world(
+        self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Give ``(lon, lat, height)`` of pixel corner positions; see :class:`SensorModel`."""
+        shape, (across, down, high) = broadcast(cols, rows, 0.0 if heights is None else heights)
+        lon, lat = self.locator(across, down)
+        return _on_ground(shape, lon, lat, high)
+
+    def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """Give ``(cols, rows)`` of ground positions at any height; see :class:`SensorModel`."""
+        shape, (east, north, _) = broadcast(lon, lat, 0.0 if heights is None else heights)
+        a, b, c, d, e, f = self.locator.transform
+        middle = a * self.size.width / 2 + b * self.size.height / 2 + c
+        x, y = _in_crs(self.locator.crs, east, north, middle)
+        with np.errstate(invalid="ignore"):
+            x, y, size = x - c, y - f, a * e - b * d
+            cols, rows = (x * e - y * b) / size, (y * a - x * d) / size
+        return _in_image(shape, cols, rows)
+
+    def __repr__(self) -> str:
+        return f"AffineModel({self.locator.transform}, {_short(self.locator.crs)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GcpModel:
+    """Pixels placed by a smooth map through points on the ground: control points, or an image's corners."""
+
+    locator: GcpLocator
+    kind: str = "GCPs"
+    """``GCPs``, ``IGEOLO``, ``BLOCKA`` or ``CSCRNA``."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the model was chosen."""
+    _start: Floats = field(init=False, repr=False, compare=False)
+    """Pixels by CRS x, y and 1: where the search for a position begins, ``(3, 2)``."""
+    _heights: Floats = field(init=False, repr=False, compare=False)
+    """Heights by column, row and 1."""
+
+    def __post_init__(self) -> None:
+        points = self.locator.gcps
+        pixels = np.array([(point.col, point.row) for point in points])
+        ground = np.stack(self.locator.project(pixels[:, 0], pixels[:, 1]), axis=-1)
+        middle = ground.mean(axis=0)
+        back = np.linalg.lstsq(_with_ones(ground - middle), pixels, rcond=None)[0]
+        back[2] -= middle @ back[:2]
+        heights = np.array([point.z for point in points])
+        object.__setattr__(self, "_start", back)
+        object.__setattr__(self, "_heights", np.linalg.lstsq(_with_ones(pixels), heights, rcond=None)[0])
+
+    @property
+    def approximate(self) -> bool:
+        """True: between the points the map is a guess."""
+        return True
+
+    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
+        """Give ``(lon, lat)`` of pixel corner positions."""
+        lon, lat, _ = self.image_to_world(cols, rows)
+        return lon, lat
+
+    def image_to_world(
+        self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Give ``(lon, lat, height)`` of pixel corner positions; see :class:`SensorModel`."""
+        shape, (across, down, high) = broadcast(cols, rows, 0.0 if heights is None else heights)
+        lon, lat = self.locator(across, down)
+        if heights is None:
+            high = self._heights[0] * across + self._heights[1] * down + self._heights[2]
+        return _on_ground(shape, lon, lat, high)
+
+    def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """Give ``(cols, rows)`` of ground positions at any height; see :class:`SensorModel`."""
+        shape, (east, north, _) = broadcast(lon, lat, 0.0 if heights is None else heights)
+        near = float(self.locator.project(*np.array([(p.col, p.row) for p in self.locator.gcps]).mean(axis=0))[0])
+        x, y = _in_crs(self.locator.crs, east, north, near)
+        (a, d), (b, e), (c, f) = self._start
+        with np.errstate(all="ignore"):
+            start = a * x + b * y + c, d * x + e * y + f
+        return _in_image(shape, *solve_plane(self.locator.project, (x, y), start))
+
+    def __repr__(self) -> str:
+        return f"GcpModel({self.kind}, {self.locator.model} through {len(self.locator.gcps)} points)"
+
+
+def corner_points(size: ImageSize, ground: Sequence[tuple[float, float, float]]) -> tuple[GroundControlPoint, ...]:
+    """Tie the centres of an image's corner pixels to the ground.
+
+    Args:
+        size: of the image.
+        ground: x, y and height of upper left, upper right, lower right, lower left.
+    """
+    right, low = size.width - 1, size.height - 1
+    return tuple(
+        GroundControlPoint(col=float(col), row=float(row), x=x, y=y, z=z)
+        for (col, row), (x, y, z) in zip(
+            (to_corners(*pixel) for pixel in ((0, 0), (right, 0), (right, low), (0, low))), ground, strict=True
+        )
+    )
+
+
+def _in_crs(crs: str, lon: Floats, lat: Floats, near: float) -> tuple[Floats, Floats]:
+    """Give CRS x and y of degrees; those of longitudes within half a turn of ``near``."""
+    if not AffineLocator((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), crs).is_lonlat:
+        lon, lat = (np.asarray(each) for each in to_crs84(crs).transform(lon, lat, direction="INVERSE"))
+    if parse_crs(crs).is_geographic:
+        return near + wrap_longitude(lon - near), lat
+    return lon, lat
+
+
+def _on_ground(shape: tuple[int, ...], lon: Floats, lat: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+    lost = ~(np.isfinite(lon) & np.isfinite(lat))
+    lon, lat, high = (np.where(lost, np.inf, each).reshape(shape) for each in (lon, lat, high))
+    return lon, lat, high
+
+
+def _in_image(shape: tuple[int, ...], cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    lost = ~(np.isfinite(cols) & np.isfinite(rows))
+    return np.where(lost, np.inf, cols).reshape(shape), np.where(lost, np.inf, rows).reshape(shape)
+
+
+def _with_ones(points: Floats) -> Floats:
+    return np.column_stack([points, np.ones(len(points))])
+
+
+def _short(crs: str) -> str:
+    return crs if len(crs) <= 40 else f"{crs[:40]}…"
+
+
+def require_points(size: ImageSize, what: str) -> None:
+    """Refuse an image whose corners are not four pixels: NoProjectionError names it."""
+    if min(size) < 2:
+        raise NoProjectionError(
+            f"{what} places no image of {size.width} x {size.height} pixels: its corners lie on a line"
+        )
