@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
+    from stacchip_osml.encode.nitf.chip import ChipAccount, chip_account, chip_file, encode_nitf
     from stacchip_osml.encode.nitf.extensions import xml_fields, xml_user_header
     from stacchip_osml.encode.nitf.info import nitf_info
+    from stacchip_osml.encode.nitf.parent import parent_of
     from stacchip_osml.encode.nitf.read import read_nitf
     from stacchip_osml.encode.nitf.records import (
         DataExtension,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from stacchip_osml.encode.nitf.write import write_nitf
 
 __all__ = [
+    "ChipAccount",
     "DataExtension",
     "GraphicSegment",
     "NitfFile",
@@ -30,8 +33,12 @@ __all__ = [
     "ParentImage",
     "TextSegment",
     "Tre",
+    "chip_account",
+    "chip_file",
+    "encode_nitf",
     "make_tre",
     "nitf_info",
+    "parent_of",
     "read_nitf",
     "tre_fields",
     "write_nitf",
@@ -40,6 +47,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChipAccount": "chip",
+    "chip_account": "chip",
+    "chip_file": "chip",
+    "encode_nitf": "chip",
+    "parent_of": "parent",
     "DataExtension": "records",
     "GraphicSegment": "records",
     "NitfFile": "records",

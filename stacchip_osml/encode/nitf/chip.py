@@ -1,0 +1,239 @@
+"""A chip as a NITF or NSIF file of its own, with what its parent says, brought up to date.
+
+``docs/write_chips.md`` tells what is written and why. Nothing here knows how
+headers or pixels are encoded: a file record is made, and :mod:`write` writes it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.nitf.blocka import blocka_tre
+from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_fields, sicd_storage
+from stacchip_osml.encode.nitf.chip_map import map_tres
+from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of, require_marking
+from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels
+from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fields
+from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
+from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
+from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
+from stacchip_osml.encode.nitf.parent import parent_of
+from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
+from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
+from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.image import GdalImage
+
+__all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf", "encode_nsif"]
+
+FILE_FIELDS = ("OSTAID", "FTITLE", *security_names("F"), "FSCOP", "FSCPYS", "FBKGC", "ONAME", "OPHONE")
+SENSOR_TRES = frozenset(
+    ("RPC00A", "RPC00B", "CSCRNA", "CSEXRA", "CSEXRB", "USE00A", "USE26A", "SENSRA", "SENSRB", "ACFTA", "ACFTB")
+) | frozenset(("RSMIDA", "RSMPCA", "RSMPIA", "RSMGGA", "RSMGIA", "STDIDC", "AIMIDB", "GEOLO", "MENSRB", "MENSRA"))
+"""TREs that need ICHIPB to hold for a chip, and that are more exact than corners."""
+MASKED = {"NC": "NM", "CD": "MD"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipAccount:
+    """What became of everything that a parent's image and file carry besides pixels."""
+
+    tres: tuple[TreFate, ...]
+    """Of the image, in order."""
+    extensions: tuple[ExtensionFate, ...]
+    """Of the file, in order."""
+
+
+def encode_nitf(
+    chip: Chip, *, overrides: Mapping[str, Any] | None = None, version: Version = "NITF02.10", workers: int = 1
+) -> bytes:
+    """Write a chip as a NITF 2.1 or NSIF 1.0 file, in memory.
+
+    Args:
+        chip: its origin, where it has one, tells the file that it was cut from.
+        overrides: fields of the image subheader or the file header, and TREs, that are to be others than they would
+            be: ``{"IC": "C8", "COMRAT": "N1.0", "ICHIPB": None}``. Only read.
+        version: of the format.
+        workers: threads that encode.
+
+    Returns:
+        The whole file.
+
+    Raises:
+        EncodeError: a field breaks a rule, the format cannot carry the pixels, or a SICD chip is resampled.
+        ReadError: the parent's headers could not be read.
+    """
+    from stacchip_osml.encode.nitf.write import write_nitf
+
+    out = io.BytesIO()
+    write_nitf(out, chip_file(chip, overrides=overrides, version=version), workers=workers)
+    return out.getvalue()
+
+
+def encode_nsif(chip: Chip, *, overrides: Mapping[str, Any] | None = None, workers: int = 1) -> bytes:
+    """Write a chip as a NSIF 1.0 file; see :func:`encode_nitf`."""
+    return encode_nitf(chip, overrides=overrides, version="NSIF01.00", workers=workers)
+
+
+def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version: Version = "NITF02.10") -> NitfFile:
+    """Give the record of a chip's file; see :func:`encode_nitf`."""
+    said = overrides_of(overrides)
+    work = _Work(chip)
+    place = work.place
+    asked = said.image.get("ICORDS") if "IGEOLO" not in said.image else ""
+    fields = work.fields | place_fields(place, asked=asked)
+    on_map = work.on_map(fields)
+    image_tres = [fate.tre for fate in work.tre_fates(on_map) if fate.tre is not None]
+    image_tres += work.own_tres(on_map)
+    parent_file = NitfFile() if work.parent is None else work.parent.file
+    file_tres = [*parent_file.tres, *(() if on_map is None else on_map.file)]
+    pixels = _pixels(chip, work, said)
+    if pixels.has_holes:
+        fields["IC"] = MASKED.get(fields["IC"], fields["IC"])
+    file_fields = {name: parent_file.fields[name] for name in FILE_FIELDS if name in parent_file.fields}
+    image = NitfImage(pixels=pixels, fields=_said(fields, said.image, said), tres=tuple(_with(image_tres, said)))
+    return NitfFile(
+        version=version,
+        fields=_said(file_fields, said.file, said),
+        tres=tuple(file_tres),
+        images=(image,),
+        extensions=work.extensions.extensions,
+    )
+
+
+def chip_account(chip: Chip) -> ChipAccount:
+    """Tell what becomes of each TRE and data extension of a chip's parent.
+
+    Raises:
+        EncodeError: as :func:`encode_nitf`.
+    """
+    work = _Work(chip)
+    on_map = work.on_map(work.fields | place_fields(work.place, asked=None))
+    return ChipAccount(tres=tuple(work.tre_fates(on_map)), extensions=work.extensions.fates)
+
+
+class _Work:
+    """What is found out once for a chip."""
+
+    def __init__(self, chip: Chip) -> None:
+        origin = chip.origin
+        self.chip = chip
+        self.parent: ParentImage | None = None if origin is None else parent_of(origin.provider)
+        image = None if self.parent is None else self.parent.image
+        self.given: Mapping[str, str] = {} if image is None else image.fields
+        self.tres: tuple[Tre, ...] = () if image is None else image.tres
+        self.count = _bands(self.given, chip)
+        self.bands = chip_bands(chip, self.count)
+        width, height = chip.size
+        self.window = (0.0, 0.0, float(width), float(height)) if origin is None else origin.window
+        self.image_size = chip.size if origin is None else origin.image_size
+        self.scale = self.window[2] / width, self.window[3] / height
+        self.extensions = self._extensions()
+        self.has_model = any(tre.tag in SENSOR_TRES for tre in self.tres)
+        self.fields = chip_fields(chip, self.given, count=self.count, scale=self.scale)
+        if self.extensions.kind is not None:
+            self.fields |= self.extensions.fields
+        if self.extensions.kind == "SICD":
+            self.fields |= sicd_storage(chip.size)
+        self.place = self._place()
+
+    def _extensions(self) -> ChipExtensions:
+        if self.parent is None:
+            return ChipExtensions()
+        return chip_extensions(
+            self.parent,
+            window=self.window,
+            size=self.chip.size,
+            is_changed=self.bands is None or self.bands != tuple(range(self.count)),
+        )
+
+    def _place(self) -> ChipPlace | None:
+        if self.extensions.corners is not None:
+            return ChipPlace(self.extensions.corners)
+        return chip_place(self.chip, by_model=self.has_model)
+
+    def on_map(self, fields: Mapping[str, str]) -> Any:
+        """Give TREs of a map projection: of images whose own place is on a map, not made of rounded corners."""
+        chip = self.chip
+        if chip.transform is None or chip.crs is None or self.has_model or self.extensions.kind is not None:
+            return None
+        has_own = self.parent is not None and any(tre.tag == "GEOPSB" for tre in self.parent.file.tres)
+        is_on_map = self.parent is None or fields.get("ICORDS") in {"N", "S"}
+        return map_tres(chip.crs, chip.transform, chip.size) if is_on_map and not has_own else None
+
+    def own_tres(self, on_map: Any) -> list[Tre]:
+        """Make the TREs that are the chip's own."""
+        found: list[Tre | None] = []
+        if self.parent is not None and (self.extensions.kind is None or self.has_model):
+            before = next((tre.data for tre in self.tres if tre.tag == "ICHIPB"), None)
+            lies = chip_in_image(
+                self.window,
+                self.chip.size,
+                self.image_size,
+                parent=None if before is None else parse_ichipb(before),
+            )
+            found.append(None if lies is None else ichipb_tre(lies))
+        if self.place is not None and self.extensions.kind is None and on_map is None:
+            before = next((tre.data for tre in self.tres if tre.tag == "BLOCKA"), None)
+            found.append(blocka_tre(self.place.lonlat, rows=self.chip.size.height, parent=before))
+        found.append(self._polynomials())
+        return [tre for tre in found if tre is not None] + ([] if on_map is None else list(on_map.image))
+
+    def tre_fates(self, on_map: Any) -> list[TreFate]:
+        """Decide on the parent's TREs."""
+        return fates_of_tres(
+            self.tres,
+            own=self.own_tres(on_map),
+            bands=self.bands,
+            count=self.count,
+            window=self.window,
+            size=self.chip.size,
+        )
+
+    def _polynomials(self) -> Tre | None:
+        """Write RPC00B of an image that is no NITF and has rational polynomials."""
+        origin = self.chip.origin
+        if self.parent is not None or self.place is None or origin is None:
+            return None
+        if not isinstance(origin.provider, (BlockImage, GdalImage)) or not origin.provider.header.rpcs:
+            return None
+        return rpc00b_tre(
+            origin.provider.header.rpcs, window=self.window, size=self.chip.size, corners=self.place.lonlat
+        )
+
+
+def _bands(fields: Mapping[str, str], chip: Chip) -> int:
+    told = fields.get("NBANDS", "").strip()
+    count = int(told) if told.isdigit() else 0
+    more = fields.get("XBANDS", "").strip()
+    return count or (int(more) if more.isdigit() else len(chip.pixels))
+
+
+def _pixels(chip: Chip, work: _Work, said: Overrides) -> ChipPixels:
+    ic = said.image.get("IC", work.fields["IC"])
+    may_be_masked = work.extensions.kind is None and ("IC" not in said.image or ic[0] == "M" or ic == "NM")
+    return chip_pixels(chip, may_be_masked=may_be_masked)
+
+
+def _said(fields: Mapping[str, str], own: Mapping[str, str], said: Overrides) -> dict[str, str]:
+    """Put the caller's fields over the others, but never a lower marking."""
+    for name in ("ISCLAS", "FSCLAS"):
+        if name in own and name in fields:
+            require_marking(name, own[name], fields[name])
+        elif name in said.without and name in fields:
+            raise EncodeError(f"{name} cannot be left out: a chip is never less marked than what it was cut from")
+    merged = {name: text for name, text in {**fields, **own}.items() if name not in said.without}
+    if "IC" in own and "COMRAT" not in own:
+        merged.pop("COMRAT", None)
+    return merged
+
+
+def _with(tres: Sequence[Tre], said: Overrides) -> list[Tre]:
+    """Put the caller's TREs in the place of those of their tag."""
+    kept = [tre for tre in tres if tre.tag not in said.tres]
+    return kept + [tre for tre in said.tres.values() if tre is not None]

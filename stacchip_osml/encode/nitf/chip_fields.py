@@ -1,0 +1,180 @@
+"""Fields of a chip's image subheader: what it has from its parent, and what its own pixels make of it.
+
+Rules (MIL-STD-2500C, table A-3):
+
+- identification, source, category and all markings are the parent's;
+- what stores pixels (IC, blocking) is the writer's own choice: uncompressed, and
+  HTJ2K without loss where the parent has that, which is as exact and nearly as quick.
+  Lossy compression is never repeated unless it is asked for;
+- IREP, IREPBAND, ISUBCAT and look-up tables follow the bands that were chosen;
+  bands that a chain made have none of the parent's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.nitf.provenance import comments_of_chip
+from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["KEPT_FIELDS", "chip_bands", "chip_fields", "magnification", "sicd_storage"]
+
+KEPT_FIELDS = ("IID1", "IDATIM", "TGTID", "IID2", *security_names("I"), "ISORCE", "ICAT")
+"""Fields of the parent's that a chip has too."""
+BAND_FIELD = re.compile(r"(IREPBAND|ISUBCAT|IFC|IMFLT|NLUTS|NELUT)(\d+)|(LUTD)(\d+)(\d)")
+STORED_AS = ("PVTYPE", "ABPP", "PJUST")
+COLORS = {"red": "R", "green": "G", "blue": "B"}
+LOSSLESS_HT = {"CD", "MD"}
+DIVISORS = {2**power: f"/{2**power}" for power in range(1, 8)}
+COMPLEX_CATEGORIES = {"SARIQ": "SAR"}
+"""What a picture made of complex pixels is called."""
+ONE_BLOCK = 8192
+"""Longest side of a block."""
+
+
+def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tuple[float, float]) -> dict[str, str]:
+    """Give the image fields of a chip.
+
+    Args:
+        chip: its pixels are those that are written.
+        parent: fields of the image that it was cut from; empty where that is no NITF.
+        count: bands of that image.
+        scale: pixels of that image for one of the chip's, (across, down).
+
+    Returns:
+        Fields without ICORDS and IGEOLO.
+    """
+    bands = chip_bands(chip, count)
+    fields = {name: parent[name] for name in KEPT_FIELDS if name in parent}
+    fields |= comments_of_chip(chip, parent)
+    fields["IMAG"] = magnification(parent.get("IMAG", "1.0"), scale)
+    if bands is None or not parent:
+        if fields.get("ICAT") in COMPLEX_CATEGORIES and chip.pixels.dtype.kind != "c":
+            fields["ICAT"] = COMPLEX_CATEGORIES[fields["ICAT"]]
+        fields |= _own_bands(chip)
+    else:
+        fields |= _parents_bands(parent, bands, count) | _stored_as(chip, parent, is_resampled=scale != (1.0, 1.0))
+    return fields | _compression(parent if bands is not None else {})
+
+
+def chip_bands(chip: Chip, count: int) -> tuple[int, ...] | None:
+    """Tell which bands of its image a chip has; None where a chain changed them or nobody knows."""
+    origin = chip.origin
+    if origin is None or origin.is_processed:
+        return None
+    if origin.bands is not None:
+        return origin.bands
+    return tuple(range(count)) if len(chip.pixels) == count else None
+
+
+def magnification(parent: str, scale: tuple[float, float]) -> str:
+    """Give IMAG: four characters, ``1.0``, ``/2``, ``0.33``."""
+    text = parent.strip() or "1.0"
+    try:
+        value = 1 / float(text[1:]) if text.startswith("/") else float(text)
+        value /= math.sqrt(scale[0] * scale[1])
+    except (ValueError, ZeroDivisionError):
+        return "1.0"
+    if abs(value - 1) < 1e-9:
+        return "1.0"
+    divisor = round(1 / value) if value < 1 else 0
+    if divisor in DIVISORS and abs(value * divisor - 1) < 1e-9:
+        return DIVISORS[divisor]
+    plain = f"{value:.4f}"[:4] if value < 9999 else "9999"
+    return plain if float(plain) > 0 else ".001"
+
+
+def _parents_bands(parent: Mapping[str, str], bands: Sequence[int], count: int) -> dict[str, str]:
+    """Renumber what the parent says of each band."""
+    places: dict[int, list[int]] = {}
+    for place, band in enumerate(bands, start=1):
+        places.setdefault(band + 1, []).append(place)
+    fields: dict[str, str] = {}
+    for name, text in parent.items():
+        found = BAND_FIELD.fullmatch(name)
+        if found is None:
+            continue
+        head, band, end = (found[1], int(found[2]), "") if found[1] else (found[3], int(found[4]), found[5])
+        fields |= {f"{head}{place}{end}": text for place in places.get(band, ())}
+    fields["IREP"] = _representation(parent.get("IREP", "").strip(), fields, bands, count)
+    if fields["IREP"] == "MONO" and not _has_luts(fields):
+        fields["IREPBAND1"] = "M"
+    return fields
+
+
+def _representation(irep: str, fields: Mapping[str, str], bands: Sequence[int], count: int) -> str:
+    if irep == "YCbCr601":  # decoded to RGB by every reader, ours included
+        irep = "RGB"
+        if isinstance(fields, dict):
+            fields |= {f"IREPBAND{place}": "RGB"[band] for place, band in enumerate(bands, start=1) if band < 3}
+    if tuple(bands) == tuple(range(count)) and irep:
+        return irep
+    marks = [fields.get(f"IREPBAND{place}", "").strip() for place in range(1, len(bands) + 1)]
+    if irep in {"NODISPLY", "NVECTOR", "POLAR", "VPH"}:
+        return "NODISPLY"
+    if len(bands) == 1:
+        return "RGB/LUT" if irep == "RGB/LUT" else "MONO"
+    return "RGB" if len(bands) == 3 and sorted(marks) == ["B", "G", "R"] else "MULTI"
+
+
+def _has_luts(fields: Mapping[str, str]) -> bool:
+    return any(fields.get(f"NLUTS{band}", "0").strip("0 ") for band in range(1, 2))
+
+
+def _stored_as(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool) -> dict[str, str]:
+    """Keep PVTYPE, ABPP and PJUST where the pixels are still of that kind."""
+    kind, pvtype = chip.pixels.dtype.kind, parent.get("PVTYPE", "").strip()
+    fits = {"INT": "u", "SI": "i", "R": "f", "C": "c", "B": "u"}.get(pvtype) == kind
+    bits = parent.get("ABPP", "").strip()
+    if not fits or not bits.isdigit() or int(bits) > 8 * chip.pixels.dtype.itemsize:
+        return {}
+    if pvtype == "B" and (is_resampled or int(chip.pixels.max()) > 1):
+        return {}
+    if is_resampled and parent.get("PJUST", "R") == "L":
+        return {}  # averages fill the bits that were empty
+    if kind == "u" and pvtype == "INT" and int(chip.pixels.max()) >> int(bits) and parent.get("PJUST", "R") == "R":
+        return {}
+    return {name: parent[name] for name in STORED_AS if name in parent}
+
+
+def _own_bands(chip: Chip) -> dict[str, str]:
+    """Describe bands that no parent describes: by their colours where they have some."""
+    bands, is_complex = len(chip.pixels), chip.pixels.dtype.kind == "c"
+    marks = [COLORS.get(color, "") for color in chip.colors] or [""] * bands
+    if bands == 3 and sorted(marks) != ["B", "G", "R"] and chip.pixels.dtype == np.uint8 and not any(marks):
+        marks = ["R", "G", "B"] if chip.origin is not None and chip.origin.is_processed else marks
+    fields = {f"IREPBAND{place}": mark for place, mark in enumerate(marks, start=1)}
+    if is_complex:
+        return dict.fromkeys(fields, "") | {"IREP": "NODISPLY"}
+    if bands == 1:
+        return {"IREP": "MONO", "IREPBAND1": "M"}
+    if bands == 3 and sorted(marks) == ["B", "G", "R"]:
+        return fields | {"IREP": "RGB"}
+    seen: set[str] = set()
+    for place, mark in enumerate(marks, start=1):
+        fields[f"IREPBAND{place}"] = "" if mark in seen else mark
+        seen.add(mark)
+    return fields | {"IREP": "MULTI"}
+
+
+def _compression(parent: Mapping[str, str]) -> dict[str, str]:
+    """Choose IC: lossless as the parent's where that is quick, else none."""
+    if parent.get("IC") in LOSSLESS_HT and parent.get("COMRAT", "").startswith("N"):
+        return {"IC": "CD", "COMRAT": parent["COMRAT"]}
+    return {"IC": "NC"}
+
+
+def sicd_storage(size: ImageSize) -> dict[str, str]:
+    """Give the blocking that SICD asks for: one block a side (NGA.STND.0024-2, table 3-1)."""
+    return {
+        "IC": "NC",
+        "IMODE": "P",
+        "NPPBH": str(size.width if size.width <= ONE_BLOCK else 0),
+        "NPPBV": str(size.height if size.height <= ONE_BLOCK else 0),
+    }

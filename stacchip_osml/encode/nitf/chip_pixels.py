@@ -1,0 +1,113 @@
+"""A chip's pixels as the image that is written: one block, without a copy, and a pad pixel where some hold nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.errors import EncodeError
+from stacchip_osml.pixel import PixelWindow
+
+__all__ = ["ChipPixels", "chip_pixels"]
+
+Pixels = NDArray[Any]
+
+
+class ChipPixels:
+    """An array as provider."""
+
+    num_resolution_levels = 1
+    title = description = ""
+    block_grid_size = (1, 1)
+
+    def __init__(self, pixels: Pixels, *, key: str, pad: Any = 0, hole: PixelWindow | None = None) -> None:
+        """Hold ``(bands, rows, cols)``; ``hole`` is a pixel that holds nothing, whose value is ``pad``."""
+        self._pixels = pixels
+        self._hole = hole
+        self.key = key
+        self.num_bands, self.num_rows, self.num_columns = pixels.shape
+        self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal = pixels.shape[1:]
+        self.pixel_value_type = pixels.dtype
+        self.num_bits_per_pixel = self.actual_bits_per_pixel = pixels.dtype.itemsize * 8
+        self.pad_pixel_value = pad
+        self.metadata: Mapping[str, Any] = {}
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether some pixels hold nothing."""
+        return self._hole is not None
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        """Tell whether it is the block."""
+        return block_row == block_col == resolution_level == 0
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        """Give the pixels themselves."""
+        if not self.has_block(block_row, block_col, resolution_level):
+            raise IndexError(f"{self.key}: no block {block_row}, {block_col} at level {resolution_level}")
+        return self._pixels if bands is None else self._pixels[list(bands)]
+
+    def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
+        """Give a part that holds nothing, so that the pad pixel is declared."""
+        del block_row, block_col, resolution_level
+        return () if self._hole is None else (self._hole,)
+
+
+def chip_pixels(chip: Chip, *, may_be_masked: bool) -> ChipPixels:
+    """Give a chip's pixels as an image.
+
+    Pixels that hold nothing get one value that no other pixel of the chip has: the chip's own nodata value where it
+    has one and that is so.
+
+    Args:
+        chip: its pixels and mask.
+        may_be_masked: False where the format's profile has no masks; the pixels are given as they are then.
+
+    Raises:
+        EncodeError: every value of the type is used by pixels that hold something.
+    """
+    name = "chip" if chip.origin is None else chip.origin.name
+    pixels = np.ascontiguousarray(chip.pixels)
+    if not may_be_masked or bool(chip.mask.all()):
+        return ChipPixels(pixels, key=name)
+    held = pixels[chip.mask]
+    pad = next((value for value in _candidates(chip, held) if not _has(held, value)), None)
+    if pad is None:
+        raise EncodeError(
+            f"a pad pixel (TPXCD, MIL-STD-2500C, 5.4.3.3) is a value that no other pixel has; all values of "
+            f"{pixels.dtype.name} are used. Ask for IC=NC to write the pixels without a mask"
+        )
+    pixels = np.where(chip.mask, pixels, pad)
+    _, row, col = (int(axis[0]) for axis in np.nonzero(~chip.mask))
+    return ChipPixels(pixels, key=name, pad=pad.item(), hole=PixelWindow(col, row, 1, 1))
+
+
+def _candidates(chip: Chip, held: Pixels) -> list[Any]:
+    """List values to be tried: nodata, nothing, the ends of the type, and one that is free."""
+    kind = chip.pixels.dtype
+    values: list[Any] = []
+    for nodata in dict.fromkeys(chip.nodata):
+        if nodata is not None and not isinstance(nodata, complex):
+            with np.errstate(all="ignore"):
+                value = np.array([nodata]).astype(kind)[0]
+            if value == nodata or (value != value and nodata != nodata):  # noqa: PLR0124 - NaN
+                values.append(value)
+    if kind.kind in "ui":
+        info = np.iinfo(kind)
+        values += [kind.type(0), kind.type(info.max), kind.type(info.min)]
+        if kind.itemsize <= 2 and held.size:
+            free = np.setdiff1d(np.arange(int(info.min), int(info.max) + 1), np.unique(held))
+            values += [kind.type(free[0])] if len(free) else []
+    else:
+        values += [kind.type(0), kind.type(np.nan)]
+    return values
+
+
+def _has(held: Pixels, value: Any) -> bool:
+    return bool(np.isnan(held).any() if value != value else (held == value).any())  # noqa: PLR0124 - NaN

@@ -1,0 +1,89 @@
+"""Where the corner pixels of a chip are, and how its file says so."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.nitf.igeolo import Coordinates, Corners, igeolo_text, utm_zone
+from stacchip_osml.errors import EncodeError
+from stacchip_osml.geometry.locate import AffineLocator
+
+__all__ = ["ChipPlace", "chip_place", "place_fields"]
+
+
+class ChipPlace(NamedTuple):
+    """Corners at the centres of the corner pixels."""
+
+    lonlat: Corners
+    crs: Corners | None = None
+    """In the chip's own CRS."""
+    zone: tuple[Any, int] | None = None
+    """Hemisphere and zone, where that CRS is UTM on WGS 84."""
+
+
+def chip_place(chip: Chip, *, by_model: bool) -> ChipPlace | None:
+    """Find where a chip's corner pixels are; None where nobody knows, or one has no place on the Earth.
+
+    Args:
+        chip: with transform and CRS, or an origin that has a locator.
+        by_model: prefer the locator: a NITF's transform is made of its IGEOLO, which its sensor model betters.
+    """
+    width, height = chip.size
+    pixels = ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5))
+    locator = None if chip.origin is None else chip.origin.locator
+    if chip.transform is not None and chip.crs is not None and not (by_model and locator is not None):
+        on_map = [chip.transform * pixel for pixel in pixels]
+        lons, lats = AffineLocator(chip.transform[:6], chip.crs)([col for col, _ in pixels], [row for _, row in pixels])
+        return _found(list(zip(lons.tolist(), lats.tolist(), strict=True)), on_map, utm_zone(chip.crs))
+    if chip.origin is None or locator is None:
+        return None
+    x, y, across, down = chip.origin.window
+    cols = [x + col * across / width for col, _ in pixels]
+    rows = [y + row * down / height for _, row in pixels]
+    lons, lats = locator(cols, rows)
+    return _found(list(zip(lons.tolist(), lats.tolist(), strict=True)), None, None)
+
+
+def _found(lonlat: Corners, crs: Corners | None, zone: tuple[Any, int] | None) -> ChipPlace | None:
+    if not all(math.isfinite(lon) and abs(lat) <= 90 for lon, lat in lonlat):
+        return None
+    return ChipPlace(lonlat, crs, zone)
+
+
+def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str]:
+    """Give ICORDS and IGEOLO: UTM where the chip is in it, else degrees, minutes and seconds.
+
+    Args:
+        place: of the chip; None leaves both out, as the parent's never stay.
+        asked: ICORDS that the caller wants.
+
+    Raises:
+        EncodeError: what is asked for cannot be written of this chip.
+    """
+    if asked is not None and not asked.strip():
+        return {}
+    if place is None:
+        if asked is not None:
+            raise EncodeError(f"ICORDS {asked!r} needs corners; nothing tells where the chip is")
+        return {}
+    in_zone = place.zone is not None and _fits(place)
+    if asked is None:
+        asked = str(place.zone[0]) if place.zone is not None and in_zone else "G"
+    if asked in {"N", "S"}:
+        if place.zone is None or not in_zone or place.zone[0] != asked or place.crs is None:
+            raise EncodeError(
+                f"ICORDS {asked!r} is UTM on WGS 84 (MIL-STD-2500C, table A-3); the chip is not in such a zone"
+            )
+        return {"ICORDS": asked, "IGEOLO": igeolo_text(place.crs, place.zone[0], zone=place.zone[1])}
+    if asked not in {"G", "D"}:
+        raise EncodeError(f"ICORDS of a chip is G, D, N or S, got {asked!r}; give IGEOLO with it to write another")
+    coordinates: Coordinates = "G" if asked == "G" else "D"
+    return {"ICORDS": asked, "IGEOLO": igeolo_text(place.lonlat, coordinates)}
+
+
+def _fits(place: ChipPlace) -> bool:
+    return place.crs is not None and all(
+        0 <= round(easting) <= 999_999 and 0 <= round(northing) <= 9_999_999 for easting, northing in place.crs
+    )

@@ -1,0 +1,122 @@
+"""The NITF file that an image comes from, with all of its headers; kept, as long as the file does not change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol, runtime_checkable
+
+from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage
+from stacchip_osml.errors import DecodeError, EncodeError
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.image import GdalImage
+
+__all__ = ["HasNitfParent", "parent_of"]
+
+KEPT = 32
+"""Files whose headers are held."""
+EARLIER_WIDTHS = {"CODE": 11, "CTLH": 2, "REL": 20, "CTLN": 15, "CAUT": 40}
+"""Security fields of NITF 2.0 that 2.1 has too, and the room that it has for them (MIL-STD-2500A and C, table A-1)."""
+EARLIER_FIELDS = ("IID1", "ISORCE", "ICAT", "IREP", "TGTID", "IMAG")
+
+_kept: OrderedDict[tuple[Any, ...], NitfFile | None] = OrderedDict()
+_lock = Lock()
+
+
+@runtime_checkable
+class HasNitfParent(Protocol):
+    """An image that knows its file."""
+
+    @property
+    def nitf_parent(self) -> ParentImage | None:
+        """The file and the place of the image in it; None where it is no NITF."""
+        ...
+
+
+def parent_of(provider: Any) -> ParentImage | None:
+    """Find the NITF image that a provider gives the pixels of.
+
+    Args:
+        provider: one that tells by itself (:class:`HasNitfParent`), or an image file.
+
+    Returns:
+        None where it is no NITF, or nobody knows.
+
+    Raises:
+        DecodeError: it is a NITF whose headers are damaged.
+        EncodeError: it is of a version before 2.1, and has a marking that does not fit into a file of today.
+        ReadError: it could not be read.
+    """
+    if isinstance(provider, HasNitfParent):
+        return provider.nitf_parent
+    if not isinstance(provider, (BlockImage, GdalImage)) or provider.header.driver != "NITF":
+        return None
+    key = _key(provider)
+    with _lock:
+        if key in _kept:
+            _kept.move_to_end(key)
+            found = _kept[key]
+            return None if found is None else ParentImage(file=found)
+    file = _read(provider)
+    with _lock:
+        _kept[key] = file
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return None if file is None else ParentImage(file=file)
+
+
+def _key(provider: BlockImage | GdalImage) -> tuple[Any, ...]:
+    """Name a file at a time: what it holds may be another's tomorrow."""
+    try:
+        told = Path(provider.location).stat()
+    except (OSError, ValueError):
+        return provider.location, getattr(provider, "etag", None)
+    return provider.location, told.st_size, told.st_mtime_ns
+
+
+def _read(provider: BlockImage | GdalImage) -> NitfFile | None:
+    from stacchip_osml.encode.nitf.read import read_nitf
+
+    if str(provider.metadata.get("NITF_FHDR", "")) in {"NITF02.10", "NSIF01.00"}:
+        return read_nitf(provider.location, limits=provider.limits, sign=provider.sign)
+    return _earlier(provider)
+
+
+def _earlier(provider: BlockImage | GdalImage) -> NitfFile | None:
+    """Take markings and names of NITF 1.1 and 2.0, as GDAL reads them."""
+    tags = {name.removeprefix("NITF_"): str(text).strip() for name, text in provider.metadata.items()}
+    if not tags.get("FHDR", "").startswith("NITF"):
+        return None
+    image = {name: tags[name] for name in EARLIER_FIELDS if tags.get(name)}
+    if tags.get("ITITLE"):
+        image["IID2"] = tags["ITITLE"]
+    image["NBANDS"] = str(provider.num_bands)
+    file = {name: tags[name] for name in ("OSTAID", "FTITLE", "ONAME", "OPHONE") if tags.get(name)}
+    return NitfFile(
+        fields=file | _markings(tags, "F", provider.title),
+        images=(NitfImage(pixels=provider, fields=image | _markings(tags, "I", provider.title)),),
+    )
+
+
+def _markings(tags: dict[str, str], part: str, name: str) -> dict[str, str]:
+    """Carry markings over; those of a file of which nothing is said stay classified as the file says.
+
+    Raises:
+        DecodeError: the classification is none.
+        EncodeError: a marking is longer than its field of today.
+    """
+    level = tags.get(f"{part}SCLAS", "")
+    if level not in {"T", "S", "C", "R", "U"}:
+        raise DecodeError(f"{name}: {part}SCLAS is {level!r}, no classification")
+    found = {f"{part}SCLAS": level}
+    for field, width in EARLIER_WIDTHS.items():
+        text = tags.get(f"{part}S{field}", "")
+        if len(text) > width:
+            raise EncodeError(
+                f"{part}S{field} of {name} (NITF 2.0) is {text!r}; it has {width} characters in NITF 2.1 "
+                "(MIL-STD-2500C, table A-1), and a marking is not cut"
+            )
+        if text:
+            found[f"{part}S{field}"] = text
+    return found
