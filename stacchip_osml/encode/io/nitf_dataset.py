@@ -1,0 +1,204 @@
+"""NITF and NSIF datasets: assets to records and back.
+
+Keys are ``image:N``, ``text:N``, ``des:N`` and ``graphic:N`` from 0 on, in the
+order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from stacchip_osml.encode.io.assets import DataAsset, GraphicsAsset, ImageAsset, TextAsset
+from stacchip_osml.encode.io.kinds import AssetType
+from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
+from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
+from stacchip_osml.encode.io.writer import Contents, Entry
+from stacchip_osml.encode.nitf.read import read_nitf
+from stacchip_osml.encode.nitf.records import (
+    DataExtension,
+    GraphicSegment,
+    NitfFile,
+    NitfImage,
+    TextSegment,
+)
+from stacchip_osml.encode.nitf.write import write_nitf
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["nitf_assets", "write_nitf_contents"]
+
+MEDIA_TYPE = "image/nitf"
+COMMENT = 80
+COMMENTS = 9
+"""Characters and number of image comments (MIL-STD-2500C, table A-3)."""
+XML_START = (b"<?xml", b"<SICD", b"<SIDD")
+
+
+def nitf_assets(source: Any) -> tuple[BufferedMetadataProvider, dict[str, Callable[[], Any]]]:
+    """Read a file.
+
+    Args:
+        source: as :func:`~stacchip_osml.encode.nitf.read.read_nitf`.
+
+    Returns:
+        Metadata of the file; and for each key what gives its asset.
+    """
+    file = read_nitf(source)
+    assets: dict[str, Callable[[], Any]] = {}
+    for number, image in enumerate(file.images):
+        assets[f"image:{number}"] = _made(_image, f"image:{number}", image)
+    for number, text in enumerate(file.texts):
+        assets[f"text:{number}"] = _made(_text, f"text:{number}", text)
+    for number, graphic in enumerate(file.graphics):
+        assets[f"graphic:{number}"] = _made(_graphic, f"graphic:{number}", graphic)
+    for number, extension in enumerate(file.extensions):
+        assets[f"des:{number}"] = _made(_extension, f"des:{number}", extension)
+    metadata = metadata_of({"FHDR": file.version[:4], "FVER": file.version[4:], **file.fields}, file.tres)
+    return metadata, assets
+
+
+def _made(make: Callable[[str, Any], Any], key: str, record: Any) -> Callable[[], Any]:
+    return lambda: make(key, record)
+
+
+def _image(key: str, record: NitfImage) -> ImageAsset:
+    fields = record.fields
+    comments = [fields[name] for name in sorted(fields) if name.startswith("ICOM")]
+    return ImageAsset(
+        record.pixels,
+        key=key,
+        metadata=metadata_of(fields, record.tres),
+        title=(fields.get("IID2") or fields.get("IID1") or key).strip(),
+        description=" ".join(comment.strip() for comment in comments),
+        media_type=MEDIA_TYPE,
+        record=record,
+    )
+
+
+def _text(key: str, record: TextSegment) -> TextAsset:
+    fields = record.fields
+    return TextAsset(
+        key=key,
+        metadata=metadata_of(fields, record.tres),
+        title=fields.get("TXTITL", "").strip(),
+        data=record.data,
+        format=fields.get("TXTFMT", "").strip(),
+        record=record,
+    )
+
+
+def _graphic(key: str, record: GraphicSegment) -> GraphicsAsset:
+    return GraphicsAsset(
+        key=key,
+        metadata=metadata_of(record.fields, record.tres),
+        title=record.fields.get("SNAME", "").strip(),
+        data=record.data,
+        record=record,
+    )
+
+
+def _extension(key: str, record: DataExtension) -> DataAsset:
+    fields = dict(record.fields)
+    if record.user_header:
+        fields["DESSHF"] = record.user_header.decode("latin-1")
+    is_xml = record.data.lstrip()[:5].startswith(XML_START)
+    return DataAsset(
+        key=key,
+        metadata=BufferedMetadataProvider(fields),
+        title=fields.get("DESID", "").strip(),
+        data=record.data,
+        mime_type="application/xml" if is_xml else "application/octet-stream",
+        record=record,
+    )
+
+
+def write_nitf_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Any) -> None:
+    """Write a NITF or NSIF file.
+
+    Raises:
+        EncodeError: a field, a TRE or pixels that the standard does not allow, named.
+    """
+    write_nitf(out, nitf_file(contents), workers=workers, progress=progress)
+
+
+def nitf_file(contents: Contents) -> NitfFile:
+    """Make the records of a dataset."""
+    fields, tres = split_metadata(contents.metadata, where="file")
+    of_kind: dict[AssetType, list[Entry]] = {kind: [] for kind in AssetType}
+    for entry in contents.entries:
+        of_kind[entry.kind].append(entry)
+    return NitfFile(
+        version="NSIF01.00" if contents.format.name == "nsif" else "NITF02.10",
+        fields=fields,
+        tres=tres,
+        images=tuple(nitf_image(entry) for entry in of_kind[AssetType.Image]),
+        texts=tuple(_text_segment(number, entry) for number, entry in enumerate(of_kind[AssetType.Text])),
+        graphics=tuple(_graphic_segment(entry) for entry in of_kind[AssetType.Graphics]),
+        extensions=tuple(_data_extension(entry) for entry in of_kind[AssetType.Data]),
+    )
+
+
+def nitf_image(entry: Entry) -> NitfImage:
+    """Make the record of an image: its metadata say how, its title and description fill fields that are not given."""
+    metadata = BufferedMetadataProvider(entry.metadata)
+    _drop_false_comrat(metadata)
+    fields, tres = split_metadata(metadata, where=entry.key)
+    if entry.title and "IID2" not in fields:
+        fields["IID2"] = entry.title
+    if entry.description and "NICOM" not in fields and not any(name.startswith("ICOM") for name in fields):
+        fields |= _comments(entry)
+    record = entry.record
+    if isinstance(record, NitfImage):
+        return replace(record, fields=fields, tres=tres)
+    return NitfImage(pixels=entry.provider, fields=fields, tres=tres)
+
+
+def _drop_false_comrat(metadata: BufferedMetadataProvider) -> None:
+    """Take out a compression rate that a copy brought along, where nothing is compressed."""
+    if str(metadata.get("IC", "")).strip() in {"NC", "NM"}:
+        metadata.pop("COMRAT", None)
+
+
+def _comments(entry: Entry) -> dict[str, str]:
+    """Write a description as image comments."""
+    text = " ".join(entry.description.split())
+    lines = [text[at : at + COMMENT] for at in range(0, len(text), COMMENT)]
+    if len(lines) > COMMENTS:
+        raise EncodeError(
+            f"{entry.key}: a description becomes ICOM1 to ICOM9 of {COMMENT} characters (MIL-STD-2500C, table A-3), "
+            f"this one has {len(text)}"
+        )
+    return {f"ICOM{number}": line for number, line in enumerate(lines, 1)}
+
+
+def _text_segment(number: int, entry: Entry) -> TextSegment:
+    asset: TextAsset = entry.provider
+    fields, tres = split_metadata(BufferedMetadataProvider(entry.metadata), where=entry.key)
+    own = {"TEXTID": f"TEXT{number:03d}", "TXTITL": entry.title, "TXTFMT": asset.format}
+    return TextSegment(fields={**own, **fields}, tres=tres, data=asset.data)
+
+
+def _graphic_segment(entry: Entry) -> GraphicSegment:
+    asset: GraphicsAsset = entry.provider
+    if not isinstance(asset.record, GraphicSegment):
+        raise EncodeError(f"{entry.key}: graphics are copied from NITF files only")
+    fields, tres = split_metadata(BufferedMetadataProvider(entry.metadata), where=entry.key)
+    return GraphicSegment(fields=fields, tres=tres, data=asset.data)
+
+
+def _data_extension(entry: Entry) -> DataExtension:
+    asset: DataAsset = entry.provider
+    metadata: Mapping[str, Any] = entry.metadata
+    header = metadata.get("DESSHF", b"")
+    user_header = header if isinstance(header, bytes) else str(header).encode("latin-1")
+    own = {key: value for key, value in metadata.items() if key != "DESSHF"}
+    fields, tres = split_metadata(BufferedMetadataProvider(own), where=entry.key)
+    if tres:
+        raise EncodeError(f"{entry.key}: a data extension holds no TREs; {tres[0].tag} belongs to an image or the file")
+    if not fields.get("DESID"):
+        raise EncodeError(
+            f"{entry.key}: DESID says what a data extension is (MIL-STD-2500C, table A-8): put DESID and DESVER "
+            "into its metadata"
+        )
+    return DataExtension(fields={"DESVER": "1", **fields}, user_header=user_header, data=asset.data)

@@ -1,0 +1,111 @@
+"""Fields and TREs of NITF as metadata, and back, without loss.
+
+Rules:
+
+- a key in capitals is a field, its value the text as it stands; a TRE is a key
+  of its tag with a dict of its fields, or with its bytes where nobody knows them
+  or they are not what they should be;
+- a TRE that was read and not changed is written back byte for byte;
+- names of other formats (numbers, ``GeoTransform``) are no fields, and left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
+from stacchip_osml.encode.nitf.records import Tre
+from stacchip_osml.encode.nitf.tres import make_tre, tre_fields
+from stacchip_osml.errors import DecodeError, EncodeError
+
+__all__ = ["TreRecord", "metadata_of", "split_metadata"]
+
+FIELD = re.compile(r"[A-Z][A-Z0-9_]*")
+FOREIGN = ("TIFFTAG_", "AREA_OR_POINT", "NITF_", "STATISTICS_")
+"""Beginnings of names that GDAL gives, not NITF."""
+
+
+class TreRecord(dict[str, str]):
+    """The fields of a TRE that was read; it remembers the bytes that they were."""
+
+    def __init__(self, fields: Mapping[str, str], tre: Tre | None = None) -> None:
+        """Copy fields.
+
+        Args:
+            fields: as :func:`~stacchip_osml.encode.nitf.tres.tre_fields` gives them.
+            tre: what they are of.
+        """
+        super().__init__(fields)
+        self._tre = tre
+        self._read = dict(fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (dict(self), self._read, self._tre)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TreRecord:
+        return _rebuilt(dict(self), self._read, self._tre)
+
+    def unchanged(self) -> Tre | None:
+        """Give the TRE that was read, if its fields still are what they were."""
+        return self._tre if dict(self) == self._read else None
+
+
+def _rebuilt(fields: dict[str, str], read: dict[str, str], tre: Tre | None) -> TreRecord:
+    record = TreRecord(read, tre)
+    record.clear()
+    record.update(fields)
+    return record
+
+
+def metadata_of(fields: Mapping[str, str], tres: Iterable[Tre]) -> BufferedMetadataProvider:
+    """Give fields and TREs as metadata, in their order."""
+    metadata = BufferedMetadataProvider(fields)
+    for tre in tres:
+        try:
+            known = tre_fields(tre)
+        except DecodeError:  # kept as it is, readable or not
+            known = None
+        metadata.append(tre.tag, tre.data if known is None else TreRecord(known, tre))
+    return metadata
+
+
+def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[dict[str, str], tuple[Tre, ...]]:
+    """Take metadata apart into fields and TREs.
+
+    Args:
+        metadata: of a file, image, text …
+        where: what it is of, for messages.
+
+    Raises:
+        EncodeError: a value is neither text, number, dict of fields nor bytes; or a TRE that its fields do not make.
+    """
+    fields: dict[str, str] = {}
+    tres: list[Tre] = []
+    for key, value in metadata.ordered():
+        if isinstance(value, TreRecord) and (tre := value.unchanged()) is not None and tre.tag == key:
+            tres.append(tre)
+        elif isinstance(value, Mapping):
+            tres.append(make_tre(key, {name: _text(each, f"{where}: {key}: {name}") for name, each in value.items()}))
+        elif isinstance(value, (bytes, bytearray)):
+            tres.append(Tre(key, bytes(value)))
+        elif FIELD.fullmatch(key) is None or key.startswith(FOREIGN) or value is None:
+            continue
+        else:
+            _require_one(metadata, key, where)
+            fields[key] = _text(value, f"{where}: {key}")
+    return fields, tuple(tres)
+
+
+def _require_one(metadata: BufferedMetadataProvider, key: str, where: str) -> None:
+    if len(metadata.get_all(key)) > 1:
+        raise EncodeError(f"{where}: {key} is a field and has one value, got {len(metadata.get_all(key))}")
+
+
+def _text(value: Any, where: str) -> str:
+    if isinstance(value, str):
+        return value  # the very object: text as it was read knows that it was
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise EncodeError(f"{where} is text or a number, got {type(value).__name__}")
+    return str(value)

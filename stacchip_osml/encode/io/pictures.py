@@ -1,0 +1,142 @@
+"""PNG, JPEG and JPEG 2000 files of a dataset: one image each, its encoding said by its metadata.
+
+Names are those of NITF where it has one, so that the same metadata serve both:
+``COMRAT``, ``NPPBH``, ``NPPBV``, ``J2K_DECOMPOSITION_LEVELS``, ``J2K_QUALITY_LAYERS``.
+Other metadata have no place in these files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+from stacchip_osml.encode.io.checked import ProviderSource
+from stacchip_osml.encode.io.writer import Contents, Entry
+from stacchip_osml.encode.jp2_boxes import write_jp2
+from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.placement import Placement
+from stacchip_osml.encode.stream_jpeg import write_jpeg
+from stacchip_osml.encode.stream_png import write_png
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["jpeg2000_options", "write_jpeg2000_contents", "write_jpeg_contents", "write_png_contents"]
+
+LOSSLESS = re.compile(r"N\d{1,3}(\.\d)?")
+RATE = re.compile(r"V?\d{1,3}(\.\d{1,2})?|V\d{3}|\d{4}")
+
+Progress = Callable[..., object] | None
+
+
+def only_image(contents: Contents) -> Entry:
+    """Give the one image of a format that holds one.
+
+    Raises:
+        EncodeError: there are more.
+    """
+    first, *others = contents.entries
+    if others:
+        raise EncodeError(f"{contents.format.name} holds one image, and {others[0].key} would be another")
+    return first
+
+
+def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
+    """Write a PNG file."""
+    del workers  # one zlib stream is one thread's
+    write_png(out, ProviderSource(only_image(contents).provider), progress=progress)
+
+
+def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
+    """Write a JPEG file; ``COMRAT`` of a JPEG or of no ``IC`` is its quality."""
+    entry = only_image(contents)
+    quality = 90
+    text = str(entry.metadata.get("COMRAT", "")).strip()
+    if text and str(entry.metadata.get("IC", "C3")).strip() in {"C3", "M3", "I1"}:
+        try:
+            quality = round(float(text))
+        except ValueError as error:
+            raise EncodeError(f"{entry.key}: COMRAT of a JPEG file is a quality from 1 to 100, got {text!r}") from error
+    write_jpeg(out, ProviderSource(entry.provider), quality=quality, workers=workers, progress=progress)
+
+
+def write_jpeg2000_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
+    """Write a codestream (``j2k``, ``jhc``) or a file with boxes (``jp2``, ``jph``)."""
+    entry = only_image(contents)
+    source = ProviderSource(entry.provider)
+    options = jpeg2000_options(
+        entry.metadata, source, high_throughput=contents.format.name in {"jhc", "jph"}, name=entry.key
+    )
+    if contents.format.name in {"j2k", "jhc"}:
+        write_codestream(out, source, options, workers=workers, progress=progress)
+    else:
+        write_jp2(out, source, options, placement=_place(entry), workers=workers, progress=progress)
+
+
+def _place(entry: Entry) -> Placement | None:
+    """Say where an image lies, if its provider or its metadata know."""
+    from stacchip_osml.encode.io.places import place_of
+
+    return place_of(entry.provider, entry.metadata)
+
+
+def jpeg2000_options(
+    metadata: Mapping[str, Any], source: ProviderSource, *, high_throughput: bool, name: str
+) -> Jpeg2000Options:
+    """Read how a JPEG 2000 image is to be coded.
+
+    Args:
+        metadata: of the image.
+        source: its pixels.
+        high_throughput: what the format says; ``IC`` of ``CD`` or ``MD`` says so too.
+        name: of the image, for messages.
+
+    Raises:
+        EncodeError: a value that says nothing.
+    """
+    is_jpeg2000 = str(metadata.get("IC", "C8")).strip() in {"C8", "M8", "CD", "MD"}
+    bits = source.bits if source.dtype.itemsize > 1 and not high_throughput else None
+    ratio = None
+    if is_jpeg2000 and (text := str(metadata.get("COMRAT", "")).strip()):
+        rate = _rate(text, name)
+        ratio = None if rate is None else (bits or source.dtype.itemsize * 8) / rate
+    high_throughput = high_throughput or str(metadata.get("IC", "")).strip() in {"CD", "MD"}
+    return Jpeg2000Options(
+        ratio=None if ratio is not None and ratio <= 1 else ratio,
+        levels=_number(metadata, "J2K_DECOMPOSITION_LEVELS", name),
+        layers=_number(metadata, "J2K_QUALITY_LAYERS", name) or 1,
+        high_throughput=high_throughput,
+        tile=_tile(metadata, name) if is_jpeg2000 else (1024, 1024),
+        bits=None if high_throughput else bits,
+    )
+
+
+def _rate(text: str, name: str) -> float | None:
+    """Read bits per pixel per band out of COMRAT; None of lossless."""
+    if LOSSLESS.fullmatch(text):
+        return None
+    if not RATE.fullmatch(text):
+        raise EncodeError(
+            f"{name}: COMRAT of JPEG 2000 is Nnnn.n, Vnnn.n or nn.n bits per pixel per band, got {text!r}"
+        )
+    number = text.removeprefix("V")
+    if "." not in number and len(number) == (3 if text.startswith("V") else 4):
+        # the standard's own four characters: an implied point (MIL-STD-2500C, table A-3)
+        return int(number) / (10 if text.startswith("V") else 100)
+    return float(number)
+
+
+def _tile(metadata: Mapping[str, Any], name: str) -> tuple[int, int]:
+    """Read NPPBV and NPPBH, where they are tiles that JPEG 2000 is written in here; else 1024."""
+    sides = [_number(metadata, key, name) or 1024 for key in ("NPPBV", "NPPBH")]
+    rows, cols = (side if 32 <= side <= 1 << 15 and not side & (side - 1) else 1024 for side in sides)
+    return rows, cols
+
+
+def _number(metadata: Mapping[str, Any], key: str, name: str) -> int | None:
+    value = metadata.get(key)
+    if value is None or str(value).strip() == "":
+        return None
+    try:
+        return int(str(value).strip())
+    except ValueError as error:
+        raise EncodeError(f"{name}: {key} is a whole number, got {value!r}") from error

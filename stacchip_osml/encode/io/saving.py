@@ -1,0 +1,296 @@
+"""``imsave``: one array to one file, with what is usual for its format.
+
+Rules: every option is honoured or refused by name; every dtype is kept exactly
+or refused by name, with a format that has it; nothing is written then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
+
+from stacchip_osml.encode.io.checked import ProviderSource
+from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
+from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
+from stacchip_osml.encode.io.targets import as_target, opened_for_writing
+from stacchip_osml.encode.jp2_boxes import write_jp2
+from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.placement import Placement, find_placement
+from stacchip_osml.encode.stream_jpeg import write_jpeg
+from stacchip_osml.encode.stream_png import write_png
+from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.header import GroundControlPoint
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["imsave"]
+
+Pixels = NDArray[Any]
+
+
+class ArrayProvider:
+    """An array as image provider; its pixels are not copied."""
+
+    title = description = ""
+    num_resolution_levels = 1
+
+    def __init__(self, pixels: Pixels, *, block: tuple[int, int], pad: float, bits: int | None) -> None:
+        self.key = "image:0"
+        self.pixels = pixels
+        self.num_bands, self.num_rows, self.num_columns = pixels.shape
+        self.pixel_value_type = pixels.dtype
+        self.num_bits_per_pixel = pixels.dtype.itemsize * 8
+        self.actual_bits_per_pixel = self.num_bits_per_pixel if bits is None else bits
+        self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal = block
+        self.block_grid_size = -(-self.num_rows // block[0]), -(-self.num_columns // block[1])
+        self.pad_pixel_value = pad
+        self.metadata: Mapping[str, Any] = {}
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        rows, cols = self.block_grid_size
+        return resolution_level == 0 and 0 <= block_row < rows and 0 <= block_col < cols
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        if not self.has_block(block_row, block_col, resolution_level):
+            raise IndexError(f"no block ({block_row}, {block_col}) of level {resolution_level}")
+        rows, cols = self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal
+        block = self.pixels[:, block_row * rows : (block_row + 1) * rows, block_col * cols : (block_col + 1) * cols]
+        return block if bands is None else block[list(bands)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What was asked for, checked as far as all formats have it in common."""
+
+    kind: DatasetFormat
+    pixels: Pixels
+    placement: Placement | None
+    compression: str | None
+    quality: float | None
+    block: tuple[int, int] | None
+    nodata: float | complex | None
+    bits: int | None
+    metadata: BufferedMetadataProvider
+    options: Mapping[str, Any] = field(default_factory=dict)
+    workers: int = 1
+
+    @property
+    def provider(self) -> ArrayProvider:
+        """The array as provider, in the blocks wanted."""
+        _, rows, cols = self.pixels.shape
+        block = self.block or (min(rows, 1024), min(cols, 1024))
+        pad = 0.0 if self.nodata is None else float(complex(self.nodata).real)
+        return ArrayProvider(self.pixels, block=block, pad=pad, bits=self.bits)
+
+    def refuse(self, *names: str) -> None:
+        """Refuse options that a format does not have."""
+        for name in names:
+            given = getattr(self, name) if hasattr(self, name) else self.options.get(name)
+            if given:
+                raise EncodeError(f"{self.kind.name} has no {name.replace('_', ' ')}: leave it out, or {WAY_OUT[name]}")
+
+    def refuse_options(self) -> None:
+        """Refuse options of other formats."""
+        for name in self.options:
+            raise EncodeError(f"{self.kind.name} has no option {name!r}")
+
+
+WAY_OUT = {
+    "placement": "write .tif, .ntf or .jp2, which say a place",
+    "compression": "choose another format",
+    "quality": "write .jpg or .jp2",
+    "block": "write .tif, .ntf or .jp2",
+    "nodata": "write .tif or .ntf",
+    "bits": "write .ntf or .jp2",
+    "metadata": "write .tif or .ntf",
+}
+"""Option → where it can be had."""
+
+
+def imsave(
+    path: str | os.PathLike[str] | BinaryIO,
+    data: ArrayLike,
+    *,
+    format: str | None = None,  # noqa: A002 - the documented name
+    compression: str | None = None,
+    quality: float | None = None,
+    block_size: int | tuple[int, int] | None = None,
+    corners: Sequence[tuple[float, float]] | None = None,
+    crs: str | None = None,
+    transform: Affine | Sequence[float] | None = None,
+    gcps: Sequence[GroundControlPoint] = (),
+    nodata: float | complex | None = None,
+    bits: int | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    **options: Any,
+) -> None:
+    """Save an array as an image file, whole or not at all.
+
+    Args:
+        path: the file, or a binary file open for writing, which needs ``format``.
+        data: ``(rows, cols)`` or ``(bands, rows, cols)``.
+        format: a name as :meth:`IO.open` takes; by default what the file's ending says.
+        compression: GeoTIFF: ``deflate`` (default), ``lzw``, ``zstd``, ``packbits``, ``jpeg``, ``webp``, ``lerc``,
+            ``none`` …; NITF: an ``IC``, or ``none``, ``jpeg``, ``jpeg2000`` (default, lossless, where the type
+            allows), ``htj2k``; JPEG 2000: ``jpeg2000`` or ``htj2k``. PNG and JPEG have one each.
+        quality: JPEG: 1 to 100, 90 by default. JPEG 2000 and NITF of it: compression ratio, 10 is ten to one;
+            lossless by default.
+        block_size: of tiles and blocks: a side, or ``(width, height)``; 256 in GeoTIFF and 1024 in NITF and JPEG 2000
+            by default.
+        corners: UL, UR, LR, LL as ``(x, y)`` of ``crs``, of the outer pixels' edges: longitude and latitude without
+            ``crs``.
+        crs: ``EPSG:n``, WKT, or what else pyproj knows.
+        transform: affine a b c d e f, pixel corner (col, row) → CRS (x, y), instead of corners.
+        gcps: control points instead of corners.
+        nodata: value of pixels that hold no measurement.
+        bits: that carry information, of 8, 16 or 32: NITF and JPEG 2000.
+        metadata: fields of the format: of NITF ``IID2``, ``ISCLAS``, TREs …; of TIFF tags by number or name.
+        workers: threads that encode.
+        options: further ones of the format: ``predictor``, ``interleave``, ``level`` … of GeoTIFF; ``level`` of PNG;
+            ``subsampling`` of JPEG; ``levels`` and ``layers`` of JPEG 2000.
+
+    Raises:
+        EncodeError: a ValueError: an unknown ending, an empty array or one of other dimensions; a dtype or option that
+            the format does not have.
+        ChipError: the file system refused.
+    """
+    target = as_target(path)
+    if format is not None:
+        kind = format_of_name(format)
+    elif isinstance(target, str):
+        kind = format_of_path(target)
+    else:
+        raise EncodeError("an open file has no ending that says its format: give format=")
+    pixels = _checked(data)
+    size = ImageSize(pixels.shape[2], pixels.shape[1])
+    request = _Request(
+        kind=kind,
+        pixels=pixels,
+        placement=find_placement(size, corners=corners, crs=crs, transform=transform, gcps=gcps),
+        compression=None if compression is None else compression.lower(),
+        quality=quality,
+        block=_block(block_size),
+        nodata=nodata,
+        bits=bits,
+        metadata=BufferedMetadataProvider(metadata),
+        options=options,
+        workers=workers,
+    )
+    write = SAVERS[kind.name](request)
+    with opened_for_writing([target]) as (out,):
+        write(out)
+
+
+def _checked(data: ArrayLike) -> Pixels:
+    pixels = np.asarray(data)
+    if pixels.ndim == 2:
+        pixels = pixels[np.newaxis]
+    if pixels.ndim != 3 or 0 in pixels.shape:
+        raise EncodeError(
+            f"an image is (rows, cols) or (bands, rows, cols), none of them 0; got shape {np.asarray(data).shape}"
+        )
+    if pixels.dtype.kind not in "biufc" or pixels.dtype.itemsize > 16 or pixels.dtype == np.longdouble:
+        raise EncodeError(f"pixels are numbers of numpy's fixed-size types, not {pixels.dtype}")
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _block(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """Give (rows, cols)."""
+    if size is None:
+        return None
+    width, height = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    if min(width, height) < 1:
+        raise EncodeError(f"block_size is a side or (width, height) of at least 1, got {size!r}")
+    return height, width
+
+
+Write = Callable[[BinaryIO], object]
+
+
+def _png(request: _Request) -> Write:
+    request.refuse("placement", "quality", "block", "nodata", "bits", "metadata")
+    if request.compression not in {None, "deflate", "png"}:
+        raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
+    level = request.options.get("level", 1)
+    _only(request, {"level"})
+    source = ProviderSource(request.provider)
+    return lambda out: write_png(out, source, level=level)
+
+
+def _jpeg(request: _Request) -> Write:
+    request.refuse("placement", "block", "nodata", "bits", "metadata")
+    if request.compression not in {None, "jpeg"}:
+        raise EncodeError(f"JPEG has one compression, not {request.compression}")
+    _only(request, {"subsampling"})
+    quality = 90 if request.quality is None else request.quality
+    if quality != int(quality):
+        raise EncodeError(f"JPEG quality is a whole number from 1 to 100, got {quality}")
+    source = ProviderSource(request.provider)
+    subsampling = request.options.get("subsampling", "420")
+    return lambda out: write_jpeg(out, source, quality=int(quality), subsampling=subsampling, workers=request.workers)
+
+
+def _jpeg2000(request: _Request) -> Write:
+    request.refuse("nodata", "metadata")
+    named = {"jhc": True, "jph": True}.get(request.kind.name, False)
+    if request.compression not in {None, "jpeg2000", "j2k", "htj2k"}:
+        raise EncodeError(f"{request.kind.name} is compressed as jpeg2000 or htj2k, not {request.compression}")
+    if named and request.compression in {"jpeg2000", "j2k"}:
+        raise EncodeError(f"{request.kind.name} is of high throughput (htj2k), not {request.compression}")
+    _only(request, {"levels", "layers", "color_transform"})
+    if request.pixels.dtype == np.int8:
+        raise EncodeError("JPEG 2000 files of int8 are read as unsigned by most readers: write int16, or .tif")
+    options = Jpeg2000Options(
+        ratio=request.quality,
+        high_throughput=named or request.compression == "htj2k",
+        tile=request.block or (1024, 1024),
+        bits=request.bits,
+        **request.options,
+    )
+    source = ProviderSource(request.provider)
+    if request.kind.name in {"j2k", "jhc"}:
+        request.refuse("placement")
+        return lambda out: write_codestream(out, source, options, workers=request.workers)
+    return lambda out: write_jp2(out, source, options, placement=request.placement, workers=request.workers)
+
+
+def _only(request: _Request, known: set[str]) -> None:
+    """Refuse options that are not known."""
+    if unknown := sorted(set(request.options) - known):
+        raise EncodeError(
+            f"{request.kind.name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def _nitf(request: _Request) -> Write:
+    from stacchip_osml.encode.io.saving_nitf import nitf_writer
+
+    return nitf_writer(request)
+
+
+def _tiff(request: _Request) -> Write:
+    from stacchip_osml.encode.io.saving_tiff import tiff_writer
+
+    return tiff_writer(request)
+
+
+SAVERS: dict[str, Callable[[_Request], Write]] = {
+    "png": _png,
+    "jpeg": _jpeg,
+    "j2k": _jpeg2000,
+    "jp2": _jpeg2000,
+    "jhc": _jpeg2000,
+    "jph": _jpeg2000,
+    "nitf": _nitf,
+    "nsif": _nitf,
+    "tiff": _tiff,
+}
+"""Canonical name of a format → checks a request and gives what writes it."""
