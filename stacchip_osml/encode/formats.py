@@ -12,6 +12,7 @@ from typing import Any
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.geotiff import encode_geotiff
+from stacchip_osml.encode.nitf.chip_encoders import encode_nitf, encode_nsif
 from stacchip_osml.encode.picture import encode_jpeg, encode_png
 from stacchip_osml.errors import EncodeError
 
@@ -65,13 +66,14 @@ FORMATS: dict[str, ImageFormat] = {
             "image/tiff; application=geotiff",
             encode_geotiff,
         ),
+        _format("nitf", ("ntf", "nitf21", "nitf2.1"), (".ntf", ".nitf"), "application/vnd.nitf", encode_nitf),
+        _format("nsif", ("nsf", "nsif10", "nsif1.0"), (".nsf", ".nsif"), "application/vnd.nitf", encode_nsif),
     )
 }
 """Canonical name → format."""
 
 NAMES = {alias: row for row in FORMATS.values() for alias in (row.name, *row.aliases)}
 NOT_WRITTEN_YET = {
-    **dict.fromkeys(("nitf", "ntf", "nsif"), "NITF"),
     **dict.fromkeys(("jp2", "j2k", "jpeg2000"), "JPEG 2000"),
 }
 
@@ -116,12 +118,13 @@ def encode_chip(
 
     Args:
         chip: the pixels and all that describes them.
-        format: ``png``, ``jpeg``, ``geotiff`` or an alias of theirs.
+        format: ``png``, ``jpeg``, ``geotiff``, ``nitf``, ``nsif`` or an alias of theirs.
         overrides: fields of the file that come before those that the chip has, for formats that have such fields;
             copied, never changed.
         **options: of the format's encoder: :func:`~stacchip_osml.encode.picture.encode_png`,
             :func:`~stacchip_osml.encode.picture.encode_jpeg`,
-            :func:`~stacchip_osml.encode.geotiff.encode_geotiff`.
+            :func:`~stacchip_osml.encode.geotiff.encode_geotiff`,
+            :func:`~stacchip_osml.encode.nitf.chip.encode_nitf`.
 
     Returns:
         The whole file.

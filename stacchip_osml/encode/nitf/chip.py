@@ -29,7 +29,7 @@ from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.image import GdalImage
 
-__all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf", "encode_nsif"]
+__all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
 
 FILE_FIELDS = ("OSTAID", "FTITLE", *security_names("F"), "FSCOP", "FSCPYS", "FBKGC", "ONAME", "OPHONE")
 SENSOR_TRES = frozenset(
@@ -73,11 +73,6 @@ def encode_nitf(
     out = io.BytesIO()
     write_nitf(out, chip_file(chip, overrides=overrides, version=version), workers=workers)
     return out.getvalue()
-
-
-def encode_nsif(chip: Chip, *, overrides: Mapping[str, Any] | None = None, workers: int = 1) -> bytes:
-    """Write a chip as a NSIF 1.0 file; see :func:`encode_nitf`."""
-    return encode_nitf(chip, overrides=overrides, version="NSIF01.00", workers=workers)
 
 
 def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version: Version = "NITF02.10") -> NitfFile:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
@@ -134,13 +136,21 @@ def _stored_as(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool) -> 
     bits = parent.get("ABPP", "").strip()
     if not fits or not bits.isdigit() or int(bits) > 8 * chip.pixels.dtype.itemsize:
         return {}
-    if pvtype == "B" and (is_resampled or int(chip.pixels.max()) > 1):
-        return {}
-    if is_resampled and parent.get("PJUST", "R") == "L":
-        return {}  # averages fill the bits that were empty
-    if kind == "u" and pvtype == "INT" and int(chip.pixels.max()) >> int(bits) and parent.get("PJUST", "R") == "R":
-        return {}
+    if pvtype == "B" and (is_resampled or len(chip.pixels) > 1 or int(chip.pixels.max()) > 1):
+        return {}  # bits of several bands that do not end on a byte are read by few
+    if kind == "u" and pvtype == "INT" and not _fits_abpp(chip.pixels, int(bits), parent.get("PJUST", "R")):
+        return {}  # averages fill bits that were empty, and some parents say fewer than they use
     return {name: parent[name] for name in STORED_AS if name in parent}
+
+
+def _fits_abpp(pixels: NDArray[Any], bits: int, justified: str) -> bool:
+    """Tell whether no sample has bits beyond ABPP: the upper ones where justified right, else the lower ones."""
+    spare = 8 * pixels.dtype.itemsize - bits
+    if not spare:
+        return True
+    if justified.strip() == "L":
+        return not int(np.bitwise_or.reduce(pixels, axis=None)) & ((1 << spare) - 1)
+    return not int(pixels.max()) >> bits
 
 
 def _own_bands(chip: Chip) -> dict[str, str]:
