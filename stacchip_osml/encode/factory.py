@@ -103,8 +103,8 @@ class ChipFactory:
 
         Args:
             source: the image's levels; any provider is taken for a pyramid of its own levels.
-            sensor_model: full-resolution pixel corners → ground; an ``AffineLocator`` is the chips' place instead of
-                what the image says.
+            sensor_model: full-resolution pixel corners → ground; None for the control points or polynomials that an
+                image file has. An ``AffineLocator`` is the chips' place instead of what the image says.
             output_format: of files, any name that :func:`stacchip_osml.encode.image_format` knows.
             processing_chain: a chain, or a function from ``(bands, rows, cols)`` to such; of the bands that its
                 ``input_bands`` names. It is picklable where the factory is to be.
@@ -306,7 +306,7 @@ class ChipFactory:
                 window=request.window,
                 bands=tuple(range(len(facts.nodata))) if chain is None else chain.shown_bands,
                 is_processed=chain is not None and chain.shown_bands is None,
-                locator=self.sensor_model,
+                locator=facts.locator if self.sensor_model is None else self.sensor_model,
                 provider=self._provider,
             ),
         )

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.chain import BandedPixels
-from stacchip_osml.errors import redact
+from stacchip_osml.errors import ItemError, redact
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import level_grid
@@ -22,6 +22,9 @@ from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.provider_facts import fact
 from stacchip_osml.imagery.pyramid_levels import pitch_of
 from stacchip_osml.pixel import ImageSize, Transform
+
+if TYPE_CHECKING:
+    from stacchip_osml.geometry import Locator
 
 __all__ = ["SourceFacts", "source_facts"]
 
@@ -38,6 +41,8 @@ class SourceFacts:
     transform: Transform | None
     """Full-resolution pixel corner (col, row) → CRS (x, y)."""
     crs: str | None
+    locator: Locator | None
+    """Of an image that has no transform: its control points', else its rational polynomials'."""
     nodata: Nodata
     """One a band."""
     scales: tuple[float, ...]
@@ -77,7 +82,7 @@ def source_facts(provider: Any, *, nodata: float | complex | Sequence[float | co
     count = int(provider.num_bands)
     header, keeps_values = _header_of(provider)
     own = header if keeps_values and header is not None and len(header.bands) == count else None
-    transform, crs = (None, None) if header is None else _place(provider, header)
+    transform, crs, locator = (None, None, None) if header is None else _place(provider, header)
     bands = () if own is None else own.bands
     names = tuple(band.description or "" for band in bands)
     return SourceFacts(
@@ -85,6 +90,7 @@ def source_facts(provider: Any, *, nodata: float | complex | Sequence[float | co
         size=level_grid(provider).image_size,
         transform=transform,
         crs=crs,
+        locator=locator,
         nodata=_nodata(provider, nodata, own, count),
         scales=tuple(band.scale for band in bands) or (1.0,) * count,
         offsets=tuple(band.offset for band in bands) or (0.0,) * count,
@@ -104,15 +110,30 @@ def _header_of(provider: Any) -> tuple[ImageHeader | None, bool]:
     return (header if isinstance(header, ImageHeader) else None), keeps_values
 
 
-def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | None]:
+def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | None, Locator | None]:
     """Give the place of a provider's pixels, which may be larger than those of the file."""
     pitch = pitch_of(provider)
     if pitch is None:
         pitch = (1.0, 1.0) if level_grid(provider).image_size == header.size else None
-    if pitch is None or header.transform is None:
-        return None, None
+    if pitch is None:
+        return None, None, None
+    if header.transform is None:
+        return None, None, _locator(header) if pitch == (1.0, 1.0) else None
     a, b, c, d, e, f = header.transform
-    return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), header.crs
+    return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), header.crs, None
+
+
+def _locator(header: ImageHeader) -> Locator | None:
+    if not header.gcps and not header.rpcs:
+        return None
+    from stacchip_osml.geometry import GcpLocator, RpcLocator
+
+    try:
+        if header.gcps and header.gcps_crs is not None:
+            return GcpLocator(header.gcps, header.gcps_crs)
+        return RpcLocator(header.rpcs) if header.rpcs else None
+    except ItemError:
+        return None  # points on a line, a local CRS, broken coefficients: the pixels are good, and have no place
 
 
 def _nodata(provider: Any, given: Any, header: ImageHeader | None, count: int) -> Nodata:
