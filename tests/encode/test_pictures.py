@@ -159,9 +159,9 @@ def test_formats_have_their_usual_names(name, canonical):
     assert encode_chip(chip_of("uint8"), name) == encode_chip(chip_of("uint8"), canonical)
 
 
-@pytest.mark.parametrize("name", ["nitf", "NTF", "nsif", "jp2", "J2K", "jpeg2000"])
+@pytest.mark.parametrize("name", ["jp2", "J2K", "jpeg2000"])
 def test_formats_to_come_are_refused_by_name(name):
-    with pytest.raises(EncodeError, match=r"(NITF|JPEG 2000) chips are not written yet; choose one of png, jpeg"):
+    with pytest.raises(EncodeError, match=r"JPEG 2000 chips are not written yet; choose one of png, jpeg"):
         encode_chip(chip_of("uint8"), name)
 
 

@@ -299,9 +299,9 @@ def test_encode_writes_what_the_chip_is(tmp_path):
         assert file.transform.almost_equals(chip.transform, 1e-9)
         assert file.crs.to_epsg() == 32632
     assert chipper.encode(3, format="png", display=True).startswith(b"\x89PNG")
-    for name, spelled in (("nitf", "NITF"), ("jp2", "JPEG 2000")):
-        with pytest.raises(EncodeError, match=f"{spelled} chips are not written yet"):
-            chipper.encode(3, format=name)
+    assert chipper.encode(3, format="nitf").startswith(b"NITF02.10")
+    with pytest.raises(EncodeError, match="JPEG 2000 chips are not written yet"):
+        chipper.encode(3, format="jp2")
     with pytest.raises(ChainError, match="unknown processing chain 'display'"):
         chipper.encode(3, chain="display")
 
