@@ -11,6 +11,7 @@ References: MIL-STD-2500C (NITF 2.1; the JBP says the same), MIL-STD-188-198A (J
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -18,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
-from stacchip_osml.encode.nitf.pixels_blocking import MOST_BYTES, Blocking, blocking_of, split_rows
+from stacchip_osml.encode.nitf.pixels_blocking import MOST_BYTES, MOST_PLACED_ROWS, Blocking, blocking_of, split_rows
 from stacchip_osml.encode.nitf.pixels_jpeg import require_jpeg, write_jpeg
 from stacchip_osml.encode.nitf.pixels_jpeg2000 import require_jpeg2000, write_jpeg2000
 from stacchip_osml.encode.nitf.pixels_rates import Rate
@@ -35,6 +36,8 @@ __all__ = ["PreparedImage", "PreparedSegment", "WrittenPixels", "prepare_image"]
 USUAL_SIDE = 1024
 """Of blocks whose size nobody says: BPJ2K01.20's, and below those of complexity level 3."""
 MOST_USUAL_SIDE = 2048
+PLACED = re.compile(r"SI[CD]D\d{3}")
+"""IID1 of segments that are always placed by ILOC."""
 WRITERS = {"raw": write_raw, "jpeg": write_jpeg, "jpeg2000": write_jpeg2000}
 
 
@@ -138,8 +141,8 @@ def prepare_image(
         image: its ``fields`` may say ``IC``, ``IMODE``, ``COMRAT``, ``NPPBH``, ``NPPBV``, ``PVTYPE``, ``NBPP``,
             ``ABPP``, ``PJUST``, ``IREP``, ``ICAT``, ``IREPBANDn``, ``ISUBCATn``, ``J2K_DECOMPOSITION_LEVELS`` and
             ``J2K_QUALITY_LAYERS``; others are not looked at.
-        segment_rows: most rows of a segment; None for as many as NROWS can say, or as ILOC can where there are several.
-            A SICD has 99,999.
+        segment_rows: most rows of a segment; None for as many as NROWS can say, or as ILOC can where there are several
+            and in SICD and SIDD, which ``IID1`` tells (NGA.STND.0024-2 and 0025-2: 99,999).
         segment_bytes: most bytes of a segment's data, reckoned uncompressed.
 
     Raises:
@@ -157,6 +160,8 @@ def prepare_image(
     )
     across = -(-size.width // (cols or size.width)) * (cols or size.width)
     most_bytes = min(segment_bytes, MOST_OFFSET) if storage.compression.masked else segment_bytes
+    if segment_rows is None and PLACED.match(str(image.fields.get("IID1", ""))):
+        segment_rows = MOST_PLACED_ROWS
     windows = split_rows(
         size,
         row_bytes=max(1, -(-across * storage.bands * storage.nbpp // 8)),

@@ -78,7 +78,7 @@ def application_segment(storage: Storage, blocking: Blocking) -> bytes:
         down,
         image,
         storage.nbpp,
-        min(rate.imagery, 4),
+        rate.imagery,
         process,
         0,  # the tables are in the stream
         stream,

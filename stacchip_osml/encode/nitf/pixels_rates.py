@@ -86,25 +86,21 @@ class JpegRate:
         return f"{self.imagery:02d}.0"
 
 
-def parse_jpeg_rate(text: str, *, imagery: int = 0) -> JpegRate:
+def parse_jpeg_rate(text: str) -> JpegRate:
     """Read COMRAT of IC=C3, M3, I1; nothing is libjpeg's quality 75.
 
     ``XX.Y`` up to 04.5 is the standard's type and level, where levels stand for libjpeg's qualities of
     ``QUALITY_OF_LEVEL``; above, it is libjpeg's quality.
-
-    Args:
-        text: of the field.
-        imagery: type where the text has none.
 
     Raises:
         EncodeError: it is not of the form.
     """
     given = text.strip()
     if not given:
-        return JpegRate(imagery, DEFAULT_QUALITY)
+        return JpegRate(0, DEFAULT_QUALITY)
     if not re.fullmatch(r"\d{1,3}\.\d", given) or float(given) > 100:
         raise EncodeError(f"COMRAT of JPEG is XX.Y ({CLAUSE}), got {text!r}")
     whole, part = given.split(".")
     if int(whole) <= MOST_TYPE and int(part) < len(QUALITY_OF_LEVEL):
-        return JpegRate(imagery or int(whole), QUALITY_OF_LEVEL[int(part)])
-    return JpegRate(imagery, max(round(float(given)), 1))
+        return JpegRate(int(whole), QUALITY_OF_LEVEL[int(part)])
+    return JpegRate(0, max(round(float(given)), 1))

@@ -335,7 +335,7 @@ def _with_rate(storage: Storage, fields: Mapping[str, str]) -> Storage:
     if rule.kind == "jpeg":
         if storage.nbpp == 12 and storage.imode == "P":
             raise EncodeError(f"NBPP=12 with IMODE=P: colour JPEG is written with 8 bits ({STANDARDS['jpeg']})")
-        return replace(storage, rate=parse_jpeg_rate(comrat, imagery=4 if storage.ic == "I1" else 0))
+        return replace(storage, rate=parse_jpeg_rate(comrat))
     return replace(
         storage,
         rate=parse_rate(comrat),
