@@ -16,7 +16,7 @@ from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_fields, sicd_storage
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of, require_marking
-from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels
+from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
 from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fields
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
@@ -83,8 +83,8 @@ def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version
     asked = said.image.get("ICORDS") if "IGEOLO" not in said.image else ""
     fields = work.fields | place_fields(place, asked=asked)
     on_map = work.on_map(fields)
-    image_tres = [fate.tre for fate in work.tre_fates(on_map) if fate.tre is not None]
-    image_tres += work.own_tres(on_map)
+    own = work.own_tres(on_map)
+    image_tres = [fate.tre for fate in work.tre_fates(own) if fate.tre is not None] + own
     parent_file = NitfFile() if work.parent is None else work.parent.file
     file_tres = [*parent_file.tres, *(() if on_map is None else on_map.file)]
     pixels = _pixels(chip, work, said)
@@ -109,7 +109,7 @@ def chip_account(chip: Chip) -> ChipAccount:
     """
     work = _Work(chip)
     on_map = work.on_map(work.fields | place_fields(work.place, asked=None))
-    return ChipAccount(tres=tuple(work.tre_fates(on_map)), extensions=work.extensions.fates)
+    return ChipAccount(tres=tuple(work.tre_fates(work.own_tres(on_map))), extensions=work.extensions.fates)
 
 
 class _Work:
@@ -123,7 +123,7 @@ class _Work:
         self.given: Mapping[str, str] = {} if image is None else image.fields
         self.tres: tuple[Tre, ...] = () if image is None else image.tres
         self.count = _bands(self.given, chip)
-        self.bands = chip_bands(chip, self.count)
+        self.bands = chip_bands(chip, self.given, self.count)
         width, height = chip.size
         self.window = (0.0, 0.0, float(width), float(height)) if origin is None else origin.window
         self.image_size = chip.size if origin is None else origin.image_size
@@ -179,11 +179,11 @@ class _Work:
         found.append(self._polynomials())
         return [tre for tre in found if tre is not None] + ([] if on_map is None else list(on_map.image))
 
-    def tre_fates(self, on_map: Any) -> list[TreFate]:
+    def tre_fates(self, own: Sequence[Tre]) -> list[TreFate]:
         """Decide on the parent's TREs."""
         return fates_of_tres(
             self.tres,
-            own=self.own_tres(on_map),
+            own=own,
             bands=self.bands,
             count=self.count,
             window=self.window,
@@ -211,6 +211,8 @@ def _bands(fields: Mapping[str, str], chip: Chip) -> int:
 
 def _pixels(chip: Chip, work: _Work, said: Overrides) -> ChipPixels:
     ic = said.image.get("IC", work.fields["IC"])
+    if work.extensions.kind == "SICD" and chip.pixels.dtype.kind == "c":
+        return ChipPixels(quadrature(chip.pixels, work.given.get("PVTYPE", "").strip()), key="chip")
     may_be_masked = work.extensions.kind is None and ("IC" not in said.image or ic[0] == "M" or ic == "NM")
     return chip_pixels(chip, may_be_masked=may_be_masked)
 

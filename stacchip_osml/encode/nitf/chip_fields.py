@@ -52,7 +52,7 @@ def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tup
     Returns:
         Fields without ICORDS and IGEOLO.
     """
-    bands = chip_bands(chip, count)
+    bands = chip_bands(chip, parent, count)
     fields = {name: parent[name] for name in KEPT_FIELDS if name in parent}
     fields |= comments_of_chip(chip, parent)
     fields["IMAG"] = magnification(parent.get("IMAG", "1.0"), scale)
@@ -65,11 +65,15 @@ def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tup
     return fields | _compression(parent if bands is not None else {})
 
 
-def chip_bands(chip: Chip, count: int) -> tuple[int, ...] | None:
+def chip_bands(chip: Chip, parent: Mapping[str, str], count: int) -> tuple[int, ...] | None:
     """Tell which bands of its image a chip has; None where a chain changed them or nobody knows."""
     origin = chip.origin
     if origin is None or origin.is_processed:
         return None
+    if chip.pixels.dtype.kind == "c" and count == 2 * len(chip.pixels) == 2:
+        # One complex band is both of those that a SICD stores.
+        is_iq = [parent.get(f"ISUBCAT{band}", "").strip() for band in (1, 2)] == ["I", "Q"]
+        return (0, 1) if is_iq else None
     if origin.bands is not None:
         return origin.bands
     return tuple(range(count)) if len(chip.pixels) == count else None

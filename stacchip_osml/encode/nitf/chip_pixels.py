@@ -12,7 +12,7 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["ChipPixels", "chip_pixels"]
+__all__ = ["ChipPixels", "chip_pixels", "quadrature"]
 
 Pixels = NDArray[Any]
 
@@ -86,6 +86,28 @@ def chip_pixels(chip: Chip, *, may_be_masked: bool) -> ChipPixels:
     pixels = np.where(chip.mask, pixels, pad)
     _, row, col = (int(axis[0]) for axis in np.nonzero(~chip.mask))
     return ChipPixels(pixels, key=name, pad=pad.item(), hole=PixelWindow(col, row, 1, 1))
+
+
+def quadrature(pixels: Pixels, pvtype: str) -> Pixels:
+    """Write complex pixels as the two bands, real and imaginary, that a SICD stores (NGA.STND.0024-2, 3.1).
+
+    Args:
+        pixels: ``(1, rows, cols)`` complex.
+        pvtype: of the parent: ``R`` 32 bits, ``SI`` 16 bits.
+
+    Raises:
+        EncodeError: the stored type does not hold them exactly.
+    """
+    kinds = {"R": np.dtype(np.float32), "SI": np.dtype(np.int16)}
+    parts = np.concatenate([pixels.real, pixels.imag])
+    kind = kinds.get(pvtype)
+    stored = None if kind is None else parts.astype(kind)
+    if stored is None or not np.array_equal(stored, parts, equal_nan=True):
+        raise EncodeError(
+            f"complex pixels of a SICD are stored as I and Q of PVTYPE R or SI (NGA.STND.0024-2, table 3-2); "
+            f"these are not exactly so, the parent's PVTYPE is {pvtype!r}"
+        )
+    return stored
 
 
 def _candidates(chip: Chip, held: Pixels) -> list[Any]:
