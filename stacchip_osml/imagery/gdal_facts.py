@@ -101,7 +101,8 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     dtype = np.dtype(dtypes.pop())
     colors = [color.name.lower() for color in dataset.colorinterp]
     flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
-    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+    # One by one: for all of them GDAL looks through the boxes of a JPEG 2000 file, and does not come back from some.
+    interleave, compression = (dataset.get_tag_item(name, "IMAGE_STRUCTURE") for name in ("INTERLEAVE", "COMPRESSION"))
     bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or dataset.tags().get("NITF_ABPP", "")
     return Facts(
         driver=dataset.driver,
@@ -125,9 +126,9 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
         alpha=colors.index("alpha") if "alpha" in colors else None,
         shared_mask=any("per_dataset" in band and "alpha" not in band for band in flags),
         own_masks=tuple(not band for band in flags),
-        planar=structure.get("INTERLEAVE") == "BAND",
-        compression=structure.get("COMPRESSION"),
-        interleave=structure.get("INTERLEAVE"),
+        planar=interleave == "BAND",
+        compression=compression,
+        interleave=interleave,
     )
 
 

@@ -266,7 +266,7 @@ def _read_by_gdal(window: _Window) -> None:
     """Read a window of a level that blocks do not serve."""
     read = window.read
     try:
-        found = read.image.gdal.read(read.window, level=read.level, bands=read.bands)
+        found = read.image.read_by_gdal.read(read.window, level=read.level, bands=read.bands)
     except ChipError as error:
         window.target.fail((), error)
         return

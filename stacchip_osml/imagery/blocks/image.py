@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stacchip_osml.errors import ChipError, redact
+from stacchip_osml.errors import AssetChanged, ChipError, redact
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
@@ -82,6 +82,7 @@ class BlockImage:
         self.remote = is_remote(location)
         self._header = header
         self._given = layout
+        self._is_one = False
         self._layout: ImageLayout | None = None
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | None = None
@@ -138,6 +139,7 @@ class BlockImage:
         """Everything about the image that is not pixels."""
         if self._header is None:
             self._header = self.gdal.header
+            self._is_one = True
         return self._header
 
     @property
@@ -162,6 +164,22 @@ class BlockImage:
                 fetch=self.fetch,
             )
         return self._gdal
+
+    @property
+    def read_by_gdal(self) -> GdalImage:
+        """``gdal``, seen to be what the header says: pixels of another image would go to the wrong places.
+
+        Raises:
+            AssetChanged: it has other levels or bands than the header that was given.
+            ReadError: GDAL cannot open it.
+        """
+        gdal, header = self.gdal, self.header
+        if not self._is_one:
+            sizes = tuple(level.size for level in gdal.stored_levels())
+            if (sizes, gdal.num_bands, gdal.pixel_value_type) != (header.levels, self.num_bands, self.pixel_value_type):
+                raise AssetChanged(f"{self.name}: its header is another image's: {header.levels}, found {sizes}")
+            self._is_one = True
+        return gdal
 
     def served_by(self, level: int) -> str:
         """Say what reads a level: ``block/deflate``, or ``gdal/NITF: `` and why.
@@ -324,7 +342,7 @@ class BlockImage:
             return False
         stored = self.source(resolution_level).level
         if stored is None:
-            return self.gdal.has_block(block_row, block_col, resolution_level)
+            return self.read_by_gdal.has_block(block_row, block_col, resolution_level)
         return stored.stores(self._block_window(block_row, block_col, resolution_level))
 
     def get_block(
@@ -345,7 +363,7 @@ class BlockImage:
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             raise IndexError(f"{self.name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
         if self.source(resolution_level).level is None:
-            return self.gdal.get_block(block_row, block_col, resolution_level, bands)
+            return self.read_by_gdal.get_block(block_row, block_col, resolution_level, bands)
         window = self._block_window(block_row, block_col, resolution_level)
         chosen = None if bands is None else tuple(bands)
         source = self.source(resolution_level, chosen)
@@ -365,7 +383,7 @@ class BlockImage:
         layout = None if level == 0 else self.layout.levels[level]
         if isinstance(layout, LevelLayout):
             return layout.block_shape
-        return self.header.block_shape if level == 0 else self.gdal.stored_levels()[level].block_shape
+        return self.header.block_shape if level == 0 else self.read_by_gdal.stored_levels()[level].block_shape
 
     def _grid(self, level: int) -> tuple[int, int]:
         (rows, cols), size = self._block_shape(level), self.header.levels[level]

@@ -1,7 +1,9 @@
 """Damaged files of every codec: a typed error or pixels, and the process lives."""
 
+import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 
 from stacchip_osml import errors
-from stacchip_osml.pixel import ImageSize
+from stacchip_osml.imagery.blocks.agreement import unserved_layout
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.testing import natural_scene
 
 PROBE = Path(__file__).with_name("mutation_probe.py")
@@ -71,3 +75,35 @@ def test_damaged_files_give_a_typed_error_or_pixels(good_files, tmp_path):
     assert all(word == "pixels" or issubclass(getattr(errors, word), errors.ChipError) for word in words)
     assert max(float(seconds) for _, _, seconds, _ in lines) < 10
     assert max(int(peak) for *_, peak in lines) < 1024
+
+
+def test_a_box_inside_a_box_that_claims_the_rest_of_the_file_does_not_hold_up_a_reader(good_files, tmp_path):
+    """GDAL, asked for all that it knows of such a file's structure, walks its boxes for ever."""
+    data = Path(good_files[-1]).read_bytes()
+    at = data.index(b"jp2c") - 4
+    label = struct.pack(">I4s", 0, b"lbl ") + b"endless"
+    path = tmp_path / "endless.jp2"
+    path.write_bytes(data[:at] + struct.pack(">I4s", 8 + len(label), b"asoc") + label + data[at:])
+    read = "from stacchip_osml.imagery import GdalImage; from stacchip_osml.imagery.blocks.image import BlockImage"
+    ask = f"{read}; print(BlockImage({str(path)!r}).header.driver, GdalImage({str(path)!r}).picture_tags.structure)"
+
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.stdout.startswith("JP2OpenJPEG {"), done.stderr[-400:]
+
+
+def test_a_header_of_another_image_is_told_where_gdal_reads(good_files):
+    """What GDAL finds in the file must be what the header says, or pixels would go to the wrong places."""
+    image = BlockImage(good_files[0])
+    levels = image.header.levels
+    headers = [
+        replace(image.header, levels=(*levels, ImageSize(10, 9))),
+        replace(image.header, levels=(ImageSize(171, 150), *levels[1:])),
+        replace(image.header, bands=image.header.bands[:1]),
+        replace(image.header, bands=tuple(replace(band, dtype="uint8") for band in image.header.bands)),
+    ]
+    for header in headers:
+        other = BlockImage(good_files[0], header=header, layout=unserved_layout(header, "GDAL is to read it"))
+
+        with pytest.raises(errors.AssetChanged, match="its header is another image's"):
+            other.read(PixelWindow(0, 0, 5, 5), level=len(header.levels) - 1)
