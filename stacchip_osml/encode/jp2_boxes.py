@@ -13,17 +13,17 @@ Rules:
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
-from stacchip_osml.encode.geokeys import geo_tags
 from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, PixelSource, write_codestream
 from stacchip_osml.encode.placement import Placement
-from stacchip_osml.encode.tiff import Tags, tiff_bytes, tiled_page
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 
 __all__ = ["write_jp2"]
 
@@ -35,7 +35,6 @@ SRGB, GREY = 16, 17
 COLOR, OPACITY, UNSPECIFIED = 0, 1, 65535
 """Typ of a channel (table I.16)."""
 WHOLE_IMAGE = 0
-TIEPOINTS = 33922
 
 
 def write_jp2(
@@ -122,20 +121,19 @@ def _channels(colors: Sequence[str], bands: int, known: int) -> bytes:
 
 def _degenerate_geotiff(placement: Placement) -> bytes:
     """Write a GeoTIFF of one pixel that says the place of the image."""
-    if placement.gcps:
-        points = [number for at in placement.gcps for number in (at.col, at.row, 0.0, at.x, at.y, at.z)]
-        tags: Tags = {**geo_tags(None, placement.crs), TIEPOINTS: ("d", points)}
-    else:
-        tags = geo_tags(placement.transform, placement.crs)
-    if not tags:
-        raise EncodeError("a place without transform, control points and CRS says nothing")
-    page = tiled_page(
-        np.zeros((1, 1, 1), np.uint8),
-        tags={262: ("H", [1]), **tags},
+    from stacchip_osml.encode.tiff import write_tiff
+
+    if placement.transform is None and not placement.gcps:
+        raise EncodeError("a CRS alone says no place: give a transform, corners or control points with it")
+    out = io.BytesIO()
+    write_tiff(
+        out,
+        BufferedImageAssetProvider.from_array(np.zeros((1, 1, 1), np.uint8), block_width=0, block_height=0),
         compression="none",
-        level=1,
-        predictor=False,
-        interleave="pixel",
-        tile=16,
+        rows_per_strip=1,
+        crs=placement.crs,
+        transform=placement.transform,
+        gcps=placement.gcps,
+        sparse=False,
     )
-    return tiff_bytes([page])
+    return out.getvalue()

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.encode.jp2_boxes import write_jp2
@@ -20,7 +22,13 @@ from stacchip_osml.encode.stream_jpeg import write_jpeg
 from stacchip_osml.encode.stream_png import write_png
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["jpeg2000_options", "write_jpeg2000_contents", "write_jpeg_contents", "write_png_contents"]
+__all__ = [
+    "jpeg2000_options",
+    "require_readable",
+    "write_jpeg2000_contents",
+    "write_jpeg_contents",
+    "write_png_contents",
+]
 
 LOSSLESS = re.compile(r"N\d{1,3}(\.\d)?")
 RATE = re.compile(r"V?\d{1,3}(\.\d{1,2})?|V\d{3}|\d{4}")
@@ -66,6 +74,7 @@ def write_jpeg2000_contents(out: BinaryIO, contents: Contents, *, workers: int, 
     options = jpeg2000_options(
         entry.metadata, source, high_throughput=contents.format.name in {"jhc", "jph"}, name=entry.key
     )
+    require_readable(source.dtype, options)
     if contents.format.name in {"j2k", "jhc"}:
         write_codestream(out, source, options, workers=workers, progress=progress)
     else:
@@ -77,6 +86,18 @@ def _place(entry: Entry) -> Placement | None:
     from stacchip_osml.encode.io.places import place_of
 
     return place_of(entry.provider, entry.metadata)
+
+
+def require_readable(dtype: np.dtype[Any], options: Jpeg2000Options) -> None:
+    """Refuse what the standard has and readers of files do not.
+
+    Raises:
+        EncodeError: naming the type, and what is read.
+    """
+    if dtype == np.int8:
+        raise EncodeError("JPEG 2000 files of int8 are read as unsigned by most readers: write int16, or .tif")
+    if options.high_throughput and dtype.itemsize > 2:
+        raise EncodeError(f"high-throughput JPEG 2000 of {dtype.name} is read by hardly any reader: write .tif")
 
 
 def jpeg2000_options(

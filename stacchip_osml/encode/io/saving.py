@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
+from stacchip_osml.encode.io.pictures import require_readable
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
 from stacchip_osml.encode.jp2_boxes import write_jp2
 from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, write_codestream
@@ -28,7 +29,7 @@ from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["imsave"]
+__all__ = ["SaveRequest", "imsave"]
 
 Pixels = NDArray[Any]
 
@@ -66,7 +67,7 @@ class ArrayProvider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class SaveRequest:
     """What was asked for, checked as far as all formats have it in common."""
 
     kind: DatasetFormat
@@ -96,10 +97,11 @@ class _Request:
             if given:
                 raise EncodeError(f"{self.kind.name} has no {name.replace('_', ' ')}: leave it out, or {WAY_OUT[name]}")
 
-    def refuse_options(self) -> None:
-        """Refuse options of other formats."""
-        for name in self.options:
-            raise EncodeError(f"{self.kind.name} has no option {name!r}")
+    def require_only(self, known: set[str]) -> None:
+        """Refuse options that a format does not have."""
+        if unknown := sorted(set(self.options) - known):
+            has = ", ".join(sorted(known)) or "none"
+            raise EncodeError(f"{self.kind.name} has no option {unknown[0]!r}; it has {has}")
 
 
 WAY_OUT = {
@@ -107,7 +109,7 @@ WAY_OUT = {
     "compression": "choose another format",
     "quality": "write .jpg or .jp2",
     "block": "write .tif, .ntf or .jp2",
-    "nodata": "write .tif or .ntf",
+    "nodata": "write .tif",
     "bits": "write .ntf or .jp2",
     "metadata": "write .tif or .ntf",
 }
@@ -171,7 +173,7 @@ def imsave(
         raise EncodeError("an open file has no ending that says its format: give format=")
     pixels = _checked(data)
     size = ImageSize(pixels.shape[2], pixels.shape[1])
-    request = _Request(
+    request = SaveRequest(
         kind=kind,
         pixels=pixels,
         placement=find_placement(size, corners=corners, crs=crs, transform=transform, gcps=gcps),
@@ -215,21 +217,21 @@ def _block(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 Write = Callable[[BinaryIO], object]
 
 
-def _png(request: _Request) -> Write:
+def _png(request: SaveRequest) -> Write:
     request.refuse("placement", "quality", "block", "nodata", "bits", "metadata")
     if request.compression not in {None, "deflate", "png"}:
         raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
     level = request.options.get("level", 1)
-    _only(request, {"level"})
+    request.require_only({"level"})
     source = ProviderSource(request.provider)
     return lambda out: write_png(out, source, level=level)
 
 
-def _jpeg(request: _Request) -> Write:
+def _jpeg(request: SaveRequest) -> Write:
     request.refuse("placement", "block", "nodata", "bits", "metadata")
     if request.compression not in {None, "jpeg"}:
         raise EncodeError(f"JPEG has one compression, not {request.compression}")
-    _only(request, {"subsampling"})
+    request.require_only({"subsampling"})
     quality = 90 if request.quality is None else request.quality
     if quality != int(quality):
         raise EncodeError(f"JPEG quality is a whole number from 1 to 100, got {quality}")
@@ -238,16 +240,14 @@ def _jpeg(request: _Request) -> Write:
     return lambda out: write_jpeg(out, source, quality=int(quality), subsampling=subsampling, workers=request.workers)
 
 
-def _jpeg2000(request: _Request) -> Write:
+def _jpeg2000(request: SaveRequest) -> Write:
     request.refuse("nodata", "metadata")
     named = {"jhc": True, "jph": True}.get(request.kind.name, False)
     if request.compression not in {None, "jpeg2000", "j2k", "htj2k"}:
         raise EncodeError(f"{request.kind.name} is compressed as jpeg2000 or htj2k, not {request.compression}")
     if named and request.compression in {"jpeg2000", "j2k"}:
         raise EncodeError(f"{request.kind.name} is of high throughput (htj2k), not {request.compression}")
-    _only(request, {"levels", "layers", "color_transform"})
-    if request.pixels.dtype == np.int8:
-        raise EncodeError("JPEG 2000 files of int8 are read as unsigned by most readers: write int16, or .tif")
+    request.require_only({"levels", "layers", "color_transform"})
     options = Jpeg2000Options(
         ratio=request.quality,
         high_throughput=named or request.compression == "htj2k",
@@ -255,6 +255,7 @@ def _jpeg2000(request: _Request) -> Write:
         bits=request.bits,
         **request.options,
     )
+    require_readable(request.pixels.dtype, options)
     source = ProviderSource(request.provider)
     if request.kind.name in {"j2k", "jhc"}:
         request.refuse("placement")
@@ -262,27 +263,19 @@ def _jpeg2000(request: _Request) -> Write:
     return lambda out: write_jp2(out, source, options, placement=request.placement, workers=request.workers)
 
 
-def _only(request: _Request, known: set[str]) -> None:
-    """Refuse options that are not known."""
-    if unknown := sorted(set(request.options) - known):
-        raise EncodeError(
-            f"{request.kind.name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}"
-        )
-
-
-def _nitf(request: _Request) -> Write:
+def _nitf(request: SaveRequest) -> Write:
     from stacchip_osml.encode.io.saving_nitf import nitf_writer
 
     return nitf_writer(request)
 
 
-def _tiff(request: _Request) -> Write:
+def _tiff(request: SaveRequest) -> Write:
     from stacchip_osml.encode.io.saving_tiff import tiff_writer
 
     return tiff_writer(request)
 
 
-SAVERS: dict[str, Callable[[_Request], Write]] = {
+SAVERS: dict[str, Callable[[SaveRequest], Write]] = {
     "png": _png,
     "jpeg": _jpeg,
     "j2k": _jpeg2000,

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from stacchip_osml.encode.io.places import place_of
 from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
+
+PLACE_NAMES = ("GeoPixelScale", "GeoTiepoints", "GeoTransform")
+PLACE_TAGS = ("33550", "33922", "34264")
+"""Metadata that say a place."""
 
 __all__ = ["tiff_metadata", "write_tiff_contents"]
 
@@ -25,16 +30,27 @@ def write_tiff_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
     Raises:
         EncodeError: more than one image, or levels that are none of it.
     """
-    from stacchip_osml.encode.tiff_image import write_tiff
+    from stacchip_osml.encode.tiff import write_tiff
 
     base, levels = _levels(contents)
     write_tiff(
         out,
         [base.provider, *(level.provider for level in levels)],
         metadata=base.metadata,
+        **place_of_file(base),
         workers=workers,
         progress=progress,
     )
+
+
+def place_of_file(entry: Entry) -> dict[str, Any]:
+    """Give the place that the file of an image says, where its metadata say none: of a NITF or a JP2."""
+    if any(name in entry.metadata for name in (*PLACE_NAMES, *PLACE_TAGS)):
+        return {}
+    placement = place_of(entry.provider, {})
+    if placement is None:
+        return {}
+    return {"transform": placement.transform, "crs": placement.crs, "gcps": placement.gcps}
 
 
 def _levels(contents: Contents) -> tuple[Entry, list[Entry]]:

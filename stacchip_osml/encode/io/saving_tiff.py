@@ -1,0 +1,58 @@
+"""Arrays as GeoTIFF files: what ``imsave`` is asked for, as the TIFF writer takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from stacchip_osml.encode.tiff import write_tiff
+from stacchip_osml.errors import EncodeError
+
+if TYPE_CHECKING:
+    from stacchip_osml.encode.io.saving import SaveRequest
+
+__all__ = ["tiff_writer"]
+
+QUALITIES = ("jpeg", "webp", "jpegxl")
+"""Compressions whose level is a quality."""
+OPTIONS = frozenset(
+    (
+        *("layout", "level", "predictor", "interleave", "rows_per_strip", "subsampling", "bigtiff", "byteorder"),
+        *("rpcs", "color_table", "colors", "band_names", "scales", "offsets", "items", "mask", "overviews"),
+        *("resampling", "sparse"),
+    )
+)
+"""Options of :func:`~stacchip_osml.encode.tiff.write_tiff` that are passed on."""
+
+
+def tiff_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:
+    """Check a request, and give what writes it.
+
+    Raises:
+        EncodeError: an option that GeoTIFF does not have.
+    """
+    request.require_only(set(OPTIONS))
+    options: dict[str, Any] = dict(request.options)
+    if request.quality is not None:
+        if request.compression not in QUALITIES:
+            raise EncodeError(
+                f"GeoTIFF has a quality with compression {', '.join(QUALITIES)}, not with "
+                f"{request.compression or 'deflate'}"
+            )
+        if "level" in options:
+            raise EncodeError("quality and level both say how much is lost; give one of them")
+        options["level"] = request.quality
+    placement = request.placement
+    if placement is not None:
+        options |= {"transform": placement.transform, "crs": placement.crs, "gcps": placement.gcps}
+    return lambda out: write_tiff(
+        out,
+        request.provider,
+        compression=request.compression,
+        tile=request.block,
+        bits=request.bits,
+        nodata=None if request.nodata is None else [request.nodata] * len(request.pixels),
+        metadata=request.metadata,
+        workers=request.workers,
+        **options,
+    )
