@@ -7,8 +7,7 @@ here. It must not know what a chip is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
@@ -16,7 +15,24 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["COMPRESSORS", "float_predict", "integer_predict", "interleaved", "jpeg_bytes", "png_bytes"]
+__all__ = [
+    "deflate_bytes",
+    "float_predict",
+    "integer_predict",
+    "interleaved",
+    "jpeg_bytes",
+    "jpeg_stream",
+    "jpegxl_bytes",
+    "lerc_bytes",
+    "lzma_bytes",
+    "lzw_bytes",
+    "packbits_bytes",
+    "packed_integers",
+    "png_bytes",
+    "raw_bytes",
+    "webp_bytes",
+    "zstd_bytes",
+]
 
 Array = NDArray[Any]
 
@@ -72,26 +88,107 @@ def float_predict(samples: Array, *, axis: int) -> Array:
 
 
 # Any below: contiguous arrays go in by the buffer protocol, which imagecodecs takes and does not declare.
-def _none(data: Any, level: int) -> bytes:  # noqa: ARG001 - a compressor's signature
+def raw_bytes(data: Any) -> bytes:
+    """Give a contiguous array's bytes."""
     return bytes(memoryview(data).cast("B"))
 
 
-def _deflate(data: Any, level: int) -> bytes:
+def deflate_bytes(data: Any, level: int) -> bytes:
+    """Compress to a zlib stream."""
     return bytes(imagecodecs.deflate_encode(data, level=level))
 
 
-def _zstd(data: Any, level: int) -> bytes:
+def zstd_bytes(data: Any, level: int) -> bytes:
+    """Compress to a Zstandard frame."""
     return bytes(imagecodecs.zstd_encode(data, level=level))
 
 
-def _lzw(data: Any, level: int) -> bytes:  # noqa: ARG001 - LZW has no levels
+def lzw_bytes(data: Any) -> bytes:
+    """Compress as TIFF 6.0 section 13 says."""
     return bytes(imagecodecs.lzw_encode(data))
 
 
-COMPRESSORS: dict[str, tuple[int, range, Callable[[Any, int], bytes]]] = {
-    "none": (1, range(100), _none),
-    "lzw": (5, range(100), _lzw),
-    "deflate": (8, range(1, 13), _deflate),
-    "zstd": (50000, range(1, 20), _zstd),
-}
-"""name → (TIFF compression code, levels it knows, contiguous array and level → bytes)."""
+def packed_integers(samples: Array, *, bits: int) -> bytes:
+    """Pack ``(rows, values)`` of ``bits`` each, the first one highest; each row begins on a byte."""
+    return bytes(imagecodecs.packints_encode(np.ascontiguousarray(samples), bits, runlen=samples.shape[1]))
+
+
+def packbits_bytes(rows: Any) -> bytes:
+    """Run-length code ``(rows, bytes of a row)``; no run crosses a row."""
+    return b"".join(bytes(imagecodecs.packbits_encode(row)) for row in rows)
+
+
+def lzma_bytes(data: Any, level: int) -> bytes:
+    """Compress to an ``.xz`` stream."""
+    return bytes(imagecodecs.lzma_encode(data, level=level))
+
+
+def lerc_bytes(samples: Array, *, error: float, then: Literal["deflate", "zstd"] | None) -> bytes:
+    """Compress ``(rows, cols)`` or ``(rows, cols, bands)`` to a LERC blob, no value off by more than ``error``.
+
+    Args:
+        samples: NaN only where there is one band: such pixels are invalid in the blob.
+        error: 0 keeps every bit of integers, and every float.
+        then: ``deflate`` or ``zstd``, what the blob is compressed with.
+
+    Raises:
+        EncodeError: NaN in several bands together, which a LERC mask of all bands cannot say.
+    """
+    masks = None
+    if samples.dtype.kind == "f":
+        lost = np.isnan(samples)
+        if lost.any():
+            if samples.ndim == 3:
+                raise EncodeError('LERC cannot hold NaN of bands stored together; give interleave="band"')
+            masks, samples = ~lost, np.where(lost, samples.dtype.type(0), samples)
+    try:
+        return bytes(imagecodecs.lerc_encode(samples, level=error, masks=masks, compression=then))
+    except (imagecodecs.LercError, ValueError) as failure:
+        raise EncodeError(f"LERC cannot hold {samples.dtype} samples of shape {samples.shape}: {failure}") from failure
+
+
+def webp_bytes(samples: Array, *, quality: float | None) -> bytes:
+    """Compress ``(rows, cols, 3 or 4)`` uint8; without a quality every sample is kept, those under alpha 0 too."""
+    try:
+        if quality is None:
+            return bytes(imagecodecs.webp_encode(samples, lossless=True))
+        return bytes(imagecodecs.webp_encode(samples, level=quality, lossless=False))
+    except (imagecodecs.WebpError, ValueError) as error:
+        raise EncodeError(f"WebP cannot hold {samples.dtype} samples of shape {samples.shape}: {error}") from error
+
+
+def jpegxl_bytes(samples: Array, *, quality: float | None) -> bytes:
+    """Compress ``(rows, cols)`` or ``(rows, cols, 2 to 4)`` integers; without a quality every sample is kept."""
+    try:
+        if quality is None:
+            return bytes(imagecodecs.jpegxl_encode(samples, lossless=True, numthreads=1))
+        return bytes(imagecodecs.jpegxl_encode(samples, level=int(quality), numthreads=1))
+    except (imagecodecs.JpegxlError, ValueError) as error:
+        raise EncodeError(f"JPEG XL cannot hold {samples.dtype} samples of shape {samples.shape}: {error}") from error
+
+
+def jpeg_stream(samples: Array, *, quality: int, subsampling: str, ycbcr: bool) -> bytes:
+    """Compress ``(rows, cols)`` or ``(rows, cols, bands)`` uint8 as baseline JPEG with the standard Huffman tables.
+
+    Args:
+        samples: one band, three, or four.
+        quality: 1 to 100.
+        subsampling: of chroma: ``444``, ``422`` or ``420``.
+        ycbcr: three bands are red, green, blue, and stored as luma and chroma; else bands are stored as they are.
+    """
+    inside = {2: "GRAYSCALE", 3: "YCBCR" if ycbcr else "RGB"}
+    space = "GRAYSCALE" if samples.ndim == 2 else "CMYK" if samples.shape[2] == 4 else "RGB"
+    outside = inside[samples.ndim] if space != "CMYK" else "CMYK"
+    try:
+        return bytes(
+            imagecodecs.jpeg8_encode(
+                samples,
+                level=quality,
+                colorspace=space,
+                outcolorspace=outside,
+                subsampling=subsampling if ycbcr else "444",
+                optimize=False,
+            )
+        )
+    except (imagecodecs.Jpeg8Error, ValueError) as error:
+        raise EncodeError(f"JPEG cannot hold {samples.dtype} samples of shape {samples.shape}: {error}") from error

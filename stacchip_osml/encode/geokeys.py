@@ -7,7 +7,8 @@ Rules:
   meridian, unit, projection method and parameters). A method without keys is written as
   ESRI's WKT if that says exactly the same; otherwise the CRS is refused.
 - North-up images carry ModelPixelScale and ModelTiepoint, all others ModelTransformation;
-  both are exact in double precision. Rasters are PixelIsArea.
+  both are exact in double precision. Rasters are PixelIsArea; of PixelIsPoint ones the
+  file's coordinates are those of pixel centres, the transforms here of corners all the same.
 
 Reference: OGC 19-008r4 (GeoTIFF 1.1), tables of annex D and section 7; EPSG method and parameter codes.
 """
@@ -15,6 +16,7 @@ Reference: OGC 19-008r4 (GeoTIFF 1.1), tables of annex D and section 7; EPSG met
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -23,13 +25,15 @@ import pyproj
 from affine import Affine
 from pyproj.exceptions import CRSError
 
-from stacchip_osml.encode.tiff import Tags
+from stacchip_osml.encode.tiff_file import Tags
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.header import GroundControlPoint
 
-__all__ = ["METHODS", "geo_tags"]
+__all__ = ["METHODS", "gcp_tags", "geo_tags", "moved", "raster_type_of", "with_raster_type"]
 
 PIXEL_SCALE, TIEPOINT, TRANSFORMATION = 33550, 33922, 34264
 KEY_DIRECTORY, DOUBLE_PARAMS, ASCII_PARAMS = 34735, 34736, 34737
+RASTER_TYPE, AREA, POINT = 1025, 1, 2
 USER_DEFINED = 32767
 DEGREE, METRE = 9102, 9001
 TO_WGS84, VERTICAL = 2062, 4096
@@ -147,18 +151,21 @@ class _Keys:
         return tags
 
 
-def geo_tags(transform: Affine | None, crs: str | None) -> Tags:
-    """Give the GeoTIFF tags of a chip; none in sensor geometry.
+def geo_tags(transform: Affine | None, crs: str | None, *, point: bool = False) -> Tags:
+    """Give the GeoTIFF tags of an image; none in sensor geometry.
 
     Args:
         transform: pixel corner (col, row) → CRS (x, y).
         crs: ``EPSG:n`` or WKT2.
+        point: the raster is PixelIsPoint; said only together with a CRS.
 
     Raises:
         EncodeError: the CRS is unreadable, or GeoTIFF keys cannot say it exactly.
     """
     tags: Tags = {}
     if transform is not None:
+        if point:
+            transform = moved(transform, 0.5)
         a, b, c, d, e, f = transform[:6]
         if not all(map(math.isfinite, (a, b, c, d, e, f))):
             raise EncodeError(f"a GeoTIFF transform must be finite, got {transform!r}")
@@ -168,17 +175,57 @@ def geo_tags(transform: Affine | None, crs: str | None) -> Tags:
         else:
             tags[TRANSFORMATION] = ("d", [a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
     if crs is not None:
-        tags |= _crs_tags(crs)
+        tags |= _crs_tags(crs, POINT if point else AREA)
     return tags  # without a CRS no keys at all: GDAL would take a lone raster type for a local CRS
 
 
+def gcp_tags(points: Sequence[GroundControlPoint], crs: str | None, *, point: bool = False) -> Tags:
+    """Give the tags of an image that is tied to the ground in single points (OGC 19-008r4, clause 7.3.1).
+
+    Args:
+        points: rows and columns of pixel corners, x and y in ``crs``.
+        crs: ``EPSG:n`` or WKT2.
+        point: the raster is PixelIsPoint.
+
+    Raises:
+        EncodeError: there is no point, one is not finite, or the CRS cannot be said exactly.
+    """
+    half = 0.5 if point else 0.0
+    numbers = [value for each in points for value in (each.col - half, each.row - half, 0.0, each.x, each.y, each.z)]
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise EncodeError("ModelTiepointTag (33922) needs points, all of them finite (GeoTIFF 1.1, 7.3.1)")
+    return {TIEPOINT: ("d", numbers)} | ({} if crs is None else _crs_tags(crs, POINT if point else AREA))
+
+
+def moved(transform: Affine, pixels: float) -> Affine:
+    """Give a transform of positions that many pixels further right and down."""
+    a, b, c, d, e, f = transform[:6]
+    return Affine(a, b, c + pixels * (a + b), d, e, f + pixels * (d + e))
+
+
+def raster_type_of(tags: Tags) -> int | None:
+    """Give GTRasterTypeGeoKey: 1 for areas, 2 for points."""
+    directory = tags[KEY_DIRECTORY][1] if KEY_DIRECTORY in tags else ()
+    return next(
+        (int(directory[at + 3]) for at in range(4, len(directory) - 3, 4) if directory[at] == RASTER_TYPE), None
+    )
+
+
+def with_raster_type(tags: Tags, number: int) -> Tags:
+    """Give tags whose GTRasterTypeGeoKey is another one, all else as it is."""
+    kind, directory = tags[KEY_DIRECTORY]
+    rows = [tuple(directory[at : at + 4]) for at in range(4, len(directory) - 3, 4)]
+    rows = sorted([row for row in rows if row[0] != RASTER_TYPE] + [(RASTER_TYPE, 0, 1, number)])
+    return {**tags, KEY_DIRECTORY: (kind, [*directory[:3], len(rows), *(value for row in rows for value in row)])}
+
+
 @lru_cache(maxsize=256)
-def _crs_tags(text: str) -> Tags:
+def _crs_tags(text: str, raster: int) -> Tags:
     try:
         crs = pyproj.CRS.from_user_input(text)
     except CRSError as error:
-        raise EncodeError(f"the chip's CRS is not readable: {text[:80]!r}") from error
-    keys = _Keys({1025: 1})
+        raise EncodeError(f"the CRS is not readable: {text[:80]!r}") from error
+    keys = _Keys({RASTER_TYPE: raster})
     if crs.is_compound:
         horizontal, *rest = crs.sub_crs_list
         if len(rest) != 1 or (code := _exact_code(rest[0])) is None:

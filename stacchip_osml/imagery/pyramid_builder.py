@@ -50,10 +50,10 @@ class ProgressCallback(Protocol):
 
 
 class PyramidBlock(NamedTuple):
-    """One finished block of an overview."""
+    """One finished block of a level."""
 
     level: int
-    """1 is the first below full resolution."""
+    """0 is full resolution, 1 the first below it."""
     row: int
     """Of the level's block grid."""
     col: int
@@ -145,12 +145,15 @@ class PyramidBuilder:
                 across, down = across * self._reduction.pitch(before.width), down * self._reduction.pitch(before.height)
         return across, down
 
-    def blocks(self) -> Iterator[PyramidBlock]:
+    def blocks(self, *, base: bool = False) -> Iterator[PyramidBlock]:
         """Make the blocks of all levels, each given out as soon as it is complete.
 
         A few rows of source blocks are in memory, and what the caller keeps. Blocks of a level come in the order of
         its rows and columns, those of several levels interleaved; absent ones are left out. To close the iterator is
         to end the run.
+
+        Args:
+            base: also give the blocks of full resolution (level 0), cut as those of the levels are.
 
         Yields:
             Every stored block of every level.
@@ -163,7 +166,7 @@ class PyramidBuilder:
         self._cancelled.add(cancelled)
         try:
             with Workers(self.num_workers, cancelled) as workers:
-                yield from self._passes(workers)
+                yield from self._passes(workers, first=0 if base else 1)
         finally:
             self._cancelled.discard(cancelled)
 
@@ -255,11 +258,11 @@ class PyramidBuilder:
         pixels = size.width * size.height * self._bands
         return reduction_of(function, 2, dtype=self._dtype, nodata=self.nodata, source_pixels=pixels)
 
-    def _passes(self, workers: Workers) -> Iterator[PyramidBlock]:
-        """Copy the levels that the source has; the last of them, or R0, is what the others are made of."""
-        if len(self._sizes) == 1:
+    def _passes(self, workers: Workers, *, first: int) -> Iterator[PyramidBlock]:
+        """Copy the levels that the source has, from ``first`` on; the last, or R0, is what the others are made of."""
+        if len(self._sizes) == first:
             return
-        levels = range(min(self._native, 1), self._native + 1)  # R0 is not read where there is a level below it
+        levels = range(min(self._native, first), self._native + 1)  # R0 is not read where there is a level below it
         readers = {level: self._reader(level) for level in levels}
         total = sum(reader.blocks for reader in readers.values())
         done = 0
@@ -274,7 +277,7 @@ class PyramidBuilder:
             makers = self._makers(reader) if level == self._native else []
             copied = TileRows(self._grid(level), blocks_under(reader.grid, reader.stored, self._grid(level)))
             for strip in reader.strips(workers, passed):
-                if level:
+                if level >= first:
                     yield from (PyramidBlock(level, *block) for block in copied.take(strip))
                 yield from self._cascade(strip, makers, workers)
 

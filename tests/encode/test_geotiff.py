@@ -237,7 +237,8 @@ def test_any_chip_survives_any_layout(dtype, bands, rows, cols, tile, interleave
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"compression": "jpeg"}, "compression must be one of none, lzw, deflate, zstd"),
+        ({"compression": "jpeg"}, "jpeg .tag 259. holds uint8; these pixels are uint16"),
+        ({"compression": "ccitt"}, "compression must be one of none, lzw, deflate, zstd"),
         ({"level": 13}, "deflate levels are 1 to 12, got 13"),
         ({"compression": "zstd", "level": 0}, "zstd levels are 1 to 19"),
         ({"tile": 100}, "multiple of 16, got 100"),
@@ -250,7 +251,7 @@ def test_an_option_out_of_range_is_refused(options, message):
         encode_chip(chip_of(), "geotiff", **options)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "datetime64[s]"])
+@pytest.mark.parametrize("dtype", ["timedelta64[s]", "datetime64[s]"])
 def test_a_dtype_that_geotiff_has_not_is_refused(dtype):
     chip = replace(chip_of(), pixels=pixels_of("uint8").astype(dtype))
     with pytest.raises(EncodeError, match=r"GeoTIFF cannot hold .* pixels"):

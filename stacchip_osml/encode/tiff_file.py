@@ -1,0 +1,189 @@
+"""The bytes of a TIFF or BigTIFF around its blocks: header, directories, where each block lies.
+
+Rules:
+
+- every directory stands before the pixels, in both layouts: room is kept for them,
+  blocks follow as they come, and at the end the directories are put in their room;
+- a block that is never put is sparse: position 0, length 0, as GDAL writes and reads it;
+- classic TIFF ends at 4 GiB; what would pass that is refused, not wrapped.
+
+References: TIFF 6.0, section 2; the BigTIFF design. It must not know what a pixel is.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["CLASSIC_BYTES", "Directory", "Tags", "TiffFile"]
+
+Tags = dict[int, tuple[str, Any]]
+"""Tag number → (kind of its values, the values).
+
+Kinds are struct's letters (``B H I Q b h i q f d``), ``s`` for ASCII (a str, or bytes as they are), ``U`` for
+undefined bytes, ``R`` and ``r`` for rationals."""
+
+CLASSIC_BYTES = 2**32 - 1
+"""The last position that classic TIFF can point to."""
+TYPES = {
+    "B": 1,
+    "s": 2,
+    "H": 3,
+    "I": 4,
+    "R": 5,
+    "b": 6,
+    "U": 7,
+    "h": 8,
+    "i": 9,
+    "r": 10,
+    "f": 11,
+    "d": 12,
+    "Q": 16,
+    "q": 17,
+}
+RATIONALS = {"R": ("I", 2**32 - 1), "r": ("i", 2**31 - 1)}
+STRIPS, TILES = (273, 279), (324, 325)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """One image file directory, without the table of its blocks."""
+
+    tags: Tags
+    blocks: int
+    """In all planes."""
+    tiled: bool
+    """Whether its blocks are tiles; else strips."""
+
+
+@dataclass(slots=True)
+class _Table:
+    """Where the blocks of one directory lie."""
+
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class TiffFile:
+    """A TIFF that is being written to a seekable file, from its position on."""
+
+    out: BinaryIO
+    directories: Sequence[Directory]
+    big: bool
+    order: str
+    """``<`` or ``>``."""
+    ghost: bytes = b""
+    """What stands between the header and the first directory."""
+    framed: bool = False
+    """Whether each block has its length before it and its last four bytes again after it, as GDAL's COGs do."""
+    _base: int = field(init=False)
+    _at: int = field(init=False)
+    _starts: list[int] = field(init=False)
+    _tables: list[_Table] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Write the header, and keep room for the directories."""
+        self._base = self.out.tell()
+        self._tables = [
+            _Table(np.zeros(each.blocks, np.int64), np.zeros(each.blocks, np.int64)) for each in self.directories
+        ]
+        self._at = (16 if self.big else 8) + len(self.ghost)
+        self._at += self._at % 2
+        self._starts = []
+        for each, table in zip(self.directories, self._tables, strict=True):
+            self._starts.append(self._at)
+            self._at += len(self._packed(each, table, start=0, following=0))
+        self._require_room(self._at)
+        mark, first = (b"II" if self.order == "<" else b"MM"), self._starts[0]
+        if self.big:
+            head = mark + struct.pack(f"{self.order}HHHQ", 43, 8, 0, first)
+        else:
+            head = mark + struct.pack(f"{self.order}HI", 42, first)
+        self.out.write((head + self.ghost).ljust(self._at, b"\0"))
+
+    def put(self, directory: int, block: int, data: bytes) -> None:
+        """Write one block where the file ends now.
+
+        Raises:
+            EncodeError: a classic TIFF would pass 4 GiB.
+        """
+        parts = (struct.pack("<I", len(data)), data, data[-4:].rjust(4, b"\0")) if self.framed else (data,)
+        length = sum(map(len, parts))
+        self._require_room(self._at + length)
+        table = self._tables[directory]
+        table.offsets[block] = self._at + (4 if self.framed else 0)
+        table.counts[block] = len(data)
+        for part in parts:
+            self.out.write(part)
+        self._at += length
+
+    def finish(self) -> None:
+        """Put the directories in their room; the file's position is its end afterwards."""
+        following = [*self._starts[1:], 0]
+        for each, table, start, link in zip(self.directories, self._tables, self._starts, following, strict=True):
+            self.out.seek(self._base + start)
+            self.out.write(self._packed(each, table, start=start, following=link))
+        self.out.seek(self._base + self._at)
+
+    def _require_room(self, end: int) -> None:
+        if not self.big and end > CLASSIC_BYTES:
+            raise EncodeError(
+                f"the file needs {end} bytes; positions of 32 bits end at 4 GiB (TIFF 6.0, section 2): set bigtiff"
+            )
+
+    def _packed(self, directory: Directory, table: _Table, *, start: int, following: int) -> bytes:
+        """Pack one directory that begins at ``start``; values that do not fit into their entries follow them."""
+        word, most = ("Q", 8) if self.big else ("I", 4)
+        entry = struct.Struct(f"{self.order}HH{word}{most}s")
+        offsets, counts = TILES if directory.tiled else STRIPS
+        tags: Tags = {**directory.tags, offsets: (word, table.offsets), counts: (word, table.counts)}
+        head = struct.pack(self.order + ("Q" if self.big else "H"), len(tags))
+        position = start + len(head) + entry.size * len(tags) + most
+        entries, values = [], []
+        for number in sorted(tags):
+            kind, told = tags[number]
+            count, packed = _values(kind, told, self.order)
+            if len(packed) > most:
+                values.append(packed + b"\0" * (len(packed) % 2))  # values begin on even bytes
+                packed = struct.pack(self.order + word, position)
+                position += len(values[-1])
+            entries.append(entry.pack(number, TYPES[kind], count, packed))
+        return b"".join((head, *entries, struct.pack(self.order + word, following), *values))
+
+
+def _values(kind: str, values: Any, order: str) -> tuple[int, bytes]:
+    """Give the count and the bytes of one tag's values."""
+    if isinstance(values, np.ndarray):
+        return len(values), values.astype(f"{order}{'u8' if kind == 'Q' else 'u4'}").tobytes()
+    if kind == "s":
+        text = values if isinstance(values, bytes) else values.encode("utf-8")
+        return len(text) + 1, text + b"\0"
+    if kind == "U":
+        return len(values), bytes(values)
+    if kind in RATIONALS:
+        letter, most = RATIONALS[kind]
+        pairs = [part for value in values for part in _ratio(value, most)]
+        return len(values), struct.pack(f"{order}{len(pairs)}{letter}", *pairs)
+    return len(values), struct.pack(f"{order}{len(values)}{kind}", *values)
+
+
+def _ratio(value: float, most: int) -> tuple[int, int]:
+    """Give the nearest fraction whose parts fit."""
+    exact = Fraction(value)
+    limit = most
+    while True:
+        near = exact.limit_denominator(limit)
+        if abs(near.numerator) <= most:
+            return near.numerator, near.denominator
+        if limit == 1:
+            raise EncodeError(f"a rational of {value} does not fit into 32 bits (TIFF 6.0, section 2)")
+        limit = max(limit // 2, 1)
