@@ -11,25 +11,57 @@ if TYPE_CHECKING:
     from stacchip_osml.encode.display import to_rgb8
     from stacchip_osml.encode.factory import ChipFactory, ChipMetadataBuilder
     from stacchip_osml.encode.formats import FORMATS, ImageFormat, encode_chip, image_format
+    from stacchip_osml.encode.io import (
+        IO,
+        AssetType,
+        BufferedDataAssetProvider,
+        BufferedImageAssetProvider,
+        BufferedMetadataProvider,
+        BufferedTextAssetProvider,
+        DatasetReader,
+        DatasetWriter,
+        PixelType,
+        imsave,
+    )
     from stacchip_osml.encode.names import safe_name, write_chip
     from stacchip_osml.encode.sheet import contact_sheet
 
 __all__ = [
     "FORMATS",
+    "IO",
+    "AssetType",
+    "BufferedDataAssetProvider",
+    "BufferedImageAssetProvider",
+    "BufferedMetadataProvider",
+    "BufferedTextAssetProvider",
     "Chip",
     "ChipFactory",
     "ChipMetadataBuilder",
     "ChipOrigin",
+    "DatasetReader",
+    "DatasetWriter",
     "ImageFormat",
+    "PixelType",
     "contact_sheet",
     "encode_chip",
     "image_format",
+    "imsave",
     "safe_name",
     "to_rgb8",
     "write_chip",
 ]
 
 _HOMES = {
+    "AssetType": "io",
+    "BufferedDataAssetProvider": "io",
+    "BufferedImageAssetProvider": "io",
+    "BufferedMetadataProvider": "io",
+    "BufferedTextAssetProvider": "io",
+    "DatasetReader": "io",
+    "DatasetWriter": "io",
+    "IO": "io",
+    "PixelType": "io",
+    "imsave": "io",
     "ChipFactory": "factory",
     "ChipMetadataBuilder": "factory",
     "FORMATS": "formats",

@@ -8,6 +8,7 @@ from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.io.assets import BufferedDataAssetProvider as BufferedDataAssetProvider
+    from stacchip_osml.encode.io.assets import BufferedImageAssetProvider as BufferedImageAssetProvider
     from stacchip_osml.encode.io.assets import BufferedTextAssetProvider as BufferedTextAssetProvider
     from stacchip_osml.encode.io.assets import DataAsset as DataAsset
     from stacchip_osml.encode.io.assets import GraphicsAsset as GraphicsAsset
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 HOME = {
     "AssetType": "kinds",
     "BufferedDataAssetProvider": "assets",
+    "BufferedImageAssetProvider": "assets",
     "BufferedMetadataProvider": "metadata",
     "BufferedTextAssetProvider": "assets",
     "DataAsset": "assets",

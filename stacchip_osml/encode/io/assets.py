@@ -11,10 +11,12 @@ from stacchip_osml.encode.io.kinds import AssetType, PixelType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.provider_facts import dtype_of
 
 __all__ = [
     "BufferedDataAssetProvider",
+    "BufferedImageAssetProvider",
     "BufferedTextAssetProvider",
     "DataAsset",
     "GraphicsAsset",
