@@ -107,7 +107,7 @@ def one_of(*values: str) -> Rule:
 
 def between(low: int, high: int) -> Rule:
     """Allow whole numbers, both ends included."""
-    return Rule(lambda text: bool(text) and low <= int(text) <= high, f"{low} to {high}")
+    return Rule(lambda text: text.isdigit() and low <= int(text) <= high, f"{low} to {high}")
 
 
 def pattern(expression: str, words: str) -> Rule:

@@ -162,6 +162,7 @@ def _copied(stored: StoredPixels, out: BinaryIO, *, workers: int, progress: Any)
 
     Raises:
         DecodeError: the file ends before it does.
+        AssetChanged: it is no longer the file that was read.
     """
     done = 0
     while done < stored.size:
@@ -170,4 +171,5 @@ def _copied(stored: StoredPixels, out: BinaryIO, *, workers: int, progress: Any)
             raise DecodeError(f"image data of {stored.size} bytes at {stored.offset} ends after {done}")
         out.write(piece)
         done += len(piece)
+    stored.check()
     return Settled(stored.size, {})

@@ -274,7 +274,12 @@ def _images(
         else:
             pixels = BlockImage(file.location, limits=limits, sign=sign)
         stored = StoredPixels(
-            provider=pixels, fields=kept, read=file.read_at, offset=part.at + part.header, size=part.data
+            provider=pixels,
+            fields=kept,
+            read=file.read_at,
+            check=file.check,
+            offset=part.at + part.header,
+            size=part.data,
         )
         images.append(NitfImage(pixels=pixels, fields=kept, tres=tres, stored=stored))
     return tuple(images)

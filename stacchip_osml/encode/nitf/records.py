@@ -106,6 +106,8 @@ class StoredPixels:
     """All fields of the subheader that describes them."""
     read: Callable[[int, int], bytes] = field(repr=False)
     """``(offset, size)`` → bytes of the file, fewer at its end."""
+    check: Callable[[], object] = field(repr=False)
+    """Raises where the file is no longer the one that was read."""
     offset: int
     """Of the image data, mask table included."""
     size: int

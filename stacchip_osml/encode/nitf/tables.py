@@ -162,7 +162,7 @@ UDHD_NAMES, XHD_NAMES = ("UDHDL", "UDHOFL", "UDHD"), ("XHDL", "XHDLOFL", "XHD")
 UDID_NAMES, IXSHD_NAMES = ("UDIDL", "UDOFL", "UDID"), ("IXSHDL", "IXSOFL", "IXSHD")
 SXSHD_NAMES, TXSHD_NAMES = ("SXSHDL", "SXSOFL", "SXSHD"), ("TXSHDL", "TXSOFL", "TXSHD")
 """Of an area for TREs: its length, its overflow, its data."""
-_AREAS: dict[tuple[str, int], Field] = {}
+_AREAS: dict[str, Field] = {}
 
 
 def _tre_area(names: tuple[str, str, str], clause: str, values: Values, most: int = 99_999) -> Iterator[Field]:
@@ -179,9 +179,14 @@ def _tre_area(names: tuple[str, str, str], clause: str, values: Values, most: in
 
 
 def _area(name: str, digits: int, clause: str, most: int) -> Field:
-    found = _AREAS.get((name, most))
+    found = _AREAS.get(name)
     if found is None:
-        found = _AREAS[name, most] = replace(_digits(name, digits, "0", between(0, most)), clause=clause)
+        rule = between(0, most)
+        if digits == 5:
+            rule = Rule(
+                lambda text: text.isdigit() and int(text) not in {1, 2} and int(text) <= most, f"0, or 3 to {most}"
+            )
+        found = _AREAS[name] = replace(_digits(name, digits, "0", rule), clause=clause)
     return found
 
 
@@ -302,14 +307,14 @@ _GRAPHIC_FIELDS = (
         GRAPHIC,
         ENCRYP,
         Field("SFMT", 1, default="C", rule=one_of("C")),
-        _digits("SSTRUCT", 13, "0"),
+        _digits("SSTRUCT", 13, "0", one_of("0" * 13)),
         _digits("SDLVL", 3, rule=between(1, 999)),
         _digits("SALVL", 3, "0", ATTACHED),
         Field("SLOC", 10, "BCS-N", "0" * 10, LOCATION),
         Field("SBND1", 10, "BCS-N", "0" * 10, LOCATION),
         Field("SCOLOR", 1, default="C", rule=one_of("C", "M")),
         Field("SBND2", 10, "BCS-N", "0" * 10, LOCATION),
-        _digits("SRES2", 2, "0"),
+        _digits("SRES2", 2, "0", one_of("00")),
     ),
 )
 

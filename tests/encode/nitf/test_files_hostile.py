@@ -1,0 +1,130 @@
+"""Damaged and hostile files: typed errors, quickly, and no memory for sizes that are only claimed."""
+
+import random
+import tracemalloc
+
+import pytest
+from nitf_files import file_of, image_of, written
+
+from stacchip_osml.encode.nitf import DataExtension, NitfFile, TextSegment, Tre, nitf_info, read_nitf
+from stacchip_osml.errors import ChipError, DecodeError, LimitError, ReadError
+from stacchip_osml.imagery.limits import ReadLimits
+
+FILE = file_of(
+    image_of(ICOM1="c", ICORDS="G", IGEOLO="010203N0010203E" * 4, tres=[Tre("AAAAAA", b"12345")]),
+    tres=(Tre("BBBBBB", b"xyz"),),
+    texts=(TextSegment(data=b"text"),),
+    extensions=(DataExtension(fields={"DESID": "A"}, user_header=b"123", data=b"data"),),
+)
+DATA = written(FILE)
+
+
+def patched(at, text):
+    return DATA[:at] + text + DATA[at + len(text) :]
+
+
+def test_every_way_to_cut_a_file_short_is_told():
+    kept = 0
+    for size in range(len(DATA)):
+        try:
+            read_nitf(DATA[:size])
+        except ReadError:
+            continue
+        kept += 1
+    assert kept == 0  # the last segment is an extension, whose data is read
+
+
+def test_any_damage_is_a_typed_error_or_another_file():
+    chance = random.Random(5)
+    for _ in range(500):
+        data = bytearray(DATA)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            data[chance.randrange(len(data))] = chance.choice(b"09 -A\0\xff")
+        try:
+            nitf_info(bytes(data))
+            written(read_nitf(bytes(data)))
+        except ChipError:
+            continue
+
+
+IMAGE_AT = int(DATA[354:360])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a NITF 2.1 or NSIF 1.0 file"),
+        (b"NITF02.00" + DATA[9:], r"not a NITF 2.1 or NSIF 1.0 file: it begins with 'NITF02.00'"),
+        (patched(354, b"000001"), "HL is b'000001'"),
+        (patched(354, b"-00400"), "HL is b'-00400'"),
+        (patched(354, b"999999"), "ends where 999999 bytes of its header should be"),
+        (patched(360, b"9x9"), "NUMI is '9x9', not a whole number"),
+        (patched(360, b"999"), "file header: ends within"),
+        (patched(363, b"      "), r"LISH1 and LI1 are .*not numbers"),
+        (patched(369, b"9" * 10), "LI1 is 9999999999, .*streaming is not served"),
+        (patched(369, b"9" * 9 + b"8"), "ends where"),
+        (patched(IMAGE_AT, b"XX"), r"image 1: no subheader at byte \d+: it begins with b'XX'"),
+        (patched(IMAGE_AT + 333, b"00000000"), "0 pixels"),
+        (patched(IMAGE_AT + 333, b"     x  "), "NROWS is '     x', not a number"),
+        (patched(IMAGE_AT + 290, b"1"), "ENCRYP is '1'"),
+        (DATA.replace(b"BBBBBB00003", b"BBBBBB00009"), "'BBBBBB' of 9 bytes leaves its area of 14 bytes"),
+        (DATA.replace(b"BBBBBB00003", b"BBBBBB-0003"), "no TRE at byte 0 of its extensions"),
+        (DATA.replace(b"BBBBBB00003", b"\0BBBBB00003"), "CETAG is 1 to 6 printable"),
+    ],
+)
+def test_what_is_wrong_is_named(data, message):
+    with pytest.raises(DecodeError, match=message):
+        read_nitf(data)
+
+
+def test_a_claimed_size_takes_no_memory():
+    huge = patched(IMAGE_AT + 333, b"99999999" * 2)
+    tracemalloc.start()
+    with pytest.raises(ReadError, match=r"."):
+        read_nitf(huge).images[0].pixels.get_block(0, 0)
+    for data in (patched(369, b"9999999998"), patched(360, b"998"), patched(354, b"999998")):
+        with pytest.raises(ChipError, match=r"."):
+            written(read_nitf(data))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 20e6
+
+
+def test_limits_are_checked_before_a_segment_is_read():
+    with pytest.raises(LimitError, match=r"image 1: 8 x 6 pixels, more than 7 a side"):
+        read_nitf(DATA, limits=ReadLimits(side=7))
+    with pytest.raises(LimitError, match=r"data extension 1: 4 bytes, more than 3"):
+        read_nitf(DATA, limits=ReadLimits(block_bytes=3))
+
+
+def test_reserved_extensions_are_refused_because_a_copy_would_lose_them():
+    data = written(NitfFile())
+    with_one = data[:342] + b"%012d%06d" % (388 + 11 + 201, 399) + data[360:375]
+    with_one += b"001" + b"0200" + b"0000001" + data[378:388] + b"RE" + b" " * 199
+    with pytest.raises(DecodeError, match="holds 001 reserved extension segments, which are not served"):
+        read_nitf(with_one)
+
+
+@pytest.mark.parametrize("source", [3, None, object()])
+def test_what_is_no_source_is_told(source):
+    with pytest.raises(ReadError, match="expected a path, a URL, bytes, an open binary file or a function"):
+        read_nitf(source)
+
+
+def test_a_missing_file_and_a_failing_function_are_read_errors(tmp_path):
+    with pytest.raises(ReadError, match="no such file"):
+        read_nitf(tmp_path / "none.ntf")
+
+    def fails(offset, size):
+        raise OSError("socket closed")
+
+    with pytest.raises(ReadError, match=r"fails: bytes 0 to .*: socket closed"):
+        read_nitf(fails)
+
+
+def test_overflowed_tres_of_no_segment_are_told():
+    tres = tuple(Tre(f"T{number}", bytes(60_000)) for number in range(4))
+    data = written(file_of(image_of(tres=tres)))
+    with pytest.raises(DecodeError, match="TRE_OVERFLOW of IXSHD of segment 7, which it does not have"):
+        read_nitf(data.replace(b"IXSHD 001", b"IXSHD 007"))
