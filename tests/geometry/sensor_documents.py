@@ -115,7 +115,7 @@ def sicd(
     time = [[middle, 1e-7], [2e-6, 0.0]] if kind != "PFA" else [[middle]]
     side = "L" if np.cross(speed, CENTRE - place) @ place > 0 else "R"
     special = {
-        "PFA": "<PFA><PolarAngPoly order1='2'>" + poly1((-0.01, 0.01, 1e-6)) + "</PolarAngPoly>"
+        "PFA": "<PFA><PolarAngPoly order1='2'>" + poly1((0.011, -0.011, 1e-6)) + "</PolarAngPoly>"
         "<SpatialFreqSFPoly order1='2'>" + poly1((1.0, 1e-4, 0.3)) + "</SpatialFreqSFPoly></PFA>",
         "RGAZCOMP": f"<RgAzComp><AzSF>{1 / reach!r}</AzSF></RgAzComp>",
         "INCA": f"<RMA><INCA><TimeCAPoly order1='2'>{poly1((middle + 0.01, 1.4e-4, 1e-12))}</TimeCAPoly>"
@@ -175,7 +175,8 @@ def sidd(projection: str = "Plane", *, chip: str = "", size=(ROWS, COLS), extra:
     row, col = -north * np.cos(0.3) + east * np.sin(0.3), east * np.cos(0.3) + north * np.sin(0.3)
     spacing = (0.7, 0.9) if projection != "Geographic" else (0.02, 0.03)
     time = [[1.0, 1e-5], [3e-5, 1e-9]]
-    point = f"<ReferencePoint><ECEF>{si(xyz(CENTRE))}</ECEF>{row_col('Point', 180.25, 310.5)}</ReferencePoint>"
+    point = row_col("Point", 180.25, 310.5).replace("<Point", "<si:Point").replace("</Point", "</si:Point")
+    point = f"<ReferencePoint><si:ECEF>{si(xyz(CENTRE))}</si:ECEF>{point}</ReferencePoint>"
     common = (
         point
         + row_col("SampleSpacing", *spacing)
