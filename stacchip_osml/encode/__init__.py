@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     )
     from stacchip_osml.encode.names import safe_name, write_chip
     from stacchip_osml.encode.sheet import contact_sheet
+    from stacchip_osml.encode.tag_names import TagNameResolver
+    from stacchip_osml.encode.tiff import write_tiff
+    from stacchip_osml.encode.tiff_reading import tiff_metadata
 
 __all__ = [
     "FORMATS",
@@ -42,13 +45,16 @@ __all__ = [
     "DatasetWriter",
     "ImageFormat",
     "PixelType",
+    "TagNameResolver",
     "contact_sheet",
     "encode_chip",
     "image_format",
     "imsave",
     "safe_name",
+    "tiff_metadata",
     "to_rgb8",
     "write_chip",
+    "write_tiff",
 ]
 
 _HOMES = {
@@ -57,21 +63,24 @@ _HOMES = {
     "BufferedImageAssetProvider": "io",
     "BufferedMetadataProvider": "io",
     "BufferedTextAssetProvider": "io",
-    "DatasetReader": "io",
-    "DatasetWriter": "io",
-    "IO": "io",
-    "PixelType": "io",
-    "imsave": "io",
     "ChipFactory": "factory",
     "ChipMetadataBuilder": "factory",
+    "DatasetReader": "io",
+    "DatasetWriter": "io",
     "FORMATS": "formats",
+    "IO": "io",
     "ImageFormat": "formats",
+    "PixelType": "io",
+    "TagNameResolver": "tag_names",
     "contact_sheet": "sheet",
     "encode_chip": "formats",
     "image_format": "formats",
+    "imsave": "io",
     "safe_name": "names",
+    "tiff_metadata": "tiff_reading",
     "to_rgb8": "display",
     "write_chip": "names",
+    "write_tiff": "tiff",
 }
 
 __getattr__ = lazy(__name__, _HOMES)
