@@ -98,10 +98,9 @@ def quadrature(pixels: Pixels, pvtype: str) -> Pixels:
     Raises:
         EncodeError: the stored type does not hold them exactly.
     """
-    kinds = {"R": np.dtype(np.float32), "SI": np.dtype(np.int16)}
+    kinds: dict[str, np.dtype[Any]] = {"R": np.dtype(np.float32), "SI": np.dtype(np.int16)}
     parts = np.concatenate([pixels.real, pixels.imag])
-    kind = kinds.get(pvtype)
-    stored = None if kind is None else parts.astype(kind)
+    stored: Pixels | None = parts.astype(kinds[pvtype]) if pvtype in kinds else None
     if stored is None or not np.array_equal(stored, parts, equal_nan=True):
         raise EncodeError(
             f"complex pixels of a SICD are stored as I and Q of PVTYPE R or SI (NGA.STND.0024-2, table 3-2); "

@@ -1,0 +1,222 @@
+"""IGEOLO, BLOCKA and map TREs of chips: exact text, and what GDAL reads of it."""
+
+import io
+
+import numpy as np
+import pytest
+from affine import Affine
+from chip_sources import RPCS, cut, scene_pixels, write_parent
+from jbpy.extensions.tre.BLOCKA import BLOCKA
+from rasterio.io import MemoryFile
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.nitf import encode_nitf, read_nitf
+from stacchip_osml.encode.nitf.blocka import blocka_tre
+from stacchip_osml.encode.nitf.chip_map import map_tres, move_map
+from stacchip_osml.encode.nitf.igeolo import igeolo_text, utm_zone
+from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
+from stacchip_osml.errors import EncodeError
+from stacchip_osml.geometry import AffineLocator, RpcLocator
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+
+def map_chip(transform, crs, shape=(1, 300, 400)):
+    pixels = scene_pixels(shape)
+    return Chip(
+        pixels=pixels,
+        mask=np.ones(shape, bool),
+        window=PixelWindow(0, 0, shape[2], shape[1]),
+        transform=transform,
+        crs=crs,
+    )
+
+
+@pytest.mark.parametrize(
+    ("corner", "text"),
+    [
+        ((11.5, 48.25), "481500N0113000E"),
+        ((-11.5, -48.25), "481500S0113000W"),
+        ((179.99999, 89.99999), "900000N1800000E"),
+        ((0.016666, -1e-9), "000000S0000100E"),
+    ],
+)
+def test_degrees_minutes_and_seconds_carry(corner, text):
+    assert igeolo_text([corner] * 4, "G") == text * 4
+
+
+def test_decimal_degrees_and_utm_have_their_digits():
+    assert igeolo_text([(-7.1234, 3.9)] * 4, "D") == "+03.900-007.123" * 4
+    assert igeolo_text([(5000.4, 12.6)] * 4, "S", zone=7) == "070050000000013" * 4
+    assert (utm_zone("EPSG:32631"), utm_zone("EPSG:32701")) == (("N", 31), ("S", 1))
+    assert utm_zone("EPSG:32661") is utm_zone("EPSG:4326") is utm_zone(None) is None
+
+
+@pytest.mark.parametrize(
+    ("corners", "coordinates", "message"),
+    [
+        ([(0, 91)] * 4, "G", "not on the Earth"),
+        ([(181, 0)] * 4, "D", "not on the Earth"),
+        ([(np.inf, 0)] * 4, "G", "four corners with finite coordinates"),
+        ([(0, 0)] * 3, "G", "four corners"),
+        ([(-5, 0)] * 4, "N", "zone, 6 digits of easting"),
+    ],
+)
+def test_corners_that_igeolo_cannot_say_are_refused(corners, coordinates, message):
+    with pytest.raises(EncodeError, match=message):
+        igeolo_text(corners, coordinates, zone=1)
+
+
+def test_blocka_has_the_corners_in_its_own_order_and_keeps_angles():
+    corners = [(1.5, 50.25), (2.5, 50.0), (2.25, 49.0), (1.25, 49.125)]
+    tre = blocka_tre(corners, rows=77, parent=b"01" + b"0" * 10 + b"123045" + b" " * 105)
+
+    parsed = BLOCKA()
+    parsed.load(io.BytesIO(b"BLOCKA00123" + tre.data))
+
+    assert parsed["L_LINES"].value == 77
+    assert (parsed["LAYOVER_ANGLE"].value, parsed["SHADOW_ANGLE"].value) == (123, 45)
+    assert parsed["FRFC_LOC"].value == "+50.250000+001.500000"
+    assert parsed["FRLC_LOC"].value == "+50.000000+002.500000"
+    assert parsed["LRLC_LOC"].value == "+49.000000+002.250000"
+    assert parsed["LRFC_LOC"].value == "+49.125000+001.250000"
+    assert blocka_tre(corners, rows=100_000) is None
+    assert blocka_tre([(np.inf, 0)] * 4, rows=5) is None
+
+
+MAPS = [
+    ("EPSG:32631", Affine(10, 0, 500_000, 0, -10, 4_000_000), 1e-6),
+    ("EPSG:32733", Affine(0.3, 0, 500_000.25, 0, -0.3, 7_000_000.125), 1e-6),
+    ("EPSG:4326", Affine(1 / 3600, 0, -12.5, 0, -1 / 3600, 45), 1e-6),
+    ("EPSG:4326", Affine(2.34567e-6, 0, 77.5, 0, -2.34567e-6, -45), 0.05),
+    ("+proj=lcc +lat_1=44 +lat_2=49 +lat_0=46 +lon_0=3 +x_0=700000 +datum=WGS84", Affine(5, 0, 6e5, 0, -5, 64e4), 1e-6),
+    ("+proj=aea +lat_1=44 +lat_2=49 +lat_0=46 +lon_0=3 +x_0=700000 +datum=WGS84", Affine(5, 0, 6e5, 0, -5, 64e4), 1e-6),
+    # What no map TRE can say: corners to a millionth of a degree, 6 cm.
+    ("EPSG:32731", Affine(0.3125, 0, 500_000.15625, 0, -0.3125, 4_000_000.5), 0.07),
+    ("EPSG:3857", Affine(0.5, 0, 500_000, 0, -0.5, 4_000_000), 0.07),
+    ("EPSG:32631", Affine(0.7, 0.2, 500_000, 0.3, -0.8, 4_000_000), 0.07),
+]
+
+
+@pytest.mark.parametrize(("crs", "transform", "metres"), MAPS)
+def test_gdal_reads_a_chip_where_it_was(crs, transform, metres):
+    chip = map_chip(transform, crs)
+    cols, rows = np.array([0, 400, 400, 0, 200.0]), np.array([0, 0, 300, 300, 150.0])
+    lon, lat = AffineLocator(tuple(transform[:6]), crs)(cols, rows)
+
+    with MemoryFile(encode_nitf(chip)) as memory, memory.open() as file:
+        np.testing.assert_array_equal(file.read(), chip.pixels)
+        found = AffineLocator(tuple(file.transform[:6]), file.crs.to_wkt())(cols, rows)
+
+    off = np.hypot((found[0] - lon) * np.cos(np.radians(lat)), found[1] - lat) * 111_320
+    assert off.max() < metres
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:32631", Affine(10, 0, 500_000, 0, 10, 4_000_000)),
+        ("EPSG:32631", Affine(10, 1, 500_000, 1, -10, 4_000_000)),
+        ("EPSG:2154", Affine(10, 0, 500_000, 0, -10, 6_000_000)),
+        ("EPSG:3857", Affine(10, 0, 500_000, 0, -10, 6_000_000)),
+        ("EPSG:32631", Affine(0.3125, 0, 500_000, 0, -0.3125, 4_000_000)),
+        ("EPSG:4326", Affine(200, 0, 0, 0, -200, 0)),
+    ],
+)
+def test_what_map_tres_cannot_say_exactly_they_do_not_say(crs, transform):
+    assert map_tres(crs, transform, ImageSize(256, 256)) is None
+
+
+@pytest.mark.parametrize(("crs", "transform", "metres"), MAPS[:4])
+def test_a_map_tre_moves_with_a_chip(crs, transform, metres):
+    size, window = ImageSize(64, 32), (12.0, 20.0, 128.0, 64.0)
+    (tre,) = map_tres(crs, transform, ImageSize(400, 300)).image
+    part = transform * Affine.translation(12, 20) * Affine.scale(2, 2)
+
+    moved = move_map(tre, window, size)
+
+    assert moved == map_tres(crs, part, size).image[0]
+    assert move_map(tre, (0.0, 0.0, 400.0, 300.0), ImageSize(400, 300)) is tre
+    assert move_map(type(tre)(tre.tag, b"damaged"), window, size) is None
+    assert metres > 0
+
+
+def test_utm_chips_say_so_and_a_caller_may_have_degrees():
+    chip = map_chip(Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32631")
+
+    fields = read_nitf(encode_nitf(chip)).images[0].fields
+    assert fields["ICORDS"] == "N"
+    assert fields["IGEOLO"][:15] == "315000053999995"
+    degrees = read_nitf(encode_nitf(chip, overrides={"ICORDS": "G"})).images[0].fields
+    assert (degrees["ICORDS"], degrees["IGEOLO"][:15]) == ("G", "360841N0030000E")
+    assert read_nitf(encode_nitf(chip, overrides={"ICORDS": ""})).images[0].fields["ICORDS"] == ""
+    with pytest.raises(EncodeError, match="ICORDS 'S' is UTM on WGS 84"):
+        encode_nitf(chip, overrides={"ICORDS": "S"})
+    with pytest.raises(EncodeError, match="ICORDS of a chip is G, D, N or S, got 'U'"):
+        encode_nitf(chip, overrides={"ICORDS": "U"})
+
+
+def test_a_chip_without_a_place_has_none(tmp_path):
+    chip = cut(write_parent(tmp_path / "a.ntf", scene_pixels((1, 40, 50))), (5, 6, 20, 10))
+
+    image = read_nitf(encode_nitf(chip)).images[0]
+
+    assert image.fields["ICORDS"] == ""
+    assert [tre.tag for tre in image.tres] == ["ICHIPB"]
+    with pytest.raises(EncodeError, match="ICORDS 'G' needs corners"):
+        encode_nitf(chip, overrides={"ICORDS": "G"})
+
+
+def test_a_parents_corners_never_stay_on_a_chip(tmp_path):
+    corners = igeolo_text([(10, 50), (11, 50), (11, 49), (10, 49)], "G")
+    parent = write_parent(tmp_path / "a.ntf", scene_pixels((1, 101, 101)), fields={"ICORDS": "G", "IGEOLO": corners})
+
+    placed = read_nitf(encode_nitf(cut(parent, (50, 50, 51, 51)))).images[0].fields
+    lost = (
+        read_nitf(
+            encode_nitf(
+                cut(
+                    parent,
+                    (50, 50, 51, 51),
+                    locate=False,
+                )
+            )
+        )
+        .images[0]
+        .fields
+    )
+
+    assert placed["IGEOLO"][:15] == "493000N0103000E"
+    assert placed["IGEOLO"][30:45] == "490000N0110000E"
+    assert lost["IGEOLO"] != corners
+
+
+def test_polynomials_with_more_digits_than_rpc00b_are_rewritten_for_the_chip():
+    window, size = (300.0, 250.0, 200.0, 160.0), ImageSize(100, 80)
+    full = RpcLocator(RPCS)
+    cols, rows = np.array([300, 500, 500, 300, 401.5]), np.array([250, 250, 410, 410, 333.25])
+    lon, lat = full(cols, rows)
+
+    tre = rpc00b_tre(RPCS.items(), window=window, size=size, corners=list(zip(lon[:4], lat[:4], strict=True)))
+
+    assert len(tre.data) == 1041
+    chip = RpcLocator(rpc00b_texts(tre.data))
+    for height in (300.0, 520.4, 800.0):
+        east, north = full.image(lon, lat, height), chip.image(lon, lat, height)
+        np.testing.assert_allclose(north[0], (east[0] - 300) / 2, atol=0.005)
+        np.testing.assert_allclose(north[1], (east[1] - 250) / 2, atol=0.005)
+    with pytest.raises(EncodeError, match="RPC LINE_OFF is 1 finite numbers"):
+        rpc00b_tre([], window=window, size=size, corners=[(0, 0)] * 4)
+
+
+def rpc00b_texts(data):
+    """RPC00B by GDAL's names."""
+    text, names, at = data.decode(), {}, 15
+    widths = (6, 5, 8, 9, 5)
+    for group in ("OFF", "SCALE"):
+        for name, width in zip(("LINE", "SAMP", "LAT", "LONG", "HEIGHT"), widths, strict=True):
+            names[f"{name}_{group}"] = text[at : at + width]
+            at += width
+    for name in ("LINE_NUM", "LINE_DEN", "SAMP_NUM", "SAMP_DEN"):
+        names[f"{name}_COEFF"] = " ".join(text[at + 12 * i : at + 12 * (i + 1)] for i in range(20))
+        at += 240
+    return names
