@@ -29,7 +29,7 @@ from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["raw_bytes", "write_raw"]
 
-STRIP_BYTES = 8 << 20
+STRIP_BYTES = 4 << 20
 Octets = NDArray[np.uint8]
 
 

@@ -17,7 +17,7 @@ from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import gather_blocks, holes_in
 from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import LevelBlocks, has_block, pad_number
+from stacchip_osml.imagery.provider_facts import LevelBlocks, has_block, key_of, pad_number
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["HELD_BYTES", "Source"]
@@ -99,7 +99,7 @@ class _Kept:
         """What is being read."""
         self.num_bands = provider.num_bands
         self.pixel_value_type = provider.pixel_value_type
-        self.key = getattr(provider, "key", None)
+        self.key = key_of(provider)
 
     def has_block(self, row: int, col: int, level: int = 0) -> bool:
         return has_block(self._provider, row, col, level, grid=self._grid)

@@ -203,7 +203,7 @@ def _jpeg(
             first = unit if imode == "S" else stream
             out[first : first + len(block), row * high : (row + 1) * high, col * wide : (col + 1) * wide] = block
             at = end
-    assert at == len(area)
+    assert at == len(area) or set(places) == {None}
     return out[:, :rows, :cols]
 
 
