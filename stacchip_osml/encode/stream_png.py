@@ -57,7 +57,7 @@ def write_png(
     out.write(SIGNATURE)
     head = struct.pack(">IIBBBBB", width, height, kind.itemsize * 8, COLOR_TYPES[bands], 0, 0, 0)
     out.write(_chunk(b"IHDR", head))
-    strategy = zlib.Z_RLE if level <= 1 else zlib.Z_DEFAULT_STRATEGY
+    strategy = zlib.Z_RLE if level <= 1 else zlib.Z_FILTERED
     packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
     rows = max(BAND_BYTES // (width * bands * kind.itemsize), 1)
     for top in range(0, height, rows):

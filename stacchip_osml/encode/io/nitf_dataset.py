@@ -32,7 +32,6 @@ MEDIA_TYPE = "image/nitf"
 COMMENT = 80
 COMMENTS = 9
 """Characters and number of image comments (MIL-STD-2500C, table A-3)."""
-XML_START = (b"<?xml", b"<SICD", b"<SIDD")
 
 
 def nitf_assets(source: Any) -> tuple[BufferedMetadataProvider, dict[str, Callable[[], Any]]]:
@@ -102,7 +101,7 @@ def _extension(key: str, record: DataExtension) -> DataAsset:
     fields = dict(record.fields)
     if record.user_header:
         fields["DESSHF"] = record.user_header.decode("latin-1")
-    is_xml = record.data.lstrip()[:5].startswith(XML_START)
+    is_xml = fields.get("DESID", "").strip() == "XML_DATA_CONTENT" or record.data[:64].lstrip()[:1] == b"<"
     return DataAsset(
         key=key,
         metadata=BufferedMetadataProvider(fields),

@@ -94,7 +94,7 @@ class SaveRequest:
         """Refuse options that a format does not have."""
         for name in names:
             given = getattr(self, name) if hasattr(self, name) else self.options.get(name)
-            if given:
+            if given is not None and not (isinstance(given, Mapping) and not given):
                 raise EncodeError(f"{self.kind.name} has no {name.replace('_', ' ')}: leave it out, or {WAY_OUT[name]}")
 
     def require_only(self, known: set[str]) -> None:
