@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,15 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.pictures import Picture, decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
-from stacchip_osml.imagery.blocks.prefixes import Bytes, use_row_prefixes
+from stacchip_osml.imagery.blocks.prefixes import Bytes, row_prefixes_of_deflate, use_row_prefixes
 from stacchip_osml.imagery.blocks.scratch import Scratch
 from stacchip_osml.imagery.blocks.streams import STREAMS, Stream, reversed_bits
 from stacchip_osml.imagery.blocks.unpack import block_bytes, inverted, samples_of
 
-__all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "use_row_prefixes"]
+__all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "get_ready", "use_row_prefixes"]
 
 
 PICTURES: dict[str, Picture] = {
@@ -112,6 +114,18 @@ def decode_block(
         return pixels
     np.copyto(out, pixels[:, :rows])
     return out
+
+
+def get_ready(codecs: Iterable[BlockCodec]) -> None:
+    """Import what decoding takes: most of a process's first block, better spent while its bytes are on their way."""
+    for codec in codecs:
+        library = codec_library()
+        if codec.compression == "deflate":
+            row_prefixes_of_deflate()
+        elif codec.compression == "zstd":
+            _ = library.zstd_decode
+        if codec.predictor != 1:
+            _ = library.delta_decode
 
 
 def _decode_stream(

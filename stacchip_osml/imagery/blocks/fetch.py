@@ -185,6 +185,8 @@ class _Fetch(Generic[T]):
         return Fetched(request.tag, data)
 
     def __enter__(self) -> Self:
+        with self._state.changed:
+            self._begin()
         return self
 
     def __exit__(
@@ -212,7 +214,7 @@ class _Fetch(Generic[T]):
 def fetch_ranges(
     requests: Iterable[RangeRequest[T]], *, in_flight: int = 64, bytes_in_flight: int = 64 * MIB
 ) -> _Fetch[T]:
-    """Fetch byte ranges, many at once; the first are begun when the first result is asked for.
+    """Fetch byte ranges, many at once; the first are begun with its ``with`` block, or as a result is asked for.
 
     Args:
         requests: taken one by one as they are begun, in whatever thread.

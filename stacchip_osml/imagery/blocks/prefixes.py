@@ -23,7 +23,16 @@ from numpy.typing import NDArray
 
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 
-__all__ = ["Bytes", "Frame", "first_blocks", "inflate_prefix", "read_frame", "row_prefixes", "use_row_prefixes"]
+__all__ = [
+    "Bytes",
+    "Frame",
+    "first_blocks",
+    "inflate_prefix",
+    "read_frame",
+    "row_prefixes",
+    "row_prefixes_of_deflate",
+    "use_row_prefixes",
+]
 
 Bytes = bytes | bytearray | memoryview
 
@@ -55,6 +64,11 @@ def row_prefixes() -> bool:
 # ---- deflate
 
 
+def row_prefixes_of_deflate() -> bool:
+    """Tell whether libdeflate stops early; tried on first use."""
+    return _libdeflate_keeps_what_it_wrote()
+
+
 def inflate_prefix(data: Bytes, size: int, room: NDArray[np.uint8]) -> bool:
     """Decode the first ``size`` bytes of a zlib stream (RFC 1950).
 
@@ -69,7 +83,7 @@ def inflate_prefix(data: Bytes, size: int, room: NDArray[np.uint8]) -> bool:
     Raises:
         imagecodecs.DeflateError: the stream is damaged.
     """
-    return _libdeflate_keeps_what_it_wrote() and _inflated(data, size, room)
+    return row_prefixes_of_deflate() and _inflated(data, size, room)
 
 
 def _inflated(data: Bytes, size: int, room: NDArray[np.uint8]) -> bool:
@@ -91,13 +105,13 @@ def _libdeflate_keeps_what_it_wrote() -> bool:
     """Try it: matches of all lengths, long runs, stored blocks, and a stream that is damaged."""
     imagecodecs = codec_library()
     # Noise of its own making: importing numpy.random takes longer than all of this.
-    random = np.arange(1, 100_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    random = np.arange(1, 70_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     random = ((random ^ random >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9) >> np.uint64(40)).astype(np.uint8)
-    steps = np.cumsum(random[:10_000] % 7 - np.int64(3)).astype(np.uint16).tobytes()
-    runs = np.repeat(random[:100], 300).tobytes()
+    steps = np.cumsum(random[:3_000] % 7 - np.int64(3)).astype(np.uint16).tobytes()
+    runs = np.repeat(random[:30], 300).tobytes()
     for plain, is_stored in ((steps, False), (runs, False), (random.tobytes(), True)):
         packed = zlib.compress(plain, 0 if is_stored else 6)
-        for size in (1, 777, 9_000, len(plain) - TAIL - 1):
+        for size in (1, 777, 4_000, len(plain) - TAIL - 1):
             room = np.full(size + TAIL, 0xA5, np.uint8)
             try:
                 begun = _inflated(packed, size, room)

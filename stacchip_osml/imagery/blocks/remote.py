@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.batch import Batch
+from stacchip_osml.imagery.blocks.decode import get_ready
 from stacchip_osml.imagery.blocks.fetch import Ranged, RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece, coalesced, sliced
 from stacchip_osml.imagery.blocks.workers import Work
@@ -79,6 +80,7 @@ def read_remote(
     reading = _Reading(work, batch, jobs, threads)
     apart: list[_Span] = []
     with fetch_ranges(_requests(spans, objects)) as answers:
+        get_ready([level.codec for level in {job.level for job in jobs}])
         for members, data in answers:
             if isinstance(data, DecodeError) and len(members) > 1:
                 apart += members
