@@ -72,15 +72,15 @@ print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time()
 
 
 @contextmanager
-def open_osml() -> Iterator[Peer | None]:
-    """Start the toolkit's worker; None where ``OSML_PYTHON`` names no Python that has it."""
+def open_osml(worker: str = "osml_worker.py") -> Iterator[Peer | None]:
+    """Start a worker of the toolkit; None where ``OSML_PYTHON`` names no Python that has it."""
     python = shutil.which(os.environ.get("OSML_PYTHON", "osml-python"))
     probe = [str(python), "-c", "import aws.osml.image_processing"]
     if python is None or subprocess.run(probe, check=False, capture_output=True).returncode:
         yield None
         return
-    worker = str(Path(__file__).with_name("osml_worker.py"))
-    with subprocess.Popen([python, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    script = str(Path(__file__).with_name(worker))
+    with subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Peer(process)
         finally:

@@ -1,0 +1,160 @@
+"""``ChipFactory.create_chip`` end to end against that of osml-imagery-toolkit 2.0.0a1, one thread each.
+
+Both have the same COG open (deflate, blocks of 512, overviews), and cut the same
+windows at random: of the chip's own size, of a level's, and between levels. The
+toolkit runs in its own environment, which ``OSML_PYTHON`` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.transform import Affine
+
+from stacchip_osml.encode import ChipFactory
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.pixel import ImageSize
+from stacchip_osml.testing import natural_scene
+from tests.benchmarks.peer import Peer
+from tests.benchmarks.pyramid import OSML_HELP, open_osml
+from tests.benchmarks.report import Options, Report
+from tests.benchmarks.targets import Target, report_targets
+from tests.benchmarks.timing import Side, alternate, timed
+
+__all__ = ["CASES", "Case", "run"]
+
+SIDE, QUICK_SIDE = 4096, 1024
+CHIP, CHIPS = 256, 24
+BLOCK = 512
+WINDOWS = {"as stored": 256, "a level's": 512, "between levels": 640}
+"""Side of the window that becomes a chip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One format and the image that its chips are cut from."""
+
+    name: str
+    make: Callable[[Path, int], Path]
+    """Makes the image in a folder, of a side in pixels."""
+    target: float = 3.0
+    model: bool = False
+    """Whether there is a sensor model to be derived from."""
+
+
+def make_scene(folder: Path, side: int, dtype: str = "uint16") -> Path:
+    """Make a COG of three bands, or find it; one piece of countryside laid side by side."""
+    path = folder / f"create-chip-{dtype}-{side}.tif"
+    if not path.exists():
+        piece = natural_scene(ImageSize(min(side, 1024), min(side, 1024)), bands=("red", "green", "blue"))
+        if dtype == "uint8":
+            piece = (piece >> 4).clip(0, 255).astype(np.uint8)
+        count = side // piece.shape[1]
+        profile = {"driver": "COG", "count": 3, "dtype": dtype, "width": side, "height": side, "blocksize": BLOCK}
+        profile |= {"compress": "deflate", "predictor": 2, "overview_resampling": "average"}
+        profile |= {"crs": "EPSG:32632", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+        with rasterio.open(path, "w", **profile) as file:
+            file.write(np.tile(piece, (1, count, count)))
+    return path
+
+
+def make_picture(folder: Path, side: int) -> Path:
+    """Make the same with 8 bits."""
+    return make_scene(folder, side, "uint8")
+
+
+CASES = (
+    Case(name="png", make=make_picture),
+    Case(name="jpeg", make=make_picture),
+    Case(name="geotiff", make=make_scene),
+    Case(name="nitf", make=make_scene),
+)
+"""A format is a row."""
+
+
+def run(options: Options) -> list[Report]:
+    """Cut and encode chips, side by side."""
+    side = QUICK_SIDE if options.quick else SIDE
+    rounds = options.rounds or (1 if options.quick else 9)
+    count = 2 if options.quick else CHIPS
+    rows: list[dict[str, Any]] = []
+    targets: list[Target] = []
+    with open_osml("osml_chips.py") as peer:
+        for case in CASES:
+            path = case.make(options.folder, side)
+            for kind, width in WINDOWS.items():
+                random = np.random.default_rng(0)
+                windows = [
+                    (int(x), int(y), width, width) for x, y in random.integers(0, side - width, (count, 2)).tolist()
+                ]
+                row, target = _compared(peer, case, path, (kind, windows), rounds)
+                rows.append(row)
+                targets.append(target)
+    notes = [
+        f"{count} chips of {CHIP} x {CHIP} pixels, three bands, of an image of {side} x {side}; 16 bits for geotiff and "
+        f"nitf, 8 for png and jpeg; deflate, blocks of {BLOCK}; medians of {rounds} rounds, in turns, one thread.",
+    ]
+    if not any("toolkit, ms" in row for row in rows):
+        notes.append(OSML_HELP)
+    return [
+        Report(title="create_chip: end to end", rows=rows, notes=notes),
+        report_targets("create_chip: targets", targets),
+    ]
+
+
+def _compared(
+    peer: Peer | None, case: Case, path: Path, asked: tuple[str, list[tuple[int, int, int, int]]], rounds: int
+) -> tuple[dict[str, Any], Target]:
+    """Time both sides in turns."""
+    kind, windows = asked
+    size = ImageSize(CHIP, CHIP)
+    factory = ChipFactory(BlockImage(str(path)), output_format=case.name, threads=1, cache_bytes=0)
+
+    def cut() -> list[bytes | None]:
+        return [factory.create_chip(window, size) for window in windows]
+
+    chips = [chip for chip in cut() if chip is not None]
+    row: dict[str, Any] = {"format": case.name, "window": f"{windows[0][2]} px, {kind}"}
+    sides: dict[str, Side] = {"ours": timed(cut)}
+    if peer is not None:
+        first = path.with_name(f"first.{case.name}")
+        question = {"file": str(path), "format": case.name, "windows": windows, "size": list(size)}
+        question["model"] = case.model
+        told = peer.ask({**question, "first": str(first)})
+        row["mean difference"] = _difference(chips[0], first.read_bytes())
+
+        def theirs() -> tuple[float, float]:
+            answer = peer.ask(question)
+            return answer["wall"], answer["cpu"]
+
+        sides["toolkit"] = theirs
+        row["toolkit, KB"] = told["bytes"] / len(windows) / 1000
+    row["ours, KB"] = sum(map(len, chips)) / len(chips) / 1000
+    found = alternate(sides, rounds=rounds)
+    ours = found["ours"]
+    row["ours, CPU ms"] = 1000 * ours.median_cpu / len(windows)
+    ratio = cpu = None
+    if "toolkit" in found:
+        other = found["toolkit"]
+        ratio, cpu = other.median / ours.median, other.median_cpu / ours.median_cpu
+        row |= {"toolkit, CPU ms": 1000 * other.median_cpu / len(windows), "ratio": ratio, "ratio of CPU": cpu}
+    target = Target(
+        what="create_chip against the toolkit", case=f"{case.name}, {kind}", target=case.target, reached=ratio, cpu=cpu
+    )
+    return row, target
+
+
+def _difference(ours: bytes, theirs: bytes) -> float:
+    """Compare the pixels of two files."""
+    pixels = []
+    for data in (ours, theirs):
+        with rasterio.MemoryFile(data) as memory, memory.open() as file:
+            pixels.append(file.read().astype(np.float64))
+    if pixels[0].shape != pixels[1].shape:
+        raise AssertionError(f"chips of {pixels[0].shape} here and {pixels[1].shape} there")
+    return float(np.abs(pixels[0] - pixels[1]).mean())
