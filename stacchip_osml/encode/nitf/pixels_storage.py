@@ -34,7 +34,8 @@ NATURAL = {
     "complex64": ("C", 64),
 }
 """Type of the pixels → PVTYPE and NBPP."""
-RAW_BITS = {"B": {1}, "INT": {8, 12, 16, 32, 64}, "SI": {8, 12, 16, 32, 64}, "R": {32, 64}, "C": {64}}
+PACKED_BITS = 12
+"""The only NBPP of INT and SI that does not fill its bytes."""
 IREPS = {
     **dict.fromkeys(("MONO", "RGB", "RGB/LUT", "MULTI", "NODISPLY", "NVECTOR", "POLAR", "VPH"), ()),
     "MONO": ("M",),
@@ -53,7 +54,7 @@ class Compression:
     """``raw``, ``jpeg`` or ``jpeg2000``."""
     masked: bool = False
     imodes: str = "BPRS"
-    pvtypes: frozenset[str] = frozenset(RAW_BITS)
+    pvtypes: frozenset[str] = frozenset({"B", "INT", "SI", "R", "C"})
     high_throughput: bool = False
 
 
@@ -215,8 +216,8 @@ def _pvtype(fields: Mapping[str, str], kind: np.dtype[Any], ic: str) -> tuple[st
         raise EncodeError(f"PVTYPE: no type of NITF holds {kind.name} pixels; C is two floats of 32 bits ({CLAUSE})")
     else:
         (pvtype, bits), split = NATURAL[kind.name], False
-        if kind == np.uint8 and asked in {"B", "SI"}:  # signed bytes are read as unsigned ones, by GDAL too
-            pvtype, bits = asked, 1 if asked == "B" else 8
+        if kind == np.uint8 and (asked == "B" or (asked == "SI" and COMPRESSIONS[ic].kind == "raw")):
+            pvtype, bits = asked, 1 if asked == "B" else 8  # signed bytes are read as unsigned ones, by GDAL too
     if asked and asked != pvtype:
         raise EncodeError(f"PVTYPE={asked}: the pixels are {kind.name}, which is {pvtype} ({CLAUSE})")
     rule = COMPRESSIONS[ic]
@@ -239,10 +240,7 @@ def _bits(
     if asked is not None and asked != nbpp and not (pvtype in INTEGERS and asked < nbpp):
         raise EncodeError(f"NBPP={asked}: the pixels are {kind.name}, of {nbpp} bits ({CLAUSE})")
     if rule.kind == "raw":
-        stored = asked or nbpp
-        if stored not in RAW_BITS[pvtype]:
-            allowed = ", ".join(map(str, sorted(RAW_BITS[pvtype])))
-            raise EncodeError(f"NBPP of IC={ic}, PVTYPE={pvtype} is {allowed}, got {stored} ({CLAUSE}, PVTYPE, NBPP)")
+        stored = PACKED_BITS if asked == PACKED_BITS and nbpp == 16 else nbpp
         if known is None:
             abpp = min(abpp, stored)
     else:

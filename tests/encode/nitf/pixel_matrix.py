@@ -1,4 +1,4 @@
-"""IC x IMODE x samples x bands: what is written, who reads it back, what is refused. The page of the matrix is made of it.
+"""IC x IMODE x samples x bands: what is written, who reads it back, what is refused; the page is made of it.
 
 Run this file to write the tables into ``docs/write_matrix.md``.
 """

@@ -75,12 +75,21 @@ def test_the_representation_follows_from_bands_and_type(dtype, bands, more, irep
     assert [fields[f"IREPBAND{band + 1}"] for band in range(bands)] == names
 
 
+@pytest.mark.parametrize(
+    ("dtype", "given", "written_bits"), [("uint8", "4", 8), ("uint16", "8", 16), ("int32", "12", 32)]
+)
+def test_fewer_stored_bits_than_the_type_has_are_an_encoders_business_but_for_12_of_16(dtype, given, written_bits):
+    fields = prepared(ramp(dtype), NBPP=given, ABPP=given).fields
+
+    assert (fields["NBPP"], fields["ABPP"]) == (f"{written_bits:02d}", f"{int(given):02d}")
+
+
 REFUSED = [
     ("uint8", 1, {"IC": "C5"}, r"IC=C5 is not written here; NC, NM, .*MIL-STD-2500C, table A-3"),
     ("uint8", 1, {"PVTYPE": "R"}, r"PVTYPE=R: the pixels are uint8, which is INT .*2500C"),
     ("float64", 1, {"PVTYPE": "INT"}, r"PVTYPE=INT: the pixels are float64, which is R"),
     ("uint8", 1, {"NBPP": "16"}, r"NBPP=16: the pixels are uint8, of 8 bits"),
-    ("uint8", 1, {"NBPP": "4"}, r"NBPP of IC=NC, PVTYPE=INT is 8, 12, 16, 32, 64, got 4"),
+    ("uint8", 1, {"IC": "C8", "PVTYPE": "SI"}, r"PVTYPE=SI: the pixels are uint8, which is INT"),
     ("uint8", 1, {"NBPP": "a"}, r"NBPP is digits .*, got 'a'"),
     ("uint8", 1, {"ABPP": "9"}, r"ABPP of uint8 pixels is 1 to NBPP, 8 .*, got 9"),
     ("float32", 1, {"ABPP": "16"}, r"ABPP of float32 pixels is 32 .*, got 16"),
