@@ -15,9 +15,9 @@ from stacchip_osml.pixel import ImageSize
 __all__ = ["ChipExtensions", "ExtensionFate", "chip_extensions"]
 
 XML_IDS = frozenset(("XML_DATA_CONTENT", "SICD_XML", "SIDD_XML"))
-SICD, SIDD = re.compile(rb"<[^<>]*\bSICD[\s>][^<>]*urn:SICD:"), re.compile(rb"<[^<>]*\bSIDD[\s>][^<>]*urn:SIDD:")
+ROOT = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|<\?.*?\?>|<!--.*?-->)*<(?:[\w.-]+:)?(SICD|SIDD)[\s>]", re.DOTALL)
+"""The root element of a document, after all that may come before it."""
 PRODUCT = re.compile(r"(SICD)\d{3}|(SIDD)(\d{3})\d{3}")
-LOOKED_AT = 4096
 POLYGON = slice(283, 408)
 """DESSHLPG in the user-defined subheader of XML_DATA_CONTENT (STDI-0002 volume 2, appendix F)."""
 NO_CHECK = b"99999"
@@ -97,8 +97,10 @@ def chip_extensions(
 def _kind_of(extension: DataExtension, desid: str) -> Literal["SICD", "SIDD"] | None:
     if desid not in XML_IDS:
         return None
-    head = extension.data[:LOOKED_AT]
-    return "SICD" if SICD.search(head) else "SIDD" if SIDD.search(head) else None
+    root = ROOT.match(extension.data)
+    if root is None:
+        return None
+    return "SICD" if root[1] == b"SICD" else "SIDD"
 
 
 def _left_out(

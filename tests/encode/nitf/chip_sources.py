@@ -118,6 +118,10 @@ def sicd_xml(rows, cols, *, first=(0, 0), valid=True):
     image_valid = "".join(
         f'<Vertex index="{n}"><Row>{row}</Row><Col>{col}</Col></Vertex>' for n, (row, col) in enumerate(ring, 1)
     )
+
+    def polynomial(axis, start, rate):
+        return f'<{axis} order1="1"><Coef exponent1="0">{start}</Coef><Coef exponent1="1">{rate}</Coef></{axis}>'
+
     ground_valid = "".join(f'<Vertex index="{n}"><Lat>0</Lat><Lon>0</Lon></Vertex>' for n in range(1, 5))
     return f"""<SICD xmlns="urn:SICD:1.2.1"><ImageData><PixelType>RE32F_IM32F</PixelType>
 <NumRows>{rows}</NumRows><NumCols>{cols}</NumCols><FirstRow>{first[0]}</FirstRow><FirstCol>{first[1]}</FirstCol>
@@ -127,9 +131,13 @@ def sicd_xml(rows, cols, *, first=(0, 0), valid=True):
 <GeoData><SCP><ECF><X>6378137</X><Y>0</Y><Z>0</Z></ECF><LLH><Lat>0</Lat><Lon>0</Lon><HAE>0</HAE></LLH></SCP>
 <ImageCorners>{corners}</ImageCorners>
 {f'<ValidData size="4">{ground_valid}</ValidData>' if valid else ""}</GeoData>
-<Grid><Row><UVectECF><X>-0.6</X><Y>0.8</Y><Z>0</Z></UVectECF><SS>0.5</SS></Row>
+<Grid><Type>PLANE</Type>
+<TimeCOAPoly order1="0" order2="0"><Coef exponent1="0" exponent2="0">0</Coef></TimeCOAPoly>
+<Row><UVectECF><X>-0.6</X><Y>0.8</Y><Z>0</Z></UVectECF><SS>0.5</SS></Row>
 <Col><UVectECF><X>0</X><Y>0</Y><Z>-1</Z></UVectECF><SS>0.4</SS></Col></Grid>
-<SCPCOA><ARPPos><X>6828137</X><Y>-600000</Y><Z>0</Z></ARPPos><ARPVel><X>0</X><Y>0</Y><Z>7500</Z></ARPVel>
+<Position><ARPPoly>{polynomial("X", 6828137, 0)}{polynomial("Y", -600000, 0)}{polynomial("Z", 0, 7500)}</ARPPoly>
+</Position><ImageFormation><ImageFormAlgo>OTHER</ImageFormAlgo></ImageFormation>
+<SCPCOA><SCPTime>0</SCPTime><ARPPos><X>6828137</X><Y>-600000</Y><Z>0</Z></ARPPos><ARPVel><X>0</X><Y>0</Y><Z>7500</Z></ARPVel>
 <SideOfTrack>R</SideOfTrack></SCPCOA></SICD>""".encode()
 
 
@@ -154,7 +162,8 @@ def sidd_xml(rows, cols, *, version=3, chip=""):
         geo = f'<GeographicAndTarget><GeographicCoverage><Footprint size="4">{vertices}</Footprint></GeographicCoverage></GeographicAndTarget>'  # noqa: E501
     else:
         geo = f'<GeoData><ImageCorners>{icps}</ImageCorners><ValidData size="4">{vertices}</ValidData></GeoData>'
-    return f"""<SIDD xmlns="urn:SIDD:{version}.0.0" xmlns:c="{common}">{geo}<Measurement><PlaneProjection>
+    return f"""<SIDD xmlns="urn:SIDD:{version}.0.0" xmlns:c="{common}">
+<Display><PixelType>MONO8I</PixelType></Display>{geo}<Measurement><PlaneProjection>
 <ReferencePoint><c:ECEF><c:X>6378137</c:X><c:Y>0</c:Y><c:Z>0</c:Z></c:ECEF>
 <c:Point><c:Row>{rows // 2}</c:Row><c:Col>{cols // 2}</c:Col></c:Point></ReferencePoint>
 <SampleSpacing><c:Row>2</c:Row><c:Col>1.5</c:Col></SampleSpacing>
