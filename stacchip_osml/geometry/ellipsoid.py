@@ -56,7 +56,7 @@ def _latitude(points: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     for _ in range(2):
         size = np.sqrt(sine * sine + level * level)
         sine, level = sine / size, level / size
-        up, across = z + EP2 * B * sine**3, out - E2 * A * level**3
+        up, across = z + EP2 * B * (sine * sine * sine), out - E2 * A * (level * level * level)
         sine, level = up * (1.0 - F), across
     size = np.sqrt(up * up + across * across)
     sine, level = up / size, across / size

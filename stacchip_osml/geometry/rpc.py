@@ -32,10 +32,48 @@ _OFFSETS = ("LINE_OFF", "SAMP_OFF", "LAT_OFF", "LONG_OFF", "HEIGHT_OFF")
 _SCALES = ("LINE_SCALE", "SAMP_SCALE", "LAT_SCALE", "LONG_SCALE", "HEIGHT_SCALE")
 _CUBICS = ("LINE_NUM_COEFF", "LINE_DEN_COEFF", "SAMP_NUM_COEFF", "SAMP_DEN_COEFF")
 
+
+class _Basis:
+    """Products of up to three of some variables, those of fewer first, each one multiplication away from another."""
+
+    __slots__ = ("_steps", "low", "places", "size", "slopes")
+
+    def __init__(self, variables: int) -> None:
+        powers = [(0,) * variables]
+        self._steps: list[tuple[int, int]] = []
+        for power in powers:
+            if sum(power) < 3:
+                last = max((axis for axis in range(variables) if power[axis]), default=0)
+                for axis in range(last, variables):
+                    powers.append(tuple(count + (axis == at) for at, count in enumerate(power)))
+                    self._steps.append((powers.index(power), axis))
+        self.places = {power: at for at, power in enumerate(powers)}
+        self.size, self.low = len(powers), sum(sum(power) < 3 for power in powers)
+        self.slopes = np.zeros((variables, self.size, self.low))
+        """``[variable]``: from coefficients to those of the derivative, which has the first ``low`` terms."""
+        for power, at in self.places.items():
+            for axis in range(variables):
+                if power[axis]:
+                    lower = tuple(count - (axis == where) for where, count in enumerate(power))
+                    self.slopes[axis, at, self.places[lower]] = power[axis]
+
+    def evaluate(self, *values: Floats) -> Floats:
+        """Give all products, ``(size, n)``."""
+        terms = np.empty((self.size, values[0].size))
+        terms[0] = 1.0
+        for at, (lower, axis) in enumerate(self._steps, 1):
+            np.multiply(terms[lower], values[axis], out=terms[at])
+        return terms
+
+
 # Exponents of L (longitude), P (latitude), H (height) of the 20 terms, in RPC00B's order.
 _L = np.array([0, 1, 0, 0, 1, 1, 0, 2, 0, 0, 1, 3, 1, 1, 2, 0, 0, 2, 0, 0])
 _P = np.array([0, 0, 1, 0, 1, 0, 1, 0, 2, 0, 1, 0, 2, 0, 1, 3, 1, 0, 2, 0])
 _H = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 2, 1, 0, 0, 2, 0, 0, 2, 1, 1, 3])
+
+_FLAT, _FULL = _Basis(2), _Basis(3)  # longitude and latitude, at one height; and height
+_TO_FLAT = np.array([_FLAT.places[int(i), int(j)] for i, j in zip(_L, _P, strict=True)])
+_TO_FULL = np.array([_FULL.places[int(i), int(j), int(k)] for i, j, k in zip(_L, _P, _H, strict=True)])
 
 _ARRIVED = 1e-9  # pixels
 _ROUNDS = 30
@@ -135,25 +173,26 @@ class _Model:
 
     def forward(self, east: Floats, north: Floats, up: Floats | float) -> tuple[Floats, Floats]:
         """Give line and sample; ground normalised."""
-        weighted, terms = self._terms(_powers(east), _powers(north), up)
-        values = weighted @ terms
+        weights, terms, _ = self._terms(east, north, up)
+        values = weights @ terms
         ratio = values[::2] / values[1::2] * self.scales[:2, None] + self.offsets[:2, None]
         return ratio[0], ratio[1]
 
-    def _terms(self, across: Floats, down: Floats, up: Floats | float) -> tuple[Floats, Floats]:
-        """Give coefficients and terms; one height goes into the coefficients."""
+    def _terms(self, east: Floats, north: Floats, up: Floats | float) -> tuple[Floats, Floats, _Basis]:
+        """Give coefficients ``(4, terms)`` and terms ``(terms, n)``; one height goes into the coefficients."""
         if isinstance(up, float):
-            return self.cubics * up**_H, across[_L] * down[_P]
-        return self.cubics, across[_L] * down[_P] * _powers(up)[_H]
+            weights = np.zeros((4, _FLAT.size))
+            np.add.at(weights.T, _TO_FLAT, (self.cubics * up**_H).T)
+            return weights, _FLAT.evaluate(east, north), _FLAT
+        weights = np.empty((4, _FULL.size))
+        weights[:, _TO_FULL] = self.cubics
+        return weights, _FULL.evaluate(east, north, up), _FULL
 
     def slopes(self, east: Floats, north: Floats, up: Floats | float) -> tuple[Floats, Floats, Floats]:
         """Give line, sample, and ``(4, n)`` derivatives: line by east, by north, sample alike; ground normalised."""
-        across, down = _powers(east), _powers(north)
-        weighted, terms = self._terms(across, down, up)
-        high = 1.0 if isinstance(up, float) else _powers(up)[_H]
-        values = weighted @ terms
-        by_east = (weighted * _L) @ (across[np.maximum(_L - 1, 0)] * down[_P] * high)
-        by_north = (weighted * _P) @ (across[_L] * down[np.maximum(_P - 1, 0)] * high)
+        weights, terms, basis = self._terms(east, north, up)
+        values, low = weights @ terms, terms[: basis.low]
+        by_east, by_north = (weights @ basis.slopes[0]) @ low, (weights @ basis.slopes[1]) @ low
         top, bottom = values[::2], values[1::2]
         ratio = top / bottom
         slope_east = (by_east[::2] - ratio * by_east[1::2]) / bottom * self.scales[:2, None]
@@ -182,12 +221,6 @@ class _Model:
         lon = np.where(lost, np.inf, east * self.scales[3] + self.offsets[3])
         lat = np.where(lost, np.inf, north * self.scales[2] + self.offsets[2])
         return lon, lat
-
-
-def _powers(values: Floats) -> Floats:
-    """Give powers 0 to 3, ``(4, n)``."""
-    square = values * values
-    return np.stack([np.ones_like(values), values, square, square * values])
 
 
 def _numbers(texts: Mapping[str, str], name: str, count: int) -> list[float]:
