@@ -14,9 +14,7 @@ References: TIFF 6.0; OGC 19-008r4 (GeoTIFF 1.1); GDAL's GTiff driver; RPCs in G
 
 from __future__ import annotations
 
-import ast
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +24,10 @@ from affine import Affine
 
 from stacchip_osml.encode.geokeys import KEY_DIRECTORY, gcp_tags, geo_tags
 from stacchip_osml.encode.geokeys_named import GEO_NAMES, PLACE_NAMES, named_geo_tags
-from stacchip_osml.encode.tag_names import TAG_KINDS, TAG_NAMES
+from stacchip_osml.encode.tag_names import TAG_NAMES
 from stacchip_osml.encode.tiff_file import Tags
 from stacchip_osml.encode.tiff_gdal import GDAL_METADATA, GDAL_NODATA, metadata_tags, nodata_text
+from stacchip_osml.encode.tiff_values import tag_number, tag_numbers, tag_text, told_value
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 
@@ -45,8 +44,6 @@ HINTS = frozenset({259, 278, 284, 317, 322, 323})
 OF_THE_PIXELS = frozenset({254, 255, 256, 257, 258, 266, 277, 339, 347, 529, 530, 531, 532, 50674})
 """What pixels and their compression decide themselves."""
 PLACES_IN_A_FILE = frozenset({273, 279, 288, 289, 324, 325, 330, 34665, 34853, 40965})
-DATE = re.compile(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
-WHOLE = {"B": (0, 255), "H": (0, 65535), "I": (0, 2**32 - 1)}
 
 RPC_ORDER = (
     *("ERR_BIAS", "ERR_RAND", "LINE_OFF", "SAMP_OFF", "LAT_OFF", "LONG_OFF", "HEIGHT_OFF"),
@@ -108,6 +105,11 @@ class Described:
         return cls(metadata=numeric, named=named, **told)
 
     @property
+    def has_table(self) -> bool:
+        """Whether there is a colour table."""
+        return self.color_table is not None or COLOR_MAP in self.metadata
+
+    @property
     def common_nodata(self) -> float | None:
         """The value that is every band's nodata, else None."""
         if not self.nodata or any(value is None for value in self.nodata):
@@ -123,7 +125,7 @@ class Described:
             value = self.common_nodata
             return 0.0 if value is None else value
         try:
-            return float(_text(GDAL_NODATA, self.metadata.get(GDAL_NODATA, "0")))
+            return float(tag_text(GDAL_NODATA, self.metadata.get(GDAL_NODATA, "0")))
         except ValueError:
             return 0.0
 
@@ -154,8 +156,8 @@ def picture_of(described: Described, bands: int, dtype: np.dtype[Any]) -> Pictur
     Raises:
         EncodeError: what is said does not go with the bands.
     """
-    told = _number(PHOTOMETRIC, described.metadata[PHOTOMETRIC]) if PHOTOMETRIC in described.metadata else None
-    has_table = described.color_table is not None or COLOR_MAP in described.metadata
+    told = tag_number(PHOTOMETRIC, described.metadata[PHOTOMETRIC]) if PHOTOMETRIC in described.metadata else None
+    has_table = described.has_table
     if described.colors:
         if len(described.colors) != bands:
             raise EncodeError(f"{len(described.colors)} colours of {bands} bands")
@@ -170,18 +172,19 @@ def picture_of(described: Described, bands: int, dtype: np.dtype[Any]) -> Pictur
         first = ("red", "green", "blue") if rgb else ("palette",) if has_table and bands == 1 else ("gray",)
         colors = first + ("undefined",) * (bands - len(first))
     photometric = RGB if rgb else MIN_IS_BLACK
-    if described.color_table is not None or (has_table and told in {None, PALETTE}):
+    if has_table:
         if bands != 1 or dtype not in (np.uint8, np.uint16):
             raise EncodeError(
-                f"ColorMap (320) goes with one band of uint8 or uint16 (TIFF 6.0, section 5); not {bands}"
+                f"ColorMap (320) goes with one band of uint8 or uint16: not {bands} of {dtype} (TIFF 6.0, section 5)"
             )
-        photometric = PALETTE
-    elif told == MIN_IS_WHITE and not rgb:
+        if described.color_table is not None or told in {None, PALETTE}:
+            photometric = PALETTE  # others have a map that only GDAL looks at
+    if photometric != PALETTE and told == MIN_IS_WHITE and not rgb:
         photometric = MIN_IS_WHITE
     count = bands - (3 if rgb else 1)
     extra = tuple(UNASSOCIATED_ALPHA if color == "alpha" else 0 for color in colors[bands - count :])
     if not described.colors and count and EXTRA_SAMPLES in described.metadata:
-        said = _numbers(EXTRA_SAMPLES, described.metadata[EXTRA_SAMPLES])
+        said = tag_numbers(EXTRA_SAMPLES, described.metadata[EXTRA_SAMPLES])
         if len(said) == count:
             extra = tuple(int(value) for value in said)
             colors = colors[: bands - count] + tuple("alpha" if value in (1, 2) else "undefined" for value in extra)
@@ -193,13 +196,13 @@ def level_tags(described: Described, picture: Picture, *, bits: int) -> Tags:
     tags: Tags = {PHOTOMETRIC: ("H", [picture.photometric])}
     if picture.extra:
         tags[EXTRA_SAMPLES] = ("H", list(picture.extra))
-    if picture.photometric == PALETTE:
+    if described.has_table:
         tags[COLOR_MAP] = ("H", _color_map(described, bits))
     value = described.common_nodata
     if value is not None:
         tags[GDAL_NODATA] = ("s", nodata_text(value))
     elif not described.nodata and GDAL_NODATA in described.metadata:
-        tags[GDAL_NODATA] = ("s", _text(GDAL_NODATA, described.metadata[GDAL_NODATA]))
+        tags[GDAL_NODATA] = ("s", tag_text(GDAL_NODATA, described.metadata[GDAL_NODATA]))
     return tags
 
 
@@ -217,7 +220,7 @@ def place_tags(described: Described, picture: Picture) -> Tags:
     done = GEO_TAGS | HINTS | OF_THE_PIXELS | {PHOTOMETRIC, EXTRA_SAMPLES, COLOR_MAP, GDAL_NODATA, GDAL_METADATA, RPC}
     for number, value in described.metadata.items():
         if number not in done:
-            tags[number] = _told(number, value)
+            tags[number] = told_value(number, value)
     return tags | _geo(described) | _rpcs(described) | _gdal(described, picture)
 
 
@@ -226,7 +229,7 @@ def place_tags(described: Described, picture: Picture) -> Tags:
 
 def _geo(described: Described) -> Tags:
     """Give the GeoTIFF tags of arguments, names and numbers, in this order."""
-    raw = {tag: _told(tag, value) for tag, value in described.metadata.items() if tag in GEO_TAGS}
+    raw = {tag: told_value(tag, value) for tag, value in described.metadata.items() if tag in GEO_TAGS}
     named = dict(described.named)
     point = str(named.get("GeoRasterType", "")).strip().lower() in {"pixelispoint", "2"}
     if described.crs is not None:
@@ -248,7 +251,7 @@ def _rpcs(described: Described) -> Tags:
     if described.rpcs is None:
         if RPC not in described.metadata:
             return {}
-        numbers = [float(value) for value in _numbers(RPC, described.metadata[RPC])]
+        numbers = [float(value) for value in tag_numbers(RPC, described.metadata[RPC])]
         if len(numbers) != RPC_NUMBERS:
             raise EncodeError(f"RPCCoefficientTag (50844) has {RPC_NUMBERS} numbers, got {len(numbers)}")
         return {RPC: ("d", numbers)}
@@ -285,7 +288,7 @@ def _gdal(described: Described, picture: Picture) -> Tags:
         return tags
     if tags:
         raise EncodeError("GDAL_METADATA (42112) is given, and names, scales, offsets, colours or items besides")
-    return {GDAL_METADATA: ("s", _text(GDAL_METADATA, described.metadata[GDAL_METADATA]))}
+    return {GDAL_METADATA: ("s", tag_text(GDAL_METADATA, described.metadata[GDAL_METADATA]))}
 
 
 def _unsaid_colors(picture: Picture) -> dict[int, str]:
@@ -303,14 +306,14 @@ def _unsaid_colors(picture: Picture) -> dict[int, str]:
     return {band: color for band, color in enumerate(picture.colors) if color not in said[band] and color != "palette"}
 
 
-# ---- values of tags
+# ---- values
 
 
 def _color_map(described: Described, bits: int) -> list[int]:
     """Give the colour map: all reds, greens, blues, of 16 bits each (TIFF 6.0, section 5)."""
     count = 1 << bits
     if described.color_table is None:
-        numbers = [int(value) for value in _numbers(COLOR_MAP, described.metadata[COLOR_MAP])]
+        numbers = [int(value) for value in tag_numbers(COLOR_MAP, described.metadata[COLOR_MAP])]
         if len(numbers) != 3 * count:
             raise EncodeError(f"ColorMap (320) has 3 x {count} values of {bits} bits (TIFF 6.0, section 5)")
         return numbers
@@ -321,67 +324,6 @@ def _color_map(described: Described, bits: int) -> list[int]:
     if any(len(entry) == 4 and entry[3] != 255 and index != absent for index, entry in enumerate(table)):
         raise EncodeError("ColorMap (320) has no transparency (TIFF 6.0, section 5): give nodata= or a mask")
     return [257 * entry[c] for c in range(3) for entry in (*table, *[(0, 0, 0)] * (count - len(table)))]
-
-
-def _told(number: int, value: Any) -> tuple[str, Any]:
-    """Turn a value of the metadata into what is stored, by its tag's type or else its own.
-
-    Raises:
-        EncodeError: it is none of its tag's.
-    """
-    kind = TAG_KINDS.get(number)
-    if isinstance(value, bytes):
-        return ("s" if kind == "s" else "B" if kind == "B" else "U"), value
-    if kind == "s" or (kind is None and isinstance(value, str)):
-        return "s", _text(number, value)
-    numbers = _numbers(number, value)
-    if kind is None:
-        whole = all(float(each).is_integer() and 0 <= each < 2**32 for each in numbers)
-        kind = "I" if whole else "d"
-    if kind in WHOLE:
-        low, high = WHOLE[kind]
-        if not all(float(each).is_integer() and low <= each <= high for each in numbers):
-            raise EncodeError(
-                f"tag {number} holds whole numbers from {low} to {high} (TIFF 6.0, section 2): {value!r:.80}"
-            )
-        return kind, [int(each) for each in numbers]
-    if kind == "R" and not all(0 <= each < 2**32 for each in numbers):
-        raise EncodeError(f"tag {number} holds rationals from 0 (TIFF 6.0, section 2): {value!r:.80}")
-    return kind, [float(each) for each in numbers]
-
-
-def _text(number: int, value: Any) -> str:
-    """Check a text."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    if "\0" in text:
-        raise EncodeError(f"tag {number} is a text and cannot hold NUL (TIFF 6.0, section 2)")
-    if number not in {GDAL_METADATA, GDAL_NODATA} and not text.isascii():
-        raise EncodeError(
-            f"tag {number} is ASCII (TIFF 6.0, section 2), got {text[:80]!r}; bytes are written as they are"
-        )
-    if number == 306 and not DATE.fullmatch(text):
-        raise EncodeError(f"DateTime (306) is YYYY:MM:DD HH:MM:SS (TIFF 6.0, section 8), got {text[:80]!r}")
-    return text
-
-
-def _numbers(number: int, value: Any) -> list[Any]:
-    told = value
-    try:
-        if isinstance(told, str):
-            told = ast.literal_eval(told) if len(told) <= 1 << 20 else None
-        numbers = [told] if isinstance(told, (int, float, np.number)) else list(told)
-        if numbers and all(math.isfinite(each) or TAG_KINDS.get(number) == "d" for each in numbers):
-            return [each.item() if isinstance(each, np.number) else each for each in numbers]
-    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
-        pass
-    raise EncodeError(f"tag {number} holds numbers (TIFF 6.0, section 2), got {value!r:.80}")
-
-
-def _number(number: int, value: Any) -> int:
-    numbers = _numbers(number, value)
-    if len(numbers) != 1 or not float(numbers[0]).is_integer():
-        raise EncodeError(f"tag {number} holds one whole number (TIFF 6.0, section 8), got {value!r:.80}")
-    return int(numbers[0])
 
 
 def _is_nan(value: float | complex | None) -> bool:
