@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from stacchip_osml.encode.io.checked import ProviderSource
+from stacchip_osml.encode.io.places import colors_of, place_of
 from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.encode.jp2_boxes import write_jp2
 from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, write_codestream
-from stacchip_osml.encode.placement import Placement
 from stacchip_osml.encode.stream_jpeg import write_jpeg
 from stacchip_osml.encode.stream_png import write_png
 from stacchip_osml.errors import EncodeError
@@ -51,7 +52,7 @@ def only_image(contents: Contents) -> Entry:
 def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
     """Write a PNG file."""
     del workers  # one zlib stream is one thread's
-    write_png(out, ProviderSource(only_image(contents).provider), progress=progress)
+    write_png(out, ProviderSource(only_image(contents).provider), progress=progress, **contents.options)
 
 
 def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
@@ -64,7 +65,8 @@ def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
             quality = round(float(text))
         except ValueError as error:
             raise EncodeError(f"{entry.key}: COMRAT of a JPEG file is a quality from 1 to 100, got {text!r}") from error
-    write_jpeg(out, ProviderSource(entry.provider), quality=quality, workers=workers, progress=progress)
+    settings = {"quality": quality, **contents.options}
+    write_jpeg(out, ProviderSource(entry.provider), workers=workers, progress=progress, **settings)
 
 
 def write_jpeg2000_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
@@ -74,18 +76,14 @@ def write_jpeg2000_contents(out: BinaryIO, contents: Contents, *, workers: int, 
     options = jpeg2000_options(
         entry.metadata, source, high_throughput=contents.format.name in {"jhc", "jph"}, name=entry.key
     )
+    if contents.options:
+        options = replace(options, **contents.options)
     require_readable(source.dtype, options)
     if contents.format.name in {"j2k", "jhc"}:
         write_codestream(out, source, options, workers=workers, progress=progress)
     else:
-        write_jp2(out, source, options, placement=_place(entry), workers=workers, progress=progress)
-
-
-def _place(entry: Entry) -> Placement | None:
-    """Say where an image lies, if its provider or its metadata know."""
-    from stacchip_osml.encode.io.places import place_of
-
-    return place_of(entry.provider, entry.metadata)
+        placement, colors = place_of(entry.provider, entry.metadata), colors_of(entry.provider)
+        write_jp2(out, source, options, colors=colors, placement=placement, workers=workers, progress=progress)
 
 
 def require_readable(dtype: np.dtype[Any], options: Jpeg2000Options) -> None:

@@ -10,7 +10,7 @@ from affine import Affine
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.imagery.adapters.view import ProviderView
 
-__all__ = ["header_of", "place_of"]
+__all__ = ["colors_of", "header_of", "place_of"]
 
 
 def header_of(provider: Any) -> Any:
@@ -25,6 +25,15 @@ def header_of(provider: Any) -> Any:
         if (below.num_rows, below.num_columns) != (provider.num_rows, provider.num_columns):
             return None
         provider = below
+
+
+def colors_of(provider: Any) -> tuple[str, ...]:
+    """Give the colour interpretation of each band, where the image's file says it; nothing where it does not."""
+    header = header_of(provider)
+    if header is None or len(header.bands) != int(provider.num_bands):
+        return ()
+    colors = tuple(band.color for band in header.bands)
+    return () if all(color == "undefined" for color in colors) else colors
 
 
 def place_of(provider: Any, metadata: Mapping[str, Any]) -> Placement | None:

@@ -1,20 +1,31 @@
-"""TIFF datasets: an image with its overviews as levels of one file, and what its tags say."""
+"""TIFF datasets: an image with its overviews as levels of one file, and what its tags say.
+
+Rules:
+
+- metadata of a TIFF are tags and say all; of another format, its names are no
+  tags, and what the image's own header says is written instead: place, nodata,
+  colours, names, scales;
+- a mask band has no tag: it is copied from wherever it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from stacchip_osml.encode.io.places import place_of
+from stacchip_osml.encode.io.nitf_metadata import FIELD, FOREIGN
+from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.io.writer import Contents, Entry
+from stacchip_osml.encode.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
+
+__all__ = ["tiff_metadata", "write_tiff_contents"]
 
 PLACE_NAMES = ("GeoPixelScale", "GeoTiepoints", "GeoTransform")
 PLACE_TAGS = ("33550", "33922", "34264")
 """Metadata that say a place."""
-
-__all__ = ["tiff_metadata", "write_tiff_contents"]
+BUILT_IN_MASK = "mask"
 
 
 def tiff_metadata(image: BlockImage) -> Mapping[str, Any]:
@@ -33,24 +44,51 @@ def write_tiff_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
     from stacchip_osml.encode.tiff import write_tiff
 
     base, levels = _levels(contents)
+    metadata = {key: value for key, value in base.metadata.items() if not _is_foreign(key)}
+    providers = [base.provider, *(level.provider for level in levels)]
     write_tiff(
         out,
-        [base.provider, *(level.provider for level in levels)],
-        metadata=base.metadata,
-        **place_of_file(base),
+        providers if levels else base.provider,
+        metadata=metadata,
         workers=workers,
         progress=progress,
+        **(_facts(base, metadata) | dict(contents.options)),
     )
 
 
-def place_of_file(entry: Entry) -> dict[str, Any]:
-    """Give the place that the file of an image says, where its metadata say none: of a NITF or a JP2."""
-    if any(name in entry.metadata for name in (*PLACE_NAMES, *PLACE_TAGS)):
+def _is_foreign(key: str) -> bool:
+    """Tell whether a key is another format's: NITF's fields and GDAL's names are capitals, TIFF's tags are not."""
+    return key not in TAG_NAMES and (FIELD.fullmatch(key) is not None or key.startswith(FOREIGN))
+
+
+def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the header of the image's file says, and the metadata do not."""
+    header = header_of(entry.provider)
+    if header is None:
         return {}
-    placement = place_of(entry.provider, {})
-    if placement is None:
-        return {}
-    return {"transform": placement.transform, "crs": placement.crs, "gcps": placement.gcps}
+    facts: dict[str, Any] = {}
+    if header.mask == BUILT_IN_MASK:
+        from stacchip_osml.encode.tiff_levels import MaskView
+
+        facts["mask"] = MaskView(entry.provider.source)
+    if any(key.isdecimal() for key in metadata):
+        return facts
+    if not any(name in metadata for name in (*PLACE_NAMES, *PLACE_TAGS)):
+        placement = place_of(entry.provider, {})
+        if placement is not None:
+            facts |= {"transform": placement.transform, "crs": placement.crs, "gcps": placement.gcps}
+    bands = header.bands
+    facts |= {
+        "colors": colors_of(entry.provider),
+        "band_names": [band.description for band in bands] if any(band.description for band in bands) else (),
+        "scales": [band.scale for band in bands] if any(band.scale != 1 for band in bands) else (),
+        "offsets": [band.offset for band in bands] if any(band.offset != 0 for band in bands) else (),
+    }
+    if any(band.nodata is not None for band in bands):
+        facts["nodata"] = [band.nodata for band in bands]
+    if header.rpcs:
+        facts["rpcs"] = header.rpcs
+    return facts
 
 
 def _levels(contents: Contents) -> tuple[Entry, list[Entry]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,6 +66,8 @@ class Contents:
     entries: tuple[Entry, ...]
     metadata: BufferedMetadataProvider
     """Of the file."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the format's writer, besides what metadata say."""
 
     @property
     def images(self) -> tuple[Entry, ...]:
@@ -88,6 +90,7 @@ class DatasetWriter:
         levels: Sequence[int] = (),
         workers: int = 1,
         progress: Callable[..., object] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         """Name the files; nothing is opened yet.
 
@@ -97,11 +100,13 @@ class DatasetWriter:
             levels: numbers of the R-set's files after the base.
             workers: threads that encode.
             progress: is told blocks done and their number, of each image.
+            options: of the format's writer, besides what metadata say.
         """
         self._targets = list(targets)
         self._format = kind
         self._levels = list(levels)
         self._workers, self._progress = workers, progress
+        self._options = dict(options or {})
         self._entries: list[Entry] = []
         self._metadata = BufferedMetadataProvider()
         self._open = True
@@ -201,7 +206,7 @@ class DatasetWriter:
         if not self._entries:
             raise EncodeError("a dataset without an asset is not written")
         if not self._levels:
-            return [Contents(format=self._format, entries=tuple(self._entries), metadata=self._metadata)]
+            return [self._contents(self._entries)]
         base = [entry for entry in self._entries if entry.overview_of is None]
         parts = [base]
         for number in self._levels:
@@ -211,7 +216,10 @@ class DatasetWriter:
             parts.append([replace(entry, key=(entry.overview_of or ("",))[0], roles=("data",)) for entry in level])
         if not any(entry.kind is AssetType.Image for entry in base):
             raise EncodeError("the base file of this R-set has no image")
-        return [Contents(format=self._format, entries=tuple(part), metadata=self._metadata) for part in parts]
+        return [self._contents(part) for part in parts]
+
+    def _contents(self, entries: Sequence[Entry]) -> Contents:
+        return Contents(format=self._format, entries=tuple(entries), metadata=self._metadata, options=self._options)
 
 
 def _entry(key: str, provider: Any, title: str, description: str, roles: tuple[str, ...]) -> Entry:

@@ -1,0 +1,257 @@
+"""Any readable image as a file of another format, or of the same, block by block.
+
+Rules:
+
+- NITF to NITF or NSIF keeps everything: all segments, TREs and markings; image
+  data that is not asked to change is copied byte for byte;
+- every other conversion is of one image. What the new format has no place for is
+  listed, never lost without a word; a security marking is not left behind unless told to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from stacchip_osml.encode.io.assets import ImageAsset
+from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
+from stacchip_osml.encode.io.kinds import AssetType
+from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
+from stacchip_osml.encode.io.opening import IO
+from stacchip_osml.encode.io.places import place_of
+from stacchip_osml.encode.io.reader import DatasetReader
+from stacchip_osml.encode.io.targets import as_target
+from stacchip_osml.encode.io.writer import DatasetWriter
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["Conversion", "convert"]
+
+NITF_COMPRESSIONS = {"none": "NC", "jpeg": "C3", "jpeg2000": "C8", "j2k": "C8", "htj2k": "CD"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What a conversion does, or would do."""
+
+    source_format: str
+    format: str
+    keys: tuple[str, ...]
+    """Of the source's assets that are written."""
+    left_out: tuple[str, ...]
+    """What the new format has no place for."""
+    images: tuple[Mapping[str, Any], ...]
+    """Key, width, height, bands and type of each image."""
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - the documented name
+    image: str | None = None,
+    compression: str | None = None,
+    quality: float | None = None,
+    block_size: tuple[int, int] | None = None,
+    cog: bool = False,
+    overviews: int | None = None,
+    drop_marking: bool = False,
+    dry_run: bool = False,
+    workers: int = 1,
+    progress: Callable[..., object] | None = None,
+) -> Conversion:
+    """Write an image file anew.
+
+    Args:
+        source: a local path, or an ``http(s)://``, ``s3://``, ``gs://`` or ``az://`` URL.
+        target: a local path, written whole or not at all; it may be the source's.
+        format: of the target; what its ending says by default.
+        image: key of the one image that is wanted; by default all of NITF to NITF, else ``image:0``.
+        compression: as :func:`imsave` takes it; None keeps NITF's own, and is the format's default otherwise.
+        quality: as :func:`imsave` takes it.
+        block_size: ``(width, height)`` of tiles or blocks.
+        cog: lay a TIFF out as COG.
+        overviews: levels that a TIFF is to have; None: as many as a COG needs, none otherwise.
+        drop_marking: let a security marking be lost where the new format has none.
+        dry_run: say what would be done; write nothing, read no pixel.
+        workers: threads that encode.
+        progress: is told what is done and what there is.
+
+    Raises:
+        EncodeError: the new format cannot carry the image, an option or the marking.
+        ReadError: the source cannot be read.
+        ChipError: the file system refused.
+    """
+    place = as_target(target)
+    kind = format_of_path(str(place)) if format is None else format_of_name(format)
+    with IO.open(source) as dataset:
+        keys = _keys(dataset, kind, image)
+        images = [dataset.get_asset(key) for key in keys if key.startswith("image:")]
+        left_out = _left_out(dataset, images, keys, kind, drop_marking=drop_marking)
+        options = _options(kind, compression=compression, quality=quality, block=block_size)
+        if kind.name == "tiff":
+            options |= {"layout": "cog"} if cog else {}
+            options |= {} if overviews is None else {"overviews": overviews}
+        elif cog or overviews is not None:
+            raise EncodeError(f"{kind.name} has no overviews here, and is no COG: write .tif")
+        done = Conversion(
+            source_format=dataset.format,
+            format=kind.name,
+            keys=tuple(keys),
+            left_out=tuple(left_out),
+            images=tuple(_told(each) for each in images),
+        )
+        if dry_run:
+            return done
+        hints = _nitf_hints(kind, compression=compression, quality=quality, block=block_size, images=images)
+        with DatasetWriter([place], kind, workers=workers, progress=progress, options=options) as writer:
+            if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
+                writer.metadata = dataset.metadata
+            for key in keys:
+                asset = dataset.get_asset(key)
+                writer.add_asset(key, _as_written(asset, kind, dataset.format, hints), roles=["data"])
+    return done
+
+
+def _keys(dataset: DatasetReader, kind: DatasetFormat, image: str | None) -> list[str]:
+    """Choose the assets to be written."""
+    if image is not None:
+        if image not in dataset.get_asset_keys(AssetType.Image):
+            names = ", ".join(dataset.get_asset_keys(AssetType.Image))
+            raise EncodeError(f"there is no image {image!r} in it; there are {names or 'none'}")
+        return [image]
+    keys = dataset.get_asset_keys()
+    if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
+        return keys
+    if "image:0" not in keys:
+        raise EncodeError("there is no image in it")
+    return ["image:0"]
+
+
+def _left_out(
+    dataset: DatasetReader, images: list[ImageAsset], keys: list[str], kind: DatasetFormat, *, drop_marking: bool
+) -> list[str]:
+    others = [key for key in dataset.get_asset_keys() if key not in keys and ":overview:" not in key]
+    if kind.driver == "NITF":
+        return others
+    (image,) = images
+    marks = {name: str(each.get(name, "U")).strip() or "U" for name, each in _marked(dataset, image)}
+    marked = [f"{name} {mark}" for name, mark in marks.items() if mark != "U"]
+    if marked and not drop_marking:
+        raise EncodeError(
+            f"{image.key} is marked {', '.join(marked)}, and {kind.name} has no place for a marking: write .ntf, or "
+            "say that it is to be dropped"
+        )
+    others += [f"marking {mark}" for mark in marked]
+    if dataset.format in {"nitf", "nsif"}:
+        tres = [key for key in image.metadata if not isinstance(image.metadata[key], str)]
+        others += [f"TRE {tag}" for tag in tres]
+    if kind.name in {"png", "jpeg", "j2k", "jhc"} and place_of(image, image.metadata) is not None:
+        others.append("its place on the ground")
+    return others
+
+
+def _marked(dataset: DatasetReader, image: ImageAsset) -> list[tuple[str, Mapping[str, Any]]]:
+    return [("ISCLAS", image.metadata), ("FSCLAS", dataset.metadata)]
+
+
+def _told(image: ImageAsset) -> Mapping[str, Any]:
+    return {
+        "key": image.key,
+        "width": image.num_columns,
+        "height": image.num_rows,
+        "bands": image.num_bands,
+        "dtype": image.pixel_value_type.to_numpy_dtype(),
+    }
+
+
+def _options(
+    kind: DatasetFormat, *, compression: str | None, quality: float | None, block: tuple[int, int] | None
+) -> dict[str, Any]:
+    """Give the options of a format's writer; of NITF they are metadata."""
+    named = None if compression is None else compression.lower()
+    if kind.driver == "NITF":
+        return {}
+    if kind.name == "tiff":
+        options: dict[str, Any] = {} if named is None else {"compression": named}
+        if quality is not None:
+            if named not in {"jpeg", "webp", "jpegxl"}:
+                raise EncodeError("GeoTIFF has a quality with compression jpeg, webp or jpegxl")
+            options["level"] = quality
+        return options if block is None else {**options, "tile": (block[1], block[0])}
+    if kind.name in {"png", "jpeg"}:
+        if named not in {None, {"png": "deflate"}.get(kind.name, kind.name)} or block is not None:
+            raise EncodeError(f"{kind.name} has one compression and no blocks")
+        if quality is None:
+            return {}
+        if kind.name == "png":
+            raise EncodeError("png is lossless and has no quality")
+        return {"quality": round(quality)}
+    if named not in {None, "jpeg2000", "j2k", "htj2k"}:
+        raise EncodeError(f"{kind.name} is compressed as jpeg2000 or htj2k, not {named}")
+    options = {"ratio": quality}
+    if named is not None:
+        options["high_throughput"] = named == "htj2k" or kind.name in {"jhc", "jph"}
+    return options if block is None else {**options, "tile": (block[1], block[0])}
+
+
+def _nitf_hints(
+    kind: DatasetFormat,
+    *,
+    compression: str | None,
+    quality: float | None,
+    block: tuple[int, int] | None,
+    images: list[ImageAsset],
+) -> dict[str, str]:
+    """Say in NITF's fields how images are to be coded."""
+    if kind.driver != "NITF":
+        return {}
+    hints: dict[str, str] = {}
+    if compression is not None:
+        ic = NITF_COMPRESSIONS.get(compression.lower(), compression.upper())
+        hints["IC"] = ic
+        if ic in {"C8", "M8", "CD", "MD"}:
+            bits = max((image.actual_bits_per_pixel for image in images), default=8)
+            hints["COMRAT"] = "N1.0" if quality is None else f"{max(bits / quality, 0.01):05.2f}"
+            hints["IMODE"] = "B"
+        elif ic in {"C3", "M3", "I1"}:
+            hints["COMRAT"] = "75.0" if quality is None else f"{quality:04.1f}"
+        elif quality is not None:
+            raise EncodeError(f"NITF with IC {ic} has no quality")
+    elif quality is not None:
+        raise EncodeError("quality of NITF needs a compression: jpeg, jpeg2000 or htj2k")
+    if block is not None:
+        hints |= {"NPPBH": f"{block[0]:04d}", "NPPBV": f"{block[1]:04d}"}
+    return hints
+
+
+def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapping[str, str]) -> Any:
+    """Give an asset with the metadata that its new file is to be made of."""
+    if not isinstance(asset, ImageAsset):
+        return asset
+    metadata = BufferedMetadataProvider(asset.metadata)
+    if kind.driver == "NITF":
+        if "IC" in hints:
+            for name in ("IC", "COMRAT", "IMODE"):
+                with suppress(KeyError):
+                    del metadata[name]
+        metadata.update(hints)
+    elif source_format != "tiff" or kind.name != "tiff":
+        metadata = BufferedMetadataProvider()  # how it was coded is not how it is to be
+    else:
+        for tag in CODING_TAGS:
+            metadata.pop(tag, None)
+    return ImageAsset(
+        asset.source,
+        key=asset.key,
+        metadata=metadata,
+        title=asset.title,
+        description=asset.description,
+        record=asset.record,
+    )
+
+
+CODING_TAGS = ("254", "259", "278", "284", "317", "322", "323", "347", "529", "530", "531", "532")
+"""Tags that say how a TIFF is coded; what its pixels mean stays."""
