@@ -106,6 +106,13 @@ FIXED: dict[str, tuple[str, str]] = {
         "GRAZE_ANG 5 a GRAZE_ANG_ACCY 5 a SLOPE_ANG 5 a POLAR 2 a NSAMP 5 a reserved2 1 a SEQ_NUM 1 a PRIME_ID 12 a "
         "PRIME_BE 15 a reserved3 1 a N_SEC 2 a IPR 2 a",
     ),
+    "SECTGA": ("appendix E", "SEC_ID 12 a SEC_BE 15 a reserved1 1 a"),
+    "EXOPTA": (
+        "appendix E",
+        "ANGLE_TO_NORTH 3 a MEAN_GSD 5 a reserved1 1 a DYNAMIC_RANGE 5 a reserved2 7 a OBL_ANG 5 a ROLL_ANG 6 a "
+        "PRIME_ID 12 a PRIME_BE 15 a reserved3 5 a N_SEC 3 a reserved4 2 a reserved5 7 a N_SEG 3 a MAX_LP_SEG 6 a "
+        "reserved6 12 a SUN_EL 5 a SUN_AZ 5 a",
+    ),
     "GEOLOB": ("appendix P", "ARV 9 r BRV 9 r LSO 15 r PSO 15 r"),
     "MAPLOB": ("appendix P", "UNILOA 3 a LOD 5 d LAD 5 d LSO 15 r PSO 15 r"),
     "GEOPSB": (
@@ -145,6 +152,36 @@ def _prjpsb(values: Values) -> Iterator[Field]:
     for number in range(1, counted(values, "NUM_PRJ") + 1):
         yield numbered(PRJPSB[3], number)
     yield from PRJPSB[4:]
+
+
+REGPTB = _row("NUM_PTS 4 d PID 10 a LON 15 r LAT 15 r ZVL 15 r DIX 11 r DIY 11 r", _clause("REGPTB", "appendix P"))
+
+
+def _regptb(values: Values) -> Iterator[Field]:
+    """Registration points."""
+    yield REGPTB[0]
+    for number in range(1, counted(values, "NUM_PTS") + 1):
+        for field in REGPTB[1:]:
+            yield numbered(field, number)
+
+
+J2KLRA = _row(
+    "ORIG 1 d NLEVELS_O 2 d NBANDS_O 5 d NLAYERS_O 3 d LAYER_ID 3 d BITRATE 9 r "
+    "NLEVELS_I 2 d NBANDS_I 5 d NLAYERS_I 3 d",
+    "STDI-0002 volume 1, J2KLRA",
+)
+PARSED = frozenset("13579")
+"""ORIG of a codestream of which parts were left out."""
+
+
+def _j2klra(values: Values) -> Iterator[Field]:
+    """Layers of a JPEG 2000 codestream, counted from 0; what this image has of them, where it was parsed."""
+    yield from J2KLRA[:4]
+    for number in range(counted(values, "NLAYERS_O")):
+        yield numbered(J2KLRA[4], number)
+        yield numbered(J2KLRA[5], number)
+    if values["ORIG"] in PARSED:
+        yield from J2KLRA[6:]
 
 
 BANDSB_HEAD = (
@@ -212,11 +249,10 @@ def _bandsb(values: Values) -> Iterator[Field]:
         if mask >> bit & 1:
             yield from fields
     count = counted(values, "COUNT")
-    for band in range(1, count + 1):
-        for bit, fields in _BAND:
-            if mask >> bit & 1:
-                for field in fields:
-                    yield numbered(field, band)
+    each = [field for bit, fields in _BAND if mask >> bit & 1 for field in fields]
+    for band in range(1, count + 1) if each else ():
+        for field in each:
+            yield numbered(field, band)
     if mask & 1:
         yield from _auxiliary(values, count)
 
@@ -251,7 +287,9 @@ _CUBES = {
 
 TRE_LAYOUTS: dict[str, Layout] = {
     **{tag: partial(_fixed, _row(text, _clause(tag, appendix))) for tag, (appendix, text) in FIXED.items()},
+    "J2KLRA": _j2klra,
     "PRJPSB": _prjpsb,
+    "REGPTB": _regptb,
     "BANDSB": _bandsb,
 }
 """Tag → its fields."""
