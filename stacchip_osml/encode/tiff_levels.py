@@ -92,7 +92,8 @@ def levels_of(
                 f"an overview of {level.num_bands} bands of {dtype_of(level).name}, not {bands} of {dtype.name}"
             )
     kept = nodata if nodata is not None and holds(dtype, nodata) else None
-    if not sparse or (kept is None and pad_number(base) != 0):
+    absent_reads_the_same = kept is not None or (nodata is None and pad_number(base) == 0)
+    if not sparse or not absent_reads_the_same:
         given = [DenseView(each) for each in given]
     if resampling is None and (dtype.kind in "bc"):
         resampling = nearest_neighbor_resample
