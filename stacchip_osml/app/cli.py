@@ -27,6 +27,8 @@ COMMANDS = {
     "index": "stacchip_osml.app.index_group:index_group",
     "chip": "stacchip_osml.app.chip_group:chip_group",
     "chain": "stacchip_osml.app.chain_group:chain_group",
+    "convert": "stacchip_osml.app.convert:convert_command",
+    "info": "stacchip_osml.app.info:info_command",
     "explain": "stacchip_osml.app.explain:explain_command",
     "demo": "stacchip_osml.app.demo:demo_command",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.encode.io.kinds import AssetType, PixelType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
@@ -13,6 +13,9 @@ from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.provider_facts import dtype_of
+
+if TYPE_CHECKING:
+    from stacchip_osml.geometry.sensor_facts import SensorFacts
 
 __all__ = [
     "BufferedDataAssetProvider",
@@ -87,6 +90,12 @@ class ImageAsset(ProviderView):
     def pixel_value_type(self) -> PixelType:
         """The type of pixels."""
         return PixelType(dtype_of(self.source).name)
+
+    def sensor_facts(self, asset_key: str | None = None) -> SensorFacts:  # noqa: ARG002 - of readers of many images
+        """Give what a sensor model of the image is made of, for :func:`stacchip_osml.geometry.load_sensor_model`."""
+        from stacchip_osml.geometry.sensor_loading import sensor_facts_of
+
+        return sensor_facts_of(self.source if self.record is None else self.record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, 
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
-from stacchip_osml.encode.io.places import place_of
+from stacchip_osml.encode.io.places import header_of, place_of
 from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
@@ -134,6 +134,9 @@ def _left_out(
     dataset: DatasetReader, images: list[ImageAsset], keys: list[str], kind: DatasetFormat, *, drop_marking: bool
 ) -> list[str]:
     others = [key for key in dataset.get_asset_keys() if key not in keys and ":overview:" not in key]
+    for image in images:
+        if kind.name != "tiff" and (header := header_of(image)) is not None:
+            others += _unsaid(header, kind)
     if kind.driver == "NITF":
         return others
     (image,) = images
@@ -151,6 +154,18 @@ def _left_out(
     if kind.name in {"png", "jpeg", "j2k", "jhc"} and place_of(image, image.metadata) is not None:
         others.append("its place on the ground")
     return others
+
+
+def _unsaid(header: Any, kind: DatasetFormat) -> list[str]:
+    """List what a header says that only TIFF has a place for."""
+    told = {
+        "nodata": any(band.nodata is not None for band in header.bands) and header.driver != "NITF",
+        "mask": header.mask == "mask",
+        "scales and offsets": any(band.scale != 1 or band.offset != 0 for band in header.bands),
+        "control points": bool(header.gcps) and kind.name not in {"jp2", "jph"} and len(header.gcps) != 4,
+        "polynomials (RPC)": bool(header.rpcs) and kind.driver != "NITF",
+    }
+    return [name for name, is_told in told.items() if is_told]
 
 
 def _marked(dataset: DatasetReader, image: ImageAsset) -> list[tuple[str, Mapping[str, Any]]]:

@@ -14,6 +14,8 @@ from stacchip_osml.encode.io.assets import DataAsset, GraphicsAsset, ImageAsset,
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
+from stacchip_osml.encode.io.nitf_places import NitfPlace, nitf_place
+from stacchip_osml.encode.io.places import header_of, place_of
 from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.encode.nitf.read import read_nitf
 from stacchip_osml.encode.nitf.records import (
@@ -25,6 +27,7 @@ from stacchip_osml.encode.nitf.records import (
 )
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.pixel import ImageSize
 
 __all__ = ["nitf_assets", "write_nitf_contents"]
 
@@ -127,19 +130,37 @@ def nitf_file(contents: Contents) -> NitfFile:
     of_kind: dict[AssetType, list[Entry]] = {kind: [] for kind in AssetType}
     for entry in contents.entries:
         of_kind[entry.kind].append(entry)
+    places = [_place(entry) for entry in of_kind[AssetType.Image]]
+    maps = {place.file for place in places if place is not None and place.file}
+    if len(maps) == 1 and not any(tre.tag == "GEOPSB" for tre in tres):
+        tres += maps.pop()
+    elif maps:  # one file header says one map: the images keep their corners
+        places = [None if place is None else place._replace(image=()) for place in places]
     return NitfFile(
         version="NSIF01.00" if contents.format.name == "nsif" else "NITF02.10",
         fields=fields,
         tres=tres,
-        images=tuple(nitf_image(entry) for entry in of_kind[AssetType.Image]),
+        images=tuple(nitf_image(entry, place) for entry, place in zip(of_kind[AssetType.Image], places, strict=True)),
         texts=tuple(_text_segment(number, entry) for number, entry in enumerate(of_kind[AssetType.Text])),
         graphics=tuple(_graphic_segment(entry) for entry in of_kind[AssetType.Graphics]),
         extensions=tuple(_data_extension(entry) for entry in of_kind[AssetType.Data]),
     )
 
 
-def nitf_image(entry: Entry) -> NitfImage:
-    """Make the record of an image: its metadata say how, its title and description fill fields that are not given."""
+def _place(entry: Entry) -> NitfPlace | None:
+    """Say where an image lies whose metadata do not say it in NITF's terms, as those of another format."""
+    if isinstance(entry.record, NitfImage) or any(name in entry.metadata for name in ("IGEOLO", "ICORDS")):
+        return None
+    placement = place_of(entry.provider, entry.metadata)
+    if placement is None:
+        return None
+    size = ImageSize(entry.provider.num_columns, entry.provider.num_rows)
+    header = header_of(entry.provider)
+    return nitf_place(placement, size, rpcs=() if header is None else header.rpcs)
+
+
+def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
+    """Make the record of an image: its metadata say how; place, title and description fill what they do not say."""
     metadata = BufferedMetadataProvider(entry.metadata)
     _drop_false_comrat(metadata)
     fields, tres = split_metadata(metadata, where=entry.key)
@@ -147,6 +168,9 @@ def nitf_image(entry: Entry) -> NitfImage:
         fields["IID2"] = entry.title
     if entry.description and "NICOM" not in fields and not any(name.startswith("ICOM") for name in fields):
         fields |= _comments(entry)
+    if place is not None:
+        fields |= place.fields
+        tres += tuple(tre for tre in place.image if not any(tre.tag == each.tag for each in tres))
     record = entry.record
     if isinstance(record, NitfImage):
         return replace(record, fields=fields, tres=tres)

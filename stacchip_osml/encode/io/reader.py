@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import FORMATS, DatasetFormat
@@ -27,6 +27,9 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.format import sniff_driver
 from stacchip_osml.imagery.location import is_remote, read_local_head
+
+if TYPE_CHECKING:
+    from stacchip_osml.geometry.sensor_facts import SensorFacts
 
 __all__ = ["DatasetReader", "open_dataset"]
 
@@ -112,6 +115,20 @@ class DatasetReader:
         if key not in self._made:
             self._made[key] = self._makers[key]()
         return self._made[key]
+
+    def sensor_facts(self, asset_key: str | None = None) -> SensorFacts:
+        """Give what a sensor model is made of, for :func:`stacchip_osml.geometry.load_sensor_model`.
+
+        Args:
+            asset_key: of an image; None for the first.
+
+        Raises:
+            KeyError: there is no such image.
+            ValueError: the dataset is closed.
+        """
+        key = next(iter(self.get_asset_keys(AssetType.Image)), "image:0") if asset_key is None else asset_key
+        found: SensorFacts = self.get_asset(key).sensor_facts()
+        return found
 
     def close(self) -> None:
         """Give no more assets; those given can be used on, but for what was read from an open file."""

@@ -1,23 +1,18 @@
-"""Arrays as NITF and NSIF files: an image that comes from nowhere is a chip without origin."""
+"""Arrays as NITF and NSIF files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
-from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.io.checked import CheckedProvider
 from stacchip_osml.encode.io.nitf_metadata import split_metadata
-from stacchip_osml.encode.nitf.chip import chip_file
-from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields
-from stacchip_osml.encode.nitf.records import NitfFile
+from stacchip_osml.encode.io.nitf_places import nitf_place
+from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, Tre
+from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.encode.nitf.write import write_nitf
-from stacchip_osml.encode.placement import Placement
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.geometry.locate import AffineLocator
-from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.io.saving import SaveRequest
@@ -33,6 +28,10 @@ COMPRESSIONS = {
     **{name.lower(): name for name in ("NC", "NM", "C3", "M3", "C8", "M8", "CD", "MD", "I1")},
 }
 """Name of a compression → IC."""
+FILE_FIELDS = frozenset(
+    ("OSTAID", "FDT", "FTITLE", "FBKGC", "ONAME", "OPHONE", "FSCOP", "FSCPYS", *security_names("F"))
+)
+"""Fields of the file header; all others are the image's."""
 JPEG2000 = ("C8", "M8", "CD", "MD")
 JPEG = ("C3", "M3", "I1")
 BY_DEFAULT = "C8"
@@ -63,29 +62,26 @@ def nitf_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:
 
 
 def _file(request: SaveRequest) -> NitfFile:
-    pixels, placement = request.pixels, request.placement
-    _, rows, cols = pixels.shape
-    is_affine = placement is not None and placement.transform is not None
-    chip = Chip(
-        pixels=pixels,
-        mask=np.broadcast_to(np.True_, pixels.shape),
-        window=PixelWindow(0, 0, cols, rows),
-        transform=placement.transform if placement is not None and is_affine else None,
-        crs=placement.crs if placement is not None and is_affine else None,
-    )
+    _, rows, cols = request.pixels.shape
     given, tres = split_metadata(request.metadata, where="metadata")
-    ours = _storage(request, given)
-    if placement is not None and placement.gcps:
-        ours |= _corner_fields(placement, ImageSize(cols, rows))
-    elif placement is not None and placement.transform is None:
-        raise EncodeError("a CRS alone says no place: give corners or transform with it")
-    file = chip_file(
-        chip,
-        overrides={**ours, **given},
+    of_file = {name: text for name, text in given.items() if name in FILE_FIELDS}
+    fields = _storage(request, given) | {name: text for name, text in given.items() if name not in FILE_FIELDS}
+    file_tres: tuple[Tre, ...] = ()
+    if request.placement is not None and "IGEOLO" not in given:
+        if request.placement.transform is None and not request.placement.gcps:
+            raise EncodeError("a CRS alone says no place: give corners or transform with it")
+        place = nitf_place(request.placement, ImageSize(cols, rows))
+        if place is None:
+            raise EncodeError("NITF says four corners of a CRS, and no other control points: write .tif")
+        fields |= place.fields
+        tres, file_tres = (*place.image, *tres), place.file
+    image = NitfImage(pixels=CheckedProvider(request.provider), fields=fields, tres=tres)
+    return NitfFile(
         version="NSIF01.00" if request.kind.name == "nsif" else "NITF02.10",
+        fields=of_file,
+        tres=file_tres,
+        images=(image,),
     )
-    image = file.images[0]
-    return replace(file, images=(replace(image, tres=(*image.tres, *tres)),))
 
 
 def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
@@ -125,24 +121,3 @@ def _rate(bits: int, ratio: float) -> str:
             f"quality of JPEG 2000 is a compression ratio above 1, got {ratio}; leave it out for lossless"
         )
     return f"{max(bits / ratio, 0.01):05.2f}"
-
-
-def _corner_fields(placement: Placement, size: ImageSize) -> dict[str, str]:
-    """Say the corner pixels' centres of four corners that are no affine image."""
-    corners = placement.corners(size)
-    if corners is None or placement.crs is None or len(placement.gcps) != 4:
-        raise EncodeError("NITF says four corners, and no other control points: give corners, or write .tif")
-    width, height = size
-    (ul, ur, lr, ll), centres = corners, []
-    for col, row in ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5)):
-        across, down = col / width, row / height
-        centres.append(
-            tuple(
-                (1 - down) * ((1 - across) * ul[axis] + across * ur[axis])
-                + down * ((1 - across) * ll[axis] + across * lr[axis])
-                for axis in (0, 1)
-            )
-        )
-    lons, lats = AffineLocator((1, 0, 0, 0, 1, 0), placement.crs)([x for x, _ in centres], [y for _, y in centres])
-    lonlat = list(zip(lons.tolist(), lats.tolist(), strict=True))
-    return place_fields(ChipPlace(lonlat), asked=None)

@@ -1,0 +1,116 @@
+"""``convert``: an image file of any format as another, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stacchip_osml.app.options import SIZE, debug_option, json_option
+from stacchip_osml.app.output import emit_json, note, one_line, progress_bar, size_text
+from stacchip_osml.app.saving import force_option, require_free
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from stacchip_osml.encode.io.converting import Conversion
+
+__all__ = ["convert_command"]
+
+
+@click.command("convert", short_help="Write an image file as another format, block by block.")
+@click.argument("src")
+@click.argument("dst")
+@click.option("--format", "format_", metavar="NAME", help="Of DST; by default what its ending says.")
+@click.option("--image", metavar="KEY", help="One image of a file of several, such as image:1; `info` lists them.")
+@click.option("--compression", metavar="NAME", help="deflate, zstd, jpeg, jpeg2000, htj2k, none … or a NITF IC.")
+@click.option("--quality", type=float, metavar="N", help="JPEG 1 to 100; JPEG 2000 as a ratio, 10 is ten to one.")
+@click.option("--block-size", type=SIZE, help="Of tiles or blocks, pixels.")
+@click.option("--cog", is_flag=True, help="Lay a TIFF out as cloud-optimised GeoTIFF, with overviews.")
+@click.option("--overviews", type=click.IntRange(0, 30), metavar="N", help="Smaller levels that a TIFF gets.")
+@click.option("--drop-marking", is_flag=True, help="Go on where DST has no place for a security marking.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads that encode.")
+@click.option("--dry-run", is_flag=True, help="Say what would be written and left out; write nothing.")
+@force_option
+@json_option
+@debug_option
+def convert_command(
+    *,
+    src: str,
+    dst: str,
+    format_: str | None,
+    image: str | None,
+    compression: str | None,
+    quality: float | None,
+    block_size: int | tuple[int, int] | None,
+    cog: bool,
+    overviews: int | None,
+    drop_marking: bool,
+    workers: int,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write the image file SRC as DST, in the format of its ending.
+
+    NITF to NITF or NSIF keeps all segments, TREs and markings, and image data
+    as it is unless --compression or --block-size asks for other. Every other
+    conversion is of one image; what DST has no place for is listed.
+    """
+    require_free(dst, force=force or dry_run)
+    from stacchip_osml.encode.io.converting import convert
+
+    with progress_bar(total=None, what="blocks") as bar:
+        done = convert(
+            src,
+            dst,
+            format=format_,
+            image=image,
+            compression=compression,
+            quality=quality,
+            block_size=(block_size, block_size) if isinstance(block_size, int) else block_size,
+            cog=cog,
+            overviews=overviews,
+            drop_marking=drop_marking,
+            dry_run=dry_run,
+            workers=workers,
+            progress=_shown(bar),
+        )
+    _say(done, src, dst, dry_run=dry_run, as_json=as_json)
+
+
+def _shown(bar: tqdm[Any]) -> Callable[..., None]:
+    """Move a bar by what writers tell: done and total, then perhaps a level."""
+
+    def show(done: int, total: int, *_: Any) -> None:
+        if bar.total != total:
+            bar.reset(total)
+        bar.update(done - bar.n)
+
+    return show
+
+
+def _say(done: Conversion, src: str, dst: str, *, dry_run: bool, as_json: bool) -> None:
+    size = None if dry_run else Path(dst).stat().st_size
+    if as_json:
+        emit_json(
+            {
+                "source": src,
+                "target": dst,
+                "source_format": done.source_format,
+                "format": done.format,
+                "assets": list(done.keys),
+                "images": [dict(image) for image in done.images],
+                "left_out": list(done.left_out),
+                "bytes": size,
+                "dry_run": dry_run,
+            }
+        )
+        return
+    shown = ", ".join(f"{each['width']} x {each['height']}, {each['bands']} x {each['dtype']}" for each in done.images)
+    text = "would be written" if size is None else size_text(size)
+    click.echo(f"{one_line(dst)}: {done.format}, {shown}; {text}")
+    if done.left_out:
+        note(f"left out, {done.format} has no place for it: {', '.join(done.left_out)}")

@@ -1,0 +1,111 @@
+"""What an image file says of itself, all formats alike: for people, and for JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stacchip_osml.encode.io.assets import ImageAsset
+from stacchip_osml.encode.io.opening import IO
+from stacchip_osml.encode.io.places import header_of
+from stacchip_osml.imagery.blocks.image import BlockImage
+
+__all__ = ["image_info"]
+
+LONGEST = 1000
+"""Characters or numbers of one value that are shown whole."""
+
+
+def image_info(source: str | os.PathLike[str]) -> dict[str, Any]:
+    """Tell what a file holds; reads headers, no pixel.
+
+    Args:
+        source: a local path, or an ``http(s)://``, ``s3://``, ``gs://`` or ``az://`` URL.
+
+    Returns:
+        Values that JSON has. ``nitf`` is :func:`~stacchip_osml.encode.nitf.info.nitf_info` of a NITF file; ``images``
+        lists all images of any file with their levels.
+
+    Raises:
+        ReadError: it cannot be read, or is no image.
+    """
+    with IO.open(source) as dataset:
+        found: dict[str, Any] = {"format": dataset.format, "assets": dataset.get_asset_keys()}
+        images = [dataset.get_asset(key) for key in found["assets"] if key.startswith("image:")]
+        found["images"] = [_image(image) for image in images if ":overview:" not in image.key]
+        if dataset.format in {"nitf", "nsif"}:
+            from stacchip_osml.encode.nitf.info import nitf_info
+
+            found["nitf"] = nitf_info(os.fspath(source))
+    return found
+
+
+def _image(image: ImageAsset) -> dict[str, Any]:
+    header = header_of(image)
+    told: dict[str, Any] = {
+        "key": image.key,
+        "title": image.title,
+        "width": image.num_columns,
+        "height": image.num_rows,
+        "bands": image.num_bands,
+        "dtype": image.pixel_value_type.to_numpy_dtype(),
+        "levels": _levels(image),
+    }
+    if header is not None:
+        told |= {
+            "compression": header.compression,
+            "interleave": header.interleave,
+            "crs": header.crs or header.gcps_crs,
+            "transform": None if header.transform is None else list(header.transform),
+            "control_points": len(header.gcps),
+            "rpcs": dict(header.rpcs),
+            "mask": header.mask,
+            "area_or_point": header.area_or_point,
+            "acquired": header.acquired,
+            "size_bytes": header.size_bytes,
+            "band_facts": [
+                {
+                    "description": band.description,
+                    "color": band.color,
+                    "nodata": _plain(band.nodata),
+                    "scale": band.scale,
+                    "offset": band.offset,
+                }
+                for band in header.bands
+            ],
+        }
+    told["metadata"] = {key: _plain(value) for key, value in image.metadata.items()}
+    return told
+
+
+def _levels(image: ImageAsset) -> list[dict[str, Any]]:
+    source = image.source
+    levels = []
+    for level in range(image.num_resolution_levels):
+        grid = image.level_grid(level)
+        told: dict[str, Any] = {
+            "width": grid.size.width,
+            "height": grid.size.height,
+            "block_width": grid.block_shape[1],
+            "block_height": grid.block_shape[0],
+        }
+        if isinstance(source, BlockImage):
+            told["read_by"] = source.served_by(level)
+        levels.append(told)
+    return levels
+
+
+def _plain(value: Any) -> Any:
+    """Give a value as JSON can carry it; what is very long is told by its length."""
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex() if len(value) <= LONGEST else f"{len(value)} bytes"
+    if isinstance(value, complex):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(each) for each in value] if len(value) <= LONGEST else f"{len(value)} values"
+    return value

@@ -1,0 +1,86 @@
+"""The place of an image in NITF's terms: IGEOLO to the second or metre, and TREs that say it exactly.
+
+GEOLOB or MAPLOB (with GEOPSB and PRJPSB in the file header) where the image is
+north-up on a map they know, else BLOCKA; RPC00B where its file has polynomials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stacchip_osml.encode.nitf.blocka import blocka_tre
+from stacchip_osml.encode.nitf.chip_map import map_tres
+from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields
+from stacchip_osml.encode.nitf.igeolo import utm_zone
+from stacchip_osml.encode.nitf.records import Tre
+from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
+from stacchip_osml.encode.placement import Placement
+from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["NitfPlace", "nitf_place"]
+
+Points = list[tuple[float, float]]
+
+
+class NitfPlace(NamedTuple):
+    """What says the place."""
+
+    fields: dict[str, str]
+    """ICORDS and IGEOLO."""
+    image: tuple[Tre, ...]
+    """Of the image subheader."""
+    file: tuple[Tre, ...]
+    """Of the file header."""
+
+
+def nitf_place(placement: Placement, size: ImageSize, *, rpcs: Sequence[tuple[str, str]] = ()) -> NitfPlace | None:
+    """Say where an image lies.
+
+    Args:
+        placement: a transform, or control points at the image's four outer corners.
+        size: of the image.
+        rpcs: rational polynomials of the image, by GDAL's names.
+
+    Returns:
+        None where NITF cannot say it: other control points, no CRS.
+    """
+    centres = _centres(placement, size)
+    if centres is None or placement.crs is None:
+        return None
+    lons, lats = AffineLocator((1, 0, 0, 0, 1, 0), placement.crs)([x for x, _ in centres], [y for _, y in centres])
+    lonlat: Points = list(zip(lons.tolist(), lats.tolist(), strict=True))
+    fields = place_fields(ChipPlace(lonlat, centres, utm_zone(placement.crs)), asked=None)
+    on_map = None if placement.transform is None else map_tres(placement.crs, placement.transform, size)
+    found: list[Tre | None] = [blocka_tre(lonlat, rows=size.height)] if on_map is None else list(on_map.image)
+    if rpcs:
+        found.append(
+            rpc00b_tre(rpcs, window=(0.0, 0.0, float(size.width), float(size.height)), size=size, corners=lonlat)
+        )
+    return NitfPlace(
+        fields, tuple(tre for tre in found if tre is not None), () if on_map is None else tuple(on_map.file)
+    )
+
+
+def _centres(placement: Placement, size: ImageSize) -> Points | None:
+    """Give the centres of the corner pixels in the CRS; None where only other points are known."""
+    width, height = size
+    pixels = ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5))
+    if placement.transform is not None:
+        return [placement.transform * pixel for pixel in pixels]
+    corners = placement.corners(size)
+    if corners is None or len(placement.gcps) != len(corners):
+        return None
+    return [_between(corners, col / width, row / height) for col, row in pixels]
+
+
+def _between(corners: Sequence[tuple[float, float]], across: float, down: float) -> tuple[float, float]:
+    """Interpolate between four corners, bilinearly."""
+    (ul, ur, lr, ll) = corners
+    x, y = (
+        (1 - down) * ((1 - across) * ul[axis] + across * ur[axis])
+        + down * ((1 - across) * ll[axis] + across * lr[axis])
+        for axis in (0, 1)
+    )
+    return x, y
