@@ -1,0 +1,200 @@
+"""``convert`` and ``info``: between all formats, and what is said of files."""
+
+import numpy as np
+import pytest
+import rasterio
+from cli_scenes import only_error, run, run_json
+
+from stacchip_osml.app.cli import cli
+from stacchip_osml.encode import (
+    IO,
+    BufferedImageAssetProvider,
+    BufferedMetadataProvider,
+    BufferedTextAssetProvider,
+    imsave,
+)
+from stacchip_osml.encode.nitf import read_nitf
+
+CORNERS = [(-77.0, 39.0), (-76.5, 39.0), (-76.5, 38.5), (-77.0, 38.5)]
+PIXELS = np.random.default_rng(3).integers(0, 255, (3, 300, 200), np.uint8)
+EXACT = ("tif", "ntf", "nsf", "png", "jp2", "jph", "j2k")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="module", params=["tif", "ntf", "png", "jp2"])
+def source(request, folder):
+    path = folder / f"source.{request.param}"
+    imsave(path, PIXELS, **({} if request.param == "png" else {"corners": CORNERS}))
+    return path
+
+
+def facts(path):
+    with rasterio.open(path) as image:
+        return image.read(), image.crs, tuple(image.transform)[:6]
+
+
+@pytest.mark.parametrize("ending", [*EXACT, "jpg"])
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_pixels_and_place_go_from_any_format_to_any(source, tmp_path, ending):
+    target = tmp_path / f"out.{ending}"
+    told = run_json("convert", source, target)
+
+    pixels, crs, transform = facts(target)
+    if ending != "jpg":
+        assert np.array_equal(pixels, PIXELS)
+    has_place, keeps_place = source.suffix != ".png", ending in {"tif", "ntf", "nsf", "jp2", "jph"}
+    assert (crs is not None) == (has_place and keeps_place)
+    if has_place and keeps_place:
+        assert transform == pytest.approx((0.0025, 0, -77, 0, -0.5 / 300, 39), rel=1e-12, abs=1e-12)
+    assert ("its place on the ground" in told["left_out"]) == (has_place and not keeps_place)
+    assert told["images"] == [{"key": "image:0", "width": 200, "height": 300, "bands": 3, "dtype": "uint8"}]
+    assert told["bytes"] == target.stat().st_size
+
+
+def test_a_tiff_becomes_a_cog_with_its_nodata_and_tags(tmp_path):
+    source, target = tmp_path / "a.tif", tmp_path / "b.tif"
+    imsave(source, np.tile(PIXELS, (1, 4, 6)), corners=CORNERS, nodata=7, items={"MINE": "kept"})
+
+    run("convert", source, target, "--cog", "--compression", "zstd")
+
+    with rasterio.open(target) as image:
+        assert (image.nodata, image.compression.name, image.overviews(1)[:1]) == (7, "zstd", [2])
+        assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert image.tags()["MINE"] == "kept"
+        assert np.array_equal(image.read(), np.tile(PIXELS, (1, 4, 6)))
+
+
+def nitf(path, *, marking="U"):
+    with IO.open(path, "w") as writer:
+        writer.metadata = BufferedMetadataProvider({"FTITLE": "A FILE", "FSCLAS": marking, **authority(marking, "FS")})
+        for number in range(2):
+            metadata = BufferedMetadataProvider(
+                {"IC": "NC", "IID1": f"IMAGE{number}", "ISCLAS": marking, **authority(marking, "IS")}
+            )
+            metadata["ZZZZZZ"] = b"whatever"
+            image = BufferedImageAssetProvider.from_array(PIXELS[: number + 1], metadata=metadata)
+            writer.add_asset(f"image:{number}", image)
+        writer.add_asset("text:0", BufferedTextAssetProvider.create("text:0", "hello"), title="note")
+
+
+def authority(marking, prefix):
+    """What a marking needs besides (MIL-STD-2500C): a classification system."""
+    return {} if marking == "U" else {f"{prefix}CLSY": "US"}
+
+
+def test_nitf_to_nitf_keeps_every_segment_and_tre(tmp_path):
+    nitf(tmp_path / "a.ntf", marking="S")
+    run("convert", tmp_path / "a.ntf", tmp_path / "b.nsf")
+
+    before, after = read_nitf(tmp_path / "a.ntf"), read_nitf(tmp_path / "b.nsf")
+    assert (after.version, after.fields["FTITLE"], after.fields["FSCLAS"]) == ("NSIF01.00", "A FILE", "S")
+    assert [image.tres for image in after.images] == [image.tres for image in before.images]
+    assert [dict(image.fields) for image in after.images] == [dict(image.fields) for image in before.images]
+    assert [text.data for text in after.texts] == [b"hello"]
+
+
+def test_compression_of_nitf_is_changed_for_all_images(tmp_path):
+    nitf(tmp_path / "a.ntf")
+    run("convert", tmp_path / "a.ntf", tmp_path / "b.ntf", "--compression", "jpeg2000", "--block-size", "128x64")
+
+    with IO.open(tmp_path / "b.ntf") as dataset:
+        for number, key in enumerate(("image:0", "image:1")):
+            image = dataset.get_asset(key)
+            assert (image.metadata["IC"], image.metadata["NPPBH"], image.metadata["NPPBV"]) == ("C8", "0128", "0064")
+            assert np.array_equal(image.get_block(0, 0), PIXELS[: number + 1, :64, :128])
+            assert image.metadata["ZZZZZZ"] == b"whatever"
+
+
+def test_a_marking_is_not_lost_without_a_word(tmp_path):
+    nitf(tmp_path / "a.ntf", marking="S")
+    refused = run("convert", tmp_path / "a.ntf", tmp_path / "b.tif", code=3)
+    assert "image:0 is marked ISCLAS S, FSCLAS S, and tiff has no place for a marking" in only_error(refused)
+    assert not (tmp_path / "b.tif").exists()
+
+    told = run_json("convert", tmp_path / "a.ntf", tmp_path / "b.tif", "--drop-marking")
+    assert told["left_out"] == ["image:1", "text:0", "marking ISCLAS S", "marking FSCLAS S", "TRE ZZZZZZ"]
+
+
+def test_one_image_of_several_is_chosen(tmp_path):
+    nitf(tmp_path / "a.ntf")
+    told = run_json("convert", tmp_path / "a.ntf", tmp_path / "b.png", "--image", "image:0")
+    assert told["assets"] == ["image:0"]
+    assert "there is no image 'image:5' in it; there are image:0, image:1" in only_error(
+        run("convert", tmp_path / "a.ntf", tmp_path / "c.png", "--image", "image:5", code=3)
+    )
+
+
+def test_a_dry_run_writes_nothing_and_force_replaces(tmp_path):
+    source, target = tmp_path / "a.tif", tmp_path / "b.png"
+    imsave(source, PIXELS, corners=CORNERS)
+    told = run_json("convert", source, target, "--dry-run")
+    assert (told["dry_run"], told["bytes"], told["left_out"]) == (True, None, ["its place on the ground"])
+    assert not target.exists()
+
+    run("convert", source, target)
+    assert "exists already; --force replaces it" in only_error(run("convert", source, target, code=2))
+    run("convert", source, target, "--force")
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "code", "message"),
+    [
+        ("b.xyz", [], 3, "no format is known by the ending"),
+        ("b.png", ["--quality", "5"], 3, "png is lossless"),
+        ("b.png", ["--cog"], 3, "png has no overviews here, and is no COG"),
+        ("b.tif", ["--quality", "5"], 3, "GeoTIFF has a quality with compression jpeg"),
+        ("b.jp2", ["--compression", "lzw"], 3, "jp2 is compressed as jpeg2000 or htj2k, not lzw"),
+        ("b.ntf", ["--quality", "5"], 3, "quality of NITF needs a compression"),
+        ("b.tif", ["--block-size", "100"], 3, "multiple of 16"),
+        ("nowhere/b.tif", [], 6, "nowhere"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_an_exit_code(tmp_path, target, options, code, message):
+    imsave(tmp_path / "a.tif", PIXELS)
+    assert message in only_error(run("convert", tmp_path / "a.tif", tmp_path / target, *options, code=code))
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_info_tells_levels_place_and_tags(tmp_path):
+    path = tmp_path / "a.tif"
+    imsave(path, PIXELS, corners=CORNERS, nodata=7, overviews=1)
+
+    told = run_json("info", path)
+    (image,) = told["images"]
+    assert (told["format"], told["assets"]) == ("tiff", ["image:0", "image:0:overview:1"])
+    assert [(level["width"], level["height"], level["read_by"]) for level in image["levels"]] == [
+        (200, 300, "block/deflate"),
+        (100, 150, "block/deflate"),
+    ]
+    assert (image["crs"], image["band_facts"][0]["nodata"], image["metadata"]["259"]) == ("EPSG:4326", 7.0, 8)
+    shown = run("info", path).stdout
+    for part in ("tiff, 2 assets", "200 x 300, 3 x uint8", "EPSG:4326", "block/deflate"):
+        assert part in shown
+
+
+def test_info_tells_headers_tres_and_segments_of_nitf(tmp_path):
+    path = tmp_path / "a.ntf"
+    nitf(path)
+
+    told = run_json("info", path)
+    assert told["assets"] == ["image:0", "image:1", "text:0"]
+    assert told["nitf"]["fields"]["FTITLE"] == "A FILE"
+    assert told["nitf"]["images"][1]["tres"][0]["tag"] == "ZZZZZZ"
+    assert told["images"][1]["metadata"]["ZZZZZZ"] == b"whatever".hex()
+    shown = run("info", path).stdout
+    for part in ("FTITLE: A FILE", "text:0: 5 bytes", "IID1: IMAGE1", "ZZZZZZ"):
+        assert part in shown
+
+
+def test_info_of_what_is_no_image_is_one_line(tmp_path):
+    (tmp_path / "a.tif").write_text("hello")
+    assert "no image format" in only_error(run("info", tmp_path / "a.tif", code=4))
+    assert "no such file" in only_error(run("info", tmp_path / "b.tif", code=4)).lower()
+
+
+def test_help_names_both():
+    assert {"convert", "info"} <= set(cli.list_commands(None))
