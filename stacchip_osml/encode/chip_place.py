@@ -1,8 +1,8 @@
-"""Where a chip in sensor geometry lies, for files that say it by a transform or by tie points.
+"""Where a chip in sensor geometry lies, for files that say it by a transform or by control points.
 
 An affine is fitted to a grid of positions that the sensor model gives. Where
 no pixel of the chip is farther than half a pixel from what the model says, it
-is the chip's place; else tie points are, which any order of distortion fits.
+is the chip's place; else control points are, which any distortion fits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.imagery.header import GroundControlPoint
 
 __all__ = ["CRS", "ChipPlace", "chip_place"]
 
@@ -23,16 +24,14 @@ GRID = 7
 ENOUGH = 0.5
 """Chip pixels."""
 
-TiePoint = tuple[float, float, float, float]
-
 
 class ChipPlace(NamedTuple):
     """Where a chip lies."""
 
     transform: Affine | None
     crs: str | None
-    tie_points: tuple[TiePoint, ...] = ()
-    """``(col, row, x, y)``, chip pixel corners and the CRS's x and y, where no transform says it."""
+    gcps: tuple[GroundControlPoint, ...] = ()
+    """Chip pixel corners and the CRS's x and y, where no transform says it."""
 
 
 def chip_place(chip: Chip) -> ChipPlace:
@@ -63,8 +62,8 @@ def chip_place(chip: Chip) -> ChipPlace:
         (a, b), (d, e) = linear.tolist()
         c, f = (fitted[2] - linear @ (width / 2, height / 2)).tolist()
         return ChipPlace(Affine(a, b, c, d, e, f), CRS)
-    points = zip(cols.tolist(), rows.tolist(), lon.tolist(), lat.tolist(), strict=True)
-    return ChipPlace(None, CRS, tuple(points))
+    points = zip(rows.tolist(), cols.tolist(), lon.tolist(), lat.tolist(), strict=True)
+    return ChipPlace(None, CRS, tuple(GroundControlPoint(row=r, col=c, x=x, y=y, z=0.0) for r, c, x, y in points))
 
 
 def _farthest(linear: NDArray[np.float64], residuals: NDArray[np.float64]) -> float:
