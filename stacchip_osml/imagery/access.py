@@ -26,12 +26,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
-from stacchip_osml.imagery.format import sniff_driver
+from stacchip_osml.imagery.format import OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal import (
     GDAL_ERRORS,
     Dataset,
     environment,
     hide_signatures,
+    open_begun,
     open_dataset,
     settle,
     story,
@@ -53,6 +54,9 @@ __all__ = ["OPEN_HANDLES", "FileAccess", "close_idle_handles"]
 
 OPEN_HANDLES = 64
 """GDAL datasets kept open by one process."""
+
+WORTH_BEGINNING = 1 << 24
+"""Bytes: of a smaller file GDAL asks for all that lies behind the first bytes when it opens it so (3.10: of 10 MB)."""
 
 HTTP_STATUS = re.compile(r"(?:HTTP|response)[ _](?:response|error)?[ _]?code\D{0,4}(\d{3})", re.IGNORECASE)
 NETWORK_TROUBLE = re.compile(
@@ -84,6 +88,7 @@ class FileAccess:
         sidecars: bool,
         expect: tuple[int | None, int | None],
         fetch: FetchLimits,
+        opening: Callable[[], tuple[bytes, RemoteStamp]] | None = None,
     ) -> None:
         self.location = require_location(location)
         self.sign = sign
@@ -95,6 +100,9 @@ class FileAccess:
         self._stamp: FileStamp | None = None
         self._version: RemoteStamp | None = None
         self._turn = 0
+        self._opening = opening
+        self.head: bytes | None = None
+        """First bytes of a remote TIFF file, of the version that was noted; whoever has all facts lets go of them."""
 
     @property
     def size_bytes(self) -> int | None:
@@ -107,13 +115,14 @@ class FileAccess:
         """A local file's modification time, ns since the epoch."""
         return None if self._stamp is None else self._stamp.modified_ns
 
-    def on(self, overview: int | None, action: Callable[[Dataset], T], *, anew: bool = False) -> T:
+    def on(self, overview: int | None, action: Callable[[Dataset], T], *, anew: bool = False, facts: bool = False) -> T:
         """Run ``action`` on a handle of one level that nobody else uses meanwhile.
 
         Args:
             overview: GDAL's overview index, None for R0.
             action: must have read all it wants when it returns; may run twice on a remote object.
             anew: use no handle that was open before.
+            facts: it reads no pixels, so that of a remote object the first bytes may be all that it takes.
 
         Raises:
             AssetMissing: the file is gone.
@@ -121,7 +130,9 @@ class FileAccess:
             DecodeError: the bytes are not a readable image.
             RemoteReadError: the server did not give them.
         """
-        return self._on_remote(overview, action, anew=anew) if self.remote else self._on_local(overview, action)
+        if not self.remote:
+            return self._on_local(overview, action)
+        return self._on_remote(overview, action, anew=anew, facts=facts)
 
     # ---- local files
 
@@ -154,12 +165,12 @@ class FileAccess:
 
     # ---- remote objects
 
-    def _on_remote(self, overview: int | None, action: Callable[[Dataset], T], *, anew: bool) -> T:
+    def _on_remote(self, overview: int | None, action: Callable[[Dataset], T], *, anew: bool, facts: bool) -> T:
         started = time.monotonic()
         if anew:
             self._turn += 1
         try:
-            return self._once(overview, action)
+            return self._once(overview, action, facts=facts)
         except (*GDAL_ERRORS, RemoteReadError) as error:
             refused = isinstance(error, RemoteReadError) and (error.status not in {401, 403} or self.sign is None)
             late = time.monotonic() - started >= self.fetch.total_s
@@ -176,17 +187,23 @@ class FileAccess:
         except (*GDAL_ERRORS, RemoteReadError) as error:
             raise self._translated(error) from OSError(story(error))
 
-    def _once(self, overview: int | None, action: Callable[[Dataset], T]) -> T:
+    def _once(self, overview: int | None, action: Callable[[Dataset], T], *, facts: bool = False) -> T:
         seen = self.look() if self._version is None else None
-        key = (self.location, self.sign, self.sidecars, overview, self._version, self.fetch, self._turn)
+        begun = facts and self.head is not None and self._turn == 0  # what fails is tried again without
+        key = (self.location, self.sign, self.sidecars, overview, self._version, self.fetch, self._turn, begun)
         around = environment(sidecars=self.sidecars, options=gdal_fetch_options(self.fetch, self._version))
-        with around, _POOL.lend(key, lambda: self._open_remote(overview, seen)) as dataset:
+        with around, _POOL.lend(key, lambda: self._open_remote(overview, seen, begun=begun)) as dataset:
             return action(dataset)
 
-    def _open_remote(self, overview: int | None, seen: tuple[str, str] | None) -> Dataset:
+    def _open_remote(self, overview: int | None, seen: tuple[str, str] | None, *, begun: bool) -> Dataset:
         hide_signatures()
-        target, driver = self.look() if seen is None else seen
-        dataset = open_dataset(gdal_name(target), driver=driver, overview=overview)
+        if begun and self.head is not None and self._version is not None and self._version.size_bytes is not None:
+            target = self._target() if seen is None else seen[0]
+            size = self._version.size_bytes
+            dataset = open_begun(self.head, size, gdal_name(target), driver="GTiff", overview=overview)
+        else:
+            target, driver = self.look() if seen is None else seen
+            dataset = open_dataset(gdal_name(target), driver=driver, overview=overview)
         try:
             settle(dataset)
         except GDAL_ERRORS:
@@ -204,14 +221,25 @@ class FileAccess:
             ReadError: as ``on``.
         """
         target = self._target()
-        head, version = read_remote_head(target, self.fetch) if is_remote(target) else (read_local_head(target), None)
-        if version is not None:
-            self._require_expected(version.size_bytes, None)
-            if self._version is None:
-                self._version = version
-            elif version.differs_from(self._version):
-                raise AssetChanged(f"{self.name}: the object changed since it was first read")
-        return target, self._driver(head)
+        if not is_remote(target):
+            return target, self._driver(read_local_head(target))
+        if self._version is not None:
+            head, version = read_remote_head(target, self.fetch)
+        elif self._opening is not None:
+            head, version = self._opening()
+        else:
+            head, version = read_remote_head(target, self.fetch, size=OPENING_BYTES)
+        self._require_expected(version.size_bytes, None)
+        driver = self._driver(head)
+        if self._version is None:
+            self._version = version
+            # Only where what lies behind them is asked for under the condition that it is of the same version.
+            conditional = version.condition() is not None and (version.size_bytes or 0) >= WORTH_BEGINNING
+            if driver == "GTiff" and conditional and not self.sidecars:
+                self.head = head
+        elif version.differs_from(self._version):
+            raise AssetChanged(f"{self.name}: the object changed since it was first read")
+        return target, driver
 
     def _translated(self, error: BaseException) -> ReadError:
         """Turn what GDAL said of a remote object into an error of ours, without credentials."""

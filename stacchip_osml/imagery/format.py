@@ -7,10 +7,12 @@ whatever is not listed (VRT, XML, HDF5, archives) has no driver.
 
 from __future__ import annotations
 
-__all__ = ["HEAD_BYTES", "sniff_driver"]
+__all__ = ["HEAD_BYTES", "OPENING_BYTES", "sniff_driver"]
 
 HEAD_BYTES = 64
 """How much of a file's beginning is enough to tell."""
+OPENING_BYTES = 1 << 15
+"""How much of a remote file is asked for at first: all directories of a COG of 500 blocks a band, mostly."""
 
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"II\x2a\x00", "GTiff"),

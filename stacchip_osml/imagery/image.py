@@ -39,6 +39,7 @@ from stacchip_osml.imagery.gdal_facts import Facts, Level, block_window, facts_o
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.remote_version import RemoteStamp
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["GdalImage", "read_header"]
@@ -84,6 +85,7 @@ class GdalImage:
         expect: tuple[int | None, int | None] = (None, None),
         limits: ReadLimits | None = None,
         fetch: FetchLimits | None = None,
+        opening: Callable[[], tuple[bytes, RemoteStamp]] | None = None,
     ) -> None:
         """Name the image; nothing is opened yet.
 
@@ -95,13 +97,14 @@ class GdalImage:
             expect: ``(size_bytes, modified_ns)`` when indexed, None where unknown.
             limits: refused above these; None for the defaults.
             fetch: how long and how often a server is asked; None for the defaults.
+            opening: gives a remote object's first bytes and version, where somebody has them; None to ask for them.
 
         Raises:
             ReadError: not a location that is served.
         """
         self.limits = ReadLimits() if limits is None else limits
         self._access = FileAccess(
-            location, sign=sign, sidecars=sidecars, expect=expect, fetch=FetchLimits() if fetch is None else fetch
+            location, sign=sign, sidecars=sidecars, expect=expect, fetch=fetch or FetchLimits(), opening=opening
         )
         self.location = location
         self.sign, self.sidecars, self.expect = sign, sidecars, expect
@@ -325,24 +328,22 @@ class GdalImage:
         if self._header is None:
             facts = self._facts()
             levels = tuple(level.size for level in self.stored_levels())
-            header = self._access.on(None, lambda dataset: read_header_of(dataset, facts, levels))
+            header = self._access.on(None, lambda dataset: read_header_of(dataset, facts, levels), facts=True)
+            self._access.head = None
             self._header = replace(header, size_bytes=self._access.size_bytes, modified_ns=self._access.modified_ns)
         return self._header
 
     def _facts(self) -> Facts:
         if self._known is None:
-            self._known = self._access.on(None, lambda dataset: facts_of(dataset, self._name, self.limits))
+            self._known = self._access.on(None, lambda dataset: facts_of(dataset, self._name, self.limits), facts=True)
         return self._known
 
     def stored_levels(self) -> tuple[Level, ...]:
         """List the stored levels from fine to coarse, whatever order the file has them in."""
         if self._stored is None:
             facts = self._facts()
-            coarse = [
-                self._access.on(overview, partial(level_of, overview=overview)) for overview in range(facts.overviews)
-            ]
-            coarse.sort(key=lambda level: -level.size.width * level.size.height)
-            self._stored = (facts.base, *coarse)
+            coarse = [self._access.on(n, partial(level_of, overview=n), facts=True) for n in range(facts.overviews)]
+            self._stored = facts.base, *sorted(coarse, key=lambda level: -level.size.width * level.size.height)
         return self._stored
 
     def _level(self, level: int) -> Level:
@@ -355,10 +356,9 @@ class GdalImage:
     def _bands(self, facts: Facts, bands: Sequence[int] | None) -> tuple[int, ...]:
         if bands is None:
             return tuple(range(facts.count))
-        chosen = tuple(bands)
-        if not chosen or not all(0 <= band < facts.count for band in chosen):
-            raise IndexError(f"{self._name}: bands {chosen} of an image that has {facts.count}")
-        return chosen
+        if len(bands) == 0 or not all(0 <= band < facts.count for band in bands):
+            raise IndexError(f"{self._name}: bands {tuple(bands)} of an image that has {facts.count}")
+        return tuple(bands)
 
     def _require_small(self, facts: Facts, stored: Level, size: ImageSize, bands: int) -> None:
         itemsize = facts.dtype.itemsize

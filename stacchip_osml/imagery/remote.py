@@ -36,12 +36,13 @@ from stacchip_osml.imagery.stores import (
 __all__ = ["RemoteStamp", "gdal_fetch_options", "read_remote_head"]
 
 
-def read_remote_head(location: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
-    """Read the first ``HEAD_BYTES`` bytes of an object.
+def read_remote_head(location: str, fetch: FetchLimits, *, size: int = HEAD_BYTES) -> tuple[bytes, RemoteStamp]:
+    """Read the first bytes of an object.
 
     Args:
         location: as ``require_location`` accepts it, signed where it needs to be.
         fetch: how long and how often to ask.
+        size: how many.
 
     Returns:
         The bytes (fewer where the object is shorter), and which version they are of.
@@ -51,19 +52,19 @@ def read_remote_head(location: str, fetch: FetchLimits) -> tuple[bytes, RemoteSt
         RemoteReadError: the server did not give it.
     """
     if location.startswith(("http://", "https://")):
-        return _http_head(location, fetch)
-    return _store_head(location, fetch)
+        return _http_head(location, fetch, size)
+    return _store_head(location, fetch, size)
 
 
-def _http_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
-    request = Request(url, headers={"Range": f"bytes=0-{HEAD_BYTES - 1}", "Accept-Encoding": "identity"})  # noqa: S310
+def _http_head(url: str, fetch: FetchLimits, size: int) -> tuple[bytes, RemoteStamp]:
+    request = Request(url, headers={"Range": f"bytes=0-{size - 1}", "Accept-Encoding": "identity"})  # noqa: S310
     deadline = time.monotonic() + fetch.total_s
     patience = min(max(fetch.connect_s, fetch.idle_s), fetch.try_s)
     for attempt in range(1, fetch.attempts + 1):
         status = None
         try:
             with _opener().open(request, timeout=patience) as answer:
-                return answer.read(HEAD_BYTES), _http_stamp(answer.headers)
+                return answer.read(size), _http_stamp(answer.headers)
         except HTTPError as error:
             # The cause keeps its class and loses its URL, which may be signed.
             status, cause = error.code, OSError(f"HTTP {error.code}")
@@ -109,12 +110,12 @@ def _http_stamp(headers: Any) -> RemoteStamp:
     )
 
 
-def _store_head(url: str, fetch: FetchLimits) -> tuple[bytes, RemoteStamp]:
+def _store_head(url: str, fetch: FetchLimits, size: int) -> tuple[bytes, RemoteStamp]:
     library = obstore()
     errors = library.exceptions
     try:
         store = shared_store(url, Patience.of(fetch))
-        answer = library.get(store, key_of(url), options={"range": (0, HEAD_BYTES)})
+        answer = library.get(store, key_of(url), options={"range": (0, size)})
         meta = answer.meta
         stamp = RemoteStamp(
             size_bytes=int(meta["size"]),

@@ -16,6 +16,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ class BlockImage:
             "layout": self._given if self._layout is None else self._layout,
             "header": self._header,
         }
-        return _reopened, (self.location, settings)
+        return partial(BlockImage, self.location, **settings), ()
 
     def __repr__(self) -> str:
         return f"BlockImage({self.name!r})"
@@ -155,6 +156,7 @@ class BlockImage:
         if self._gdal is None:
             from stacchip_osml.imagery.image import GdalImage
 
+            file = self.file
             self._gdal = GdalImage(
                 self.location,
                 sign=self.sign,
@@ -162,6 +164,7 @@ class BlockImage:
                 expect=self.expect,
                 limits=self.limits,
                 fetch=self.fetch,
+                opening=None if isinstance(file, LocalFile) else file.opening,
             )
         return self._gdal
 
@@ -247,6 +250,8 @@ class BlockImage:
             return agreed_layout(self._given, self.header)
         header, file = self.header, self.file
         parsed = parse_layout(header, file.read_at, name=self.name, limits=self.limits, size=file.size)
+        if not isinstance(file, LocalFile):
+            file.forget_head()
         nodata = None if self._gdal is None else [level.nodata for level in self._gdal.stored_levels()]
         return agreed_layout(parsed, header, nodata=nodata)
 
@@ -393,7 +398,3 @@ class BlockImage:
         (height, width), size = self._block_shape(level), self.header.levels[level]
         x, y = col * width, row * height
         return PixelWindow(x, y, min(width, size.width - x), min(height, size.height - y))
-
-
-def _reopened(location: str, settings: Mapping[str, Any]) -> BlockImage:
-    return BlockImage(location, **settings)

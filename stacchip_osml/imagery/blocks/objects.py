@@ -29,6 +29,7 @@ from typing import NamedTuple
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.blocks.ranges import Ask, Part, RangeError, get_range
 from stacchip_osml.imagery.connections import Call
+from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.remote_version import RemoteStamp
@@ -38,8 +39,6 @@ __all__ = ["MOST_BYTES", "RemoteObject"]
 
 MOST_BYTES = 1 << 30
 """Of one request."""
-HEAD_BYTES = 1 << 14
-"""Asked for where only the version is wanted."""
 REDIRECT_S = 60.0
 REFUSED = frozenset({401, 403})
 GONE = frozenset({404, 410})
@@ -125,8 +124,23 @@ class RemoteObject:
             ReadError: as ``read_at``.
         """
         if not self._seen:
-            self._head = self.read_at(0, HEAD_BYTES)
+            self._head = self.read_at(0, OPENING_BYTES)
         return self._seen[0] if self._seen else self._expect
+
+    def opening(self) -> tuple[bytes, RemoteStamp]:
+        """Give the first bytes, and the version that they are of; held until ``forget_head`` or pixels are read.
+
+        Raises:
+            ReadError: as ``read_at``.
+        """
+        stamp = self.stamp
+        if self._head is None:
+            self._head = self.read_at(0, OPENING_BYTES)
+        return self._head, stamp
+
+    def forget_head(self) -> None:
+        """Let go of the first bytes: there may be very many objects."""
+        self._head = None
 
     @property
     def version(self) -> tuple[object, ...]:
@@ -174,8 +188,7 @@ class RemoteObject:
             LimitError: more than ``MOST_BYTES``.
         """
         head = self._head
-        if head is not None and offset + size <= len(head):
-            self._head = None  # not kept for good: there may be very many objects
+        if head is not None and (offset + size <= len(head) or len(head) == self._wanted().size_bytes):
             return head[offset : offset + size]
         return bytes(self.part(offset, size, Call(self.fetch)))
 
@@ -196,6 +209,7 @@ class RemoteObject:
             DecodeError: the object ends before, naming the range and where it ends.
             ReadError: as ``read_at``.
         """
+        self._head = None
         found = self.part(offset, size, Call(self.fetch) if call is None else call)
         if len(found) < size:
             total = self._wanted().size_bytes

@@ -13,6 +13,7 @@ from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitE
 from stacchip_osml.imagery.blocks import ranges
 from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
 from stacchip_osml.imagery.connection_pool import close_idle_connections
+from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
 
 QUICK = FetchLimits(connect_s=1, idle_s=0.3, total_s=1.5, attempts=3, backoff_s=0.01)
@@ -79,7 +80,21 @@ def test_asking_for_the_version_or_size_brings_the_head_that_is_read_next(server
     assert remote.size == 100_000
     assert remote.version == (remote.stamp.etag,)
     assert remote.read_at(0, 16_384) == DATA[:16_384]
-    assert [asked.range for asked in server.asked()] == [(0, 16_384)]
+    assert remote.read_at(16_000, 500) == DATA[16_000:16_500]
+    assert remote.opening() == (DATA[:OPENING_BYTES], remote.stamp)
+    assert [asked.range for asked in server.asked()] == [(0, OPENING_BYTES)]
+
+
+@pytest.mark.parametrize("end", ["told", "pixels"])
+def test_the_head_is_not_held_for_good(server, url, end):
+    remote = RemoteObject(url, fetch=QUICK)
+    assert remote.size == 100_000
+    if end == "told":
+        remote.forget_head()
+    else:
+        assert bytes(remote.read_exactly(50_000, 10)) == DATA[50_000:50_010]
+    server.asked()
+
     assert remote.read_at(0, 10) == DATA[:10]
     assert [asked.range for asked in server.asked()] == [(0, 10)]
 

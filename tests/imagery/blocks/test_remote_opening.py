@@ -1,0 +1,124 @@
+"""A remote TIFF file whose first bytes are there: GDAL makes its header from them, and asks for what lies behind."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+from block_files import require_same, scene, some_windows, write_tiff
+from fault_server import serving_faults
+
+from stacchip_osml.errors import AssetChanged, DecodeError, ReadError
+from stacchip_osml.imagery import FetchLimits, GdalImage, access
+from stacchip_osml.imagery.access import close_idle_handles
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.format import OPENING_BYTES
+from stacchip_osml.pixel import PixelWindow
+
+QUICK = FetchLimits(connect_s=5, idle_s=10, total_s=30, attempts=2, backoff_s=0.01)
+
+
+@pytest.fixture(scope="module")
+def running():
+    with serving_faults() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running):
+    running.fault("ok")
+    running.set(conditional=True, token=None, etag=True, delay=0)
+    running.asked()
+    yield running
+    close_idle_handles()
+
+
+@pytest.fixture(scope="module")
+def cog(tmp_path_factory) -> str:
+    """A COG of three levels, larger than what is asked for at first."""
+    folder = tmp_path_factory.mktemp("cog")
+    pixels = np.random.default_rng(1).integers(1, 60_000, (1, 3000, 3072), np.uint16)
+    plain = folder / "plain.tif"
+    profile = {"driver": "GTiff", "count": 1, "height": 3000, "width": 3072, "dtype": "uint16", "nodata": 0}
+    with rasterio.open(
+        plain, "w", crs="EPSG:32632", transform=rasterio.Affine(10, 0, 5e5, 0, -10, 5e6), **profile
+    ) as f:
+        f.write(pixels)
+    rasterio.shutil.copy(plain, folder / "cog.tif", driver="COG", blocksize=512, compress="deflate")
+    assert (folder / "cog.tif").stat().st_size > access.WORTH_BEGINNING
+    return str(folder / "cog.tif")
+
+
+def test_a_first_window_of_a_cog_takes_two_requests(server, cog):
+    image, oracle = BlockImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=QUICK), GdalImage(cog)
+    window = PixelWindow(10, 20, 30, 40)
+
+    found = image.read(window)
+
+    assert found is not None
+    np.testing.assert_array_equal(found.pixels, oracle.read(window).pixels)
+    level = image.layout.levels[0]
+    block = int(level.offsets[0, 0, 0, 0]), int(level.counts[0, 0, 0, 0])
+    assert [asked.range for asked in server.asked()] == [(0, OPENING_BYTES), block]
+    assert len(image.header.levels) == len(oracle.header.levels) == 4
+    assert image.header.crs == oracle.header.crs
+    assert image.header.transform == oracle.header.transform
+    for level, of_level in enumerate(oracle.header.levels):
+        for each in some_windows(of_level, 1):
+            require_same(image, oracle, each, level)
+
+
+def test_the_header_of_gdals_own_image_takes_one_request(server, cog):
+    image = GdalImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=QUICK)
+
+    assert image.header.levels == GdalImage(cog).header.levels
+    assert [asked.range for asked in server.asked()] == [(0, OPENING_BYTES)]
+    assert image._access.head is None, "held for good"
+    np.testing.assert_array_equal(image.get_block(1, 1), GdalImage(cog).get_block(1, 1))
+
+
+@pytest.mark.parametrize("stated", [{}, {"etag": False}])
+def test_directories_behind_the_first_bytes_are_found_too(server, tmp_path, monkeypatch, stated):
+    monkeypatch.setattr(access, "WORTH_BEGINNING", 1)
+    options = {"tiled": True, "blockxsize": 16, "blockysize": 16, "levels": (2, 4), "nodata": 0}
+    path = write_tiff(tmp_path / "a.tif", np.tile(scene(3, "uint16"), (1, 3, 3)), **options)
+    data = Path(path).read_bytes()
+    assert len(data) > 2 * OPENING_BYTES
+    server.set(**stated)
+    image, oracle = BlockImage(server.serve("/a.tif", data), fetch=QUICK), GdalImage(path)
+
+    for level, size in enumerate(oracle.header.levels):
+        for window in some_windows(size, 3):
+            require_same(image, oracle, window, level)
+
+
+def test_a_file_that_ends_in_its_first_bytes_is_read_from_them(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(access, "WORTH_BEGINNING", 1)
+    path = write_tiff(tmp_path / "a.tif", scene(1, "uint8")[:, :40, :40], nodata=0)
+    image = GdalImage(server.serve("/a.tif", Path(path).read_bytes()), fetch=QUICK)
+
+    assert image.header.levels == GdalImage(path).header.levels
+    assert len(server.asked()) == 1
+
+
+def test_what_fails_behind_the_first_bytes_is_told_as_before(server, cog):
+    data = bytearray(Path(cog).read_bytes())
+    data[4:8] = (len(data) - 1000).to_bytes(4, "little")  # the first directory, where no directory is
+    with pytest.raises(DecodeError):
+        _ = BlockImage(server.serve("/cut.tif", bytes(data)), fetch=QUICK).header
+    server.fault(503, path="/cut", after=1)
+    with pytest.raises(ReadError):
+        _ = BlockImage(server.serve("/cut.tif", bytes(data)), fetch=QUICK).header
+
+
+def test_an_object_that_changes_after_its_first_bytes_is_noticed(server, cog):
+    data = Path(cog).read_bytes()
+    image = BlockImage(server.serve("/cog.tif", data), fetch=QUICK)
+    _ = image.header
+    server.serve("/cog.tif", data[:-1] + b"x")
+
+    with pytest.raises(AssetChanged):
+        image.read(PixelWindow(0, 0, 9, 9))
+    with pytest.raises(AssetChanged):
+        image.gdal.read(PixelWindow(0, 0, 9, 9))
