@@ -24,7 +24,13 @@ __all__ = ["chip_group"]
 SHOWN_FAILURES = 10
 SHEET_CHIPS = 100
 """Chips of a sheet where the caller names no number."""
-FORMATS = {"geotiff": "geotiff", "tif": "geotiff", "png": "png", "jpeg": "jpeg", "jpg": "jpeg"}
+FORMATS = {
+    **{"geotiff": "geotiff", "tif": "geotiff", "png": "png", "jpeg": "jpeg", "jpg": "jpeg"},
+    **{name: name for name in ("nitf", "nsif", "jp2", "j2k", "jph", "jhc")},
+}
+"""What ``--format`` takes → the name of a format."""
+PICTURES = frozenset(("png", "jpeg", "jp2", "j2k", "jph", "jhc"))
+"""Formats that ``--display`` makes pictures in."""
 
 on_error_option = click.option(
     "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
@@ -69,8 +75,8 @@ def cut_command(
     pixel in its source (sparse) gives no file.
     """
     kind = FORMATS[format_]
-    if display and kind == "geotiff":
-        raise click.UsageError("--display makes pictures; it needs --format png or jpeg")
+    if display and kind not in PICTURES:
+        raise click.UsageError("--display makes pictures; it needs --format png, jpeg or jp2")
     folder = Path(outdir)
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"{outdir} is a file, not a folder")

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.chip_jpeg2000 import encode_j2k, encode_jhc, encode_jp2, encode_jph
 from stacchip_osml.encode.geotiff import encode_geotiff
 from stacchip_osml.encode.nitf.chip_encoders import encode_nitf, encode_nsif
 from stacchip_osml.encode.picture import encode_jpeg, encode_png
@@ -67,28 +68,27 @@ FORMATS: dict[str, ImageFormat] = {
             encode_geotiff,
         ),
         _format("nitf", ("ntf", "nitf21", "nitf2.1"), (".ntf", ".nitf"), "application/vnd.nitf", encode_nitf),
+        _format("jp2", ("jpeg2000",), (".jp2",), "image/jp2", encode_jp2),
+        _format("j2k", (), (".j2k",), "image/j2c", encode_j2k),
+        _format("jph", ("htj2k",), (".jph",), "image/jph", encode_jph),
+        _format("jhc", (), (".jhc",), "image/jphc", encode_jhc),
         _format("nsif", ("nsf", "nsif10", "nsif1.0"), (".nsf", ".nsif"), "application/vnd.nitf", encode_nsif),
     )
 }
 """Canonical name → format."""
 
 NAMES = {alias: row for row in FORMATS.values() for alias in (row.name, *row.aliases)}
-NOT_WRITTEN_YET = {
-    **dict.fromkeys(("jp2", "j2k", "jpeg2000"), "JPEG 2000"),
-}
 
 
 def image_format(name: str) -> ImageFormat:
     """Look a format up by any of its names, in any case, with or without a leading dot.
 
     Raises:
-        EncodeError: the name is not known, or the format is not written yet.
+        EncodeError: the name is not known.
     """
     key = name.lower().removeprefix(".")
     if key in NAMES:
         return NAMES[key]
-    if key in NOT_WRITTEN_YET:
-        raise EncodeError(f"{NOT_WRITTEN_YET[key]} chips are not written yet; choose one of {', '.join(NAMES)}")
     raise EncodeError(f"unknown image format {name!r}; choose one of {', '.join(NAMES)}")
 
 

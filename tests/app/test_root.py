@@ -95,7 +95,7 @@ def test_the_version_is_the_packages():
         (["index", "build", "x", "y", "--resampling", "area", "--resampling", "a=area"], "either one METHOD"),
         (["chip", "cut", "x", "y", "--rows", "5-3"], "ends before it starts"),
         (["chip", "cut", "x", "y", "--rows", "-1"], "is not a row or range of rows"),
-        (["chip", "cut", "x", "y", "--display"], "needs --format png or jpeg"),
+        (["chip", "cut", "x", "y", "--display"], "needs --format png, jpeg or jp2"),
         (["chip", "sheet", "x", "y.jpg"], "must end in .png"),
         (["demo", "--data", "/nowhere"], "no sample imagery at /nowhere/imagery/sentinel-like: run this in a checkout"),
     ],

@@ -159,12 +159,6 @@ def test_formats_have_their_usual_names(name, canonical):
     assert encode_chip(chip_of("uint8"), name) == encode_chip(chip_of("uint8"), canonical)
 
 
-@pytest.mark.parametrize("name", ["jp2", "J2K", "jpeg2000"])
-def test_formats_to_come_are_refused_by_name(name):
-    with pytest.raises(EncodeError, match=r"JPEG 2000 chips are not written yet; choose one of png, jpeg"):
-        encode_chip(chip_of("uint8"), name)
-
-
 def test_an_unknown_format_names_those_that_are_known():
     with pytest.raises(EncodeError, match="unknown image format 'webp'; choose one of png, jpeg, jpg, geotiff"):
         encode_chip(chip_of("uint8"), "webp")

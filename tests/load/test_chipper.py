@@ -300,8 +300,11 @@ def test_encode_writes_what_the_chip_is(tmp_path):
         assert file.crs.to_epsg() == 32632
     assert chipper.encode(3, format="png", display=True).startswith(b"\x89PNG")
     assert chipper.encode(3, format="nitf").startswith(b"NITF02.10")
-    with pytest.raises(EncodeError, match="JPEG 2000 chips are not written yet"):
-        chipper.encode(3, format="jp2")
+    with rasterio.MemoryFile(chipper.encode(3, format="jp2", mask="ignore")) as memory, memory.open() as file:
+        np.testing.assert_array_equal(file.read(), chip.pixels)
+        assert file.transform.almost_equals(chip.transform, 1e-9)
+    with pytest.raises(EncodeError, match="unknown image format 'gif'"):
+        chipper.encode(3, format="gif")
     with pytest.raises(ChainError, match="unknown processing chain 'display'"):
         chipper.encode(3, chain="display")
 
