@@ -22,7 +22,7 @@ SETTLED = 1e-7
 ARRIVED = 1e-6
 """Pixels: the last step of a position that is taken as found; rounding keeps some from ``SETTLED``."""
 ROUNDS = 16
-FRESH = 3
+FRESH = 2
 """First rounds, each with derivatives of its own; then every third has."""
 
 

@@ -37,7 +37,11 @@ def poly2(coefficients: Floats, x: Floats, y: Floats) -> Floats:
 
 def vector_poly(coefficients: Floats, t: Floats) -> Floats:
     """Evaluate x, y, z over time: coefficients ``(3, exponents)`` at ``(n,)`` give ``(3, n)``."""
-    return np.stack([poly(each, t) * np.ones_like(t) for each in coefficients])
+    value = coefficients[:, -1:] * np.ones_like(t)
+    for power in range(coefficients.shape[1] - 2, -1, -1):
+        value *= t
+        value += coefficients[:, power : power + 1]
+    return value
 
 
 def derived(coefficients: Floats) -> Floats:
