@@ -21,13 +21,11 @@ from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fi
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
-from stacchip_osml.encode.nitf.parent import parent_of
+from stacchip_osml.encode.nitf.parent import is_image_file, parent_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.image import GdalImage
 
 __all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
 
@@ -195,7 +193,7 @@ class _Work:
         origin = self.chip.origin
         if self.parent is not None or self.place is None or origin is None:
             return None
-        if not isinstance(origin.provider, (BlockImage, GdalImage)) or not origin.provider.header.rpcs:
+        if not is_image_file(origin.provider) or not origin.provider.header.rpcs:
             return None
         return rpc00b_tre(
             origin.provider.header.rpcs, window=self.window, size=self.chip.size, corners=self.place.lonlat

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.image import GdalImage
 
-__all__ = ["HasNitfParent", "parent_of"]
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.image import GdalImage
+
+__all__ = ["HasNitfParent", "is_image_file", "parent_of"]
 
 KEPT = 32
 """Files whose headers are held."""
@@ -50,7 +53,7 @@ def parent_of(provider: Any) -> ParentImage | None:
     """
     if isinstance(provider, HasNitfParent):
         return provider.nitf_parent
-    if not isinstance(provider, (BlockImage, GdalImage)) or provider.header.driver != "NITF":
+    if not is_image_file(provider) or provider.header.driver != "NITF":
         return None
     key = _key(provider)
     with _lock:
@@ -66,6 +69,12 @@ def parent_of(provider: Any) -> ParentImage | None:
     return None if file is None else ParentImage(file=file)
 
 
+def is_image_file(provider: Any) -> TypeGuard[BlockImage | GdalImage]:
+    """Tell whether a provider is an image file of ours; GDAL is not imported to find out."""
+    gdal_images = sys.modules.get("stacchip_osml.imagery.image")
+    return isinstance(provider, BlockImage) or (gdal_images is not None and isinstance(provider, gdal_images.GdalImage))
+
+
 def _key(provider: BlockImage | GdalImage) -> tuple[Any, ...]:
     """Name a file at a time: what it holds may be another's tomorrow."""
     try:
@@ -76,9 +85,11 @@ def _key(provider: BlockImage | GdalImage) -> tuple[Any, ...]:
 
 
 def _read(provider: BlockImage | GdalImage) -> NitfFile | None:
-    from stacchip_osml.encode.nitf.read import read_nitf
+    from stacchip_osml.encode.nitf.file_bytes import open_bytes
+    from stacchip_osml.encode.nitf.read import VERSIONS, read_nitf
 
-    if str(provider.metadata.get("NITF_FHDR", "")) in {"NITF02.10", "NSIF01.00"}:
+    # The file itself tells its version: GDAL is opened for the earlier ones only.
+    if open_bytes(provider.location, sign=provider.sign).read_at(0, 9) in VERSIONS:
         return read_nitf(provider.location, limits=provider.limits, sign=provider.sign)
     return _earlier(provider)
 

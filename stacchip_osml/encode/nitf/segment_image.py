@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stacchip_osml.encode.nitf.file_bytes import HeldFile
+from stacchip_osml.encode.nitf.records import ParentImage
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
@@ -53,6 +54,7 @@ class SegmentImage(BlockImage):
         self._fields = fields
         self._number = number
         self._layouts = layouts
+        self._parent: ParentImage | None = None
         self.name = f"{file.name}, image segment {number + 1}"
         if isinstance(file, HeldFile):
             self.remote = False
@@ -66,6 +68,16 @@ class SegmentImage(BlockImage):
 
     def __repr__(self) -> str:
         return f"SegmentImage({self.name!r})"
+
+    @property
+    def nitf_parent(self) -> ParentImage:
+        """The file with all of its headers, and which image of it this is: what a chip of it carries on."""
+        if self._parent is None:
+            from stacchip_osml.encode.nitf.read import read_nitf
+
+            file = read_nitf(self._segment_file.read_at, limits=self.limits)
+            self._parent = ParentImage(file=file, index=self._number)
+        return self._parent
 
     @property
     def header(self) -> ImageHeader:

@@ -1,6 +1,10 @@
 """What a chip's headers have of its parent's: markings, comments, bands, TREs; what a caller says instead."""
 
+import io
+import pickle
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +14,22 @@ from rasterio.io import MemoryFile
 
 from stacchip_osml.encode import FORMATS, encode_chip
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.nitf import Tre, chip_account, chip_file, encode_nitf, parent_of, read_nitf
+from stacchip_osml.encode.nitf import (
+    NitfFile,
+    NitfImage,
+    Tre,
+    chip_account,
+    chip_file,
+    encode_nitf,
+    parent_of,
+    read_nitf,
+    write_nitf,
+)
 from stacchip_osml.encode.nitf.chip_fields import magnification
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 SECRET = {
@@ -317,3 +332,36 @@ def test_a_provider_that_knows_its_file_is_asked(colors):
     other = replace(chip, origin=replace(chip.origin, provider=Known()))
 
     assert [tre.tag for tre in chip_file(other).images[0].tres] == ["BANDSB", "PIAIMC", "XYZABC", "BANDSA", "ICHIPB"]
+
+
+def test_a_segment_of_bytes_in_memory_knows_its_file(tmp_path):
+    titles = ("first", "second")
+    images = [
+        NitfImage(
+            pixels=BufferedImageAssetProvider.from_array(scene_pixels((1, 20, 24), seed=number)),
+            fields={"IC": "NC", "IREP": "MONO", "IID2": title},
+            tres=(Tre(f"NUM{number}", b"x"),),
+        )
+        for number, title in enumerate(titles)
+    ]
+    out = io.BytesIO()
+    write_nitf(out, NitfFile(images=tuple(images)))
+    segment = read_nitf(out.getvalue()).images[1].pixels
+
+    image = read_nitf(encode_nitf(cut(segment, (3, 4, 10, 9), locate=False))).images[0]
+
+    assert image.fields["IID2"] == "second"
+    assert [tre.tag for tre in image.tres] == ["NUM1", "ICHIPB"]
+
+
+def test_a_stored_header_is_enough_to_find_the_parent(tmp_path):
+    source = write_parent(tmp_path / "a.ntf", scene_pixels((1, 20, 20)), file_fields={"FTITLE": "title"})
+    stored = BlockImage(source).header
+    script = (
+        "import sys, pickle; from stacchip_osml.encode.nitf import parent_of;"
+        "from stacchip_osml.imagery.blocks.image import BlockImage;"
+        "image = BlockImage(sys.argv[1], header=pickle.loads(bytes.fromhex(sys.argv[2])));"
+        "assert parent_of(image).file.fields['FTITLE'] == 'title'; assert 'rasterio' not in sys.modules"
+    )
+
+    subprocess.run([sys.executable, "-c", script, source, pickle.dumps(stored).hex()], check=True)
