@@ -111,7 +111,10 @@ def _agree(places: Sequence[Place]) -> bool:
 
 def _step(value: int, *steps: tuple[int, int]) -> int:
     """Give the level of the first step that holds a value, 9 where none does."""
-    return next((level for most, level in steps if value <= most), 9)
+    for most, level in steps:
+        if value <= most:
+            return level
+    return 9
 
 
 def complexity_level(

@@ -144,7 +144,7 @@ class _Plan:
         self._given = frozenset(given)
         self._header = header
         self._check_counts()
-        self._head = self._file_header([1] * len(self.parts))
+        self._head = self._file_header()
 
     # ---- checked before anything is written
 
@@ -223,40 +223,48 @@ class _Plan:
                 if not 1 <= len(data) <= LENGTHS[name]:
                     raise EncodeError(f"{name}{number} is {len(data)}; expected 1 to {LENGTHS[name]} bytes ({CLAUSE})")
 
-    def _file_header(self, image_bytes: Sequence[int]) -> bytes:
-        """Encode the file header for image data of given lengths."""
+    def _file_header(self) -> bytes:
+        """Encode the file header; what image data decides is filled in when it is written."""
         values = dict(self._header)
         groups = (
-            (
-                "NUMI",
-                "LISH",
-                "LI",
-                [(len(head), size) for head, size in zip(self._subheaders, image_bytes, strict=True)],
-            ),
+            ("NUMI", "LISH", "LI", [(len(head), 1) for head in self._subheaders]),
             ("NUMS", "LSSH", "LS", [(len(head), len(data)) for head, data in self.segments.graphics]),
             ("NUMT", "LTSH", "LT", [(len(head), len(data)) for head, data in self.segments.texts]),
             ("NUMDES", "LDSH", "LD", [(len(head), len(data)) for head, data in self.segments.extensions]),
         )
-        total, header = 0, 388
+        header = 388
         for count, head_name, data_name, sizes in groups:
             values[count] = str(len(sizes))
             for number, (head, data) in enumerate(sizes, 1):
                 values[f"{head_name}{number}"], values[f"{data_name}{number}"] = str(head), str(data)
-                total += head + data
             header += len(sizes) * HEADER_STEPS[count]
         header += int(values["UDHDL"]) + int(values["XHDL"])
-        values["HL"], values["FL"] = str(header), str(header + total)
-        values["CLEVEL"] = str(
-            complexity_level(
-                file_bytes=header + total,
-                images=[(part.fields, place) for part, place in zip(self.parts, self.places, strict=True)],
-                graphic_bytes=sum(len(data) for _, data in self.segments.graphics),
-                graphics=len(self.segments.graphics),
-                texts=len(self.segments.texts),
-                extensions=len(self.segments.extensions),
-            )
-        )
+        values |= {"HL": str(header), "FL": str(header), "CLEVEL": "3"}
         return written_fields(file_layout, values, where="file header", given=self._given)
+
+    def _filled(self, image_bytes: Sequence[int], file_bytes: int) -> bytes:
+        """Fill in what is known when all is written: CLEVEL, FL and each LI.
+
+        Raises:
+            EncodeError: FL cannot say how long the file is.
+        """
+        if file_bytes > MOST_BYTES:
+            raise EncodeError(f"FL is {file_bytes}; expected at most {MOST_BYTES} ({CLAUSE})")
+        level = complexity_level(
+            file_bytes=file_bytes,
+            images=[(part.fields, place) for part, place in zip(self.parts, self.places, strict=True)],
+            graphic_bytes=sum(len(data) for _, data in self.segments.graphics),
+            graphics=len(self.segments.graphics),
+            texts=len(self.segments.texts),
+            extensions=len(self.segments.extensions),
+        )
+        head = bytearray(self._head)
+        head[CLEVEL_AT : CLEVEL_AT + 2] = b"%02d" % level
+        head[FL_AT : FL_AT + 12] = b"%012d" % file_bytes
+        for number, size in enumerate(image_bytes):
+            at = LI_AT + number * HEADER_STEPS["NUMI"]
+            head[at : at + 10] = b"%010d" % size
+        return bytes(head)
 
     # ---- written
 
@@ -283,7 +291,7 @@ class _Plan:
                 out.write(head)
                 out.write(data)
         end = out.tell()
-        header = self._file_header(sizes)
+        header = self._filled(sizes, end - start)
         for at, head, length in [(start, header, len(self._head)), *late]:
             if len(head) != length:
                 raise EncodeError(f"a header of {length} bytes became one of {len(head)}")
@@ -292,6 +300,10 @@ class _Plan:
         out.seek(end)
 
 
+CLEVEL_AT, FL_AT, LI_AT = 9, 342, 369
+"""First byte of ``CLEVEL``, ``FL`` and the first ``LI`` in the file header."""
+MOST_BYTES = 999_999_999_998
+"""What FL can say."""
 HEADER_STEPS = {"NUMI": 16, "NUMS": 10, "NUMT": 9, "NUMDES": 13}
 """Bytes of the file header that each segment takes."""
 
