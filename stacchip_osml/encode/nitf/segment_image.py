@@ -8,7 +8,7 @@ by blocks only: what the block reader does not serve is an error that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.encode.nitf.file_bytes import HeldFile
 from stacchip_osml.encode.nitf.records import ParentImage
@@ -17,9 +17,11 @@ from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.nitf import KINDS
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
-from stacchip_osml.imagery.image import GdalImage
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.image import GdalImage
 
 __all__ = ["SegmentImage"]
 
