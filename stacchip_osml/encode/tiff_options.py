@@ -18,7 +18,7 @@ from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Storage", "storage_of"]
 
-COMPRESSION, ROWS_PER_STRIP, PLANAR, PREDICTOR, TILE_WIDTH, TILE_LENGTH = 259, 278, 284, 317, 322, 323
+BITS, COMPRESSION, ROWS_PER_STRIP, PLANAR, PREDICTOR, TILE_WIDTH, TILE_LENGTH = 258, 259, 278, 284, 317, 322, 323
 INTERLEAVES = {1: "pixel", 2: "band"}
 TILE_SIDE = {"tiff": 256, "cog": 512}
 TOGETHER = frozenset({"jpeg", "webp", "jpegxl"})
@@ -94,6 +94,8 @@ def storage_of(
     row = compression_of(compression if compression is not None else said if said is not None else "deflate")
     if predictor is None and PREDICTOR in hints and (said is None or compression_of(said) is row):
         predictor = _named(PREDICTOR, hints[PREDICTOR])
+    if bits is None and BITS in hints:
+        bits = _told_bits(hints[BITS], dtype, packed=row.octets)
     block, tiled = _block(size, layout, hints, tile=tile, largest=largest_tile, rows=rows_per_strip)
     how = _interleave(interleave, hints, layout, compression=row.name, bands=bands, dtype=dtype)
     together = bands if how == "pixel" else 1
@@ -113,6 +115,15 @@ def storage_of(
     if block[0] * block[1] * together * dtype.itemsize > LARGEST_BLOCK:
         raise EncodeError(f"blocks of {block[1]} x {block[0]} pixels are larger than {LARGEST_BLOCK} bytes")
     return Storage(coder=coder, block=block, tiled=tiled, planes=1 if how == "pixel" else bands, bands=bands)
+
+
+def _told_bits(told: Any, dtype: np.dtype[Any], *, packed: bool) -> int | None:
+    """Give the bits that the metadata tells of samples that fill their type only in part; None where they fill it."""
+    values = set(told) if isinstance(told, (list, tuple)) else {told}
+    bits = _whole(BITS, values.pop())
+    full = dtype.itemsize * 8
+    in_part = full // 2 < bits < full or (full == 8 and 0 < bits < full)
+    return bits if packed and not values and dtype.kind == "u" and full <= 16 and in_part else None
 
 
 def _interleave(

@@ -26,6 +26,7 @@ RATIONALS = {5: "u4", 10: "i4"}
 SIZES = {1: 1, 2: 1, 7: 1, 5: 8, 10: 8} | {kind: int(letter[1]) for kind, letter in LETTERS.items()}
 POSITIONS = frozenset({273, 279, 324, 325, 330, 34665, 34853, 40965})
 """Tags that point to places of the file: of no use elsewhere."""
+BITS_PER_SAMPLE = 258
 UTF8 = frozenset({42112, 42113})
 """GDAL's tags, whose texts are UTF-8."""
 DATE_TIME, DATE = 306, re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
@@ -74,7 +75,7 @@ def _metadata(read: Any, *, name: str, size: int, page: int) -> dict[str, Any]:
     file = TiffBytes(read, name=name, size=size)
     for number, directory in enumerate(file.chain()):
         if number == page:
-            values = _values(file, directory)
+            values = {BITS_PER_SAMPLE: 1} | _values(file, directory)  # the default (TIFF 6.0, section 8)
             return {str(tag): values[tag] for tag in sorted(values)} | geo_names(_lists(values))
     raise IndexError(f"{name}: no directory {page}")
 

@@ -5,8 +5,8 @@ Rules:
 - an argument wins over the metadata that says the same; a name over its number;
 - every key of the metadata is honoured or refused. Facts of the pixels (sizes, bits,
   samples) are the pixels' own, whatever a copied mapping says of them;
-- YCbCr, CMYK and CIELab are how another file stored its pixels: as delivered they are
-  red, green, blue;
+- YCbCr, and CMYK and CIELab of 8 bits, are how another file stored its pixels: as
+  delivered they are red, green, blue (and alpha);
 - of an overview only the colours and nodata are said (OGC 21-026, COG).
 
 References: TIFF 6.0; OGC 19-008r4 (GeoTIFF 1.1); GDAL's GTiff driver; RPCs in GeoTIFF (tag 50844).
@@ -35,13 +35,15 @@ __all__ = ["Described", "Picture", "hints_of", "level_tags", "picture_of", "plac
 
 PHOTOMETRIC, EXTRA_SAMPLES, COLOR_MAP, RPC = 262, 338, 320, 50844
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE = 0, 1, 2, 3
-DELIVERED_AS_RGB = (RGB, 5, 6, 8)
+CMYK, YCBCR, CIELAB = 5, 6, 8
+INKS = ("cyan", "magenta", "yellow", "black")
+OF_INKS = frozenset({332, 333, 334, 336})
 UNASSOCIATED_ALPHA = 2
 GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737})
 GEO_CRS_TAGS = frozenset({34735, 34736, 34737})
-HINTS = frozenset({259, 278, 284, 317, 322, 323})
+HINTS = frozenset({258, 259, 278, 284, 317, 322, 323})
 """How blocks are stored: :mod:`stacchip_osml.encode.tiff_options` reads them."""
-OF_THE_PIXELS = frozenset({254, 255, 256, 257, 258, 266, 277, 339, 347, 529, 530, 531, 532, 50674})
+OF_THE_PIXELS = frozenset({254, 255, 256, 257, 266, 277, 339, 347, 529, 530, 531, 532, 50674})
 """What pixels and their compression decide themselves."""
 PLACES_IN_A_FILE = frozenset({273, 279, 288, 289, 324, 325, 330, 34665, 34853, 40965})
 
@@ -168,20 +170,24 @@ def picture_of(described: Described, bands: int, dtype: np.dtype[Any]) -> Pictur
         )
     else:
         guessed = told is None and not has_table and dtype == np.uint8 and bands in (3, 4)
-        rgb = bands >= 3 and (guessed or told in DELIVERED_AS_RGB)
-        first = ("red", "green", "blue") if rgb else ("palette",) if has_table and bands == 1 else ("gray",)
+        rgb = bands >= 3 and (guessed or told in (RGB, YCBCR) or (told in (CMYK, CIELAB) and dtype == np.uint8))
+        first: tuple[str, ...] = ("red", "green", "blue") if rgb else ("palette",) if has_table else ("gray",)
+        if told == CMYK and not rgb and bands >= len(INKS):
+            first = INKS
         colors = first + ("undefined",) * (bands - len(first))
-    photometric = RGB if rgb else MIN_IS_BLACK
+        if told in (CMYK, CIELAB) and rgb and bands == len(INKS):
+            colors = (*first, "alpha")
+    photometric = RGB if rgb else CMYK if colors[: len(INKS)] == INKS else MIN_IS_BLACK
     if has_table:
-        if bands != 1 or dtype not in (np.uint8, np.uint16):
+        if (bands != 1 and told != PALETTE) or dtype not in (np.uint8, np.uint16):
             raise EncodeError(
                 f"ColorMap (320) goes with one band of uint8 or uint16: not {bands} of {dtype} (TIFF 6.0, section 5)"
             )
         if described.color_table is not None or told in {None, PALETTE}:
             photometric = PALETTE  # others have a map that only GDAL looks at
-    if photometric != PALETTE and told == MIN_IS_WHITE and not rgb:
+    if photometric == MIN_IS_BLACK and told == MIN_IS_WHITE:
         photometric = MIN_IS_WHITE
-    count = bands - (3 if rgb else 1)
+    count = bands - {RGB: 3, CMYK: len(INKS)}.get(photometric, 1)
     extra = tuple(UNASSOCIATED_ALPHA if color == "alpha" else 0 for color in colors[bands - count :])
     if not described.colors and count and EXTRA_SAMPLES in described.metadata:
         said = tag_numbers(EXTRA_SAMPLES, described.metadata[EXTRA_SAMPLES])
@@ -218,6 +224,7 @@ def place_tags(described: Described, picture: Picture) -> Tags:
     """
     tags: Tags = {}
     done = GEO_TAGS | HINTS | OF_THE_PIXELS | {PHOTOMETRIC, EXTRA_SAMPLES, COLOR_MAP, GDAL_NODATA, GDAL_METADATA, RPC}
+    done |= frozenset() if picture.photometric == CMYK else OF_INKS
     for number, value in described.metadata.items():
         if number not in done:
             tags[number] = told_value(number, value)
@@ -295,9 +302,9 @@ def _unsaid_colors(picture: Picture) -> dict[int, str]:
     """Give the colours that the tags of TIFF do not say."""
     said: dict[int, set[str]] = {}
     for band, color in enumerate(picture.colors):
-        if picture.photometric == PALETTE:
+        if picture.photometric == PALETTE and band == 0:
             said[band] = {"palette"}
-        elif picture.is_rgb and band < 3:
+        elif (picture.is_rgb and band < 3) or (picture.photometric == CMYK and band < len(INKS)):
             said[band] = {color}
         elif band == 0:
             said[band] = {"gray"}
