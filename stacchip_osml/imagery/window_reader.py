@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stacchip_osml.errors import ChipError
-from stacchip_osml.imagery.adapters.cached import CachedImageProvider
-from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
@@ -169,7 +167,7 @@ def shown_image(provider: Any) -> tuple[Any, int]:
     while isinstance(provider, ProviderView):
         if isinstance(provider, LevelView):
             level += provider.level
-        elif type(provider) is not CachedImageProvider and type(provider) is not RetiledImageProvider:
+        elif not vars(type(provider)).get("shows_source", False):
             break
         provider = provider.source
     return provider, level

@@ -286,3 +286,34 @@ def test_overrides_come_before_a_builders_fields_and_neither_is_changed(monkeypa
 def test_every_error_is_one_of_the_tree():
     assert issubclass(WindowError, ChipError)
     assert issubclass(EncodeError, ChipError)
+
+
+def test_masks_of_files_are_heeded_through_adapters_and_datasets(tmp_path):
+    from stacchip_osml.encode import IO
+    from stacchip_osml.imagery import CachedImageProvider, TileCache
+
+    mask = np.full((90, 120), 255, np.uint8)
+    mask[20:30, 40:60] = 0
+    image = write(tmp_path / "a.tif", noise(), mask=mask, overviews=[2])
+    with IO.open(str(tmp_path / "a.tif"), "r") as reader:
+        for source in (image, CachedImageProvider(image, TileCache()), TiledImagePyramid.from_dataset(reader)):
+            factory = ChipFactory(source, output_format="geotiff")
+            np.testing.assert_array_equal(factory.read_chip((0, 0, 120, 90)).mask[1], mask > 0)
+            assert factory.read_chip((0, 0, 120, 90), (60, 45)).level == 1
+    made = TiledImagePyramid(build_pyramid_levels(image, 30, use_native_levels=False))
+    chip = ChipFactory(made, output_format="geotiff").read_chip((0, 0, 120, 90), (60, 45))
+    assert chip.level == 0  # its own levels know nothing of the mask
+    np.testing.assert_array_equal(chip.mask[0], (mask > 0)[::2, ::2])
+
+
+def test_an_adapter_of_another_class_is_not_looked_through(tmp_path):
+    from stacchip_osml.imagery import CachedImageProvider
+
+    class Brighter(CachedImageProvider):
+        def get_block(self, *place, **bands):
+            return super().get_block(*place, **bands) + np.uint16(1)
+
+    image = write(tmp_path / "a.tif", noise())
+    chip = ChipFactory(Brighter(image), output_format="geotiff").read_chip((0, 0, 120, 90))
+
+    np.testing.assert_array_equal(chip.pixels, noise() + 1)

@@ -34,6 +34,7 @@ ENCODINGS = {"UTF-8": ("utf-8", "U8S"), "ASCII": ("ascii", "STA"), "ECS": ("lati
 class ImageAsset(ProviderView):
     """One image of a dataset, with its own key, metadata and roles; its pixels are its source's."""
 
+    shows_source = True
     asset_type = AssetType.Image
 
     def __init__(
@@ -93,9 +94,10 @@ class ImageAsset(ProviderView):
 
     def sensor_facts(self, asset_key: str | None = None) -> SensorFacts:  # noqa: ARG002 - of readers of many images
         """Give what a sensor model of the image is made of, for :func:`stacchip_osml.geometry.load_sensor_model`."""
+        from stacchip_osml.encode.nitf.parent import parent_of
         from stacchip_osml.geometry.sensor_loading import sensor_facts_of
 
-        return sensor_facts_of(self.source if self.record is None else self.record)
+        return sensor_facts_of(parent_of(self.source) or self.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ __all__ = ["CachedImageProvider", "read_cached"]
 class CachedImageProvider(ProviderView):
     """The source, with its blocks in a cache; the pixels and the key are the source's."""
 
+    shows_source = True
+
     def __init__(self, source: Any, cache: TileCache | None = None) -> None:
         """Keep blocks of ``source``.
 

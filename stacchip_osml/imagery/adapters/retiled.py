@@ -35,6 +35,8 @@ class RetiledImageProvider(ProviderView):
     under it is; where some are, their part holds the pad pixel value.
     """
 
+    shows_source = True
+
     def __init__(
         self,
         source: Any,

@@ -22,7 +22,11 @@ __all__ = ["ProviderView"]
 
 
 class ProviderView:
-    """A provider that shows its source as it is; adapters change what they must."""
+    """A provider that shows its source as it is; adapters change what they must.
+
+    A class whose pixels and levels are the source's own says so in its own body, ``shows_source = True``; then readers
+    of chips read the source itself, with all that it knows of nodata and masks. Subclasses have to say it anew.
+    """
 
     def __init__(self, source: Any) -> None:
         """Look at ``source``; nothing is read yet."""
