@@ -1,10 +1,6 @@
 """What a chip's headers have of its parent's: markings, comments, bands, TREs; what a caller says instead."""
 
-import io
-import pickle
 import struct
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,21 +11,16 @@ from rasterio.io import MemoryFile
 from stacchip_osml.encode import FORMATS, encode_chip
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf import (
-    NitfFile,
-    NitfImage,
     Tre,
     chip_account,
     chip_file,
     encode_nitf,
-    parent_of,
     read_nitf,
-    write_nitf,
 )
 from stacchip_osml.encode.nitf.chip_fields import magnification
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 SECRET = {
@@ -245,45 +236,6 @@ def test_a_higher_marking_raises_the_files(tmp_path):
     assert (file.images[0].fields["ISCLAS"], file.fields["FSCLAS"]) == ("S", "S")
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
-def test_pixels_that_hold_nothing_are_pad_pixels(dtype):
-    pixels = scene_pixels((2, 30, 40), dtype)
-    mask = np.ones(pixels.shape, bool)
-    mask[:, 4:9, 5:20] = False
-    chip = Chip(pixels=pixels, mask=mask, window=PixelWindow(0, 0, 40, 30), nodata=(0, 0))
-
-    data = encode_nitf(chip)
-
-    image = read_nitf(data).images[0]
-    table = image.stored.read(image.stored.offset, 100)
-    length, _, _, bits = struct.unpack(">IHHH", table[:10])
-    pad = np.frombuffer(table[10 : 10 + bits // 8], np.dtype(dtype).newbyteorder(">"))[0]
-    with MemoryFile(data) as memory, memory.open() as file:
-        found, valid = file.read(), file.read_masks() != 0
-    np.testing.assert_array_equal(found != pad, mask)
-    np.testing.assert_array_equal(found[mask], pixels[mask])
-    assert image.fields["IC"] == "NM"
-    assert length == 10 + bits // 8 + 4 * 2  # one block, of which it is told that there are pad pixels
-    if dtype == "uint8":  # of other types GDAL does not read pad pixels
-        np.testing.assert_array_equal(valid, mask)
-
-
-def test_a_pad_pixel_is_a_value_that_no_other_pixel_has():
-    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    mask = np.ones(pixels.shape, bool)
-    mask[0, 7, 7] = False
-    chip = Chip(pixels=pixels, mask=mask, window=PixelWindow(0, 0, 16, 16), nodata=(0,))
-
-    with MemoryFile(encode_nitf(chip)) as memory, memory.open() as file:
-        assert file.nodata == 7 * 16 + 7
-    full = replace(
-        chip, pixels=np.concatenate([pixels, pixels], axis=1), mask=np.concatenate([mask, ~mask | True], axis=1)
-    )
-    with pytest.raises(EncodeError, match="all values of uint8 are used"):
-        encode_nitf(full)
-    assert read_nitf(encode_nitf(full, overrides={"IC": "NC"})).images[0].fields["IC"] == "NC"
-
-
 @pytest.mark.parametrize(
     ("name", "head"), [("nitf", b"NITF02.10"), ("NTF", b"NITF02.10"), ("nsif", b"NSIF01.00"), (".nsf", b"NSIF01.00")]
 )
@@ -311,57 +263,3 @@ def test_a_chip_of_anything_is_a_file_of_its_own():
     assert (file.fields["FSCLAS"], file.images[0].fields["IREP"], file.images[0].tres) == ("U", "RGB", ())
     with MemoryFile(data) as memory, memory.open() as opened:
         np.testing.assert_array_equal(opened.read(), pixels)
-
-
-def test_headers_of_a_parent_are_read_again_when_the_file_changes(tmp_path):
-    path = tmp_path / "a.ntf"
-    source = write_parent(path, scene_pixels((1, 20, 20)), file_fields={"FTITLE": "before"})
-    first = parent_of(BlockImage(source))
-
-    assert parent_of(BlockImage(source)).file is first.file
-    write_parent(path, scene_pixels((1, 30, 20)), file_fields={"FTITLE": "after"})
-    assert parent_of(BlockImage(source)).file.fields["FTITLE"] == "after"
-    assert parent_of(object()) is None
-
-
-def test_a_provider_that_knows_its_file_is_asked(colors):
-    class Known:
-        nitf_parent = parent_of(BlockImage(colors))
-
-    chip = replace(cut(colors, (10, 20, 30, 16)))
-    other = replace(chip, origin=replace(chip.origin, provider=Known()))
-
-    assert [tre.tag for tre in chip_file(other).images[0].tres] == ["BANDSB", "PIAIMC", "XYZABC", "BANDSA", "ICHIPB"]
-
-
-def test_a_segment_of_bytes_in_memory_knows_its_file(tmp_path):
-    titles = ("first", "second")
-    images = [
-        NitfImage(
-            pixels=BufferedImageAssetProvider.from_array(scene_pixels((1, 20, 24), seed=number)),
-            fields={"IC": "NC", "IREP": "MONO", "IID2": title},
-            tres=(Tre(f"NUM{number}", b"x"),),
-        )
-        for number, title in enumerate(titles)
-    ]
-    out = io.BytesIO()
-    write_nitf(out, NitfFile(images=tuple(images)))
-    segment = read_nitf(out.getvalue()).images[1].pixels
-
-    image = read_nitf(encode_nitf(cut(segment, (3, 4, 10, 9), locate=False))).images[0]
-
-    assert image.fields["IID2"] == "second"
-    assert [tre.tag for tre in image.tres] == ["NUM1", "ICHIPB"]
-
-
-def test_a_stored_header_is_enough_to_find_the_parent(tmp_path):
-    source = write_parent(tmp_path / "a.ntf", scene_pixels((1, 20, 20)), file_fields={"FTITLE": "title"})
-    stored = BlockImage(source).header
-    script = (
-        "import sys, pickle; from stacchip_osml.encode.nitf import parent_of;"
-        "from stacchip_osml.imagery.blocks.image import BlockImage;"
-        "image = BlockImage(sys.argv[1], header=pickle.loads(bytes.fromhex(sys.argv[2])));"
-        "assert parent_of(image).file.fields['FTITLE'] == 'title'; assert 'rasterio' not in sys.modules"
-    )
-
-    subprocess.run([sys.executable, "-c", script, source, pickle.dumps(stored).hex()], check=True)

@@ -1,0 +1,154 @@
+"""Where a chip's parent is found, of whatever kind it is; and pixels that hold nothing."""
+
+import io
+import pickle
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from chip_sources import cut, scene_pixels, write_parent
+from rasterio.io import MemoryFile
+
+from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, Tre, chip_file, encode_nitf, parent_of, read_nitf, write_nitf
+from stacchip_osml.errors import DecodeError, EncodeError
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.header import BandHeader, ImageHeader
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_pixels_that_hold_nothing_are_pad_pixels(dtype):
+    pixels = scene_pixels((2, 30, 40), dtype)
+    mask = np.ones(pixels.shape, bool)
+    mask[:, 4:9, 5:20] = False
+    chip = Chip(pixels=pixels, mask=mask, window=PixelWindow(0, 0, 40, 30), nodata=(0, 0))
+
+    data = encode_nitf(chip)
+
+    image = read_nitf(data).images[0]
+    table = image.stored.read(image.stored.offset, 100)
+    length, _, _, bits = struct.unpack(">IHHH", table[:10])
+    pad = np.frombuffer(table[10 : 10 + bits // 8], np.dtype(dtype).newbyteorder(">"))[0]
+    with MemoryFile(data) as memory, memory.open() as file:
+        found, valid = file.read(), file.read_masks() != 0
+    np.testing.assert_array_equal(found != pad, mask)
+    np.testing.assert_array_equal(found[mask], pixels[mask])
+    assert image.fields["IC"] == "NM"
+    assert length == 10 + bits // 8 + 4 * 2  # one block, of which it is told that there are pad pixels
+    if dtype == "uint8":  # of other types GDAL does not read pad pixels
+        np.testing.assert_array_equal(valid, mask)
+
+
+def test_a_pad_pixel_is_a_value_that_no_other_pixel_has():
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    mask = np.ones(pixels.shape, bool)
+    mask[0, 7, 7] = False
+    chip = Chip(pixels=pixels, mask=mask, window=PixelWindow(0, 0, 16, 16), nodata=(0,))
+
+    with MemoryFile(encode_nitf(chip)) as memory, memory.open() as file:
+        assert file.nodata == 7 * 16 + 7
+    full = replace(
+        chip, pixels=np.concatenate([pixels, pixels], axis=1), mask=np.concatenate([mask, ~mask | True], axis=1)
+    )
+    with pytest.raises(EncodeError, match="all values of uint8 are used"):
+        encode_nitf(full)
+    assert read_nitf(encode_nitf(full, overrides={"IC": "NC"})).images[0].fields["IC"] == "NC"
+
+
+def test_headers_of_a_parent_are_read_again_when_the_file_changes(tmp_path):
+    path = tmp_path / "a.ntf"
+    source = write_parent(path, scene_pixels((1, 20, 20)), file_fields={"FTITLE": "before"})
+    first = parent_of(BlockImage(source))
+
+    assert parent_of(BlockImage(source)).file is first.file
+    write_parent(path, scene_pixels((1, 30, 20)), file_fields={"FTITLE": "after"})
+    assert parent_of(BlockImage(source)).file.fields["FTITLE"] == "after"
+    assert parent_of(object()) is None
+
+
+def test_a_provider_that_knows_its_file_is_asked(tmp_path):
+    source = write_parent(tmp_path / "a.ntf", scene_pixels((1, 20, 20)), tres=(Tre("XYZABC", b"x"),))
+
+    class Known:
+        nitf_parent = parent_of(BlockImage(source))
+
+    chip = cut(source, (1, 2, 10, 9))
+    other = replace(chip, origin=replace(chip.origin, provider=Known()))
+
+    assert [tre.tag for tre in chip_file(other).images[0].tres] == ["XYZABC", "ICHIPB"]
+
+
+def test_a_segment_of_bytes_in_memory_knows_its_file(tmp_path):
+    titles = ("first", "second")
+    images = [
+        NitfImage(
+            pixels=BufferedImageAssetProvider.from_array(scene_pixels((1, 20, 24), seed=number)),
+            fields={"IC": "NC", "IREP": "MONO", "IID2": title},
+            tres=(Tre(f"NUM{number}", b"x"),),
+        )
+        for number, title in enumerate(titles)
+    ]
+    out = io.BytesIO()
+    write_nitf(out, NitfFile(images=tuple(images)))
+    segment = read_nitf(out.getvalue()).images[1].pixels
+
+    image = read_nitf(encode_nitf(cut(segment, (3, 4, 10, 9), locate=False))).images[0]
+
+    assert image.fields["IID2"] == "second"
+    assert [tre.tag for tre in image.tres] == ["NUM1", "ICHIPB"]
+
+
+def test_a_stored_header_is_enough_to_find_the_parent(tmp_path):
+    source = write_parent(tmp_path / "a.ntf", scene_pixels((1, 20, 20)), file_fields={"FTITLE": "title"})
+    stored = BlockImage(source).header
+    script = (
+        "import sys, pickle; from stacchip_osml.encode.nitf import parent_of;"
+        "from stacchip_osml.imagery.blocks.image import BlockImage;"
+        "image = BlockImage(sys.argv[1], header=pickle.loads(bytes.fromhex(sys.argv[2])));"
+        "assert parent_of(image).file.fields['FTITLE'] == 'title'; assert 'rasterio' not in sys.modules"
+    )
+
+    subprocess.run([sys.executable, "-c", script, source, pickle.dumps(stored).hex()], check=True)
+
+
+class Earlier(BlockImage):
+    """An image of NITF 2.0, of which GDAL tells the header."""
+
+    metadata: ClassVar = {}
+
+
+def earlier_image(path, **tags):
+    path.write_bytes(b"NITF02.00" + b" " * 100)
+    header = ImageHeader(
+        driver="NITF", levels=(ImageSize(9, 8),), bands=(BandHeader(dtype="uint8"),), block_shape=(8, 9)
+    )
+    image = Earlier(str(path), header=header)
+    image.metadata = {"NITF_FHDR": "NITF02.00", "NITF_FSCLAS": "S", "NITF_ISCLAS": "C"}
+    image.metadata |= {f"NITF_{name}": text for name, text in tags.items()}
+    return image
+
+
+def test_markings_of_nitf_20_are_carried_over(tmp_path):
+    image = earlier_image(tmp_path / "a.ntf", ISCODE="CODE", FSREL="GBR", ITITLE="title", ISCTLH="")
+
+    file = read_nitf(encode_nitf(cut(image, (0, 0, 9, 8), pixels=scene_pixels((1, 8, 9)), locate=False)))
+
+    assert (file.fields["FSCLAS"], file.fields["FSREL"]) == ("S", "GBR")
+    fields = file.images[0].fields
+    assert (fields["ISCLAS"], fields["ISCODE"], fields["IID2"]) == ("C", "CODE", "title")
+
+
+def test_a_marking_that_has_no_room_is_not_cut(tmp_path):
+    image = earlier_image(tmp_path / "a.ntf", ISCTLH="three words long")
+
+    with pytest.raises(EncodeError, match=r"ISCTLH of .*a.ntf \(NITF 2.0\) is 'three words long'; it has 2 characters"):
+        encode_nitf(cut(image, (0, 0, 9, 8), pixels=scene_pixels((1, 8, 9)), locate=False))
+    image = earlier_image(tmp_path / "b.ntf", ISCLAS="?")
+    with pytest.raises(DecodeError, match=r"ISCLAS is '.', no classification"):
+        encode_nitf(cut(image, (0, 0, 9, 8), pixels=scene_pixels((1, 8, 9)), locate=False))
