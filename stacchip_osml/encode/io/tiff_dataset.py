@@ -5,6 +5,7 @@ Rules:
 - metadata of a TIFF are tags and say all; of another format, its names are no
   tags, and what the image's own header says is written instead: place, nodata,
   colours, names, scales;
+- an image with overviews is a COG, parts in that order too;
 - a mask band has no tag: it is copied from wherever it is.
 """
 
@@ -52,8 +53,13 @@ def write_tiff_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
         metadata=metadata,
         workers=workers,
         progress=progress,
-        **(_facts(base, metadata) | dict(contents.options)),
+        **(_layout(levels, metadata) | _facts(base, metadata) | dict(contents.options)),
     )
+
+
+def _layout(levels: list[Entry], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay an image with overviews out as COG, unless it is to have strips, which a COG has not."""
+    return {"layout": "cog"} if levels and "278" not in metadata and "RowsPerStrip" not in metadata else {}
 
 
 def _is_foreign(key: str) -> bool:
