@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
-from stacchip_osml.imagery.blocks.jpeg2000_codestream import SIZ_HEAD
+from stacchip_osml.imagery.blocks.jpeg2000_codestream import MOST_SAMPLES, SIZ_HEAD
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.prefixes import Bytes
 from stacchip_osml.imagery.blocks.scratch import Scratch
@@ -33,8 +33,6 @@ __all__ = ["decode_jpeg2000", "require_codestream", "some_tiles"]
 
 SOC, SIZ, COD, COC, SOT, SOD = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
 SOT_BYTES = 12
-MOST_SAMPLES = 1 << 27
-"""Samples of one block: decoders hold them as 32-bit numbers, some of them twice."""
 MOST_PRECINCTS = 1 << 18
 MOST_PACKETS = 1 << 22
 MOST_BLOCKS = 1 << 19

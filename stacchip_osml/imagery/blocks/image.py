@@ -90,7 +90,7 @@ class BlockImage:
         self._file: LocalFile | RemoteObject | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        settings = {
+        settings: dict[str, Any] = {
             "sign": self.sign,
             "sidecars": self.sidecars,
             "expect": self.expect,

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.jp2 import Jp2, find_codestream
 from stacchip_osml.imagery.blocks.jpeg2000_codestream import (
+    MOST_SAMPLES,
     SIZ_HEAD,
     Codestream,
     Siz,
@@ -197,6 +198,9 @@ def _level(
     decoded = block[0] * block[1] * len(components) * np.dtype(dtype).itemsize
     if decoded > limits.block_bytes:
         return Unserved(reason=f"JPEG 2000 tiles decode to {decoded} bytes, more than {limits.block_bytes}")
+    cols, rows = (min(siz.tile[axis], siz.end[axis] - siz.origin[axis]) for axis in (0, 1))
+    if cols * rows * len(components) > MOST_SAMPLES:  # whatever the resolution, a decoder begins with all of a tile
+        return Unserved(reason=f"JPEG 2000 tiles of {cols} x {rows} pixels, {len(components)} components")
     codec = BlockCodec(
         compression="htj2k" if stream.high_throughput else "jpeg2000",
         dtype=dtype,

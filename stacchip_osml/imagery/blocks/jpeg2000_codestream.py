@@ -23,13 +23,24 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.read_ahead import AHEAD, NotServedError, ReadAhead
 
-__all__ = ["SIZ_HEAD", "Codestream", "Component", "Siz", "TileParts", "read_main_header", "read_tile_parts"]
+__all__ = [
+    "MOST_SAMPLES",
+    "SIZ_HEAD",
+    "Codestream",
+    "Component",
+    "Siz",
+    "TileParts",
+    "read_main_header",
+    "read_tile_parts",
+]
 
 SOC, SIZ, CAP, COD, COC, TLM, PLM, PPM, CRG, COM, SOT, EOC = (
     0xFF4F, 0xFF51, 0xFF50, 0xFF52, 0xFF53, 0xFF55, 0xFF57, 0xFF60, 0xFF63, 0xFF64, 0xFF90, 0xFFD9,
 )  # fmt: skip
 LEFT_OUT = frozenset({TLM, PLM, CRG, COM})
 """Marker segments that say nothing about pixels, or about all tiles' lengths."""
+MOST_SAMPLES = 1 << 27
+"""Samples of one tile: decoders hold them as 32-bit numbers, some of them twice."""
 SIZ_HEAD = struct.Struct(">HHHIIIIIIIIH")
 """SIZ, Lsiz, Rsiz, Xsiz, Ysiz, XOsiz, YOsiz, XTsiz, YTsiz, XTOsiz, YTOsiz, Csiz."""
 SOT_HEAD = struct.Struct(">HHHIBB")

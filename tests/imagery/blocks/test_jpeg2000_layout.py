@@ -18,6 +18,7 @@ from jpeg2000_files import (
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery.blocks import jpeg2000
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -274,6 +275,16 @@ def test_one_tile_larger_than_the_limit_of_a_block_is_left_to_gdal():
     assert isinstance(second, LevelLayout)
     with pytest.raises(LimitError, match="300 x 200 pixels, more than 299 a side"):
         parsed(data, side=299)
+
+
+def test_a_tile_of_more_samples_than_a_decoder_is_given_is_left_to_gdal(monkeypatch):
+    data = high_throughput(hills(1, 200, 300), resolutions=2)
+    monkeypatch.setattr(jpeg2000, "MOST_SAMPLES", 200 * 300 - 1)
+    many = parsed(data).levels
+    monkeypatch.setattr(jpeg2000, "MOST_SAMPLES", 200 * 300)
+
+    assert {level.reason for level in many} == {"JPEG 2000 tiles of 300 x 200 pixels, 1 components"}
+    assert all(isinstance(level, LevelLayout) for level in parsed(data).levels)
 
 
 @pytest.mark.parametrize(
