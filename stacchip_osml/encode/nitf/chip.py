@@ -21,11 +21,12 @@ from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fi
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
-from stacchip_osml.encode.nitf.parent import is_image_file, parent_of
+from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.geometry import Locator, RpcLocator
 
 __all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
 
@@ -148,7 +149,19 @@ class _Work:
     def _place(self) -> ChipPlace | None:
         if self.extensions.corners is not None:
             return ChipPlace(self.extensions.corners)
-        return chip_place(self.chip, by_model=self.has_model)
+        return chip_place(self.chip, locator=self._locator(), by_model=self.has_model)
+
+    def _locator(self) -> Locator | None:
+        """Choose what places the image's pixels: what was given, unless it knows less than the headers.
+
+        Rational polynomials alone are those of the full image: a chip's place in it is said by its ICHIPB.
+        """
+        given = None if self.chip.origin is None else self.chip.origin.locator
+        is_chip = any(tre.tag == "ICHIPB" for tre in self.tres)
+        knows_less = given is None or (is_chip and isinstance(given, RpcLocator))
+        if self.parent is None or not self.has_model or not knows_less:
+            return given
+        return model_of(self.parent)
 
     def on_map(self, fields: Mapping[str, str]) -> Any:
         """Give TREs of a map projection: of images whose own place is on a map, not made of rounded corners."""

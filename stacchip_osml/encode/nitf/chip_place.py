@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.igeolo import Coordinates, Corners, igeolo_text, utm_zone
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.geometry.locate import AffineLocator, Locator
 
 __all__ = ["ChipPlace", "chip_place", "place_fields"]
 
@@ -23,16 +23,16 @@ class ChipPlace(NamedTuple):
     """Hemisphere and zone, where that CRS is UTM on WGS 84."""
 
 
-def chip_place(chip: Chip, *, by_model: bool) -> ChipPlace | None:
+def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPlace | None:
     """Find where a chip's corner pixels are; None where nobody knows, or one has no place on the Earth.
 
     Args:
-        chip: with transform and CRS, or an origin that has a locator.
+        chip: with transform and CRS, or an origin.
+        locator: pixel corners of the origin's image → ground.
         by_model: prefer the locator: a NITF's transform is made of its IGEOLO, which its sensor model betters.
     """
     width, height = chip.size
     pixels = ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5))
-    locator = None if chip.origin is None else chip.origin.locator
     if chip.transform is not None and chip.crs is not None and not (by_model and locator is not None):
         on_map = [chip.transform * pixel for pixel in pixels]
         lons, lats = AffineLocator(chip.transform[:6], chip.crs)([col for col, _ in pixels], [row for _, row in pixels])

@@ -9,13 +9,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage
-from stacchip_osml.errors import DecodeError, EncodeError
+from stacchip_osml.errors import DecodeError, EncodeError, ItemError
 from stacchip_osml.imagery.blocks.image import BlockImage
 
 if TYPE_CHECKING:
+    from stacchip_osml.geometry import SensorModel
     from stacchip_osml.imagery.image import GdalImage
 
-__all__ = ["HasNitfParent", "is_image_file", "parent_of"]
+__all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of"]
 
 KEPT = 32
 """Files whose headers are held."""
@@ -24,6 +25,8 @@ EARLIER_WIDTHS = {"CODE": 11, "CTLH": 2, "REL": 20, "CTLN": 15, "CAUT": 40}
 EARLIER_FIELDS = ("IID1", "ISORCE", "ICAT", "IREP", "TGTID", "IMAG")
 
 _kept: OrderedDict[tuple[Any, ...], NitfFile | None] = OrderedDict()
+_models: OrderedDict[tuple[int, int], tuple[NitfFile, SensorModel | None]] = OrderedDict()
+"""By identity of the file's record, which is held so that it stays this one's."""
 _lock = Lock()
 
 
@@ -67,6 +70,26 @@ def parent_of(provider: Any) -> ParentImage | None:
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return None if file is None else ParentImage(file=file)
+
+
+def model_of(parent: ParentImage) -> SensorModel | None:
+    """Give the sensor model of a NITF image, through ICHIPB where it is a chip; None where its headers have none."""
+    from stacchip_osml.geometry import load_sensor_model
+
+    key = id(parent.file), parent.index
+    with _lock:
+        if key in _models:
+            _models.move_to_end(key)
+            return _models[key][1]
+    try:
+        model = load_sensor_model(parent)
+    except ItemError:  # what is damaged places nothing; the chip is written all the same, without corners
+        model = None
+    with _lock:
+        _models[key] = parent.file, model
+        while len(_models) > KEPT:
+            _models.popitem(last=False)
+    return model
 
 
 def is_image_file(provider: Any) -> TypeGuard[BlockImage | GdalImage]:

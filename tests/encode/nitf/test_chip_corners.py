@@ -17,6 +17,7 @@ from stacchip_osml.encode.nitf.igeolo import igeolo_text, utm_zone
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.geometry import AffineLocator, RpcLocator
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 
@@ -206,6 +207,25 @@ def test_polynomials_with_more_digits_than_rpc00b_are_rewritten_for_the_chip():
         np.testing.assert_allclose(north[1], (east[1] - 250) / 2, atol=0.005)
     with pytest.raises(EncodeError, match="RPC LINE_OFF is 1 finite numbers"):
         rpc00b_tre([], window=window, size=size, corners=[(0, 0)] * 4)
+
+
+def test_corners_of_a_chip_of_a_chip_are_those_of_the_chip(tmp_path):
+    full = RpcLocator(RPCS)
+    corners = list(zip(*(axis.tolist() for axis in full([0, 400, 400, 0], [0, 0, 300, 300])), strict=True))
+    whole = rpc00b_tre(RPCS.items(), window=(0, 0, 400, 300), size=ImageSize(400, 300), corners=corners)
+    parent = write_parent(tmp_path / "a.ntf", scene_pixels((1, 300, 400)), tres=(whole,))
+    (tmp_path / "b.ntf").write_bytes(encode_nitf(cut(parent, (40, 30, 200, 150), locate=False)))
+    # What GDAL says of a chip's polynomials are those of the full image.
+    plain = RpcLocator(BlockImage(parent).header.rpcs)
+
+    twice = read_nitf(encode_nitf(cut(str(tmp_path / "b.ntf"), (25, 35, 60, 50), locate=False, locator=plain)))
+    once = read_nitf(encode_nitf(cut(parent, (65, 65, 60, 50), locate=False)))
+
+    assert twice.images[0].fields["IGEOLO"] == once.images[0].fields["IGEOLO"]
+    assert set(twice.images[0].tres) == set(once.images[0].tres)
+    lon, lat = plain([65.5], [65.5])
+    (blocka,) = (tre.data for tre in once.images[0].tres if tre.tag == "BLOCKA")
+    assert blocka[97:118].decode() == f"{lat[0]:+010.6f}{lon[0]:+011.6f}"
 
 
 def rpc00b_texts(data):
