@@ -89,6 +89,16 @@ def test_footprint_and_corners_are_the_chips(version):
     assert tags[-1] == "DownstreamReprocessing"
 
 
+def test_a_geographic_grid_has_its_corners_too():
+    document = sidd_xml(60, 80).replace(b"PlaneProjection", b"GeographicProjection")
+
+    _, corners = sidd_of_chip(sidd_parent(document), window=(40, 30, 10, 20), size=ImageSize(10, 20))
+
+    # The reference point, row 30 and column 40, is at 0, 0; spacing is in seconds.
+    seconds = [(-0.5 * 1.5, 0.5 * 2), (9.5 * 1.5, 0.5 * 2), (9.5 * 1.5, -19.5 * 2), (-0.5 * 1.5, -19.5 * 2)]
+    np.testing.assert_allclose(np.array(corners) * 3600, seconds, atol=1e-6)
+
+
 def test_valid_data_is_in_the_chips_own_pixels():
     parent = sidd_parent(sidd_xml(60, 80))
 
