@@ -21,6 +21,8 @@ __all__ = ["is_nitf", "read_nitf_facts"]
 
 VERSIONS = (b"NITF02.10", b"NSIF01.00", b"NITF02.00")
 DOWNGRADED = b"999998"
+FILE = ("UDHD", "XHD")
+"""Where the file header has TREs."""
 SHORTEST = 363
 """Bytes of a file header as far as NUMI."""
 XML_DES = frozenset({"XML_DATA_CONTENT", "SICD_XML", "SIDD_XML"})
@@ -77,7 +79,7 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0) -> SensorFacts:
         DecodeError: the file ends within its headers.
         LimitError: its XML is larger than any of its kind.
     """
-    images, extensions, is_old = _segments(read, name)
+    images, extensions, is_old, file_tres = _segments(read, name)
     if not 0 <= index < len(images):
         raise ItemError(f"{name}: has {len(images)} image segments, none with number {index}")
     part = images[index]
@@ -96,18 +98,27 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0) -> SensorFacts:
             if is_old and walk.data[2 + 25 + 2 + 161 :][:6] == DOWNGRADED:
                 walk.at += 40
             where, item = walk.text(6, "DESOFLW").strip(), walk.number(3, "DESITEM")
-            if where in {"UDID", "IXSHD"} and item == index + 1:
+            owner = tres if where in {"UDID", "IXSHD"} and item == index + 1 else file_tres if where in FILE else None
+            if owner is not None:
                 data = _exactly(read, extension.at + extension.header, extension.data, name)
-                tres += list(_iter_tres(data, name))
-    return SensorFacts(size=size, fields=MappingProxyType(fields), tres=tuple(tres), des_xml=tuple(xml))
+                owner += list(_iter_tres(data, name))
+    return SensorFacts(
+        size=size,
+        fields=MappingProxyType(fields),
+        tres=tuple(tres),
+        file_tres=tuple(file_tres),
+        des_xml=tuple(xml),
+    )
 
 
-def _segments(read: ReadAt, name: str) -> tuple[list[_Part], list[_Part], bool]:
-    """Give where image and extension segments lie, and whether the file is NITF 2.0."""
+def _segments(read: ReadAt, name: str) -> tuple[list[_Part], list[_Part], bool, list[tuple[str, bytes]]]:
+    """Give where image and extension segments lie, whether the file is NITF 2.0, and its header's own TREs."""
     head = _exactly(read, 0, SHORTEST, name)
     if head[:9] not in VERSIONS:
         raise ItemError(f"{name}: not a NITF 2.1, NSIF 1.0 or NITF 2.0 file")
     is_old = head[:9] == b"NITF02.00"
+    if is_old and head[280:286] == DOWNGRADED:
+        head = _exactly(read, 0, SHORTEST + 40, name)
     walk = _Walk(head, name, 354 + (40 if is_old and head[280:286] == DOWNGRADED else 0))
     end, begin = walk.number(6, "HL"), walk.at
     walk = _Walk(_exactly(read, 0, end, name), name, begin)
@@ -118,7 +129,13 @@ def _segments(read: ReadAt, name: str) -> tuple[list[_Part], list[_Part], bool]:
             header, data = walk.number(first, field), walk.number(second, field)
             parts.append(_Part(end, header, data))
             end += header + data
-    return found["NUMI"], found["NUMDES"], is_old
+    walk.take((4 + 7) * walk.number(3, "NUMRES"), "LRESH and LRE")
+    tres: list[tuple[str, bytes]] = []
+    for field in FILE:
+        length = walk.number(5, f"{field}L")
+        if length:
+            tres += _iter_tres(walk.take(length, field)[3:], name)
+    return found["NUMI"], found["NUMDES"], is_old, tres
 
 
 def _image(head: bytes, name: str, *, is_old: bool) -> tuple[ImageSize, dict[str, str], list[tuple[str, bytes]]]:

@@ -34,6 +34,8 @@ class SensorFacts:
     """NITF subheader fields: ``ICORDS``, ``IGEOLO``, ``IID1``."""
     tres: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     """Tags and data of the image's tagged record extensions, those of a TRE_OVERFLOW too."""
+    file_tres: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    """Of the file's own header."""
     des_xml: tuple[bytes, ...] = field(default=(), repr=False)
     """Data of the file's XML extensions, in order."""
 

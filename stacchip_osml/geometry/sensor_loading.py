@@ -26,6 +26,7 @@ from stacchip_osml.geometry.chipped import ChippedModel
 from stacchip_osml.geometry.gcp import GcpLocator
 from stacchip_osml.geometry.igeolo import igeolo_model
 from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.geometry.map_tres import map_locator
 from stacchip_osml.geometry.nitf_facts import is_nitf, read_nitf_facts
 from stacchip_osml.geometry.projective import AffineModel, GcpModel
 from stacchip_osml.geometry.rpc import RpcLocator
@@ -63,6 +64,8 @@ class _NitfFile(Protocol):
     """A record of a NITF file."""
 
     @property
+    def tres(self) -> Sequence[Any]: ...
+    @property
     def images(self) -> Sequence[_NitfImage]: ...
     @property
     def extensions(self) -> Sequence[Any]: ...
@@ -97,7 +100,7 @@ def load_sensor_model(source: Any, asset_key: str | None = None) -> SensorModel 
     """
     facts = sensor_facts_of(source, asset_key)
     notes: list[str] = []
-    for choose in (_from_xml, _from_rpc, _from_affine, _from_points):
+    for choose in (_from_xml, _from_rpc, _from_affine, _from_map, _from_points):
         model = choose(facts, notes)
         if model is not None:
             return model
@@ -154,6 +157,7 @@ def _facts_of_record(file: _NitfFile, index: int) -> SensorFacts:
         size=ImageSize(image.pixels.num_columns, image.pixels.num_rows),
         fields=MappingProxyType(dict(image.fields)),
         tres=tuple((each.tag, each.data) for each in image.tres),
+        file_tres=tuple((each.tag, each.data) for each in file.tres),
         des_xml=tuple(xml),
     )
 
@@ -224,6 +228,14 @@ def _from_affine(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
     if facts.transform is None or facts.crs is None:
         return None
     return AffineModel(AffineLocator(facts.transform, facts.crs), facts.size, _noted(facts, notes))
+
+
+def _from_map(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
+    found = map_locator(dict(reversed(facts.tres)), dict(reversed(facts.file_tres)), notes)
+    if found is None:
+        return None
+    locator, tag = found
+    return AffineModel(locator, facts.size, (f"from {tag}", *_noted(facts, notes)))
 
 
 def _from_points(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
