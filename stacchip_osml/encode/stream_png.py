@@ -62,7 +62,7 @@ def write_png(
     rows = max(BAND_BYTES // (width * bands * kind.itemsize), 1)
     for top in range(0, height, rows):
         window = PixelWindow(0, top, width, min(rows, height - top))
-        packed = packer.compress(_filtered(source.read(window)))
+        packed = packer.compress(_filtered(source.read(window)).data)
         if packed:
             out.write(_chunk(b"IDAT", packed))
         if progress is not None:

@@ -161,7 +161,7 @@ def write_raw(
         for piece in pieces:
             if at != start + piece.offset:
                 out.seek(start + piece.offset)
-            out.write(memoryview(piece.octets))
+            out.write(piece.octets.data)
             at = start + piece.offset + len(piece.octets)
         for band, mark in enumerate(marks):
             padded[strip.number, band] = padded.get((strip.number, band), False) or mark
@@ -181,7 +181,7 @@ def _marks(pixels: Pixels, storage: Storage) -> list[bool]:
     pad = storage.pad
     is_pad = np.isnan(pixels) if pad != pad else pixels == pad  # noqa: PLR0124 - NaN is the only such number
     if storage.imode == "S":
-        return [bool(found) for found in is_pad.any(axis=(1, 2))]
+        return [bool(band.any()) for band in is_pad]
     return [bool(is_pad.all(axis=0).any())]
 
 
