@@ -35,7 +35,7 @@ from stacchip_osml.encode.nitf.chip_xml import (
     template_of,
 )
 from stacchip_osml.encode.nitf.igeolo import Corners
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import EncodeError, ItemError
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["GeometricChip", "SiddParent", "sidd_of_chip", "sidd_parent"]
@@ -254,12 +254,12 @@ def _mark_chip(root: Any) -> None:
 
 
 def _ground(root: Any, xml: bytes) -> Callable[[list[Point]], list[Point]]:
-    """Choose how pixels of the original come to the ground: plane and geographic grids here, others by sarkit."""
+    """Choose how pixels of the original come to the ground: planes here, other grids by the sensor model."""
     measurement = root.find("{*}Measurement")
     kinds = [] if measurement is None else [local_name(child) for child in measurement]
     if "PlaneProjection" in kinds:
         return _plane(root)
-    return _Sarkit(xml)
+    return _Modelled(xml)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,16 +297,19 @@ def _plane(root: Any) -> _Plane:
     return _Plane(reference, (row, col), steps[0], steps[1])
 
 
-class _Sarkit:
-    """Other grids, as sarkit computes them."""
+class _Modelled:
+    """Other grids, by the sensor model."""
 
     def __init__(self, xml: bytes) -> None:
-        root = parse_xml(xml, name=NAME)
-        self._tree = root.getroottree()
+        from stacchip_osml.geometry.sidd_fields import parse_sidd
+        from stacchip_osml.geometry.sidd_model import SiddModel
+
+        try:
+            self._model = SiddModel(parse_sidd(xml))
+        except ItemError as error:
+            raise EncodeError(f"{NAME}: {error}") from error
 
     def __call__(self, places: list[Point]) -> list[Point]:
-        import numpy as np
-        from sarkit.sidd.calculations import pixel_to_ecef
-
-        found = pixel_to_ecef(self._tree, np.array(places, np.float64))
-        return [geodetic(tuple(float(value) for value in position))[:2] for position in found]
+        # pixels count from their centres, the model from the first one's corner
+        lon, lat = self._model([col + 0.5 for _, col in places], [row + 0.5 for row, _ in places])
+        return list(zip(lat.tolist(), lon.tolist(), strict=True))
