@@ -96,8 +96,8 @@ def run(options: Options) -> list[Report]:
                 rows.append(row)
                 targets.append(target)
     notes = [
-        f"{count} chips of {CHIP} x {CHIP} pixels, three bands, of an image of {side} x {side}; 16 bits for geotiff and "
-        f"nitf, 8 for png and jpeg; deflate, blocks of {BLOCK}; medians of {rounds} rounds, in turns, one thread.",
+        f"{count} chips of {CHIP} x {CHIP} pixels, three bands, of {side} x {side}; 16 bits for geotiff "
+        f"and nitf, 8 for png and jpeg; deflate, blocks of {BLOCK}; medians of {rounds} rounds, in turns, one thread.",
     ]
     if not any("toolkit, ms" in row for row in rows):
         notes.append(OSML_HELP)
