@@ -2,8 +2,8 @@
 
 Rules:
 
-- every directory stands before the pixels, in both layouts: room is kept for them,
-  blocks follow as they come, and at the end the directories are put in their room;
+- every directory stands before the pixels, in both layouts: they are written with room
+  for their tables, blocks follow as they come, and at the end the tables are filled in;
 - a block that is never put is sparse: position 0, length 0, as GDAL writes and reads it;
 - classic TIFF ends at 4 GiB; what would pass that is refused, not wrapped.
 
@@ -66,10 +66,12 @@ class Directory:
 
 @dataclass(slots=True)
 class _Table:
-    """Where the blocks of one directory lie."""
+    """Where the blocks of one directory lie, and where in the file that is said."""
 
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
+    offsets_at: int = 0
+    counts_at: int = 0
 
 
 @dataclass(slots=True)
@@ -87,28 +89,27 @@ class TiffFile:
     """Whether each block has its length before it and its last four bytes again after it, as GDAL's COGs do."""
     _base: int = field(init=False)
     _at: int = field(init=False)
-    _starts: list[int] = field(init=False)
     _tables: list[_Table] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Write the header, and keep room for the directories."""
+        """Write the header and the directories, their tables empty."""
         self._base = self.out.tell()
         self._tables = [
             _Table(np.zeros(each.blocks, np.int64), np.zeros(each.blocks, np.int64)) for each in self.directories
         ]
         self._at = (16 if self.big else 8) + len(self.ghost)
         self._at += self._at % 2
-        self._starts = []
-        for each, table in zip(self.directories, self._tables, strict=True):
-            self._starts.append(self._at)
-            self._at += len(self._packed(each, table, start=0, following=0))
+        parts = []
+        for index, (each, table) in enumerate(zip(self.directories, self._tables, strict=True)):
+            parts.append(self._packed(each, table, start=self._at, last=index + 1 == len(self.directories)))
+            self._at += len(parts[-1])
         self._require_room(self._at)
-        mark, first = (b"II" if self.order == "<" else b"MM"), self._starts[0]
+        mark, first = (b"II" if self.order == "<" else b"MM"), self._at - sum(map(len, parts))
         if self.big:
             head = mark + struct.pack(f"{self.order}HHHQ", 43, 8, 0, first)
         else:
             head = mark + struct.pack(f"{self.order}HI", 42, first)
-        self.out.write((head + self.ghost).ljust(self._at, b"\0"))
+        self.out.write((head + self.ghost).ljust(first, b"\0") + b"".join(parts))
 
     def put(self, directory: int, block: int, data: bytes) -> None:
         """Write one block where the file ends now.
@@ -127,11 +128,12 @@ class TiffFile:
         self._at += length
 
     def finish(self) -> None:
-        """Put the directories in their room; the file's position is its end afterwards."""
-        following = [*self._starts[1:], 0]
-        for each, table, start, link in zip(self.directories, self._tables, self._starts, following, strict=True):
-            self.out.seek(self._base + start)
-            self.out.write(self._packed(each, table, start=start, following=link))
+        """Fill in the tables; the file's position is its end afterwards."""
+        word = f"{self.order}{'u8' if self.big else 'u4'}"
+        for table in self._tables:
+            for at, numbers in ((table.offsets_at, table.offsets), (table.counts_at, table.counts)):
+                self.out.seek(self._base + at)
+                self.out.write(numbers.astype(word).tobytes())
         self.out.seek(self._base + self._at)
 
     def _require_room(self, end: int) -> None:
@@ -140,30 +142,34 @@ class TiffFile:
                 f"the file needs {end} bytes; positions of 32 bits end at 4 GiB (TIFF 6.0, section 2): set bigtiff"
             )
 
-    def _packed(self, directory: Directory, table: _Table, *, start: int, following: int) -> bytes:
+    def _packed(self, directory: Directory, table: _Table, *, start: int, last: bool) -> bytes:
         """Pack one directory that begins at ``start``; values that do not fit into their entries follow them."""
         word, most = ("Q", 8) if self.big else ("I", 4)
         entry = struct.Struct(f"{self.order}HH{word}{most}s")
         offsets, counts = TILES if directory.tiled else STRIPS
-        tags: Tags = {**directory.tags, offsets: (word, table.offsets), counts: (word, table.counts)}
+        room = bytes(most * directory.blocks)
+        tags: Tags = {**directory.tags, offsets: (word, room), counts: (word, room)}
         head = struct.pack(self.order + ("Q" if self.big else "H"), len(tags))
         position = start + len(head) + entry.size * len(tags) + most
-        entries, values = [], []
+        places: dict[int, int] = {}
+        entries: list[bytes] = []
+        values: list[bytes] = []
         for number in sorted(tags):
             kind, told = tags[number]
-            count, packed = _values(kind, told, self.order)
+            count, packed = (directory.blocks, told) if told is room else _values(kind, told, self.order)
+            places[number] = start + len(head) + entry.size * (len(entries) + 1) - most
             if len(packed) > most:
+                places[number] = position
                 values.append(packed + b"\0" * (len(packed) % 2))  # values begin on even bytes
                 packed = struct.pack(self.order + word, position)
                 position += len(values[-1])
             entries.append(entry.pack(number, TYPES[kind], count, packed))
-        return b"".join((head, *entries, struct.pack(self.order + word, following), *values))
+        table.offsets_at, table.counts_at = places[offsets], places[counts]
+        return b"".join((head, *entries, struct.pack(self.order + word, 0 if last else position), *values))
 
 
 def _values(kind: str, values: Any, order: str) -> tuple[int, bytes]:
     """Give the count and the bytes of one tag's values."""
-    if isinstance(values, np.ndarray):
-        return len(values), values.astype(f"{order}{'u8' if kind == 'Q' else 'u4'}").tobytes()
     if kind == "s":
         text = values if isinstance(values, bytes) else values.encode("utf-8")
         return len(text) + 1, text + b"\0"

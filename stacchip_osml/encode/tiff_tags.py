@@ -245,7 +245,7 @@ def _geo(described: Described) -> Tags:
     if described.transform is not None or described.gcps:
         raw = {tag: value for tag, value in raw.items() if tag in GEO_CRS_TAGS}
         named = {name: value for name, value in named.items() if name not in PLACE_NAMES}
-    tags = named_geo_tags(named, raw)
+    tags = named_geo_tags(named, raw) if named or raw else {}
     point = point and (described.crs is not None or KEY_DIRECTORY in tags)
     if described.gcps and described.transform is not None:
         raise EncodeError("an image is placed by transform= or by gcps=, not by both (GeoTIFF 1.1, 7.3)")
