@@ -113,6 +113,7 @@ def openjpeg_tile(
         The codestream, and the number of its tile that has the array.
     """
     import rasterio
+    import rasterio.shutil
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
@@ -140,18 +141,18 @@ def openjpeg_tile(
     }
     if bits != pixels.dtype.itemsize * 8:
         options["nbits"] = str(bits)
+    shape = {"width": canvas.shape[2], "height": canvas.shape[1], "count": bands, "dtype": canvas.dtype}
     try:
-        with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_PAM_ENABLED="NO"), MemoryFile(ext=".j2k") as memory:
-            with memory.open(
-                driver="JP2OpenJPEG",
-                width=canvas.shape[2],
-                height=canvas.shape[1],
-                count=bands,
-                dtype=pixels.dtype,
-                transform=SOME_PLACE,  # not written, but without one rasterio warns
-                **options,
-            ) as image:
+        with (
+            rasterio.Env(GDAL_NUM_THREADS="1", GDAL_PAM_ENABLED="NO"),
+            MemoryFile(ext=".tif") as raw,
+            MemoryFile(ext=".j2k") as memory,
+        ):
+            # without a place rasterio warns; this one is not written
+            with raw.open(driver="GTiff", transform=SOME_PLACE, **shape) as image:
                 image.write(canvas)
+            with raw.open() as image:  # a copy, as that is what rasterio does without the GIL
+                rasterio.shutil.copy(image, memory.name, driver="JP2OpenJPEG", **options)
             stream = bytes(memory.getbuffer())
     except (RasterioError, CPLE_BaseError) as error:
         raise _refused(pixels, error) from error

@@ -1,5 +1,6 @@
 """JPEG 2000 codestreams: put together from tiles, read back by GDAL (OpenJPEG) and imagecodecs (OpenJPEG, OpenJPH)."""
 
+import threading
 from io import BytesIO
 
 import imagecodecs
@@ -152,7 +153,8 @@ def test_the_tile_table_says_where_every_tile_is():
     assert stream[place:] == b"\xff\xd9"
 
 
-def test_threads_give_the_same_bytes():
+@pytest.mark.parametrize("ratio", [None, 5])
+def test_threads_give_the_same_bytes(ratio):
     pixels = noise((1, 700, 600), "uint16")
 
     def written(workers):
@@ -161,7 +163,7 @@ def test_threads_give_the_same_bytes():
         length = write_codestream(
             out,
             ArraySource(pixels),
-            Jpeg2000Options(tile=TILE),
+            Jpeg2000Options(tile=TILE, ratio=ratio),
             workers=workers,
             progress=lambda done, total: told.append((done, total)),
         )
@@ -202,6 +204,25 @@ def test_levels_asked_for_are_those_written():
         stream = array_codestream(pixels, Jpeg2000Options(tile=TILE, levels=3, high_throughput=high_throughput))
         assert stream[stream.index(b"\xff\x52") + 9] == 3
         assert np.array_equal(gdal_pixels(stream), pixels)
+
+
+@pytest.mark.parametrize("options", [{}, {"ratio": 10}, {"high_throughput": True}], ids=str)
+def test_other_threads_run_while_one_encodes(options):
+    pixels = noise((3, 1024, 1024), "uint8")
+    array_codestream(pixels[:, :64, :64], Jpeg2000Options(**options))  # what is imported once
+    ran, done = [], threading.Event()
+
+    def tick():
+        while not done.wait(0.001):
+            ran.append(1)
+
+    other = threading.Thread(target=tick)
+    other.start()
+    array_codestream(pixels, Jpeg2000Options(**options))
+    done.set()
+    other.join()
+
+    assert len(ran) >= 5
 
 
 def test_nothing_is_said_on_stderr(capfd):
