@@ -206,8 +206,8 @@ class Chip:
 
     def _repr_png_(self) -> bytes:
         """Draw the chip for a notebook."""
-        from stacchip_osml.encode.codecs import png_bytes
         from stacchip_osml.encode.display import chip_rgb8
+        from stacchip_osml.encode.png import png_bytes
 
         step = -(-max(self.size) // NOTEBOOK_SIDE)
         return png_bytes(np.ascontiguousarray(chip_rgb8(self)[::step, ::step]))

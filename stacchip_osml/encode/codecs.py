@@ -28,18 +28,12 @@ __all__ = [
     "lzw_bytes",
     "packbits_bytes",
     "packed_integers",
-    "png_bytes",
     "raw_bytes",
     "webp_bytes",
     "zstd_bytes",
 ]
 
 Array = NDArray[Any]
-
-PNG_RLE = 3
-"""zlib's run-length strategy: with the sub filter, the fastest that still compresses imagery."""
-PNG_SUB = 16
-"""libpng's filter mask of the sub filter (difference to the pixel on the left)."""
 
 
 def interleaved(pixels: Array) -> Array:
@@ -54,19 +48,6 @@ def interleaved(pixels: Array) -> Array:
     for band, plane in enumerate(pixels):
         samples[..., band] = plane
     return samples
-
-
-def png_bytes(samples: Array, *, level: int = 1) -> bytes:
-    """Compress ``(rows, cols)`` or ``(rows, cols, 1..4)`` uint8 or uint16 samples.
-
-    Level 1 uses run-length matching only, which is several times faster than zlib's
-    full search; a higher level searches.
-    """
-    strategy = PNG_RLE if level <= 1 else None
-    try:
-        return bytes(imagecodecs.png_encode(samples, level=level, strategy=strategy, filter=PNG_SUB))
-    except (imagecodecs.PngError, ValueError) as error:
-        raise EncodeError(f"PNG cannot hold {samples.dtype} samples of shape {samples.shape}: {error}") from error
 
 
 def jpeg_bytes(samples: Array, *, quality: int, subsampling: str) -> bytes:

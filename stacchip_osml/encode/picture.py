@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.codecs import interleaved, jpeg_bytes, png_bytes
+from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
 from stacchip_osml.encode.display import chip_rgb8
+from stacchip_osml.encode.png import png_bytes
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["encode_jpeg", "encode_png"]
@@ -33,7 +34,7 @@ def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: 
             is one; ``alpha`` always writes alpha; ``ignore`` writes the samples as they are, whatever the mask
             says. A pixel is opaque where any of its bands is valid: with nodata 0, pure blue is no hole.
         display: render the chip for the eye first (any dtype, any number of bands).
-        level: zlib's 0 to 9; 1 is many times faster and costs little on imagery.
+        level: of deflate, 0 to 9; 1 is many times faster and costs little on imagery.
 
     Raises:
         EncodeError: PNG cannot hold these pixels, or an option is not known.

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.codecs import png_bytes
 from stacchip_osml.encode.display import Limits, chip_rgb8, stretch_limits
+from stacchip_osml.encode.png import png_bytes
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["contact_sheet"]
