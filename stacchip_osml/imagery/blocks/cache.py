@@ -8,7 +8,10 @@ Rules:
   deliver, fail or abandon it; whoever asks meanwhile waits for that. A claimant
   works off all its claims before it waits for anyone else's, so nobody waits
   in a circle;
-- a block may be held in part, its first rows. Whoever needs more decodes all of it;
+- a block may be held in part, its first rows. Whoever needs more decodes all of it.
+  Where that happens so often that decoding all of them at once had been less work
+  (chips of neighbouring rows, batch after batch), they are from then on: what
+  became of the blocks last held in part, or that could have been, decides;
 - errors are told to those who wait, and are not kept;
 - the key is the caller's, and must hold everything that changes pixels: the
   file and its version, level, plane, place.
@@ -36,6 +39,8 @@ __all__ = ["BlockCache", "CacheCounts", "Claim", "Found"]
 Block = NDArray[Any]
 LARGEST_SHARE = 4
 """A block may take one part in this many of the cache."""
+MEMORY = 16
+"""Blocks by whose fate others are decoded in part or whole."""
 
 
 class CacheCounts(NamedTuple):
@@ -52,12 +57,14 @@ class CacheCounts(NamedTuple):
 class Claim:
     """A block that one thread decodes and others may wait for."""
 
-    __slots__ = ("_arrived", "block", "done", "error", "key", "rows")
+    __slots__ = ("_arrived", "asked", "block", "done", "error", "key", "rows")
 
-    def __init__(self, key: Hashable, rows: int) -> None:
+    def __init__(self, key: Hashable, rows: int, asked: int) -> None:
         self.key = key
         self.rows = rows
         """Leading rows that are being decoded."""
+        self.asked = asked
+        """Leading rows that would do; 0 where it is of no interest whether more are asked for later."""
         self.block: Block | None = None
         self.error: ChipError | None = None
         self.done = False
@@ -73,6 +80,17 @@ class Found(NamedTuple):
     """``(samples, rows, cols)``, read-only, where held."""
     claim: Claim | None
     """What to deliver, or to wait for."""
+
+
+class _Held:
+    """A block in the cache."""
+
+    __slots__ = ("asked", "block")
+
+    def __init__(self, block: Block, asked: int) -> None:
+        self.block = block
+        self.asked = asked
+        """Leading rows that did until now; 0 once it is known whether more are wanted."""
 
 
 class BlockCache:
@@ -92,9 +110,11 @@ class BlockCache:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._held: OrderedDict[Hashable, Block] = OrderedDict()
+        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
         self._claims: dict[Hashable, Claim] = {}
         self._bytes = 0
+        self._wanted_more = 0.0
+        """Share of the blocks of which some rows did at first, and more were asked for while they were held."""
         self._hits = self._misses = self._waits = self._evictions = 0
 
     @property
@@ -121,24 +141,32 @@ class BlockCache:
         Args:
             key: everything that changes pixels.
             rows: leading rows needed.
-            whole: rows of the whole block: claimed at once where fewer than needed are held or being decoded.
+            whole: rows of the whole block: claimed at once where fewer than needed are held or being decoded, or
+                where that is less work as things go.
         """
         with self._lock:
+            asked = rows if rows < whole else 0
             held = self._held.get(key)
             if held is not None:
-                if held.shape[1] >= rows:
+                if held.asked and rows > held.asked:
+                    held.asked = 0
+                    self._learn(1)
+                if held.block.shape[1] >= rows:
                     self._held.move_to_end(key)
                     self._hits += 1
-                    return Found("held", held, None)
-                rows = whole
+                    return Found("held", held.block, None)
+                rows, asked = whole, 0
             claim = self._claims.get(key)
             if claim is not None:
                 if claim.rows >= rows:
                     self._waits += 1
                     return Found("busy", None, claim)
-                rows = whole
+                rows, asked = whole, 0
             self._misses += 1
-            claim = self._claims[key] = Claim(key, rows)
+            # In part, what is wanted more costs all of it again: rows + share * whole, against whole.
+            if asked and self._wanted_more * whole > whole - rows:
+                rows = whole
+            claim = self._claims[key] = Claim(key, rows, asked)
             return Found("claimed", None, claim)
 
     def deliver(self, claim: Claim, block: Block) -> None:
@@ -149,16 +177,18 @@ class BlockCache:
         with self._lock:
             self._finish(claim)
             held = self._held.get(claim.key)
-            larger = held is None or held.shape[1] < block.shape[1]
+            larger = held is None or held.block.shape[1] < block.shape[1]
             if larger and block.nbytes * LARGEST_SHARE <= self.capacity:
                 if held is not None:
-                    self._bytes -= self._held.pop(claim.key).nbytes
-                self._held[claim.key] = block
+                    self._bytes -= self._held.pop(claim.key).block.nbytes
+                self._held[claim.key] = _Held(block, claim.asked)
                 self._bytes += block.nbytes
                 while self._bytes > self.capacity:
                     dropped.append(self._held.popitem(last=False)[1])
-                    self._bytes -= dropped[-1].nbytes
+                    self._bytes -= dropped[-1].block.nbytes
                     self._evictions += 1
+                    if dropped[-1].asked:
+                        self._learn(0)
         # `dropped` ends here, outside the lock: its memory goes back to the arena.
 
     def fail(self, claim: Claim, error: ChipError) -> None:
@@ -192,6 +222,10 @@ class BlockCache:
             forgotten, self._held = self._held, OrderedDict()
             self._bytes = 0
         forgotten.clear()
+
+    def _learn(self, wanted_more: int) -> None:
+        """Note what became of a block of which some rows did; the caller holds the lock."""
+        self._wanted_more += (wanted_more - self._wanted_more) / MEMORY
 
     def _finish(self, claim: Claim) -> None:
         """Let go those who wait; the caller holds the lock."""

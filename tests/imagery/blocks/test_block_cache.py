@@ -41,6 +41,33 @@ def test_a_block_is_claimed_once_then_held():
         found.block[0, 0, 0] = 1
 
 
+def first_rows(cache: BlockCache, key: object) -> int:
+    """Ask for half of a block; gives the rows that are decoded for it."""
+    claim = claimed(cache, key, rows=4)
+    cache.deliver(claim, block(claim.rows))
+    return claim.rows
+
+
+def test_blocks_are_decoded_whole_where_the_rest_is_wanted_later_and_in_part_where_it_is_not():
+    cache = BlockCache(20 * 64)
+    assert first_rows(cache, "alone") == 4
+    came = []
+    for number in range(40):
+        came.append(first_rows(cache, ("coherent", number)))
+        state, _, claim = cache.find(("coherent", number), rows=8, whole=8)
+        assert state == ("held" if came[-1] == 8 else "claimed")
+        if claim is not None:
+            cache.deliver(claim, block())
+    went = [first_rows(cache, ("random", number)) for number in range(80)]
+
+    assert came == sorted(came)
+    assert came[:8] == [4] * 8
+    assert came[15:] == [8] * 25
+    assert went == sorted(went, reverse=True)
+    assert went[0] == 8
+    assert went[-20:] == [4] * 20
+
+
 def test_whoever_needs_more_rows_than_are_held_decodes_all_of_them():
     cache = BlockCache()
     cache.deliver(claimed(cache, "a", rows=3), block(3, value=1))
