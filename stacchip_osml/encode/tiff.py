@@ -110,7 +110,8 @@ def write_tiff(
         offsets: one a band.
         items: GDAL metadata of the image.
         mask: what is valid: a provider (or a sequence, as of the image) whose pixels are 0 where nothing is; an array
-            ``(rows, cols)`` or ``(bands, rows, cols)``; or ``"source"``, where the image knows it by ``read``.
+            ``(rows, cols)`` or ``(bands, rows, cols)``; or, where the image knows it by ``read``, ``"source"`` for a mask of
+            all bands and ``"bands"`` for one of each.
         overviews: how many to make, or to copy where the image has them; in a COG as many as it needs by default.
         resampling: how overviews are made (:mod:`stacchip_osml.imagery.resamplers`); SIPS by default, nearest neighbour
             where values are no quantities (colour tables, bool, complex).
@@ -312,9 +313,9 @@ def _mask_provider(mask: Any, image_levels: Any, size: ImageSize) -> Any:
     """Give what masks are read from."""
     if isinstance(mask, str):
         images = list(image_levels) if isinstance(image_levels, (list, tuple)) else [image_levels]
-        if mask != "source" or not all(hasattr(image, "read") for image in images):
+        if mask not in {"source", "bands"} or not all(hasattr(image, "read") for image in images):
             raise EncodeError(f"mask={mask!r}: the image does not know what is valid")
-        views = [MaskView(image) for image in images]
+        views = [MaskView(image, per_band=mask == "bands") for image in images]
         return views if len(views) > 1 else views[0]
     if isinstance(mask, np.ndarray):
         from stacchip_osml.imagery.buffered import BufferedImageAssetProvider

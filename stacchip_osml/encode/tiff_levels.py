@@ -183,12 +183,17 @@ class DenseView(ProviderView):
 
 
 class MaskView(ProviderView):
-    """The validity of an image that knows it (``read(window, level=…)``): 255 where its first band is valid."""
+    """The validity of an image that knows it (``read(window, level=…)``): 255 where a pixel is valid."""
+
+    def __init__(self, source: Any, *, per_band: bool) -> None:
+        """Look at the validity of ``source``: one for all bands, or of each."""
+        super().__init__(source)
+        self.per_band = per_band
 
     @property
     def num_bands(self) -> int:
-        """One."""
-        return 1
+        """One, or the image's."""
+        return int(self.source.num_bands) if self.per_band else 1
 
     @property
     def pixel_value_type(self) -> np.dtype[np.uint8]:
@@ -208,11 +213,20 @@ class MaskView(ProviderView):
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
     ) -> Pixels:
-        """Read the mask of one block."""
+        """Read the mask of one block.
+
+        Raises:
+            EncodeError: one mask is wanted, and bands differ in what is valid.
+        """
         del bands
         window = self.level_grid(resolution_level).window(block_row, block_col)
         found = self.source.read(PixelWindow(*window), level=resolution_level)
         if found is None:
-            return np.zeros((1, window.height, window.width), np.uint8)
-        mask: Pixels = found.mask[:1].astype(np.uint8) * np.uint8(255)
-        return mask
+            return np.zeros((self.num_bands, window.height, window.width), np.uint8)
+        mask = found.mask
+        if not self.per_band:
+            if not (mask == mask[:1]).all():
+                raise EncodeError('bands differ in what is valid: give mask="bands" for a mask of each')
+            mask = mask[:1]
+        octets: Pixels = mask.astype(np.uint8) * np.uint8(255)
+        return octets

@@ -225,11 +225,16 @@ def test_a_mask_is_written_with_every_level(tmp_path, layout, compression, block
         assert (dataset.dataset_mask() == mask * np.uint8(255)).all()
 
 
-def test_each_band_may_have_a_mask_of_its_own():
+def test_each_band_may_have_a_mask_of_its_own(tmp_path):
     mask = np.random.default_rng(0).random((2, 40, 50)) > 0.5
-    data = written(BufferedImageAssetProvider.from_array(pixels_of("int16", (2, 40, 50))), mask=mask)
-    with MemoryFile(data) as memory, memory.open() as dataset:
-        assert ((dataset.read_masks() > 0) == mask).all()
+    path, copy = tmp_path / "a.tif", tmp_path / "b.tif"
+    write_tiff(path, BufferedImageAssetProvider.from_array(pixels_of("int16", (2, 40, 50))), mask=mask)
+    write_tiff(copy, BlockImage(str(path)), mask="bands")
+    for written_file in (path, copy):
+        with rasterio.open(written_file) as dataset:
+            assert ((dataset.read_masks() > 0) == mask).all()
+    with pytest.raises(EncodeError, match="bands differ in what is valid"):
+        write_tiff(copy, BlockImage(str(path)), mask="source")
 
 
 def test_a_mask_that_is_none_of_the_image_is_refused():
