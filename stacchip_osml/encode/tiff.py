@@ -110,8 +110,8 @@ def write_tiff(
         offsets: one a band.
         items: GDAL metadata of the image.
         mask: what is valid: a provider (or a sequence, as of the image) whose pixels are 0 where nothing is; an array
-            ``(rows, cols)`` or ``(bands, rows, cols)``; or, where the image knows it by ``read``, ``"source"`` for a mask of
-            all bands and ``"bands"`` for one of each.
+            ``(rows, cols)`` or ``(bands, rows, cols)``; or, where the image knows it by ``read``, ``"source"`` for a
+            mask of all bands and ``"bands"`` for one of each.
         overviews: how many to make, or to copy where the image has them; in a COG as many as it needs by default.
         resampling: how overviews are made (:mod:`stacchip_osml.imagery.resamplers`); SIPS by default, nearest neighbour
             where values are no quantities (colour tables, bool, complex).
