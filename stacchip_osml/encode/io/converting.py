@@ -26,6 +26,7 @@ from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Conversion", "convert"]
 
@@ -137,6 +138,8 @@ def _left_out(
     for image in images:
         if kind.name != "tiff" and (header := header_of(image)) is not None:
             others += _unsaid(header, kind)
+        if kind.driver == "NITF" and dataset.format not in {"nitf", "nsif"} and not _has_place_in_nitf(image):
+            others.append("its place on the ground")
     if kind.driver == "NITF":
         return others
     (image,) = images
@@ -156,13 +159,21 @@ def _left_out(
     return others
 
 
+def _has_place_in_nitf(image: ImageAsset) -> bool:
+    """Tell whether NITF can say where an image lies, or there is nothing to say."""
+    from stacchip_osml.encode.io.nitf_places import nitf_place
+
+    placement = place_of(image, {})
+    size = ImageSize(image.num_columns, image.num_rows)
+    return placement is None or nitf_place(placement, size) is not None
+
+
 def _unsaid(header: Any, kind: DatasetFormat) -> list[str]:
     """List what a header says that only TIFF has a place for."""
     told = {
         "nodata": any(band.nodata is not None for band in header.bands) and header.driver != "NITF",
         "mask": header.mask == "mask",
         "scales and offsets": any(band.scale != 1 or band.offset != 0 for band in header.bands),
-        "control points": bool(header.gcps) and kind.name not in {"jp2", "jph"} and len(header.gcps) != 4,
         "polynomials (RPC)": bool(header.rpcs) and kind.driver != "NITF",
     }
     return [name for name, is_told in told.items() if is_told]
@@ -247,7 +258,9 @@ def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapp
     if not isinstance(asset, ImageAsset):
         return asset
     metadata = BufferedMetadataProvider(asset.metadata)
-    if kind.driver == "NITF":
+    if kind.driver == "NITF" and source_format not in {"nitf", "nsif"}:
+        metadata = BufferedMetadataProvider(hints)
+    elif kind.driver == "NITF":
         if "IC" in hints:
             for name in ("IC", "COMRAT", "IMODE"):
                 with suppress(KeyError):

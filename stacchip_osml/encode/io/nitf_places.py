@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields
@@ -16,11 +18,13 @@ from stacchip_osml.encode.nitf.igeolo import utm_zone
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.encode.placement import Placement
+from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["NitfPlace", "nitf_place"]
 
+MOST_NORTH = 90
 Points = list[tuple[float, float]]
 
 
@@ -44,23 +48,39 @@ def nitf_place(placement: Placement, size: ImageSize, *, rpcs: Sequence[tuple[st
         rpcs: rational polynomials of the image, by GDAL's names.
 
     Returns:
-        None where NITF cannot say it: other control points, no CRS.
+        None where NITF cannot say it: other control points, no CRS or none on the Earth, a transform onto a line.
     """
     centres = _centres(placement, size)
     if centres is None or placement.crs is None:
         return None
-    lons, lats = AffineLocator((1, 0, 0, 0, 1, 0), placement.crs)([x for x, _ in centres], [y for _, y in centres])
+    if placement.transform is not None and placement.transform.determinant == 0:
+        return None
+    try:
+        lons, lats = AffineLocator((1, 0, 0, 0, 1, 0), placement.crs)([x for x, _ in centres], [y for _, y in centres])
+    except ItemError:  # a CRS of nowhere on Earth
+        return None
+    if not (np.isfinite(lons).all() and (np.abs(lats) <= MOST_NORTH).all()):
+        return None
     lonlat: Points = list(zip(lons.tolist(), lats.tolist(), strict=True))
     fields = place_fields(ChipPlace(lonlat, centres, utm_zone(placement.crs)), asked=None)
     on_map = None if placement.transform is None else map_tres(placement.crs, placement.transform, size)
     found: list[Tre | None] = [blocka_tre(lonlat, rows=size.height)] if on_map is None else list(on_map.image)
-    if rpcs:
+    if rpcs and _is_scaled(rpcs):
         found.append(
             rpc00b_tre(rpcs, window=(0.0, 0.0, float(size.width), float(size.height)), size=size, corners=lonlat)
         )
     return NitfPlace(
         fields, tuple(tre for tre in found if tre is not None), () if on_map is None else tuple(on_map.file)
     )
+
+
+def _is_scaled(rpcs: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether polynomials have scales to divide by: those of some test files are 0."""
+    scales = [text for name, text in rpcs if name.strip().upper().endswith("_SCALE")]
+    try:
+        return all(float(text.split()[0]) != 0 for text in scales)
+    except (ValueError, IndexError):
+        return False
 
 
 def _centres(placement: Placement, size: ImageSize) -> Points | None:

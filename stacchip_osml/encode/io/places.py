@@ -62,6 +62,9 @@ def _named(metadata: Mapping[str, Any]) -> Placement | None:
     names = {name: metadata[name] for name in GEO_NAMES if name in metadata}
     if not any(name in names for name in PLACE_NAMES):
         return None
+    crs = crs_code(names)
+    if crs is None:  # none, or one that only the file's own keys say
+        return None
     tags = named_geo_tags(names, {})
-    place, crs = geo_names({tag: value for tag, (_, value) in tags.items()}).get("GeoTransform"), crs_code(names)
-    return None if place is None or crs is None else Placement(transform=Affine.from_gdal(*place), crs=crs)
+    place = geo_names({tag: value for tag, (_, value) in tags.items()}).get("GeoTransform")
+    return None if place is None else Placement(transform=Affine.from_gdal(*place), crs=crs)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stacchip_osml.encode.io.checked import CheckedProvider
+from stacchip_osml.encode.io.nitf_dataset import MISREAD
 from stacchip_osml.encode.io.nitf_metadata import split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, Tre
@@ -38,12 +39,6 @@ BY_DEFAULT = "C8"
 BLOCK = 1024
 LARGEST_BLOCK = 8192
 """Pixels of a block's side (MIL-STD-2500C, table A-3: NPPBH)."""
-MISREAD = {
-    "int8": "most readers take it for unsigned; write int16, or .tif",
-    "int64": "few readers know 64-bit integers; write .tif",
-    "uint64": "few readers know 64-bit integers; write .tif",
-}
-"""Types that the standard has and readers do not."""
 KEPT_BY_JPEG2000 = ("uint8", "uint16", "int16")
 
 
