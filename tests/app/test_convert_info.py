@@ -198,3 +198,25 @@ def test_info_of_what_is_no_image_is_one_line(tmp_path):
 
 def test_help_names_both():
     assert {"convert", "info"} <= set(cli.list_commands(None))
+
+
+def test_a_mask_band_is_copied_into_a_tiff_and_listed_elsewhere(tmp_path):
+    source = tmp_path / "a.tif"
+    mask = np.ones((300, 200), np.uint8)
+    mask[:40, 50:] = 0
+    imsave(source, PIXELS, mask=mask)
+
+    run("convert", source, tmp_path / "b.tif", "--compression", "lzw")
+    with rasterio.open(tmp_path / "b.tif") as image:
+        assert image.compression.name == "lzw"
+        assert np.array_equal(image.dataset_mask() > 0, mask > 0)
+        assert np.array_equal(image.read(), PIXELS)
+    assert run_json("convert", source, tmp_path / "b.png")["left_out"] == ["mask"]
+
+
+def test_an_image_that_is_itself_the_target_is_replaced(tmp_path):
+    path = tmp_path / "a.tif"
+    imsave(path, PIXELS, compression="none")
+    run("convert", path, path, "--force", "--compression", "deflate")
+    with rasterio.open(path) as image:
+        assert (image.compression.name, np.array_equal(image.read(), PIXELS)) == ("deflate", True)

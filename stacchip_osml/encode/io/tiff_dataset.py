@@ -76,7 +76,7 @@ def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
     if header.mask == BUILT_IN_MASK:
         from stacchip_osml.encode.tiff_levels import MaskView
 
-        facts["mask"] = MaskView(entry.provider.source)
+        facts["mask"] = MaskView(entry.provider.source, per_band=False)
     if any(key.isdecimal() for key in metadata):
         return facts
     if not any(name in metadata for name in (*PLACE_NAMES, *PLACE_TAGS)):
