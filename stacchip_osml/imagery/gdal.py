@@ -100,7 +100,7 @@ def open_dataset(name: str, *, driver: str, overview: int | None) -> Dataset:
     """
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
     dataset = Dataset(name, driver=driver, sharing=False, **level)
-    dataset.known_stored = set()
+    dataset.known_stored, dataset.known_split = set(), {}
     return dataset
 
 

@@ -138,6 +138,10 @@ def level_of(dataset: Any, overview: int | None) -> Level:
     return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, tuple(dataset.nodatavals))
 
 
+SPLIT_ROWS = 2000
+"""A strip of more rows than this is shown row by row, where its codec allows it."""
+
+
 def grid_of(level: Level) -> tuple[int, int]:
     """Count the (rows, cols) of a level's blocks."""
     rows, cols = level.block_shape
@@ -158,7 +162,25 @@ def planes(facts: Facts, bands: Iterable[int]) -> Sequence[int]:
 
 def is_stored(dataset: Any, row: int, col: int, band: int) -> bool:
     """Tell whether a GeoTIFF stores a block: GDAL gives an offset only to those it does."""
+    return _has_offset(dataset, row, col, band) or (row > 0 and _is_split(dataset, band))
+
+
+def _has_offset(dataset: Any, row: int, col: int, band: int) -> bool:
     return dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band + 1) is not None
+
+
+def _is_split(dataset: Any, band: int) -> bool:
+    """Tell whether GDAL shows the only strip of a large image row by row: then it has an offset of the first alone."""
+    if band not in dataset.known_split:
+        rows, cols = dataset.block_shapes[band]
+        dataset.known_split[band] = (
+            (rows, cols) == (1, dataset.width)
+            and dataset.height > SPLIT_ROWS
+            and _has_offset(dataset, 0, 0, band)
+            and not any(_has_offset(dataset, row, 0, band) for row in range(1, dataset.height))
+        )
+    found: bool = dataset.known_split[band]
+    return found
 
 
 def blocks_under(
