@@ -193,8 +193,8 @@ class TiledImagePyramid:
         """Choose the coarsest level that has at least the output's pixels, so that nothing is upsampled needlessly.
 
         Args:
-            src_size: ``(width, height)`` of the window, level-0 pixels, fractions allowed. All of an axis has all pixels
-                of the level, one at an odd edge included.
+            src_size: ``(width, height)`` of the window, level-0 pixels, fractions allowed. All of an axis has all
+                pixels of the level, one at an odd edge included.
             output_size: ``(width, height)`` of what is wanted, pixels.
 
         Returns:
