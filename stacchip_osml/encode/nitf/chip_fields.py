@@ -2,7 +2,8 @@
 
 Rules (MIL-STD-2500C, table A-3):
 
-- identification, source, category and all markings are the parent's;
+- identification, source, category and all markings are the parent's; of an image that
+  is no NITF the index knows the time and the item's id (IDATIM, IID2);
 - what stores pixels (IC, blocking) is the writer's own choice: uncompressed, and
   HTJ2K without loss where the parent has that, which is as exact and nearly as quick.
   Lossy compression is never repeated unless it is asked for;
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tup
         Fields without ICORDS and IGEOLO.
     """
     bands = chip_bands(chip, parent, count)
-    fields = {name: parent[name] for name in KEPT_FIELDS if name in parent}
+    fields = {name: parent[name] for name in KEPT_FIELDS if name in parent} if parent else _item_fields(chip)
     fields |= comments_of_chip(chip, parent)
     fields["IMAG"] = magnification(parent.get("IMAG", "1.0"), scale)
     if bands is None or not parent:
@@ -63,6 +65,19 @@ def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tup
     else:
         fields |= _parents_bands(parent, bands, count) | _stored_as(chip, parent, is_resampled=scale != (1.0, 1.0))
     return fields | _compression(parent if bands is not None else {})
+
+
+def _item_fields(chip: Chip) -> dict[str, str]:
+    """Give what the index knows of an image that is no NITF: when it was taken, and the item's id."""
+    if "datetime" not in chip.row or "item_id" not in chip.row:
+        return {}
+    moment, name = chip.row["datetime"], str(chip.row["item_id"])
+    fields = {}
+    if isinstance(moment, datetime):
+        fields["IDATIM"] = moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+    if len(name) <= 80 and name.isascii() and name.isprintable():
+        fields["IID2"] = name
+    return fields
 
 
 def chip_bands(chip: Chip, parent: Mapping[str, str], count: int) -> tuple[int, ...] | None:

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -263,3 +264,20 @@ def test_a_chip_of_anything_is_a_file_of_its_own():
     assert (file.fields["FSCLAS"], file.images[0].fields["IREP"], file.images[0].tres) == ("U", "RGB", ())
     with MemoryFile(data) as memory, memory.open() as opened:
         np.testing.assert_array_equal(opened.read(), pixels)
+
+
+def test_the_item_names_and_dates_a_chip_of_an_image_that_is_no_nitf():
+    moment = datetime(2025, 5, 14, 12, 27, 31, tzinfo=timezone(timedelta(hours=2)))
+    pixels = scene_pixels((1, 8, 9))
+    chip = Chip(
+        pixels=pixels,
+        mask=np.ones(pixels.shape, bool),
+        window=PixelWindow(0, 0, 9, 8),
+        row={"datetime": moment, "item_id": "SEN_32UNA_20250514"},
+    )
+
+    fields = chip_file(chip).images[0].fields
+    longest = chip_file(replace(chip, row={"datetime": None, "item_id": "é" * 9})).images[0].fields
+
+    assert (fields["IDATIM"], fields["IID2"]) == ("20250514102731", "SEN_32UNA_20250514")
+    assert not {"IDATIM", "IID2"} & set(longest)
