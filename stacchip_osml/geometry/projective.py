@@ -31,7 +31,7 @@ class AffineModel:
 
     locator: AffineLocator
     size: ImageSize
-    """Of the image, pixels: says which turn a longitude belongs to."""
+    """Of the image in pixels; it says which turn a longitude belongs to."""
     notes: tuple[str, ...] = ()
     """What a user should know of how the model was chosen."""
 
