@@ -8,7 +8,6 @@ from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
-    from stacchip_osml.encode.display import to_rgb8
     from stacchip_osml.encode.factory import ChipFactory, ChipMetadataBuilder
     from stacchip_osml.encode.formats import FORMATS, ImageFormat, encode_chip, image_format
     from stacchip_osml.encode.io import (
@@ -24,10 +23,11 @@ if TYPE_CHECKING:
         imsave,
     )
     from stacchip_osml.encode.names import safe_name, write_chip
-    from stacchip_osml.encode.sheet import contact_sheet
-    from stacchip_osml.encode.tag_names import TagNameResolver
-    from stacchip_osml.encode.tiff import write_tiff
-    from stacchip_osml.encode.tiff_reading import tiff_metadata
+    from stacchip_osml.encode.pictures.display import to_rgb8
+    from stacchip_osml.encode.pictures.sheet import contact_sheet
+    from stacchip_osml.encode.tiff.image import write_tiff
+    from stacchip_osml.encode.tiff.reading import tiff_metadata
+    from stacchip_osml.encode.tiff.tag_names import TagNameResolver
 
 __all__ = [
     "FORMATS",
@@ -71,16 +71,16 @@ _HOMES = {
     "IO": "io",
     "ImageFormat": "formats",
     "PixelType": "io",
-    "TagNameResolver": "tag_names",
-    "contact_sheet": "sheet",
+    "TagNameResolver": "tiff.tag_names",
+    "contact_sheet": "pictures.sheet",
     "encode_chip": "formats",
     "image_format": "formats",
     "imsave": "io",
     "safe_name": "names",
-    "tiff_metadata": "tiff_reading",
-    "to_rgb8": "display",
+    "tiff_metadata": "tiff.reading",
+    "to_rgb8": "pictures.display",
     "write_chip": "names",
-    "write_tiff": "tiff",
+    "write_tiff": "tiff.image",
 }
 
 __getattr__ = lazy(__name__, _HOMES)

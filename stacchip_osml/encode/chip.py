@@ -186,7 +186,7 @@ class Chip:
             from matplotlib import pyplot as plt
         except ImportError as error:
             raise MissingExtraError("explore", purpose="plotting a chip") from error
-        from stacchip_osml.encode.display import chip_rgb8
+        from stacchip_osml.encode.pictures.display import chip_rgb8
 
         axes: Axes = plt.subplots()[1] if ax is None else ax
         extent = None
@@ -206,8 +206,8 @@ class Chip:
 
     def _repr_png_(self) -> bytes:
         """Draw the chip for a notebook."""
-        from stacchip_osml.encode.display import chip_rgb8
-        from stacchip_osml.encode.png import png_bytes
+        from stacchip_osml.encode.pictures.display import chip_rgb8
+        from stacchip_osml.encode.pictures.png import png_bytes
 
         step = -(-max(self.size) // NOTEBOOK_SIDE)
         return png_bytes(np.ascontiguousarray(chip_rgb8(self)[::step, ::step]))

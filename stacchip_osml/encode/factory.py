@@ -35,8 +35,8 @@ from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.provider import MaskedPixels
-from stacchip_osml.imagery.pyramid import TiledImagePyramid
-from stacchip_osml.imagery.resample import METHODS
+from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
+from stacchip_osml.imagery.resampling.resample import METHODS
 from stacchip_osml.imagery.window_cut import (
     NOWHERE,
     Cut,
@@ -113,7 +113,7 @@ class ChipFactory:
             partial: of windows that leave the image: ``pad`` with pixels that are not valid, ``clip`` pixels of which
                 nothing lies in the image, ``refuse``.
             resampling: ``auto`` (average what is covered where the chip is coarser, bilinear else), ``nearest``,
-                ``bilinear``, ``area`` or ``lanczos`` (:mod:`stacchip_osml.imagery.resample`).
+                ``bilinear``, ``area`` or ``lanczos`` (:mod:`stacchip_osml.imagery.resampling.resample`).
             nodata: value of pixels that hold nothing, for all bands or each; None for what the image says itself.
             format_options: of the format's encoder, see :func:`stacchip_osml.encode.encode_chip`.
             cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none.

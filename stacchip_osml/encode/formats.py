@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.chip_jpeg2000 import encode_j2k, encode_jhc, encode_jp2, encode_jph
-from stacchip_osml.encode.geotiff import encode_geotiff
+from stacchip_osml.encode.jpeg2000.chip import encode_j2k, encode_jhc, encode_jp2, encode_jph
 from stacchip_osml.encode.nitf.chip_encoders import encode_nitf, encode_nsif
-from stacchip_osml.encode.picture import encode_jpeg, encode_png
+from stacchip_osml.encode.pictures.chip import encode_jpeg, encode_png
+from stacchip_osml.encode.tiff.chip import encode_geotiff
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "require_fields"]
@@ -121,9 +121,9 @@ def encode_chip(
         format: ``png``, ``jpeg``, ``geotiff``, ``nitf``, ``nsif`` or an alias of theirs.
         overrides: fields of the file that come before those that the chip has, for formats that have such fields;
             copied, never changed.
-        **options: of the format's encoder: :func:`~stacchip_osml.encode.picture.encode_png`,
-            :func:`~stacchip_osml.encode.picture.encode_jpeg`,
-            :func:`~stacchip_osml.encode.geotiff.encode_geotiff`,
+        **options: of the format's encoder: :func:`~stacchip_osml.encode.pictures.chip.encode_png`,
+            :func:`~stacchip_osml.encode.pictures.chip.encode_jpeg`,
+            :func:`~stacchip_osml.encode.tiff.chip.encode_geotiff`,
             :func:`~stacchip_osml.encode.nitf.chip.encode_nitf`.
 
     Returns:

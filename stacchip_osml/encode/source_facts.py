@@ -20,7 +20,7 @@ from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.picture import picture_of
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.provider_facts import fact
-from stacchip_osml.imagery.pyramid_levels import pitch_of
+from stacchip_osml.imagery.pyramids.levels import pitch_of
 from stacchip_osml.pixel import ImageSize, Transform
 
 if TYPE_CHECKING:

@@ -134,7 +134,7 @@ def _image(source: Any) -> BlockImage | None:
     if isinstance(source, str | PathLike):
         location = fspath(source)
         return BlockImage(location if "://" in location else str(Path(location).absolute()))
-    from stacchip_osml.imagery.image import GdalImage
+    from stacchip_osml.imagery.gdal.image import GdalImage
 
     if isinstance(source, GdalImage):
         return BlockImage(source.location, sign=source.sign, expect=source.expect, limits=source.limits)

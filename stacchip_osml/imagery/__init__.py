@@ -1,7 +1,6 @@
 """Image readers behind one provider protocol.
 
 Names are loaded when first used, so that importing the room imports no GDAL.
-The function ``resample`` is taken from its module, whose name it shares.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.access import close_idle_handles as close_idle_handles
     from stacchip_osml.imagery.adapters.cached import CachedImageProvider as CachedImageProvider
+    from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider as DownsampledImageProvider
     from stacchip_osml.imagery.adapters.mapped import MappedImageProvider as MappedImageProvider
     from stacchip_osml.imagery.adapters.osml import OsmlImageProvider as OsmlImageProvider
     from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider as RetiledImageProvider
@@ -28,28 +27,29 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.complex import load_complex_remap as load_complex_remap
     from stacchip_osml.imagery.complex import measure_complex_remap as measure_complex_remap
     from stacchip_osml.imagery.display import DisplayChainFactory as DisplayChainFactory
-    from stacchip_osml.imagery.downsampled import DownsampledImageProvider as DownsampledImageProvider
     from stacchip_osml.imagery.format import sniff_driver as sniff_driver
+    from stacchip_osml.imagery.gdal.access import close_idle_handles as close_idle_handles
+    from stacchip_osml.imagery.gdal.image import GdalImage as GdalImage
+    from stacchip_osml.imagery.gdal.image import read_header as read_header
     from stacchip_osml.imagery.header import BandHeader as BandHeader
     from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
     from stacchip_osml.imagery.header import ImageHeader as ImageHeader
-    from stacchip_osml.imagery.image import GdalImage as GdalImage
-    from stacchip_osml.imagery.image import read_header as read_header
     from stacchip_osml.imagery.limits import FetchLimits as FetchLimits
     from stacchip_osml.imagery.limits import ReadLimits as ReadLimits
     from stacchip_osml.imagery.provider import ImageProvider as ImageProvider
     from stacchip_osml.imagery.provider import MaskedPixels as MaskedPixels
     from stacchip_osml.imagery.provider import PixelReader as PixelReader
     from stacchip_osml.imagery.provider_facts import dtype_of as dtype_of
-    from stacchip_osml.imagery.pyramid import TiledImagePyramid as TiledImagePyramid
-    from stacchip_osml.imagery.pyramid import build_pyramid_levels as build_pyramid_levels
-    from stacchip_osml.imagery.pyramid_builder import ProgressCallback as ProgressCallback
-    from stacchip_osml.imagery.pyramid_builder import PyramidBlock as PyramidBlock
-    from stacchip_osml.imagery.pyramid_builder import PyramidBuilder as PyramidBuilder
-    from stacchip_osml.imagery.pyramid_builder import write_pyramid as write_pyramid
-    from stacchip_osml.imagery.pyramid_files import find_rset as find_rset
-    from stacchip_osml.imagery.resample import read_resampled as read_resampled
-    from stacchip_osml.imagery.resample import source_extent as source_extent
+    from stacchip_osml.imagery.pyramids.builder import ProgressCallback as ProgressCallback
+    from stacchip_osml.imagery.pyramids.builder import PyramidBlock as PyramidBlock
+    from stacchip_osml.imagery.pyramids.builder import PyramidBuilder as PyramidBuilder
+    from stacchip_osml.imagery.pyramids.builder import write_pyramid as write_pyramid
+    from stacchip_osml.imagery.pyramids.files import find_rset as find_rset
+    from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid as TiledImagePyramid
+    from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels as build_pyramid_levels
+    from stacchip_osml.imagery.resampling.resample import read_resampled as read_resampled
+    from stacchip_osml.imagery.resampling.resample import resample as resample
+    from stacchip_osml.imagery.resampling.resample import source_extent as source_extent
     from stacchip_osml.imagery.statistics import compute_image_statistics as compute_image_statistics
     from stacchip_osml.imagery.tile_cache import TileCache as TileCache
 
@@ -60,9 +60,9 @@ HOME = {
     "CachedImageProvider": "adapters.cached",
     "ComplexRemapFactory": "complex",
     "DisplayChainFactory": "display",
-    "DownsampledImageProvider": "downsampled",
+    "DownsampledImageProvider": "adapters.downsampled",
     "FetchLimits": "limits",
-    "GdalImage": "image",
+    "GdalImage": "gdal.image",
     "GroundControlPoint": "header",
     "ImageHeader": "header",
     "ImageProvider": "provider",
@@ -70,31 +70,32 @@ HOME = {
     "MaskedPixels": "provider",
     "OsmlImageProvider": "adapters.osml",
     "PixelReader": "provider",
-    "ProgressCallback": "pyramid_builder",
-    "PyramidBlock": "pyramid_builder",
-    "PyramidBuilder": "pyramid_builder",
+    "ProgressCallback": "pyramids.builder",
+    "PyramidBlock": "pyramids.builder",
+    "PyramidBuilder": "pyramids.builder",
     "ReadLimits": "limits",
     "RetiledImageProvider": "adapters.retiled",
     "TileCache": "tile_cache",
-    "TiledImagePyramid": "pyramid",
-    "build_pyramid_levels": "pyramid",
-    "close_idle_handles": "access",
+    "TiledImagePyramid": "pyramids.pyramid",
+    "build_pyramid_levels": "pyramids.pyramid",
+    "close_idle_handles": "gdal.access",
     "compute_image_statistics": "statistics",
     "dtype_of": "provider_facts",
-    "find_rset": "pyramid_files",
+    "find_rset": "pyramids.files",
     "is_complex": "complex",
     "iter_blocks": "block_utils",
     "level_grid": "block_grid",
     "load_complex_remap": "complex",
     "measure_complex_remap": "complex",
     "read_block_or_pad": "block_utils",
-    "read_header": "image",
-    "read_resampled": "resample",
+    "read_header": "gdal.image",
+    "read_resampled": "resampling.resample",
     "read_window": "block_utils",
+    "resample": "resampling.resample",
     "sniff_driver": "format",
-    "source_extent": "resample",
+    "source_extent": "resampling.resample",
     "stitch_source_blocks": "block_utils",
-    "write_pyramid": "pyramid_builder",
+    "write_pyramid": "pyramids.builder",
 }
 """Public name → the module that has it."""
 

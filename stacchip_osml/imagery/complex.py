@@ -25,7 +25,7 @@ from stacchip_osml.chain.complex_remaps import REMAPS, WHOLE_IMAGE, Remap
 from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.image import GdalImage
+from stacchip_osml.imagery.gdal.image import GdalImage
 from stacchip_osml.imagery.picture import picture_of
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, key_of

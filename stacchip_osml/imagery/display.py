@@ -33,7 +33,7 @@ from stacchip_osml.chain.tables import lut_step
 from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.display_statistics import display_statistics, without_fill
 from stacchip_osml.imagery.picture import Picture, picture_of, rgb_bands
-from stacchip_osml.imagery.pyramid import TiledImagePyramid
+from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 
 __all__ = ["DisplayChainFactory"]
 

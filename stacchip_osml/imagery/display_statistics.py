@@ -24,7 +24,7 @@ from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.measured import Nodata
 from stacchip_osml.imagery.provider_facts import dtype_of, key_of, num_levels
-from stacchip_osml.imagery.pyramid import TiledImagePyramid
+from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.statistics import compute_image_statistics, stored_statistics
 
 __all__ = ["cheapest_level", "display_statistics", "without_fill"]

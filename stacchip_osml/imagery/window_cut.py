@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.imagery.provider import Mask, MaskedPixels
-from stacchip_osml.imagery.resample import LATTICE, is_copied, resample, source_window
+from stacchip_osml.imagery.resampling.resample import LATTICE, is_copied, resample, source_window
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = [
@@ -85,7 +85,10 @@ class LevelPlacing:
     per_pixel: tuple[float, float] = (1.0, 1.0)
     """Full-resolution pixels of the image a unit of these positions."""
     method: str = "auto"
-    """How chips are resampled (:data:`stacchip_osml.imagery.resample.METHODS`); no part where pixels are copied."""
+    """How chips are resampled (:data:`stacchip_osml.imagery.resampling.resample.METHODS`).
+
+    No part where pixels are copied.
+    """
 
     def corner(self, x: float, y: float) -> tuple[float, float]:
         """Give a chip's corner in pixels of the level."""

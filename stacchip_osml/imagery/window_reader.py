@@ -28,7 +28,7 @@ from stacchip_osml.imagery.limits import ReadLimits, require_inside
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
 from stacchip_osml.imagery.provider_facts import LevelBlocks, dtype_of, key_of
-from stacchip_osml.imagery.pyramid_levels import LevelView
+from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.imagery.window_cut import NOWHERE, Destination, fill_value
 from stacchip_osml.pixel import ImageSize, PixelWindow
 

@@ -25,7 +25,7 @@ from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.location import FileStamp
-    from stacchip_osml.imagery.remote import RemoteStamp
+    from stacchip_osml.imagery.network.remote import RemoteStamp
 
 __all__ = ["StoredHeader", "dump_number", "parse_number"]
 
@@ -126,7 +126,7 @@ class StoredHeader:
     @property
     def remote_stamp(self) -> RemoteStamp:
         """The version of a remote object; an object is another one where its stamp ``differs_from`` this."""
-        from stacchip_osml.imagery.remote import RemoteStamp
+        from stacchip_osml.imagery.network.remote import RemoteStamp
 
         return RemoteStamp(size_bytes=self.size_bytes, etag=self.etag, modified=self.last_modified)
 

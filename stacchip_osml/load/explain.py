@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stacchip_osml.errors import redact
-from stacchip_osml.imagery.resample import is_copied
+from stacchip_osml.imagery.resampling.resample import is_copied
 from stacchip_osml.imagery.window_cut import plan_cut
 from stacchip_osml.load.cut import Cutter, ReadyAsset
 from stacchip_osml.load.rows import PlannedRows

@@ -30,7 +30,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from stacchip_osml.errors import ItemError, redact
-from stacchip_osml.imagery.hosts import host_of, may_lead_to
+from stacchip_osml.imagery.network.hosts import host_of, may_lead_to
 
 __all__ = ["MAX_HREF", "TRUSTED", "alternate_href", "is_remote", "resolve_href"]
 

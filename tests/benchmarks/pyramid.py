@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.imagery import BufferedImageAssetProvider, PyramidBuilder, read_window
-from stacchip_osml.imagery.resamplers import area_resample
+from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.testing import natural_scene
 from tests.benchmarks.peer import Peer

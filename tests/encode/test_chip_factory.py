@@ -238,7 +238,7 @@ def test_a_chain_that_gives_no_pixels_is_named():
 @pytest.mark.parametrize("width", [128, 131])
 @pytest.mark.parametrize("function", [None, "stretched"])
 def test_the_level_never_upsamples_while_a_finer_one_exists(width, function):
-    from stacchip_osml.imagery.resamplers import area_resample
+    from stacchip_osml.imagery.resampling.resamplers import area_resample
 
     levels = build_pyramid_levels(in_memory(ramp(width, 99)), 8, resample_func=area_resample if function else None)
     pyramid = TiledImagePyramid(levels)

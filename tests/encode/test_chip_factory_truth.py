@@ -11,7 +11,7 @@ from rasterio.transform import Affine, GCPTransformer
 from stacchip_osml.encode import ChipFactory
 from stacchip_osml.geometry import AffineLocator
 from stacchip_osml.imagery import TiledImagePyramid, build_pyramid_levels
-from stacchip_osml.imagery.resamplers import area_resample
+from stacchip_osml.imagery.resampling.resamplers import area_resample
 
 CLOSE = 0.01
 """Pixels of the image."""

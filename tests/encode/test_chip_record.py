@@ -7,9 +7,9 @@ import imagecodecs
 import numpy as np
 import pytest
 from affine import Affine
-from encode_chips import NORTH_UP, chip_of
 
 from stacchip_osml.errors import ChipError, MissingExtraError
+from tests.encode.encode_chips import NORTH_UP, chip_of
 
 ROTATED = Affine(8.66, 5.0, 5e5, 5.0, -8.66, 4e6)
 

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from encode_chips import chip_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stacchip_osml.encode import encode_chip, safe_name, write_chip
 from stacchip_osml.encode.names import write_file
 from stacchip_osml.errors import ChipError, EncodeError
+from tests.encode.encode_chips import chip_of
 
 LEGAL = re.compile(r"[A-Za-z0-9._-]{1,120}")
 texts = st.one_of(

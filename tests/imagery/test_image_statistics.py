@@ -14,10 +14,10 @@ from gdal_files import noise, write
 from stacchip_osml.chain import SamplingStrategy, compute_statistics, statistics_to_gdal_metadata
 from stacchip_osml.imagery import CachedImageProvider, GdalImage, MappedImageProvider, RetiledImageProvider, TileCache
 from stacchip_osml.imagery import statistics as module
+from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.downsampled import DownsampledImageProvider
-from stacchip_osml.imagery.pyramid_levels import LevelView
-from stacchip_osml.imagery.resamplers import area_resample
+from stacchip_osml.imagery.pyramids.levels import LevelView
+from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.imagery.statistics import compute_image_statistics
 
 FIELDS = ("min", "max", "mean", "stddev", "count", "m2")

@@ -43,7 +43,7 @@ def test_an_index_built_with_headers_reads_every_image_without_gdal(folder, monk
     window = PixelWindow(10, 5, 200, 150)
     expected = {key: image.read(window) for key, image in truth.items()}
     headers = {key: image.header for key, image in truth.items()}
-    monkeypatch.setattr("stacchip_osml.imagery.image.GdalImage", None)
+    monkeypatch.setattr("stacchip_osml.imagery.gdal.image.GdalImage", None)
 
     assert len(index.tables.headers) == 3
     for key, asset in index.tables.headers.items():

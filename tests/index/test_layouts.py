@@ -14,7 +14,7 @@ from stacchip_osml.imagery import BandHeader, GroundControlPoint, ImageHeader, R
 from stacchip_osml.imagery.blocks.fingerprint import FINGERPRINT_HEAD, FINGERPRINT_TAIL, fingerprint
 from stacchip_osml.imagery.blocks.layout import ImageLayout, Unserved
 from stacchip_osml.imagery.location import FileStamp
-from stacchip_osml.imagery.remote import RemoteStamp
+from stacchip_osml.imagery.network.remote import RemoteStamp
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import ImageSize
 

@@ -57,7 +57,7 @@ def place_of(provider: Any, metadata: Mapping[str, Any]) -> Placement | None:
 
 def _named(metadata: Mapping[str, Any]) -> Placement | None:
     """Read the place that GeoTIFF's names say, where they name a CRS by its code too."""
-    from stacchip_osml.encode.geokeys_named import GEO_NAMES, PLACE_NAMES, crs_code, geo_names, named_geo_tags
+    from stacchip_osml.encode.tiff.geokeys_named import GEO_NAMES, PLACE_NAMES, crs_code, geo_names, named_geo_tags
 
     names = {name: metadata[name] for name in GEO_NAMES if name in metadata}
     if not any(name in names for name in PLACE_NAMES):

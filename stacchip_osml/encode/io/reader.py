@@ -212,7 +212,7 @@ def _location(source: Any, temporary: list[str]) -> str:
 
 def _driver(location: str, kind: DatasetFormat | None) -> str:
     if is_remote(location):
-        from stacchip_osml.imagery.image import read_header
+        from stacchip_osml.imagery.gdal.image import read_header
 
         driver: str | None = read_header(location).driver
     else:
@@ -263,7 +263,7 @@ def _image(source: Any, key: str, metadata: Mapping[str, Any], driver: str, role
 
 
 def _level_maker(image: BlockImage, level: int, key: str, driver: str) -> Callable[[], ImageAsset]:
-    from stacchip_osml.imagery.pyramid_levels import LevelView
+    from stacchip_osml.imagery.pyramids.levels import LevelView
 
     return lambda: _image(LevelView(image, level), key, {}, driver, ("overview",))
 

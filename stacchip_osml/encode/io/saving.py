@@ -20,11 +20,11 @@ from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, 
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.pictures import require_readable
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
-from stacchip_osml.encode.jp2_boxes import write_jp2
-from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.jpeg2000.boxes import write_jp2
+from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
+from stacchip_osml.encode.pictures.stream_png import write_png
 from stacchip_osml.encode.placement import Placement, find_placement
-from stacchip_osml.encode.stream_jpeg import write_jpeg
-from stacchip_osml.encode.stream_png import write_png
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from stacchip_osml.encode.tiff import write_tiff
+from stacchip_osml.encode.tiff.image import write_tiff
 from stacchip_osml.errors import EncodeError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ OPTIONS = frozenset(
         *("resampling", "sparse"),
     )
 )
-"""Options of :func:`~stacchip_osml.encode.tiff.write_tiff` that are passed on."""
+"""Options of :func:`~stacchip_osml.encode.tiff.image.write_tiff` that are passed on."""
 
 
 def tiff_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:

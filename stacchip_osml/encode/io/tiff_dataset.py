@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from stacchip_osml.encode.io.nitf_metadata import FIELD, FOREIGN
 from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.io.writer import Contents, Entry
-from stacchip_osml.encode.tag_names import TAG_NAMES
+from stacchip_osml.encode.tiff.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 
@@ -31,7 +31,7 @@ BUILT_IN_MASK = "mask"
 
 def tiff_metadata(image: BlockImage) -> Mapping[str, Any]:
     """Give the tags of the image's own directory by number and the geo keys by name; of a remote file, GDAL's names."""
-    from stacchip_osml.encode.tiff_reading import tiff_metadata as tags_of
+    from stacchip_osml.encode.tiff.reading import tiff_metadata as tags_of
 
     return image.metadata if image.remote else tags_of(image.location)
 
@@ -42,7 +42,7 @@ def write_tiff_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
     Raises:
         EncodeError: more than one image, or levels that are none of it.
     """
-    from stacchip_osml.encode.tiff import write_tiff
+    from stacchip_osml.encode.tiff.image import write_tiff
 
     base, levels = _levels(contents)
     metadata = {key: value for key, value in base.metadata.items() if not _is_foreign(key)}
@@ -74,7 +74,7 @@ def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     facts: dict[str, Any] = {}
     if header.mask == BUILT_IN_MASK:
-        from stacchip_osml.encode.tiff_levels import MaskView
+        from stacchip_osml.encode.tiff.levels import MaskView
 
         facts["mask"] = MaskView(entry.provider.source, per_band=False)
     if any(key.isdecimal() for key in metadata):

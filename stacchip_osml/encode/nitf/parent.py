@@ -14,7 +14,7 @@ from stacchip_osml.imagery.blocks.image import BlockImage
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry import SensorModel
-    from stacchip_osml.imagery.image import GdalImage
+    from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of"]
 
@@ -94,7 +94,7 @@ def model_of(parent: ParentImage) -> SensorModel | None:
 
 def is_image_file(provider: Any) -> TypeGuard[BlockImage | GdalImage]:
     """Tell whether a provider is an image file of ours; GDAL is not imported to find out."""
-    gdal_images = sys.modules.get("stacchip_osml.imagery.image")
+    gdal_images = sys.modules.get("stacchip_osml.imagery.gdal.image")
     return isinstance(provider, BlockImage) or (gdal_images is not None and isinstance(provider, gdal_images.GdalImage))
 
 

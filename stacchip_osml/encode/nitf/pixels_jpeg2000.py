@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from stacchip_osml.encode.jpeg2000 import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples

@@ -21,7 +21,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.image import GdalImage
+    from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["SegmentImage"]
 

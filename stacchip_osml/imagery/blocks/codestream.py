@@ -83,7 +83,7 @@ def decode_jpeg2000(
 
 
 def _by_gdal(codec: BlockCodec, parts: list[memoryview], stream: bytes, shape: tuple[int, int]) -> NDArray[Any]:
-    from stacchip_osml.imagery.gdal import decode_codestream
+    from stacchip_osml.imagery.gdal.library import decode_codestream
 
     window = PixelWindow(0, 0, shape[1], shape[0])
     if parts:

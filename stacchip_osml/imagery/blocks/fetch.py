@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from stacchip_osml.errors import ChipError, ReadError
-from stacchip_osml.imagery.connections import Call, CancelledError
 from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.network.connections import Call, CancelledError
 
 __all__ = ["Fetched", "RangeRequest", "Ranged", "fetch_ranges"]
 

@@ -38,7 +38,7 @@ from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.objects import RemoteObject
-    from stacchip_osml.imagery.image import GdalImage
+    from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["BlockImage"]
 
@@ -154,7 +154,7 @@ class BlockImage:
     def gdal(self) -> GdalImage:
         """The same image through GDAL."""
         if self._gdal is None:
-            from stacchip_osml.imagery.image import GdalImage
+            from stacchip_osml.imagery.gdal.image import GdalImage
 
             file = self.file
             self._gdal = GdalImage(

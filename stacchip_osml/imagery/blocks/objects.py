@@ -28,12 +28,12 @@ from typing import NamedTuple
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.blocks.ranges import Ask, Part, RangeError, get_range
-from stacchip_osml.imagery.connections import Call
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.location import is_remote, require_location
-from stacchip_osml.imagery.remote_version import RemoteStamp
-from stacchip_osml.imagery.stores import LONGEST_PAUSE_S
+from stacchip_osml.imagery.network.connections import Call
+from stacchip_osml.imagery.network.stores import LONGEST_PAUSE_S
+from stacchip_osml.imagery.network.version import RemoteStamp
 
 __all__ = ["MOST_BYTES", "RemoteObject"]
 

@@ -23,11 +23,11 @@ from urllib.parse import urljoin
 import numpy as np
 
 from stacchip_osml.errors import ReadError, redact
-from stacchip_osml.imagery.connection_pool import connected, rest
-from stacchip_osml.imagery.connections import Body, Call, Connection
-from stacchip_osml.imagery.http1 import AnswerError, Head, place_of
-from stacchip_osml.imagery.remote_version import TRANSIENT, RemoteStamp, require_redirect
-from stacchip_osml.imagery.stores import Patience, key_of, obstore, shared_store
+from stacchip_osml.imagery.network.connection_pool import connected, rest
+from stacchip_osml.imagery.network.connections import Body, Call, Connection
+from stacchip_osml.imagery.network.http1 import AnswerError, Head, place_of
+from stacchip_osml.imagery.network.stores import Patience, key_of, obstore, shared_store
+from stacchip_osml.imagery.network.version import TRANSIENT, RemoteStamp, require_redirect
 
 __all__ = ["WHOLE", "Ask", "Part", "RangeError", "get_range"]
 

@@ -17,7 +17,7 @@ from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
-from stacchip_osml.imagery.connection_pool import close_idle_connections
+from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.pixel import PixelWindow
 

@@ -12,8 +12,8 @@ from fault_server import serving_faults
 from stacchip_osml.errors import AssetMissing, ChipError, DecodeError, LimitError, RemoteReadError
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
-from stacchip_osml.imagery.connection_pool import MOST_RESTING, close_idle_connections
 from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.network.connection_pool import MOST_RESTING, close_idle_connections
 
 QUICK = FetchLimits(connect_s=1, idle_s=0.5, total_s=2, attempts=3, backoff_s=0.01)
 DATA = random.Random(3).randbytes(400_000)

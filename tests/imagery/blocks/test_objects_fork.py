@@ -15,11 +15,11 @@ import pytest
 from fault_server import serving_faults
 
 from stacchip_osml.errors import ReadError
-from stacchip_osml.imagery import stores
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.objects import RemoteObject
 from stacchip_osml.imagery.limits import FetchLimits
-from stacchip_osml.imagery.remote import read_remote_head
+from stacchip_osml.imagery.network import stores
+from stacchip_osml.imagery.network.remote import read_remote_head
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
@@ -131,7 +131,7 @@ def test_children_forked_while_a_thread_imports_the_library_read(server):
     script = """
 import os, signal, threading, time
 from stacchip_osml.imagery.blocks.objects import RemoteObject
-from stacchip_osml.imagery import stores
+from stacchip_osml.imagery.network import stores
 remote = RemoteObject("s3://bucket/a.tif")
 importing, was = threading.Event(), stores.importlib.import_module
 def slowly(name):

@@ -12,9 +12,9 @@ from fault_server import serving_faults
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks import ranges
 from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
-from stacchip_osml.imagery.connection_pool import close_idle_connections
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 
 QUICK = FetchLimits(connect_s=1, idle_s=0.3, total_s=1.5, attempts=3, backoff_s=0.01)
 DATA = random.Random(3).randbytes(100_000)

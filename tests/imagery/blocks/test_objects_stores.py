@@ -10,11 +10,11 @@ import pytest
 from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError
-from stacchip_osml.imagery import stores
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.objects import RemoteObject
 from stacchip_osml.imagery.limits import FetchLimits
-from stacchip_osml.imagery.stores import Patience, obstore, shared_store
+from stacchip_osml.imagery.network import stores
+from stacchip_osml.imagery.network.stores import Patience, obstore, shared_store
 
 QUICK = FetchLimits(connect_s=1, idle_s=0.5, total_s=3, attempts=3, backoff_s=0.01)
 DATA = random.Random(3).randbytes(100_000)

@@ -10,10 +10,11 @@ from block_files import require_same, scene, some_windows, write_tiff
 from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetChanged, DecodeError, ReadError
-from stacchip_osml.imagery import FetchLimits, GdalImage, access
-from stacchip_osml.imagery.access import close_idle_handles
+from stacchip_osml.imagery import FetchLimits, GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.format import OPENING_BYTES
+from stacchip_osml.imagery.gdal import access
+from stacchip_osml.imagery.gdal.access import close_idle_handles
 from stacchip_osml.pixel import PixelWindow
 
 QUICK = FetchLimits(connect_s=5, idle_s=10, total_s=30, attempts=2, backoff_s=0.01)

@@ -1,0 +1,1 @@
+"""JPEG 2000 and high throughput JPEG 2000."""

@@ -1,0 +1,1 @@
+"""Reading through GDAL: what the block reader does not serve."""

@@ -1,0 +1,400 @@
+"""One image file as provider and reader, through GDAL.
+
+Rules:
+
+- sizes are checked against ``ReadLimits`` before GDAL allocates for them;
+- a mask is True where everything the file declares says valid: the mask band
+  or, without one, nodata; the alpha band; and that a sparse GeoTIFF stores the
+  block. The alpha band itself is a band like the others. A complex pixel is
+  nodata when both its parts say so;
+- how the file is reached, and what is promised of files that change, is
+  ``access``'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+
+from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.gdal.access import FileAccess
+from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, grid_of, level_of
+from stacchip_osml.imagery.gdal.library import (
+    Dataset,
+    UnsureError,
+    declared_mask,
+    read_decimated_mask,
+    read_header_of,
+    read_mask,
+    read_picture_tags,
+    read_stored,
+    stores_block,
+)
+from stacchip_osml.imagery.header import ImageHeader, PictureTags
+from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
+from stacchip_osml.imagery.network.version import RemoteStamp
+from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["GdalImage", "read_header"]
+
+T = TypeVar("T")
+MASK_PROBE = 1 << 26
+"""Pixels: the most that finding out about a mask's overviews may read."""
+
+
+def read_header(
+    location: str,
+    *,
+    sign: Callable[[str], str] | None = None,
+    sidecars: bool = False,
+    limits: ReadLimits | None = None,
+    fetch: FetchLimits | None = None,
+) -> ImageHeader:
+    """Read everything an image says of itself except its pixels.
+
+    Args:
+        location: absolute path, or ``http(s)://``, ``s3://``, ``gs://``, ``az://`` URL, unsigned.
+        sign: turns ``location`` into what is really opened.
+        sidecars: also believe the files next to it.
+        limits: refused above these; None for the defaults.
+        fetch: how long and how often a server is asked; None for the defaults.
+
+    Raises:
+        ReadError: no location that is served, no such file, no image that GDAL reads, or not given by its server.
+        LimitError: it is larger than ``limits``.
+    """
+    return GdalImage(location, sign=sign, sidecars=sidecars, limits=limits, fetch=fetch).header
+
+
+class GdalImage:
+    """One image file as provider and reader; safe for threads, cheap to pickle, opened on first use."""
+
+    def __init__(
+        self,
+        location: str,
+        *,
+        sign: Callable[[str], str] | None = None,
+        sidecars: bool = False,
+        expect: tuple[int | None, int | None] = (None, None),
+        limits: ReadLimits | None = None,
+        fetch: FetchLimits | None = None,
+        opening: Callable[[], tuple[bytes, RemoteStamp]] | None = None,
+    ) -> None:
+        """Name the image; nothing is opened yet.
+
+        Args:
+            location: absolute path, or ``http(s)://``, ``s3://``, ``gs://``, ``az://`` URL, unsigned.
+            sign: turns ``location`` into what is really opened, anew for each handle and once more after a refusal
+                (401, 403); hashable, and picklable if the image is to be.
+            sidecars: also believe the files next to it.
+            expect: ``(size_bytes, modified_ns)`` when indexed, None where unknown.
+            limits: refused above these; None for the defaults.
+            fetch: how long and how often a server is asked; None for the defaults.
+            opening: gives a remote object's first bytes and version, where somebody has them; None to ask for them.
+
+        Raises:
+            ReadError: not a location that is served.
+        """
+        self.limits = ReadLimits() if limits is None else limits
+        self._access = FileAccess(
+            location, sign=sign, sidecars=sidecars, expect=expect, fetch=fetch or FetchLimits(), opening=opening
+        )
+        self.location = location
+        self.sign, self.sidecars, self.expect = sign, sidecars, expect
+        self._name = self._access.name
+        self._known: Facts | None = None
+        self._stored: tuple[Level, ...] | None = None
+        self._header: ImageHeader | None = None
+        self._level_masks: bool | None = None
+        self._tags: Mapping[str, Any] | None = None
+        self._picture_tags: PictureTags | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        how = self._access
+        settings: dict[str, Any] = {name: getattr(how, name) for name in ("sign", "sidecars", "expect", "fetch")}
+        return partial(GdalImage, how.location, **settings, limits=self.limits), ()
+
+    def __repr__(self) -> str:
+        return f"GdalImage({self._name!r})"
+
+    # ---- PixelReader
+
+    def level_shape(self, level: int) -> ImageSize:
+        """Give the true size of a stored level.
+
+        Raises:
+            IndexError: the image has no such level.
+        """
+        return self._level(level).size
+
+    def level_grid(self, level: int) -> BlockGrid:
+        """Tell the size of a stored level, and where its blocks lie."""
+        stored = self._level(level)
+        return BlockGrid(stored.size, stored.block_shape)
+
+    def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
+        """Read one window of one stored level.
+
+        Args:
+            window: pixels of that level, inside it.
+            level: 0 is full resolution.
+            bands: 0-based, in the order wanted; None for all.
+
+        Returns:
+            ``(bands, rows, cols)`` in the source dtype with its mask; None where every block under the
+            window is absent from a sparse GeoTIFF.
+
+        Raises:
+            WindowError: ``window`` is empty or leaves the level.
+            IndexError: no such level or band.
+            LimitError: the blocks or the request are larger than the limits.
+            AssetMissing: the file is gone.
+            AssetChanged: the file is not the one expected, or changed under the read.
+            DecodeError: the bytes are not a readable image.
+            RemoteReadError: the server did not give them.
+        """
+        facts, stored = self._facts(), self._level(level)
+        chosen = self._bands(facts, bands)
+        require_inside(self._name, window, stored.size, level)
+        self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
+        found = self._certain(stored, partial(self._read, facts, stored, window, chosen))
+        if found is not None and facts.shared_mask:
+            np.logical_and(found.mask, self._shared_mask(facts, stored, window), out=found.mask)
+        return found
+
+    def _read(
+        self, facts: Facts, stored: Level, window: PixelWindow, chosen: tuple[int, ...], dataset: Dataset, *, sure: bool
+    ) -> MaskedPixels | None:
+        pixels, holes = read_stored(dataset, facts, stored, window, chosen, sure=sure)
+        if holes is None:
+            return None
+        mask = declared_mask(dataset, facts, stored, window=window, chosen=chosen, pixels=pixels)
+        for hole in holes:
+            mask[hole] = False
+        return MaskedPixels(pixels, mask)
+
+    def _certain(self, stored: Level, action: Callable[..., T]) -> T:
+        """Run ``action(dataset, sure=…)``; on a remote object once more where blocks are absent or were not fetched.
+
+        Which of the two is told by a new handle alone, when it is asked for the blocks' places before anything else.
+        """
+        if self._access.remote:
+            with suppress(UnsureError):
+                return self._access.on(stored.overview, partial(action, sure=False))
+        return self._access.on(stored.overview, partial(action, sure=True), anew=self._access.remote)
+
+    # ---- ImageProvider
+
+    @property
+    def key(self) -> str:
+        """The location, unsigned."""
+        return self.location
+
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return PurePosixPath(self._name.partition("?")[0]).name
+
+    @property
+    def description(self) -> str:
+        """What the file says it shows, empty where it says nothing."""
+        return str(self.metadata.get("TIFFTAG_IMAGEDESCRIPTION", ""))
+
+    @property
+    def num_rows(self) -> int:
+        """R0 rows."""
+        return self._facts().base.size.height
+
+    @property
+    def num_columns(self) -> int:
+        """R0 columns."""
+        return self._facts().base.size.width
+
+    @property
+    def num_bands(self) -> int:
+        """Bands, alpha included."""
+        return self._facts().count
+
+    @property
+    def num_bits_per_pixel(self) -> int:
+        """Bits of one band's pixel as delivered."""
+        return self._facts().dtype.itemsize * 8
+
+    @property
+    def actual_bits_per_pixel(self) -> int:
+        """Bits that carry information, where the file says so."""
+        return self._facts().actual_bits
+
+    @property
+    def num_pixels_per_block_horizontal(self) -> int:
+        """Columns of an R0 block."""
+        return self._facts().base.block_shape[1]
+
+    @property
+    def num_pixels_per_block_vertical(self) -> int:
+        """Rows of an R0 block."""
+        return self._facts().base.block_shape[0]
+
+    @property
+    def num_resolution_levels(self) -> int:
+        """Stored levels, R0 included."""
+        return 1 + self._facts().overviews
+
+    @property
+    def block_grid_size(self) -> tuple[int, int]:
+        """(rows, cols) of the R0 block grid."""
+        return grid_of(self._facts().base)
+
+    @property
+    def pixel_value_type(self) -> np.dtype[Any]:
+        """The numpy dtype of blocks."""
+        return self._facts().dtype
+
+    @property
+    def pad_pixel_value(self) -> float:
+        """The first band's nodata, 0 where it has none."""
+        nodata = self._facts().base.nodata[0]
+        return 0.0 if nodata is None else float(nodata.real)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The file's own tags, as GDAL names them."""
+        if self._tags is None:
+            self._tags = self._access.on(None, lambda dataset: dict(dataset.tags()))
+        return self._tags
+
+    @property
+    def picture_tags(self) -> PictureTags:
+        """What the file says of how it is to be shown, and the statistics stored with it."""
+        if self._picture_tags is None:
+            self._picture_tags = self._access.on(None, read_picture_tags)
+        return self._picture_tags
+
+    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
+        """Tell whether a block is in the grid and stored (False where a GeoTIFF is sparse)."""
+        facts = self._facts()
+        if not 0 <= resolution_level < self.num_resolution_levels:
+            return False
+        stored = self._level(resolution_level)
+        rows, cols = grid_of(stored)
+        if not (0 <= block_row < rows and 0 <= block_col < cols):
+            return False
+        if facts.driver != "GTiff":
+            return True
+
+        def stores(dataset: Dataset, *, sure: bool) -> bool:
+            return stores_block(dataset, facts, block_row, block_col, sure=sure)
+
+        return self._certain(stored, stores)
+
+    def get_block(
+        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
+    ) -> Pixels:
+        """Read one block, short at the right and bottom edge; an absent one reads as nodata or 0.
+
+        Returns:
+            ``(bands, rows, cols)``.
+
+        Raises:
+            IndexError: no such block, level or band.
+            ReadError: as ``read``.
+            LimitError: as ``read``.
+        """
+        facts, stored = self._facts(), self._level(resolution_level)
+        chosen = self._bands(facts, bands)
+        rows, cols = grid_of(stored)
+        if not (0 <= block_row < rows and 0 <= block_col < cols):
+            raise IndexError(f"{self._name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
+        window = block_window(stored, block_row, block_col)
+        self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
+
+        def block(dataset: Dataset, *, sure: bool) -> Pixels:
+            return read_stored(dataset, facts, stored, window, chosen, sure=sure)[0]
+
+        return self._certain(stored, block)
+
+    # ---- header
+
+    @property
+    def header(self) -> ImageHeader:
+        """Everything about the image that is not pixels."""
+        if self._header is None:
+            facts = self._facts()
+            levels = tuple(level.size for level in self.stored_levels())
+            header = self._access.on(None, lambda dataset: read_header_of(dataset, facts, levels), facts=True)
+            self._access.head = None
+            self._header = replace(header, size_bytes=self._access.size_bytes, modified_ns=self._access.modified_ns)
+        return self._header
+
+    def _facts(self) -> Facts:
+        if self._known is None:
+            self._known = self._access.on(None, lambda dataset: facts_of(dataset, self._name, self.limits), facts=True)
+        return self._known
+
+    def stored_levels(self) -> tuple[Level, ...]:
+        """List the stored levels from fine to coarse, whatever order the file has them in."""
+        if self._stored is None:
+            facts = self._facts()
+            coarse = [self._access.on(n, partial(level_of, overview=n), facts=True) for n in range(facts.overviews)]
+            self._stored = facts.base, *sorted(coarse, key=lambda level: -level.size.width * level.size.height)
+        return self._stored
+
+    def _level(self, level: int) -> Level:
+        if level == 0:
+            return self._facts().base
+        if not 0 < level < self.num_resolution_levels:
+            raise IndexError(f"{self._name}: no level {level}; it has {self.num_resolution_levels}")
+        return self.stored_levels()[level]
+
+    def _bands(self, facts: Facts, bands: Sequence[int] | None) -> tuple[int, ...]:
+        if bands is None:
+            return tuple(range(facts.count))
+        if len(bands) == 0 or not all(0 <= band < facts.count for band in bands):
+            raise IndexError(f"{self._name}: bands {tuple(bands)} of an image that has {facts.count}")
+        return tuple(bands)
+
+    def _require_small(self, facts: Facts, stored: Level, size: ImageSize, bands: int) -> None:
+        itemsize = facts.dtype.itemsize
+        self.limits.require_block(self._name, stored.block_shape, 1 if facts.planar else facts.count, itemsize)
+        self.limits.require_request(self._name, size, bands, itemsize)
+
+    # ---- masks
+
+    def _shared_mask(self, facts: Facts, stored: Level, window: PixelWindow) -> Mask:
+        """Read the mask band of a level ``(rows, cols)``; R0's, decimated, where that level has none of its own."""
+        own = stored.overview is None or self._masks_have_levels()
+        overview = stored.overview if own else None
+
+        def mask_of(dataset: Dataset) -> Mask:
+            if own:
+                return read_mask(dataset, window, 0)
+            return read_decimated_mask(dataset, window=window, level=stored.size, base=facts.base.size)
+
+        mask = self._access.on(overview, mask_of)
+        if self._access.remote and facts.driver == "GTiff" and not mask.all():
+            # GDAL calls pixels masked where it could not fetch a mask's block, and does not say so. So masked is what
+            # two handles call masked, while the server gives bytes before the second reads and after.
+            mask |= self._access.on(overview, lambda dataset: (mask_of(dataset), self._access.look())[0], anew=True)
+        return mask
+
+    def _masks_have_levels(self) -> bool:
+        """Find out whether the mask band has overviews.
+
+        Where it has none, GDAL calls every overview pixel valid; so a hole in
+        the coarsest level proves that it has.
+        """
+        if self._level_masks is None:
+            coarsest = self.stored_levels()[-1]
+            self._level_masks = False
+            if coarsest.size.width * coarsest.size.height <= MASK_PROBE:
+                window = PixelWindow(0, 0, *coarsest.size)
+                whole = self._access.on(coarsest.overview, lambda dataset: read_mask(dataset, window, 0))
+                self._level_masks = not bool(whole.all())
+        return self._level_masks

@@ -1,0 +1,394 @@
+"""Opening and reading with GDAL: the one file that imports rasterio.
+
+Rules:
+
+- the driver is the one that the caller found in the file's magic bytes, and
+  sidecar files (``.aux.xml``, ``.ovr``, ``.msk``, world files) are off unless asked for;
+- GDAL may signal a failure and yet return: an index of blocks that cannot be
+  fetched reads as "no block is stored", a directory as "no mask". What is read
+  lazily is therefore asked for while GDAL's signals are heard, and they raise;
+- ``complex_int16`` arrives as complex64, which holds it exactly; complex int32
+  arrives as complex64 too, exact up to 2**24;
+- what rasterio and GDAL log of an opened URL is logged without its query.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from xml.sax.saxutils import escape
+
+import numpy as np
+from rasterio import Env
+from rasterio._err import _ERROR_STACK, CPLE_BaseError, stack_errors
+from rasterio.crs import CRS
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.session import DummySession
+from rasterio.windows import Window
+
+from stacchip_osml.errors import DecodeError, redact
+from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
+from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, PictureTags
+from stacchip_osml.imagery.masks import valid_where
+from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = [
+    "GDAL_ERRORS",
+    "Dataset",
+    "UnsureError",
+    "absent_blocks",
+    "declared_mask",
+    "decode_codestream",
+    "environment",
+    "hide_signatures",
+    "open_dataset",
+    "read_decimated_mask",
+    "read_header_of",
+    "read_mask",
+    "read_picture_tags",
+    "read_pixels",
+    "read_stored",
+    "settle",
+    "stores_block",
+    "story",
+]
+
+SIDECARS_OFF = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+SIDECARS_ON = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE", "GDAL_PAM_ENABLED": "YES"}
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, CRSError, UnicodeDecodeError)
+REMEMBERED = 4096
+"""Block ranges that a handle remembers to be stored."""
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_WARNINGS = threading.Lock()
+
+
+class UnsureError(Exception):
+    """A block is absent, or its place could not be fetched: only a new handle can tell which."""
+
+
+class Dataset(DatasetReader):  # type: ignore[misc]
+    """A dataset that opens without reading its geotransform, because rasterio warns while it does."""
+
+    def read_transform(self) -> list[float]:
+        """Give rasterio's default, which is not used."""
+        return [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+
+
+@contextmanager
+def environment(*, sidecars: bool, options: Mapping[str, str]) -> Iterator[None]:
+    """Set GDAL's options for opening, and for network reads, without touching credentials."""
+    files = SIDECARS_ON if sidecars else SIDECARS_OFF
+    # rasterio's own session would ask for boto3; GDAL finds credentials in the environment itself.
+    with Env(session=DummySession(), GTIFF_IMPLICIT_JPEG_OVR="NO", **files, **options):
+        yield
+
+
+def open_dataset(name: str, *, driver: str, overview: int | None) -> Dataset:
+    """Open one stored level of a file, inside ``environment``; the caller closes it.
+
+    Args:
+        name: as GDAL spells it.
+        driver: the only one that may open it.
+        overview: GDAL's overview index, None for R0.
+    """
+    level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
+    dataset = Dataset(name, driver=driver, sharing=False, **level)
+    dataset.known_stored, dataset.known_split = set(), {}
+    return dataset
+
+
+def open_begun(head: bytes, size: int, name: str, *, driver: str, overview: int | None) -> Dataset:
+    """Open one stored level of a file whose first bytes are there: GDAL reads no more than what lies behind them.
+
+    Args:
+        head: the first bytes.
+        size: bytes of the file.
+        name: as GDAL spells it.
+        driver: the only one that may open it.
+        overview: GDAL's overview index, None for R0.
+    """
+    first = MemoryFile(head)
+    regions = [(first.name, 0, len(head)), (name, len(head), size - len(head))]
+    texts = [
+        f'<SubfileRegion><Filename relative="0">{escape(place)}</Filename>'
+        f"<DestinationOffset>{start}</DestinationOffset><SourceOffset>{start}</SourceOffset><RegionLength>{length}</RegionLength></SubfileRegion>"
+        for place, start, length in regions
+        if length > 0
+    ]
+    joined = MemoryFile(f"<VSISparseFile><Length>{size}</Length>{''.join(texts)}</VSISparseFile>".encode(), ext=".xml")
+    dataset = open_dataset(f"/vsisparse/{joined.name}", driver=driver, overview=overview)
+    dataset.begun = (first, joined)  # read from as long as it is open
+    return dataset
+
+
+def settle(dataset: Dataset) -> None:
+    """Have GDAL look for masks and overviews now, where a failure to fetch them is heard."""
+    with _heard():
+        _ = dataset.mask_flag_enums
+        dataset.overviews(1) if dataset.count else None
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Raise what GDAL signals inside and would not return.
+
+    Raises:
+        RasterioIOError: quoting every signal.
+    """
+    with stack_errors():
+        yield
+        signals = [str(signal) for signal in _ERROR_STACK.get()]
+    if signals:
+        raise RasterioIOError("; ".join(dict.fromkeys(signals)))
+
+
+def read_pixels(dataset: Dataset, window: PixelWindow, bands: Sequence[int]) -> Pixels:
+    """Read ``(bands, rows, cols)`` in the source dtype; ``bands`` are 0-based."""
+    pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
+    return pixels
+
+
+def read_mask(dataset: Dataset, window: PixelWindow, band: int) -> Mask:
+    """Read what GDAL calls the mask of a band ``(rows, cols)``, True where valid."""
+    return np.asarray(dataset.read_masks(band + 1, window=Window(*window)), dtype=np.bool_)
+
+
+def declared_mask(
+    dataset: Dataset, facts: Facts, level: Level, *, window: PixelWindow, chosen: tuple[int, ...], pixels: Pixels
+) -> Mask:
+    """Build the mask from what is declared band by band; a mask band for all outranks nodata (GDAL RFC 15)."""
+    nodata = (None,) * facts.count if facts.shared_mask else level.nodata
+    alpha = None
+    if facts.alpha is not None:
+        held = facts.alpha in chosen
+        alpha = pixels[chosen.index(facts.alpha)] if held else read_pixels(dataset, window, (facts.alpha,))[0]
+    mask = valid_where(pixels, chosen, nodata=nodata, alpha_band=facts.alpha, alpha=alpha)
+    for position, band in enumerate(chosen):
+        if facts.own_masks[band]:
+            mask[position] &= read_mask(dataset, window, band)
+    return mask
+
+
+def read_decimated_mask(dataset: Dataset, *, window: PixelWindow, level: ImageSize, base: ImageSize) -> Mask:
+    """Read R0's mask ``(rows, cols)`` where a coarser level of size ``level`` has its window."""
+    across, down = base.width / level.width, base.height / level.height
+    place = Window(window.x * across, window.y * down, window.width * across, window.height * down)
+    return np.asarray(
+        dataset.read_masks(1, window=place, out_shape=(window.height, window.width)),
+        dtype=np.bool_,
+    )
+
+
+def absent_blocks(
+    dataset: Dataset, facts: Facts, level: Level, window: PixelWindow, bands: Sequence[int]
+) -> tuple[tuple[slice, slice, slice], ...] | None:
+    """Find what a sparse GeoTIFF does not store of a window; see ``absent_parts``.
+
+    A block's place is fetched when it is first asked for, so this comes before
+    pixels are read, on the same handle.
+    """
+    blocks = blocks_under(facts, level, window, bands)
+    if blocks in dataset.known_stored:
+        return ()
+    with _heard():
+        absent = absent_parts(dataset, facts, level, window, bands)
+    if absent == ():
+        if len(dataset.known_stored) >= REMEMBERED:
+            dataset.known_stored.clear()
+        dataset.known_stored.add(blocks)
+    return absent
+
+
+def stores_block(dataset: Dataset, facts: Facts, row: int, col: int, *, sure: bool) -> bool:
+    """Tell whether a GeoTIFF stores a block of any band.
+
+    Raises:
+        UnsureError: it seems not to, and the handle is not ``sure``.
+    """
+    with _heard():
+        found = any(is_stored(dataset, row, col, band) for band in planes(facts, range(facts.count)))
+    if not found and not sure:
+        raise UnsureError
+    return found
+
+
+def read_stored(
+    dataset: Dataset, facts: Facts, level: Level, window: PixelWindow, bands: Sequence[int], *, sure: bool
+) -> tuple[Pixels, tuple[tuple[slice, slice, slice], ...] | None]:
+    """Read pixels, and what of them is not stored; see ``absent_blocks``.
+
+    Args:
+        dataset: a handle of ``level``.
+        facts: of the image.
+        level: which level it is.
+        window: pixels of the level, inside it.
+        bands: 0-based.
+        sure: whether an answer that a block is absent can be believed: the file is local, or the handle is new and
+            has read nothing. Without it pixels are read first, because GDAL then fetches the places of blocks
+            without holding Python's lock.
+
+    Raises:
+        UnsureError: a block seems absent, and the handle is not ``sure``.
+    """
+    early = None if sure else read_pixels(dataset, window, bands)
+    holes = absent_blocks(dataset, facts, level, window, bands) if facts.driver == "GTiff" else ()
+    if holes != () and not sure:
+        raise UnsureError
+    return read_pixels(dataset, window, bands) if early is None else early, holes
+
+
+def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]) -> ImageHeader:
+    """Read what an R0 dataset says of itself; its file's size and time are the caller's to add."""
+    gcps, gcps_crs = dataset.gcps
+    rpcs = tuple((str(key), str(value)) for key, value in dataset.tags(ns="RPC").items())
+    tags = dataset.tags()
+    return ImageHeader(
+        driver=facts.driver,
+        levels=levels,
+        bands=facts.bands,
+        block_shape=facts.base.block_shape,
+        transform=_transform(dataset, tied=bool(gcps or rpcs)),
+        crs=_crs_text(dataset.crs),
+        gcps=tuple(GroundControlPoint(row=g.row, col=g.col, x=g.x, y=g.y, z=g.z or 0.0) for g in gcps),
+        gcps_crs=_crs_text(gcps_crs) if gcps else None,
+        rpcs=rpcs,
+        area_or_point=tags.get("AREA_OR_POINT", "Area"),
+        mask=facts.mask,
+        compression=facts.compression,
+        interleave=facts.interleave,
+        acquired=tags.get("TIFFTAG_DATETIME") or tags.get("NITF_IDATIM"),
+    )
+
+
+def read_picture_tags(dataset: Dataset) -> PictureTags:
+    """Read what an R0 dataset says of how it is to be shown."""
+    bands = range(1, dataset.count + 1)
+    return PictureTags(
+        bands=tuple(dict(dataset.tags(band)) for band in bands),
+        structure=_structure(dataset),
+        color_tables=tuple(_color_table(dataset, band) for band in bands),
+        wavelengths=tuple(_wavelength(dataset, band) for band in bands),
+    )
+
+
+def _structure(dataset: Dataset) -> dict[str, str]:
+    """Read ``IMAGE_STRUCTURE``; of JPEG 2000 without what GDAL would look through all boxes for (see ``facts_of``)."""
+    if not dataset.driver.startswith("JP2"):
+        return dict(dataset.tags(ns="IMAGE_STRUCTURE"))
+    found = dataset.get_tag_item("INTERLEAVE", "IMAGE_STRUCTURE")
+    return {} if found is None else {"INTERLEAVE": found}
+
+
+def _color_table(dataset: Dataset, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
+    try:
+        table = dataset.colormap(band)
+    except ValueError:  # rasterio's way to say that there is none
+        return None
+    return tuple(table[value] for value in range(len(table)))
+
+
+def _wavelength(dataset: Dataset, band: int) -> float | None:
+    text = dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM", "")
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _transform(dataset: Dataset, *, tied: bool) -> tuple[float, float, float, float, float, float] | None:
+    """Read the geotransform in STAC's order; None where GDAL made up an identity.
+
+    rasterio says so by a warning only, and filters are the process's own, so
+    the moment of changing them is kept short and to one thread at a time.
+    """
+    with _WARNINGS, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NotGeoreferencedWarning)
+        c, a, b, f, d, e = DatasetReader.read_transform(dataset)
+    transform = (a, b, c, d, e, f)
+    made_up = tied or any(issubclass(warning.category, NotGeoreferencedWarning) for warning in caught)
+    return None if transform == IDENTITY and made_up else transform
+
+
+def _crs_text(crs: CRS | None) -> str | None:
+    """Write a CRS as ``EPSG:n`` where that is exactly what it is, else as WKT2."""
+    if not crs:
+        return None
+    code = _epsg_code(crs.wkt)
+    if code is not None:
+        return f"EPSG:{code}"
+    try:
+        return str(crs.to_wkt(version="WKT2_2019"))
+    except CRSError:
+        return str(crs.wkt)  # engineering and incomplete systems have no WKT2
+
+
+@lru_cache(maxsize=1024)
+def _epsg_code(wkt: str) -> int | None:
+    """Find the EPSG code that a CRS is certain to be; slow (15 ms), and the same for all images of a collection."""
+    crs = CRS.from_wkt(wkt)
+    code: int | None = crs.to_epsg(confidence_threshold=100)
+    return code if code is not None and CRS.from_epsg(code) == crs else None
+
+
+def decode_codestream(data: bytes, *, level: int, window: PixelWindow) -> Pixels:
+    """Decode a part of a JPEG 2000 codestream at a smaller resolution.
+
+    Args:
+        data: the codestream; tiles beside the window may be missing.
+        level: 1 for half the size, and so on.
+        window: pixels of that resolution.
+
+    Returns:
+        ``(components, rows, cols)``.
+
+    Raises:
+        DecodeError: it is damaged, or GDAL shows no such resolution.
+    """
+    try:
+        with (
+            environment(sidecars=False, options={"GDAL_NUM_THREADS": "1"}),
+            MemoryFile(data) as memory,
+            _heard(),
+            open_dataset(memory.name, driver="JP2OpenJPEG", overview=level - 1) as dataset,
+        ):
+            return read_pixels(dataset, window, range(dataset.count))
+    except GDAL_ERRORS as error:
+        raise DecodeError(f"JPEG 2000: {story(error)}") from error
+
+
+def story(error: BaseException) -> str:
+    """Join what an exception and its causes say, without credentials."""
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(told) < 4:
+        text = redact(str(cause)).strip()
+        if text and text not in told:
+            told.append(text)
+        cause = cause.__cause__ or cause.__context__
+    return "; ".join(told) or type(error).__name__
+
+
+class _Redacting(logging.Filter):
+    """Takes user names and queries out of the URLs that a record names."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg = f"{record.msg}: {story(record.exc_info[1])}"
+            record.exc_info = record.exc_text = None
+        return True
+
+
+@lru_cache(maxsize=1)
+def hide_signatures() -> None:
+    """Let the loggers of rasterio, which repeat what they open, leave out signatures."""
+    hiding = _Redacting()
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "rasterio"]:
+        logging.getLogger(name).addFilter(hiding)

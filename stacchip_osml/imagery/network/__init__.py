@@ -1,0 +1,1 @@
+"""Images behind HTTP and in object stores."""

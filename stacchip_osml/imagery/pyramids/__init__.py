@@ -1,0 +1,1 @@
+"""Images at several resolutions: found, made, stored."""

@@ -1,0 +1,362 @@
+"""All levels of a pyramid, made in one pass over the image.
+
+Rules:
+
+- each block of R0 is read once, and a few rows of blocks are held at a time;
+- a level is bit for bit what reducing the whole level before it gives: so it
+  depends neither on the number of threads nor on any block size;
+- where the source has the levels already they are copied, and R0 is not read;
+- the first level with a side below ``min_size`` is the last; an image that has
+  such a side already gets no levels;
+- what fails in a thread fails in the caller's, once the other threads are done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number
+from stacchip_osml.imagery.pyramids.cascade import (
+    LevelMaker,
+    Strip,
+    TileRows,
+    blocks_needing,
+    blocks_under,
+    stored_grid,
+)
+from stacchip_osml.imagery.pyramids.levels import pitch_of, planned_sizes
+from stacchip_osml.imagery.pyramids.reading import RowReader, Workers
+from stacchip_osml.imagery.pyramids.store import BlockStore, FileBlocks, MemoryBlocks, OverviewLevel
+from stacchip_osml.imagery.resampling.reduction import Reduction, reduction_of
+from stacchip_osml.imagery.resampling.reduction_values import require_nodata
+from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
+from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
+
+__all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "write_pyramid"]
+
+
+class ProgressCallback(Protocol):
+    """Is told after each source block how far a run is."""
+
+    def __call__(self, completed: int, total: int, level: int, /) -> None:
+        """Take the source blocks that are done and those in all, and the level of the source that they are of."""
+        ...
+
+
+class PyramidBlock(NamedTuple):
+    """One finished block of a level."""
+
+    level: int
+    """0 is full resolution, 1 the first below it."""
+    row: int
+    """Of the level's block grid."""
+    col: int
+    """Of the level's block grid."""
+    pixels: Pixels
+    """``(bands, rows, cols)``, short at the right and bottom edge; the caller's own."""
+
+
+class PyramidBuilder:
+    """Makes every level of a pyramid in one pass."""
+
+    def __init__(  # noqa: PLR0917 - the documented order
+        self,
+        source: Any,
+        min_size: int = 256,
+        scale_factor: int = 2,
+        tile_width: int | None = None,
+        tile_height: int | None = None,
+        resample_func: ResampleFunc | None = None,
+        num_workers: int = 2,
+        use_native_levels: bool = True,
+        progress: ProgressCallback | None = None,
+        *,
+        nodata: float | complex | None = None,
+    ) -> None:
+        """Plan the levels; nothing is read yet.
+
+        Args:
+            source: any object of the image provider protocol.
+            min_size: pixels: the first level with a side below it is the last.
+            scale_factor: from one level to the next: 2.
+            tile_width: columns of the levels' blocks; None for the source's.
+            tile_height: rows of the levels' blocks; None for the source's.
+            resample_func: how pixels are made; None for SIPS. See
+                :class:`stacchip_osml.imagery.adapters.downsampled.DownsampledImageProvider`.
+            num_workers: threads that read blocks and make pixels; 0 for the caller's alone.
+            use_native_levels: copy the levels that the source has, as far as each is half the one before.
+            progress: called in the caller's thread after each source block; what it raises ends the run.
+            nodata: value of pixels that hold no data, in all bands; they have no weight. None where all count.
+
+        Raises:
+            ValueError: another factor than 2, ``min_size`` or tiles that are not positive, a negative number of
+                threads, or a resampler or nodata value that does not go with the source.
+        """
+        if scale_factor != 2:
+            raise ValueError(f"levels are half as large as the one before, but scale_factor is {scale_factor}")
+        if num_workers < 0:
+            raise ValueError(f"num_workers must be 0 or more, got {num_workers}")
+        grid = level_grid(source)
+        height, width = grid.block_shape
+        self.source = source
+        self.min_size = min_size
+        self.scale_factor = scale_factor
+        self.num_workers = num_workers
+        self.use_native_levels = use_native_levels
+        self.progress = progress
+        self.nodata = nodata
+        self._tile = height if tile_height is None else tile_height, width if tile_width is None else tile_width
+        if min(self._tile) < 1:
+            raise ValueError(f"tiles of {self._tile[1]} x {self._tile[0]} pixels")
+        self._sizes = planned_sizes(grid.image_size, min_size=min_size, factor=scale_factor)
+        self._dtype = dtype_of(source)
+        self._bands = int(source.num_bands)
+        self._resample_func = resample_func
+        self._native = self._native_levels() if use_native_levels else 0
+        require_nodata(nodata, self._dtype)
+        self._reduction = self._found_reduction(resample_func)
+        self._fill: Any = pad_number(source) if nodata is None else self._dtype.type(nodata)
+        self._cancelled: set[threading.Event] = set()
+
+    @property
+    def resample_func(self) -> ResampleFunc:
+        """What makes the pixels of levels that the source does not have."""
+        return sips_rrds_resample if self._resample_func is None else self._resample_func
+
+    @property
+    def level_grids(self) -> list[BlockGrid]:
+        """Size and blocks of each level that is made, from the first below full resolution on."""
+        return [BlockGrid(size, self._tile) for size in self._sizes[1:]]
+
+    def level_pitch(self, level: int) -> tuple[float, float]:
+        """Give the ``(x, y)`` R0 pixels from one pixel of a level to the next."""
+        across, down = pitch_of(self.source) or (1.0, 1.0)
+        for number in range(1, level + 1):
+            before, size = self._sizes[number - 1 : number + 1]
+            if number <= self._native or self._reduction is None:
+                across, down = across * before.width / size.width, down * before.height / size.height
+            else:
+                across, down = across * self._reduction.pitch(before.width), down * self._reduction.pitch(before.height)
+        return across, down
+
+    def blocks(self, *, base: bool = False) -> Iterator[PyramidBlock]:
+        """Make the blocks of all levels, each given out as soon as it is complete.
+
+        A few rows of source blocks are in memory, and what the caller keeps. Blocks of a level come in the order of
+        its rows and columns, those of several levels interleaved; absent ones are left out. To close the iterator is
+        to end the run.
+
+        Args:
+            base: also give the blocks of full resolution (level 0), cut as those of the levels are.
+
+        Yields:
+            Every stored block of every level.
+
+        Raises:
+            CancelledError: :meth:`cancel` was called.
+            ReadError: the source could not be read; any other error of the source, the resampler or ``progress``.
+        """
+        cancelled = threading.Event()
+        self._cancelled.add(cancelled)
+        try:
+            with Workers(self.num_workers, cancelled) as workers:
+                yield from self._passes(workers, first=0 if base else 1)
+        finally:
+            self._cancelled.discard(cancelled)
+
+    def cancel(self) -> None:
+        """End the runs that are under way, from any thread: they raise ``concurrent.futures.CancelledError``."""
+        for event in tuple(self._cancelled):
+            event.set()
+
+    def build(self, *, spill: bool = False, folder: Path | None = None) -> list[Any]:
+        """Make every level, and hold them.
+
+        Args:
+            spill: hold them in temporary files, which are gone when the levels are; else in memory.
+            folder: of those files; None for the usual place.
+
+        Returns:
+            The source itself and its levels, from fine to coarse.
+
+        Raises:
+            OSError: the temporary files do not fit on the disk.
+            CancelledError, ReadError: as :meth:`blocks`.
+        """
+        stores: list[BlockStore] = [
+            FileBlocks(grid, self._bands, self._dtype, folder=folder) if spill else MemoryBlocks()
+            for grid in self.level_grids
+        ]
+        for level, row, col, pixels in self.blocks():
+            stores[level - 1].put(row, col, pixels)
+        levels = [
+            OverviewLevel(
+                self.source, store, level=number, grid=grid, fill=self._fill, pixel_pitch=self.level_pitch(number)
+            )
+            for number, (store, grid) in enumerate(zip(stores, self.level_grids, strict=True), start=1)
+        ]
+        return [self.source, *levels]
+
+    def build_and_write(
+        self,
+        writer: Any,
+        base_key: str = "image:0",
+        file_metadata: Any | None = None,
+        image_metadata_fn: Callable[[int], Any] | None = None,
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        """Make every level, and give them to a writer as assets with the role ``overview``.
+
+        Level 0 is the caller's: it is **not** written here, and a file without it has no base image. Add it to the
+        writer first, or use :func:`write_pyramid`, which does both.
+
+        Args:
+            writer: takes ``add_asset(key, provider, title, description, roles)``; it may read the provider at any
+                later time, since the levels are in temporary files that live as long as their providers.
+            base_key: key of the base image; levels are ``{base_key}:overview:1`` and so on.
+            file_metadata: set as ``writer.metadata`` before anything is added; None leaves that alone.
+            image_metadata_fn: gives the metadata of a level, 1 and above; None for the source's.
+            folder: of the temporary files; None for the usual place.
+
+        Raises:
+            OSError: the temporary files do not fit on the disk.
+            CancelledError, ReadError: as :meth:`blocks`. The writer has got nothing then.
+        """
+        levels = self.build(spill=True, folder=folder)[1:]
+        if file_metadata is not None:
+            writer.metadata = file_metadata
+        for number, level in enumerate(levels, start=1):
+            shown = level if image_metadata_fn is None else level.with_metadata(image_metadata_fn(number))
+            text = f"Reduced by {2**number}"
+            writer.add_asset(
+                f"{base_key}:overview:{number}", shown, f"{shown.title}, level {number}", text, ["overview"]
+            )
+
+    # ---- how
+
+    def _native_levels(self) -> int:
+        """Count the levels that the source has as they are planned."""
+        count = 0
+        for level in range(1, min(num_levels(self.source), len(self._sizes))):
+            if level_grid(self.source, level).image_size != self._sizes[level]:
+                break
+            count = level
+        return count
+
+    def _found_reduction(self, function: ResampleFunc | None) -> Reduction | None:
+        """Find how levels are made; None where there is none to make."""
+        if self._native >= len(self._sizes) - 1:
+            return None
+        size = self._sizes[self._native]
+        pixels = size.width * size.height * self._bands
+        return reduction_of(function, 2, dtype=self._dtype, nodata=self.nodata, source_pixels=pixels)
+
+    def _passes(self, workers: Workers, *, first: int) -> Iterator[PyramidBlock]:
+        """Copy the levels that the source has, from ``first`` on; the last, or R0, is what the others are made of."""
+        if len(self._sizes) == first:
+            return
+        levels = range(min(self._native, first), self._native + 1)  # R0 is not read where there is a level below it
+        readers = {level: self._reader(level) for level in levels}
+        total = sum(reader.blocks for reader in readers.values())
+        done = 0
+
+        def passed() -> None:
+            nonlocal done
+            done += 1
+            if self.progress is not None:
+                self.progress(done, total, level)
+
+        for level, reader in readers.items():
+            makers = self._makers(reader) if level == self._native else []
+            copied = TileRows(self._grid(level), blocks_under(reader.grid, reader.stored, self._grid(level)))
+            for strip in reader.strips(workers, passed):
+                if level >= first:
+                    yield from (PyramidBlock(level, *block) for block in copied.take(strip))
+                yield from self._cascade(strip, makers, workers)
+
+    def _cascade(
+        self, strip: Strip, makers: list[tuple[int, LevelMaker, TileRows]], workers: Workers
+    ) -> Iterator[PyramidBlock]:
+        """Hand a strip from level to level, as far as it makes rows."""
+        for number, maker, tiles in makers:
+            made = maker.take(strip, workers.run)
+            if made is None:
+                return
+            yield from (PyramidBlock(number, *block) for block in tiles.take(made))
+            strip = made
+
+    def _reader(self, level: int) -> RowReader:
+        grid = level_grid(self.source, level)
+        stored = stored_grid(lambda row, col: has_block(self.source, row, col, level, grid=grid), grid)
+        return RowReader(self.source, level, grid, stored, fill=self._fill, fill_holes=self.nodata is not None)
+
+    def _makers(self, reader: RowReader) -> list[tuple[int, LevelMaker, TileRows]]:
+        """Prepare the levels that are made, each from the one before."""
+        makers = []
+        below, stored = reader.grid, reader.stored
+        for number in range(self._native + 1, len(self._sizes)):
+            if self._reduction is None:
+                raise RuntimeError("a level to make, and nothing that makes it")
+            grid = self._grid(number)
+            stored = blocks_needing(self._reduction, below, stored, grid)
+            source, below = below.image_size, grid
+            maker = LevelMaker(self._reduction, source, grid=grid, stored=stored, fill=self._fill)
+            makers.append((number, maker, TileRows(grid, stored)))
+        return makers
+
+    def _grid(self, level: int) -> BlockGrid:
+        return BlockGrid(self._sizes[level], self._tile)
+
+
+class _WithMetadata(ProviderView):
+    """The base image with metadata of its own."""
+
+    def __init__(self, source: Any, metadata: Mapping[str, Any]) -> None:
+        super().__init__(source)
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was given."""
+        return self._metadata
+
+
+def write_pyramid(
+    writer: Any,
+    builder: PyramidBuilder,
+    base_key: str = "image:0",
+    file_metadata: Any | None = None,
+    image_metadata_fn: Callable[[int], Any] | None = None,
+    *,
+    folder: Path | None = None,
+) -> None:
+    """Give a writer the base image and every level, as a file with overviews needs them.
+
+    The base has the role ``data`` and is added first; the levels have the role ``overview``.
+
+    Args:
+        writer: takes ``add_asset(key, provider, title, description, roles)``; it reads providers when it likes.
+        builder: of the levels; its source is the base image.
+        base_key: key of the base image; levels are ``{base_key}:overview:1`` and so on.
+        file_metadata: set as ``writer.metadata`` before anything is added; None leaves that alone.
+        image_metadata_fn: gives the metadata of a level, 0 for the base; None for the source's.
+        folder: of temporary files that hold the levels until they are written; None for the usual place.
+
+    Raises:
+        OSError: the temporary files do not fit on the disk.
+        CancelledError, ReadError: as :meth:`PyramidBuilder.blocks`.
+    """
+    if file_metadata is not None:
+        writer.metadata = file_metadata
+    base = ProviderView(builder.source)
+    if image_metadata_fn is not None:
+        base = _WithMetadata(builder.source, image_metadata_fn(0))
+    writer.add_asset(base_key, base, base.title, base.description, ["data"])
+    builder.build_and_write(writer, base_key, None, image_metadata_fn, folder=folder)

@@ -1,0 +1,153 @@
+"""Rows of blocks read ahead by threads, while the rows before them are worked on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.provider_facts import absent_parts, dtype_of, read_block
+from stacchip_osml.imagery.pyramids.cascade import Stored, Strip
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["RowReader", "Workers"]
+
+STRIP_ROWS = 256
+"""Rows of a strip: as many rows of blocks as reach it."""
+
+Wait = Callable[[], None]
+"""Returns when a task is done; raises what the task raised."""
+
+
+class Workers:
+    """A number of threads for one run; with none, tasks are done by whoever waits for them."""
+
+    def __init__(self, count: int, cancelled: threading.Event) -> None:
+        """Plan the threads.
+
+        Args:
+            count: 0 for none.
+            cancelled: no task is begun after it is set.
+        """
+        self.count = count
+        self.meanwhile: Callable[[], None] | None = None
+        """What else can be begun while :meth:`run` waits."""
+        self._cancelled = cancelled
+        self._pool = ThreadPoolExecutor(count, "pyramid") if count else None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def begin(self, task: Callable[[], None]) -> Wait:
+        """Have a task done, and say how to wait for it."""
+
+        def unless_cancelled() -> None:
+            if self._cancelled.is_set():
+                raise CancelledError("the pyramid was cancelled")
+            task()
+
+        return unless_cancelled if self._pool is None else self._pool.submit(unless_cancelled).result
+
+    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Do tasks that know nothing of each other, and wait for all."""
+        waits = [self.begin(task) for task in tasks]
+        if self._pool is not None and self.meanwhile is not None:
+            self.meanwhile()
+        for wait in waits:
+            wait()
+
+
+class RowReader:
+    """Reads one level of a provider from top to bottom, each stored block once."""
+
+    def __init__(
+        self, source: Any, level: int, grid: BlockGrid, stored: Stored, *, fill: Any, fill_holes: bool
+    ) -> None:
+        """Begin at the first row.
+
+        Args:
+            source: any object of the image provider protocol.
+            level: of it.
+            grid: of the level.
+            stored: ``(grid rows, grid cols)``, False where a block is absent.
+            fill: value of what is absent.
+            fill_holes: also of what is absent within blocks.
+        """
+        self._source, self._level, self.grid, self.stored = source, level, grid, stored
+        self._fill, self._fill_holes = fill, fill_holes
+        self._size: ImageSize = grid.image_size
+        self._rows, self._cols = grid.under(PixelWindow(0, 0, *self._size))
+        self._dtype, self._bands = dtype_of(source), int(source.num_bands)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in all, absent ones too."""
+        return len(self._rows) * len(self._cols)
+
+    def strips(self, workers: Workers, passed: Callable[[], None]) -> Iterator[Strip]:
+        """Read strips of rows; the next one is begun while the caller runs tasks on this one.
+
+        Args:
+            workers: read the blocks.
+            passed: called once for each block that is there.
+        """
+        groups = self._groups()
+        begun: deque[tuple[Strip, list[Wait]]] = deque()
+
+        def read_ahead() -> None:
+            group = None if begun else next(groups, None)
+            if group is not None:
+                begun.append(self._begin(group, workers))
+
+        read_ahead()
+        while begun:
+            strip, waits = begun.popleft()
+            for wait in waits:
+                wait()
+                passed()
+            workers.meanwhile = read_ahead
+            yield strip
+            workers.meanwhile = None
+            del strip, waits  # before the memory for another is taken
+            read_ahead()
+
+    def _groups(self) -> Iterator[range]:
+        """Put rows of blocks together until they reach the height of a strip."""
+        first = self._rows.start
+        for row in self._rows:
+            place = self.grid.window(row, 0)
+            if place.y + place.height - self.grid.window(first, 0).y >= STRIP_ROWS or row == self._rows[-1]:
+                yield range(first, row + 1)
+                first = row + 1
+
+    def _begin(self, rows: range, workers: Workers) -> tuple[Strip, list[Wait]]:
+        top, last = self.grid.window(rows[0], 0).y, self.grid.window(rows[-1], 0)
+        height = min(last.y + last.height, self._size.height) - top
+        strip = Strip.empty(self._bands, height, self._size.width, top=top, dtype=self._dtype)
+        if not self.stored[rows.start : rows.stop].all():
+            strip.pixels[...] = self._fill
+        return strip, [workers.begin(self._task(row, col, strip)) for row in rows for col in self._cols]
+
+    def _task(self, row: int, col: int, strip: Strip) -> Callable[[], None]:
+        def read() -> None:
+            if not self.stored[row, col]:
+                return
+            place = self.grid.window(row, col)
+            block = read_block(self._source, row, col, self._level, grid=self.grid)
+            there = strip.pixels[:, place.y - strip.top :, place.x :][:, : place.height, : place.width]
+            there[...] = block[:, : there.shape[1], : there.shape[2]]
+            if self._fill_holes:
+                for hole in absent_parts(self._source, row, col, self._level):
+                    there[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = self._fill
+
+        return read

@@ -1,0 +1,1 @@
+"""From one grid of pixels to another."""

@@ -1,0 +1,172 @@
+"""SIPS halving of parts of an image, with pixels that hold no data.
+
+The anti-alias filter and the interpolation look ``RRDS_HALO`` pixels around a
+part. Where some of those hold no data, they are filled first: each with the
+mean of the valid pixels at most ``FILL_REACH`` rows and columns away, weighed
+by ``4 ** -(rows away)`` times ``4 ** -(columns away)``, so that near ones
+decide. Farther pixels are never needed: an output is valid where at least half
+of the four source pixels that it replaces are, and whatever it looks at is at
+most ``FILL_REACH`` away from those. So a part needs ``RRDS_HALO + FILL_REACH``
+pixels around it, and gives what the whole image gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.imagery.masks import differs_from
+from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata
+from stacchip_osml.imagery.resampling.sips import RRDS_HALO, rrds_reduce
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["FILL_REACH", "SipsReduction"]
+
+FILL_REACH = RRDS_HALO + 1
+"""Rows and columns: how far a filled pixel is at most from a valid one of the four that an output replaces."""
+
+_NEAR = tuple(4.0 ** (FILL_REACH - abs(away)) for away in range(-FILL_REACH, FILL_REACH + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipsReduction:
+    """Halve an image, and the result again, until ``factor`` is reached."""
+
+    factor: int
+    nodata: float | complex | None = None
+    bit_depth: int | None = None
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        """What tells its pixels from those of others."""
+        return f"sips/{self.factor}/{self.bit_depth}/{self.nodata!r}"
+
+    def pitch(self, length: int) -> float:  # noqa: ARG002 - the same for every length
+        """Give the source pixels from one pixel to the next."""
+        return float(self.factor)
+
+    def needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
+        """Give the source pixels of one axis that outputs ``first`` to ``stop`` need."""
+        for halving in reversed(range(self._halvings)):
+            first, stop = self._half_needs(first, stop, _ceil_shift(length, halving))
+        return first, stop
+
+    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
+        """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
+        if self.factor == 1:
+            return part[(slice(None), *wanted.seen_from(held))].copy()
+        steps = [wanted]
+        sizes = [ImageSize(_ceil_shift(size.width, n), _ceil_shift(size.height, n)) for n in range(self._halvings)]
+        for source in reversed(sizes[1:]):
+            box = steps[-1]
+            rows = self._half_needs(box.top, box.bottom, source.height)
+            cols = self._half_needs(box.left, box.right, source.width)
+            steps.append(Box(*rows, *cols))
+        for source, box in zip(sizes, reversed(steps), strict=True):
+            part, held = self._halve(part, held, source, box), box
+        return part
+
+    @property
+    def _halvings(self) -> int:
+        return self.factor.bit_length() - 1
+
+    def _half_needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
+        low, high = 2 * first - RRDS_HALO, 2 * stop + RRDS_HALO
+        if low < 0 or high > length:
+            needed = _mirrored(low, high, length)
+            low, high = int(needed.min()), int(needed.max()) + 1
+        if self.nodata is None:
+            return low, high
+        return max(low - FILL_REACH, 0), min(high + FILL_REACH, length)
+
+    def _halve(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
+        rows = _mirrored(2 * wanted.top - RRDS_HALO, 2 * wanted.bottom + RRDS_HALO, size.height)
+        cols = _mirrored(2 * wanted.left - RRDS_HALO, 2 * wanted.right + RRDS_HALO, size.width)
+        if self.nodata is None:
+            return rrds_reduce(_picked(part, rows - held.top, cols - held.left), bit_depth=self.bit_depth)
+        valid = differs_from(part, self.nodata)
+        filled = part if valid.all() else _filled(part, valid)
+        done = rrds_reduce(_picked(filled, rows - held.top, cols - held.left), bit_depth=self.bit_depth)
+        under = Box(2 * wanted.top, 2 * wanted.bottom, 2 * wanted.left, 2 * wanted.right)
+        replaced = valid[(slice(None), *under.meet(Box(0, size.height, 0, size.width)).seen_from(held))]
+        away_from_nodata(done, _half_valid(replaced), self.nodata)
+        return done
+
+
+def _ceil_shift(length: int, halvings: int) -> int:
+    return -(-length >> halvings)
+
+
+def _mirrored(first: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Give positions of an axis, those beyond its ends mirrored without repeating the end pixel."""
+    positions = np.arange(first, stop)
+    if first >= 0 and stop <= length:
+        return positions
+    if length == 1:
+        return np.zeros_like(positions)
+    turn = positions % (2 * length - 2)
+    return np.minimum(turn, 2 * length - 2 - turn)
+
+
+def _picked(part: Pixels, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Pixels:
+    """Take rows and columns of a part: a view where they follow each other."""
+    return _along(_along(part, rows, axis=1), cols, axis=2)
+
+
+def _along(part: Pixels, positions: NDArray[np.intp], *, axis: int) -> Pixels:
+    """Take positions along an axis; few at its ends are out of order, if any, so the rest is copied as one piece."""
+    steps = np.flatnonzero(np.diff(positions) != 1)
+    before = (slice(None),) * axis
+    if steps.size == 0:
+        view: Pixels = part[(*before, slice(int(positions[0]), int(positions[-1]) + 1))]
+        return view
+    made: Pixels = np.empty((*part.shape[:axis], len(positions), *part.shape[axis + 1 :]), part.dtype)
+    edges = [0, *(int(step) + 1 for step in steps), len(positions)]
+    for first, stop in pairwise(edges):
+        from_, to = int(positions[first]), int(positions[stop - 1]) + 1
+        made[(*before, slice(first, stop))] = part[(*before, slice(from_, to))]
+    return made
+
+
+def _filled(part: Pixels, valid: Mask) -> Pixels:
+    """Fill pixels without data from the valid ones near them; 0 where there are none."""
+    working: Any = np.complex128 if part.dtype.kind == "c" else np.float64
+    known = np.where(valid, part, 0).astype(working)
+    total = _spread(_spread(known, axis=1), axis=2)
+    weight = _spread(_spread(valid.astype(np.float64), axis=1), axis=2)
+    means = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    if part.dtype.kind in "iu":
+        info = np.iinfo(part.dtype)
+        top = float(info.max) if part.dtype.itemsize < 8 else float(np.nextafter(float(info.max), 0))
+        np.clip(np.rint(means, out=means), float(info.min), top, out=means)
+    filled: Pixels = np.where(valid, part, means.astype(part.dtype))
+    return filled
+
+
+def _spread(values: Pixels, *, axis: int) -> Pixels:
+    """Add up each pixel's neighbours along an axis by ``_NEAR``, in one order wherever the part begins."""
+    length = values.shape[axis]
+    total = np.zeros_like(values)
+    for away, weight in zip(range(-FILL_REACH, FILL_REACH + 1), _NEAR, strict=True):
+        first, stop = max(-away, 0), min(length - away, length)
+        if first < stop:
+            before = (slice(None),) * axis
+            total[(*before, slice(first, stop))] += weight * values[(*before, slice(first + away, stop + away))]
+    return total
+
+
+def _half_valid(valid: Mask) -> Mask:
+    """Tell where at least half of the pixels that a halved one replaces are valid; at an odd edge there are fewer."""
+    total = np.add.reduceat(valid.astype(np.uint8), np.arange(0, valid.shape[1], 2), axis=1)
+    total = np.add.reduceat(total, np.arange(0, valid.shape[2], 2), axis=2)
+    there = np.minimum(2, valid.shape[1] - np.arange(0, valid.shape[1], 2))[:, None] * np.minimum(
+        2, valid.shape[2] - np.arange(0, valid.shape[2], 2)
+    )
+    mask: Mask = 2 * total >= there
+    return mask
