@@ -1,5 +1,6 @@
 """README and docs: their examples run, their lists are complete, their links lead somewhere."""
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -119,3 +120,18 @@ def test_every_page_is_in_the_table_of_contents():
     assert sorted(page.stem for page in PAGES if page.parent.name == "docs") == sorted(
         {*contents, "index"} - {":maxdepth:", "2"}
     )
+
+
+def test_every_public_name_of_every_room_is_on_a_page_of_the_python_interface():
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("api*.md"))
+    described = {path.rsplit(".", 1)[-1] for path in re.findall(r"^\.\. [\w:]+:: stacchip_osml\.([\w.]+)", pages, re.M)}
+    rooms = ("pixel", "chain", "imagery", "geometry", "encode", "encode.io", "stac", "index", "load", "testing")
+
+    missing = [
+        f"{room}.{name}"
+        for room in rooms
+        for name in importlib.import_module(f"stacchip_osml.{room}").__all__
+        if name not in described
+    ]
+
+    assert missing == []
