@@ -113,7 +113,7 @@ def jpeg2000_options(
         EncodeError: a value that says nothing.
     """
     is_jpeg2000 = str(metadata.get("IC", "C8")).strip() in {"C8", "M8", "CD", "MD"}
-    bits = source.bits if source.dtype.itemsize > 1 and not high_throughput else None
+    bits = source.bits if source.dtype.itemsize > 1 else None
     ratio = None
     if is_jpeg2000 and (text := str(metadata.get("COMRAT", "")).strip()):
         rate = _rate(text, name)
@@ -125,7 +125,7 @@ def jpeg2000_options(
         layers=_number(metadata, "J2K_QUALITY_LAYERS", name) or 1,
         high_throughput=high_throughput,
         tile=_tile(metadata, name) if is_jpeg2000 else (1024, 1024),
-        bits=None if high_throughput else bits,
+        bits=bits,
     )
 
 

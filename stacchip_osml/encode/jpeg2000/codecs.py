@@ -60,17 +60,27 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
 
 
 def openjph_tile(
-    pixels: Array, *, levels: int, tile: tuple[int, int], step: float | None, color_transform: bool
+    pixels: Array, *, levels: int, tile: tuple[int, int], bits: int, step: float | None, color_transform: bool
 ) -> bytes:
     """Compress integers with the high-throughput block coder.
+
+    OpenJPH codes all bits of a type. Samples of fewer are given to it as signed ones, the level shift (G.1) done; where
+    they are quantised, they are stretched over the type as well, as a step is a part of the range. So they are what
+    ``bits`` in SIZ says, which is not written here.
 
     Args:
         pixels: ``(bands, rows, cols)``, no larger than ``tile``.
         levels: of decomposition.
         tile: (rows, cols) that the codestream says its tiles have.
+        bits: of a sample.
         step: of quantisation, 1 is the whole range of the samples; None is reversible.
         color_transform: RCT or ICT, of three bands.
     """
+    depth = pixels.dtype.itemsize * 8
+    if bits < depth:
+        middle = 1 << (bits - 1) if pixels.dtype.kind == "u" else 0
+        pixels = (pixels.astype(np.int64) - middle).astype(f"i{pixels.dtype.itemsize}")
+        pixels = pixels if step is None else pixels << (depth - bits)
     try:
         return bytes(
             imagecodecs.htj2k_encode(

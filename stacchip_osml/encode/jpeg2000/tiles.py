@@ -211,10 +211,7 @@ def _bits(source: PixelSource, options: Jpeg2000Options, depth: int, *, color: b
     bits = depth if options.bits is None else options.bits
     if not 1 <= bits <= depth:
         raise EncodeError(f"{source.dtype.name} samples have 1 to {depth} bits, not {bits}")
-    if options.high_throughput:
-        if bits != depth:
-            raise EncodeError(f"high-throughput JPEG 2000 is written with all {depth} bits of {source.dtype.name}")
-    elif bits + color > EXACT_BITS:
+    if not options.high_throughput and bits + color > EXACT_BITS:
         raise EncodeError(
             f"JPEG 2000 of {source.dtype.name} with {bits} bits is not kept exactly, {EXACT_BITS} bits are: say bits, "
             "or choose high throughput, which has all 32"
@@ -258,7 +255,12 @@ def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:
     tile = plan.grid.block_shape
     if plan.options.high_throughput:
         stream = openjph_tile(
-            pixels, levels=plan.levels, tile=tile, step=plan.step, color_transform=plan.color_transform
+            pixels,
+            levels=plan.levels,
+            tile=tile,
+            bits=plan.bits,
+            step=plan.step,
+            color_transform=plan.color_transform,
         )
         return stream, 0
     if not plan.percents and plan.levels <= most_levels(*pixels.shape[1:]):
@@ -290,7 +292,7 @@ def _found_step(source: PixelSource, plan: _Plan, ratio: float) -> float:
     count = rows * cols
     chosen = sorted({round(at) for at in np.linspace(0, count - 1, min(count, SAMPLED_TILES))})
     samples = [source.read(plan.grid.window(*divmod(number, cols))) for number in chosen]
-    target = sum(tile.nbytes for tile in samples) / ratio
+    target = sum(tile.size for tile in samples) * plan.bits / 8 / ratio
 
     def length(exponent: float) -> int:
         trial = _Plan(plan.grid, plan.levels, plan.bits, plan.options, plan.color_transform, (), 2.0**exponent)

@@ -6,8 +6,8 @@ Rules:
   hold what lies inside the image;
 - a masked image has a tile for every block all the same, as a codestream must:
   those that the mask table says are not recorded are pad pixels all over;
-- SIZ says NBPP bits a sample. OpenJPEG takes ABPP of them, the high-throughput
-  coder those of the type.
+- SIZ says NBPP bits a sample, and these are ABPP: what is coded are the bits in
+  use.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from stacchip_osml.pixel import PixelWindow
 __all__ = ["EXACT_BITS", "require_jpeg2000", "write_jpeg2000"]
 
 CLAUSE = "BPJ2K01.20, 8.1"
-EXACT_BITS = {"C8": 24, "M8": 24, "CD": 32, "MD": 32}
-"""Bits a sample that the encoders keep; the standard ends at 38."""
+EXACT_BITS = {"C8": 24, "M8": 24, "CD": 16, "MD": 16}
+"""Bits a sample that the encoder keeps and a second decoder reads; the standard ends at 38."""
 MOST_COMPONENTS = 16_384
 MOST_TILES = 65_535
 MOST_LAYERS = 32
@@ -53,8 +53,11 @@ def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
     """
     ic, (rows, cols) = storage.ic, blocking.block_shape
     if storage.nbpp > EXACT_BITS[ic]:
-        better = "" if storage.compression.high_throughput else "; IC=CD and NC keep 32"
-        raise EncodeError(f"NBPP of IC={ic} ends at {EXACT_BITS[ic]} bits here, got {storage.nbpp}{better} ({CLAUSE})")
+        better = "IC=C8 keeps 24, NC all" if storage.nbpp <= EXACT_BITS["C8"] else "NC keeps all"
+        raise EncodeError(
+            f"NBPP of IC={ic} ends at {EXACT_BITS[ic]} bits here, beyond which decoders do not agree, got "
+            f"{storage.nbpp}; {better} ({CLAUSE})"
+        )
     if storage.bands > MOST_COMPONENTS:
         raise EncodeError(f"NBANDS of IC={ic} ends at {MOST_COMPONENTS}, got {storage.bands} (ISO/IEC 15444-1, A.5.1)")
     for name, side, count in zip(("NPPBV", "NPPBH"), (rows, cols), blocking.shape, strict=True):

@@ -261,7 +261,7 @@ def _coded_bits(kind: np.dtype[Any], ic: str, abpp: int, nbpp: int) -> int:
     """Give the bits of a compressed sample."""
     rule = COMPRESSIONS[ic]
     if rule.kind == "jpeg2000":
-        return nbpp if rule.high_throughput else min(abpp, nbpp)
+        return min(abpp, nbpp)
     if nbpp == 8:
         return 8
     if nbpp == 16 and abpp <= 12 and ic != "I1":

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import imagecodecs
 import numpy as np
+import openjpeg
 import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
@@ -109,6 +110,24 @@ def test_fewer_bits_than_the_type_has_are_said_in_the_codestream(kind, bits, rat
         assert np.corrcoef(decoded.ravel(), pixels.ravel().astype(float))[0, 1] > 0.98
 
 
+@pytest.mark.parametrize(("kind", "bits"), [("uint16", 12), ("uint16", 7), ("uint8", 6), ("int16", 9)])
+@pytest.mark.parametrize(("ratio", "loss"), [(None, 0), (2, 0.12)])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_fewer_bits_are_coded_with_high_throughput_too(kind, bits, ratio, loss, bands):
+    low = 0 if kind.startswith("u") else -(1 << (bits - 1))
+    pixels = np.random.default_rng(3).integers(low, low + (1 << bits), (bands, 200, 270)).astype(kind)
+
+    stream = array_codestream(pixels, Jpeg2000Options(bits=bits, tile=TILE, ratio=ratio, high_throughput=True))
+
+    assert stream[42] == (bits - 1) | (0x80 if low else 0)
+    for decode in (imagecodecs.htj2k_decode, openjpeg.decode):
+        found = decode(stream).astype(np.int64)
+        found = found[np.newaxis] if bands == 1 else found.transpose(2, 0, 1) if found.shape[2] == 3 else found
+        assert np.sqrt(np.mean((found - pixels) ** 2)) <= loss * (1 << bits)
+    if ratio is not None:
+        assert pixels.size * bits / 8 / len(stream) == pytest.approx(ratio, rel=0.2)
+
+
 def test_samples_beyond_the_bits_said_are_refused():
     with pytest.raises(EncodeError, match="samples from 0 to 2048 do not fit into 11 bits"):
         array_codestream(np.array([[[0, 2048]]], np.uint16), Jpeg2000Options(bits=11))
@@ -189,7 +208,7 @@ def test_threads_give_the_same_bytes(ratio):
         (np.zeros((1, 8, 8), np.uint8), {"layers": 2, "high_throughput": True}, "one quality layer"),
         (np.zeros((2, 8, 8), np.uint8), {"color_transform": True}, "needs three bands here, not 2"),
         (np.zeros((1, 8, 8), np.uint8), {"bits": 9}, "uint8 samples have 1 to 8 bits, not 9"),
-        (np.zeros((1, 8, 8), np.uint16), {"bits": 9, "high_throughput": True}, "all 16 bits of uint16"),
+        (np.zeros((1, 8, 8), np.uint16), {"bits": 17, "high_throughput": True}, "uint16 samples have 1 to 16 bits"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

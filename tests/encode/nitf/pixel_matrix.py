@@ -59,7 +59,7 @@ class Cell(NamedTuple):
     lossy: bool = False
 
 
-def cell(ic: str, imode: str, name: str, bands: int) -> Cell:  # noqa: C901 - a table in the shape of rules
+def cell(ic: str, imode: str, name: str, bands: int) -> Cell:
     """Say what is expected."""
     if name == "c128":
         return Cell(refused="PVTYPE: no type of NITF holds complex128")
@@ -80,16 +80,11 @@ def cell(ic: str, imode: str, name: str, bands: int) -> Cell:  # noqa: C901 - a 
         return _jpeg(imode, name, bands)
     if kind == "raw":
         return Cell(readers=_raw_readers(ic, imode, name, bands))
-    if SAMPLES[name].bits > (24 if kind == "j2k" else 32):
+    if SAMPLES[name].bits > (24 if kind == "j2k" else 16):
         return Cell(refused=f"NBPP of IC={ic} ends at")
-    readers = ["jbpy"]
-    if name != "i8" and (kind == "j2k" or name not in {"u20", "u32", "i32"}):
-        readers += [
-            "blocks",
-            "codestream",
-        ]  # GDAL and with it the block reader have no signed bytes, OpenJPEG no 32 bits
-    if ic == "C8" and name != "i8":
-        readers.append("gdal")
+    readers = ["jbpy", "openjpeg"]
+    if name != "i8":  # GDAL, and with it the block reader, has no signed bytes
+        readers += ["blocks", "codestream", *(("gdal",) if ic == "C8" else ())]
     return Cell(readers=tuple(readers))
 
 
@@ -108,8 +103,8 @@ def _raw_readers(ic: str, imode: str, name: str, bands: int) -> tuple[str, ...]:
     masked_bands = ic == "NM" and bands > 1 and imode in {"B", "R"}
     if not packed and name not in {"u64", "i64"} and not masked_bands:
         readers.append("gdal")  # it packs 12 bits otherwise, and knows no blocks of bits
-    if len(readers) == 1:
-        readers.append("bits")
+    if "gdal" not in readers:
+        readers.append("bits" if packed else "envi")
     return tuple(readers)
 
 
@@ -146,7 +141,16 @@ def image_of(pixels: np.ndarray, block: int, *, sparse: bool) -> tuple[Any, np.n
     return image, wanted
 
 
-SHORT = {"gdal": "G", "blocks": "K", "jbpy": "J", "codestream": "O", "streams": "S", "bits": "T"}
+SHORT = {
+    "envi": "E",
+    "gdal": "G",
+    "blocks": "K",
+    "jbpy": "J",
+    "codestream": "O",
+    "openjpeg": "P",
+    "streams": "S",
+    "bits": "T",
+}
 
 
 def tables() -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import imagecodecs
 import jbpy
 import jbpy.image_data
 import numpy as np
+import openjpeg
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
@@ -66,6 +69,15 @@ def by_gdal_codestream(data: bytes, *, fill: float) -> np.ndarray:
             return image.read()
 
 
+def by_openjpeg(data: bytes, *, fill: float) -> np.ndarray:
+    """OpenJPEG as pylibjpeg has it, on the codestream alone; it has signed bytes, and high throughput."""
+    segment = first_segment(data)
+    at = segment["Data"].get_offset()
+    stream, _ = _codestream(segment, data[at : at + segment["Data"].size], data)
+    pixels = openjpeg.decode(stream)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
 def by_streams(data: bytes, *, fill: float) -> np.ndarray:
     """GDAL's JPEG driver, stream by stream; jbpy says where they are."""
     segment = first_segment(data)
@@ -80,7 +92,38 @@ def by_packed_integers(data: bytes, *, fill: float) -> np.ndarray:
     return _uncompressed(segment, data[at : at + segment["Data"].size], data, fill, unpack=_packed_integers)
 
 
-def _packed_integers(octets: bytes, bits: int, pvtype: str, shape: tuple[int, ...]) -> np.ndarray:
+def by_gdal_blocks(data: bytes, *, fill: float) -> np.ndarray:
+    """GDAL's ENVI driver, on each block as a raster of its own; jbpy says where they are."""
+    segment = first_segment(data)
+    at = segment["Data"].get_offset()
+    return _uncompressed(segment, data[at : at + segment["Data"].size], data, fill, unpack=_envi)
+
+
+ENVI_KINDS = {
+    **{("INT", 8): 1, ("INT", 16): 12, ("INT", 32): 13, ("INT", 64): 15},
+    **{("SI", 8): 1, ("SI", 16): 2, ("SI", 32): 3, ("SI", 64): 14},
+    **{("R", 32): 4, ("R", 64): 5, ("C", 64): 6},
+}
+
+
+def _envi(octets: bytes, bits: int, pvtype: str, shape: tuple[int, ...], imode: str) -> np.ndarray:
+    interleave, axes = {"P": ("bip", (1, 2, 0)), "R": ("bil", (1, 0, 2))}.get(imode, ("bsq", (0, 1, 2)))
+    bands, lines, samples = (shape[axes.index(axis)] for axis in range(3))
+    header = (
+        f"ENVI\nsamples = {samples}\nlines = {lines}\nbands = {bands}\nheader offset = 0\nbyte order = 1\n"
+        f"data type = {ENVI_KINDS[pvtype, bits]}\ninterleave = {interleave}\n"
+    )
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        raster = Path(folder) / "block.img"
+        raster.write_bytes(octets)
+        raster.with_suffix(".hdr").write_text(header)
+        with rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(raster, driver="ENVI") as image:
+            return image.read().transpose(axes)
+
+
+def _packed_integers(octets: bytes, bits: int, pvtype: str, shape: tuple[int, ...], imode: str) -> np.ndarray:
+    del imode  # the order of the axes is in the shape
     values = imagecodecs.packints_decode(octets, "u1" if bits == 1 else "u2", bits)[: int(np.prod(shape))]
     if pvtype == "SI":
         values = (values << (16 - bits)).view(np.int16) >> (16 - bits)
@@ -99,8 +142,10 @@ READERS: dict[str, Callable[..., np.ndarray]] = {
     "blocks": by_blocks,
     "jbpy": by_jbpy,
     "codestream": by_gdal_codestream,
+    "openjpeg": by_openjpeg,
     "streams": by_streams,
     "bits": by_packed_integers,
+    "envi": by_gdal_blocks,
 }
 
 
@@ -111,7 +156,8 @@ def _numbers(subheader: jbpy.core.ImageSubheader) -> tuple[int, int, int, int, i
     return bands, rows, cols, high, wide, subheader["NBPC"].value, subheader["NBPR"].value
 
 
-def _samples(octets: bytes, bits: int, pvtype: str, shape: tuple[int, ...]) -> np.ndarray:
+def _samples(octets: bytes, bits: int, pvtype: str, shape: tuple[int, ...], imode: str) -> np.ndarray:
+    del imode  # as above
     count = int(np.prod(shape))
     if bits % 8 == 0:
         kind = np.dtype(jbpy.image_data.array_protocol_typestr(pvtype, bits))
@@ -152,7 +198,7 @@ def _uncompressed(
                 place = None if offset == NOT_RECORDED else start + offset
             if place is not None:
                 assert place + length <= len(area)
-                block = unpack(area[place : place + length], bits, pvtype, shape).transpose(axes)
+                block = unpack(area[place : place + length], bits, pvtype, shape, imode).transpose(axes)
             if out is None:
                 kind = np.uint8 if place is None else block.dtype
                 out = np.full((bands, down * high, across * wide), fill, kind)

@@ -74,11 +74,11 @@ class Anything:
         raise AssertionError("read before it was refused")
 
 
-def test_every_written_cell_has_two_readers_of_which_one_is_not_ours():
-    written = [cell(*place) for place in ALL]
+def test_every_written_cell_has_two_readers_that_are_not_ours():
+    written = [each for each in (cell(*place) for place in ALL) if not each.refused]
 
-    assert all(len(each.readers) > 1 or each.readers == ("jbpy",) for each in written if not each.refused)
-    assert sum(len(each.readers) > 1 for each in written) > 90
+    assert len(written) == 216
+    assert all(len(set(each.readers) - {"blocks"}) > 1 for each in written)
 
 
 def test_the_page_shows_this_table():

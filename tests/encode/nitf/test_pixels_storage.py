@@ -94,7 +94,7 @@ REFUSED = [
     ("uint8", 1, {"ABPP": "9"}, r"ABPP of uint8 pixels is 1 to NBPP, 8 .*, got 9"),
     ("float32", 1, {"ABPP": "16"}, r"ABPP of float32 pixels is 32 .*, got 16"),
     ("uint8", 1, {"PJUST": "C"}, r"PJUST is L or R .*, got 'C'"),
-    ("uint16", 1, {"IC": "CD", "ABPP": "11", "PJUST": "L"}, r"PJUST=L .* no meaning in IC=CD .*BPJ2K01.20"),
+    ("uint8", 1, {"IC": "C3", "ABPP": "7", "PJUST": "L"}, r"PJUST=L .* no meaning in IC=C3 .*188-198A"),
     ("uint8", 1, {"IREP": "GREY"}, r"IREP is one of MONO, .*, got 'GREY'"),
     ("uint8", 4, {"IREP": "RGB"}, r"IREP=RGB has 3 bands, not 4 .*table A-2"),
     ("uint8", 2, {"IREP": "RGB/LUT"}, r"IREP=RGB/LUT has 1 band, not 2"),
