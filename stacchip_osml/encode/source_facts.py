@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.chain import BandedPixels
-from stacchip_osml.errors import ItemError, redact
+from stacchip_osml.errors import DecodeError, ItemError, LimitError, redact
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import level_grid
@@ -24,7 +24,7 @@ from stacchip_osml.imagery.pyramids.levels import pitch_of
 from stacchip_osml.pixel import ImageSize, Transform
 
 if TYPE_CHECKING:
-    from stacchip_osml.geometry import Locator
+    from stacchip_osml.geometry import Locator, Placing
 
 __all__ = ["SourceFacts", "source_facts"]
 
@@ -42,7 +42,7 @@ class SourceFacts:
     """Full-resolution pixel corner (col, row) → CRS (x, y)."""
     crs: str | None
     locator: Locator | None
-    """Of an image that has no transform: its control points', else its rational polynomials'."""
+    """Of an image that has no transform: its sensor model, polynomials or control points."""
     nodata: Nodata
     """One a band."""
     scales: tuple[float, ...]
@@ -117,23 +117,33 @@ def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | 
         pitch = (1.0, 1.0) if level_grid(provider).image_size == header.size else None
     if pitch is None:
         return None, None, None
-    if header.transform is None:
-        return None, None, _locator(header) if pitch == (1.0, 1.0) else None
-    a, b, c, d, e, f = header.transform
-    return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), header.crs, None
+    transform, crs, locator = header.transform, header.crs, None
+    if header.driver == "NITF" or transform is None or crs is None:
+        try:
+            placing = _placing(provider, header)
+        except (ItemError, LimitError, DecodeError):
+            return None, None, None  # what should place the image is damaged: the pixels are good, and have no place
+        if placing is not None:
+            transform, crs, locator = placing.transform, placing.crs, placing.locator
+    if transform is None:
+        return None, None, locator if pitch == (1.0, 1.0) else None
+    a, b, c, d, e, f = transform
+    return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), crs, None
 
 
-def _locator(header: ImageHeader) -> Locator | None:
-    if not header.gcps and not header.rpcs:
-        return None
-    from stacchip_osml.geometry import GcpLocator, RpcLocator
+def _placing(provider: Any, header: ImageHeader) -> Placing | None:
+    """Decide what places the file behind a provider; a NITF file's headers say more than GDAL's."""
+    from stacchip_osml.encode.nitf.parent import parent_of
+    from stacchip_osml.encode.nitf.segment_image import SegmentImage
+    from stacchip_osml.geometry.placing import all_facts, place_image
+    from stacchip_osml.geometry.sensor_loading import sensor_facts_of
 
-    try:
-        if header.gcps and header.gcps_crs is not None:
-            return GcpLocator(header.gcps, header.gcps_crs)
-        return RpcLocator(header.rpcs) if header.rpcs else None
-    except ItemError:
-        return None  # points on a line, a local CRS, broken coefficients: the pixels are good, and have no place
+    while isinstance(provider, ProviderView):
+        provider = provider.source
+    facts = None
+    if header.driver == "NITF":
+        facts = sensor_facts_of(parent_of(provider) if isinstance(provider, SegmentImage) else provider)
+    return place_image(all_facts(header, facts))
 
 
 def _nodata(provider: Any, given: Any, header: ImageHeader | None, count: int) -> Nodata:

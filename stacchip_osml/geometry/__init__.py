@@ -14,6 +14,7 @@ from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry.chipped import ChippedModel
+    from stacchip_osml.geometry.placing import Placing, place_image
     from stacchip_osml.geometry.projective import AffineModel, GcpModel
     from stacchip_osml.geometry.sensor_facts import HasSensorFacts, SensorFacts
     from stacchip_osml.geometry.sensor_loading import load_sensor_model, sensor_facts_of
@@ -30,6 +31,7 @@ __all__ = [
     "GcpModel",
     "HasSensorFacts",
     "Locator",
+    "Placing",
     "RpcLocator",
     "SensorFacts",
     "SensorModel",
@@ -45,6 +47,7 @@ __all__ = [
     "is_local",
     "load_sensor_model",
     "locator_gsd",
+    "place_image",
     "ring_geometry",
     "sensor_facts_of",
     "wrap_longitude",
@@ -55,11 +58,13 @@ _HOMES = {
     "ChippedModel": "chipped",
     "GcpModel": "projective",
     "HasSensorFacts": "sensor_facts",
+    "Placing": "placing",
     "SensorFacts": "sensor_facts",
     "SensorModel": "sensor_model",
     "SicdModel": "sicd_model",
     "SiddModel": "sidd_model",
     "load_sensor_model": "sensor_loading",
+    "place_image": "placing",
     "sensor_facts_of": "sensor_loading",
 }
 

@@ -39,6 +39,11 @@ class SensorFacts:
     des_xml: tuple[bytes, ...] = field(default=(), repr=False)
     """Data of the file's XML extensions, in order."""
 
+    @property
+    def is_nitf(self) -> bool:
+        """Whether the facts are those of a NITF image: its subheader was read."""
+        return bool(self.fields)
+
 
 @runtime_checkable
 class HasSensorFacts(Protocol):

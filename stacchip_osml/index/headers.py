@@ -12,12 +12,9 @@ only. Of ``blocks`` nothing is looked at before it is unpacked.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,11 +25,11 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.packing import look_at_level
-from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
+from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.index.layouts import StoredHeader, dump_number, parse_number
-from stacchip_osml.pixel import ImageSize
-from stacchip_osml.stac.source import SourceBand, SourceImage
+from stacchip_osml.index.header_images import image_from_row, image_row
+from stacchip_osml.index.layouts import StoredHeader
+from stacchip_osml.stac.source import SourceImage
 
 __all__ = [
     "HEADER_SCHEMA",
@@ -61,6 +58,8 @@ HEADER_SCHEMA = pa.schema(
         ("gcps", pa.string()),
         ("gcps_crs", pa.string()),
         ("rpcs", pa.string()),
+        ("sensor", pa.binary()),
+        ("footprint", pa.string()),
         ("bands", pa.string()),
         ("media_type", pa.string()),
         ("roles", pa.list_(pa.string())),
@@ -82,6 +81,8 @@ HEADER_SCHEMA = pa.schema(
     ]
 )
 KEY = ("collection", "item_id", "asset_key")
+LATER = frozenset({"sensor", "footprint"})
+"""Columns that indexes of the first kind do not have; they are null there."""
 LEVEL_COLUMNS = (*KEY, "level", "rows", "cols", "block_rows", "block_cols", "compression", "blocks")
 """Columns of the rows above level 0; the others are null there."""
 _STORED = {
@@ -90,7 +91,7 @@ _STORED = {
         lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
     ),
     **dict.fromkeys(("header_size_bytes", "header_modified_ns"), pa.types.is_int64),
-    "blocks": lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind),
+    **dict.fromkeys(("sensor", "blocks"), lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind)),
 }
 """Columns of what is stored, each with the test that its type must pass; their values are not looked at one by one."""
 
@@ -170,9 +171,12 @@ def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dic
     Raises:
         IndexSchemaError: a column is missing or a value is not what its name promises.
     """
-    missing = [name for name in HEADER_SCHEMA.names if name not in table.schema.names]
+    missing = [name for name in HEADER_SCHEMA.names if name not in LATER.union(table.schema.names)]
     if missing:
         raise IndexSchemaError(f"{where}: header columns missing: {', '.join(missing)}")
+    for name in LATER.difference(table.schema.names):
+        kind = HEADER_SCHEMA.field(name).type
+        table = table.append_column(name, pa.nulls(table.num_rows, kind))
     for name, is_kind in _STORED.items():
         kind = table.schema.field(name).type
         if not (is_kind(kind) or pa.types.is_null(kind)):
@@ -276,22 +280,7 @@ def _row(header: AssetHeader, root: Path | None) -> dict[str, Any]:
         "item_id": header.item_id,
         "asset_key": image.asset_key,
         "level": 0,
-        "href": image.href,
-        "location": _relative(image.location, root),
-        "rows": image.size.height,
-        "cols": image.size.width,
-        "proj:transform": None if image.transform is None else list(image.transform),
-        "crs": image.crs,
-        "gcps": _dump([dataclasses.astuple(point) for point in image.gcps]),
-        "gcps_crs": image.gcps_crs,
-        "rpcs": _dump([list(pair) for pair in image.rpcs]),
-        "bands": _dump([_band_row(band) for band in image.bands]),
-        "media_type": image.media_type,
-        "roles": list(image.roles),
-        "is_classes": image.is_classes,
-        "gsd": image.gsd,
-        "size_bytes": image.size_bytes,
-        "modified_ns": image.modified_ns,
+        **image_row(image, root),
         "place": header.place,
         "header": None if stored is None else stored.facts,
         "header_size_bytes": None if stored is None else stored.size_bytes,
@@ -303,34 +292,12 @@ def _row(header: AssetHeader, root: Path | None) -> dict[str, Any]:
 
 
 def _header(row: Mapping[str, Any], root: Path | None, blocks: list[bytes | None]) -> AssetHeader:
-    transform = row["proj:transform"]
-    if transform is not None and (len(transform) != 6 or not all(map(math.isfinite, transform))):
-        raise ValueError(f"proj:transform must be 6 finite numbers, got {transform}")
-    if not (0 < row["rows"] < 2**31 and 0 < row["cols"] < 2**31):
-        raise ValueError(f"rows and cols must be positive, got {row['rows']} x {row['cols']}")
     return AssetHeader(
         collection=row["collection"],
         item_id=str(row["item_id"]),
         place=int(row["place"] or 0),
         stored=_stored(row, blocks),
-        image=SourceImage(
-            asset_key=str(row["asset_key"]),
-            href=str(row["href"]),
-            location=_absolute(row["location"], root),
-            size=ImageSize(row["cols"], row["rows"]),
-            transform=None if transform is None else tuple(transform),
-            crs=row["crs"],
-            gcps=tuple(GroundControlPoint(**_point(point)) for point in _parsed(row["gcps"])),
-            gcps_crs=row["gcps_crs"],
-            rpcs=tuple((str(name), str(value)) for name, value in _parsed(row["rpcs"])),
-            bands=tuple(_band(band) for band in _parsed(row["bands"])),
-            media_type=row["media_type"],
-            roles=tuple(row["roles"] or ()),
-            is_classes=bool(row["is_classes"]),
-            gsd=row["gsd"],
-            size_bytes=row["size_bytes"],
-            modified_ns=row["modified_ns"],
-        ),
+        image=image_from_row(row, root),
     )
 
 
@@ -354,46 +321,3 @@ def _stored(row: Mapping[str, Any], blocks: list[bytes | None]) -> StoredHeader 
         last_modified=row["last_modified"],
         fingerprint=row["fingerprint"],
     )
-
-
-def _point(values: list[float]) -> dict[str, float]:
-    return dict(zip(("row", "col", "x", "y", "z"), map(float, values), strict=True))
-
-
-def _band_row(band: SourceBand) -> dict[str, Any]:
-    row = {field.name: getattr(band, field.name) for field in dataclasses.fields(band)}
-    row["nodata"] = dump_number(row["nodata"])
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def _band(row: Mapping[str, Any]) -> SourceBand:
-    return SourceBand(**{**row, "nodata": parse_number(row.get("nodata"))})
-
-
-def _parsed(text: str | None) -> list[Any]:
-    return json.loads(text) if text else []  # what it holds is checked where it is used
-
-
-def _dump(values: list[Any]) -> str | None:
-    return json.dumps(values, separators=(",", ":"), allow_nan=False) if values else None
-
-
-def _relative(location: str, root: Path | None) -> str:
-    if root is None or "://" in location:
-        return location
-    try:
-        return PurePosixPath(Path(location).relative_to(root)).as_posix()
-    except ValueError:
-        return location
-
-
-def _absolute(location: Any, root: Path | None) -> str:
-    text = str(location)
-    if "://" in text:
-        return text
-    if root is None:
-        raise ValueError(f"a remote index may not point at the local file {text!r}")
-    path = PurePosixPath(text)
-    if not path.is_absolute() and ".." in path.parts:
-        raise ValueError(f"location {text!r} leaves the folder that holds the index")
-    return str(root / text)

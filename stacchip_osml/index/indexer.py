@@ -21,7 +21,7 @@ from stacchip_osml.chain import (
     resolve,
 )
 from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
-from stacchip_osml.imagery import GdalImage, read_header
+from stacchip_osml.imagery import GdalImage
 from stacchip_osml.index.chip_index import ChipIndex
 from stacchip_osml.index.filling import Filler, filled_in_order
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
@@ -34,6 +34,7 @@ from stacchip_osml.index.statistics import QualityBand, chip_fractions, preset
 from stacchip_osml.index.tables import ItemKey, SideTables
 from stacchip_osml.pixel import ChipGrid, GridSpec
 from stacchip_osml.stac.collect import iter_items
+from stacchip_osml.stac.image_place import FileReader
 from stacchip_osml.stac.items import StacItem
 
 __all__ = ["MAX_ITEM_CHIPS", "Indexer"]
@@ -196,13 +197,21 @@ class Indexer:
     def _plans(self) -> Iterator[Planned]:
         self.problems = []
         self._located = {}
-        reader = partial(read_header, sign=self.sign) if self.read_headers else None
+        files = FileReader(sign=self.sign)
+        reader = files.header if self.read_headers else None
         skip = self.problems.append if self.on_error == "skip" else None
         for item in iter_items(
-            self.items, base=self.base, roots=self.roots, search=self.search, sign=self.sign, on_error=skip
+            self.items,
+            base=self.base,
+            roots=self.roots,
+            search=self.search,
+            sign=self.sign,
+            read_header=files.header,
+            read_sensor=files.sensor,
+            on_error=skip,
         ):
             try:
-                plan = plan_item(item, self.choice, read_header=reader)
+                plan = plan_item(item, self.choice, read_header=reader, read_sensor=files.sensor)
                 if not self.is_resolved:
                     plan = replace(plan, chain=resolve(plan.chain, self._statistics(item, plan)))
                 grids = [plan_grid(plan.grid, self.spec, level=level) for level in self.levels]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stacchip_osml.chain import ChainDefinition, align_step
 from stacchip_osml.errors import ChainError, ItemError
-from stacchip_osml.geometry import AffineLocator, GcpLocator, Locator, RpcLocator, curve_place, is_local
+from stacchip_osml.geometry import Locator, curve_place
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.rows import GridPlan
@@ -18,6 +18,7 @@ from stacchip_osml.stac.crs import same_crs
 from stacchip_osml.stac.facts import image_assets, source_images
 from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.hrefs import is_remote
+from stacchip_osml.stac.image_place import SensorReader
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.source import SourceImage
 
@@ -56,8 +57,20 @@ class ItemPlan:
     """Hilbert index of the item's centre."""
 
 
-def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str], ImageHeader] | None) -> ItemPlan:
+def plan_item(
+    item: StacItem,
+    choice: AssetChoice,
+    *,
+    read_header: Callable[[str], ImageHeader] | None,
+    read_sensor: SensorReader | None = None,
+) -> ItemPlan:
     """Decide how one item is cut.
+
+    Args:
+        item: the item.
+        choice: what is wanted of it.
+        read_header: opens the file of an asset whose item says too little; None: nothing is opened.
+        read_sensor: reads the sensor metadata of such a NITF file; the default signs no URL.
 
     Raises:
         ItemError: no usable asset, assets that cannot be cut together, or facts that contradict.
@@ -70,7 +83,9 @@ def plan_item(item: StacItem, choice: AssetChoice, *, read_header: Callable[[str
             keys.append(extra)
     found = {
         image.asset_key: image
-        for image in source_images(item, assets=keys, read_header=read_header, alternate=choice.alternate)
+        for image in source_images(
+            item, assets=keys, read_header=read_header, read_sensor=read_sensor, alternate=choice.alternate
+        )
     }
     images = [found[key] for key in wanted]
     reference = found[choice.reference] if choice.reference else _finest(images)
@@ -141,12 +156,9 @@ def _require_together(item: StacItem, image: SourceImage, reference: SourceImage
 
 
 def _locator(item: StacItem, image: SourceImage) -> tuple[Locator | None, str | None]:
-    if image.transform is not None and image.crs is not None and not is_local(image.crs):
-        return AffineLocator(image.transform, image.crs), "projected"
-    if image.gcps and image.gcps_crs:
-        return GcpLocator(image.gcps, image.gcps_crs), "gcps"
-    if image.rpcs:
-        return RpcLocator(image.rpcs), "rpcs"
+    placing = image.placing()
+    if placing is not None:
+        return placing.locator, placing.footprint
     return None, "item" if item.geometry is not None else None
 
 

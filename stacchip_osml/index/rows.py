@@ -41,7 +41,7 @@ class GridPlan:
     locate: Locator | None
     """Pixel corner → lon, lat; None where nothing is known of the ground."""
     footprint: str | None
-    """``projected``, ``gcps``, ``rpcs``, ``item``, or None without any geometry."""
+    """A value of :data:`stacchip_osml.geometry.placing.FOOTPRINTS`, ``item``, or None without any geometry."""
     outline: tuple[bytes, tuple[float, float, float, float]] | None = None
     """WKB and planar bounds of the item's own geometry, used where ``footprint`` is ``item``."""
 

@@ -51,7 +51,11 @@ _COLUMNS: dict[str, tuple[pa.DataType, bool, str]] = {
     "chain": (_WORD, False, "processing-chain id; raw is the empty chain"),
     "gsd": (pa.float32(), True, "ground sample distance at level, metres"),
     "proj:code": (_WORD, True, "CRS of the reference grid; null in sensor geometry or where it has no code"),
-    "footprint": (_WORD, True, "how geometry was made: projected; gcps, rpcs, item are approximate; null: no geometry"),
+    "footprint": (
+        _WORD,
+        True,
+        "how geometry was made: projected (exact), sidd, sicd, rpcs, gcps, blocka, cscrna, igeolo, item; null: none",
+    ),
     "nodata_fraction": (pa.float32(), True, "0-1; null = not computed"),
     "cloud_fraction": (pa.float32(), True, "0-1 of the valid pixels; null = not computed"),
     "geometry": (pa.binary(), True, "footprint, WKB polygon, CRS84"),

@@ -74,15 +74,11 @@ class ImageReader:
 
     @cached_property
     def locator(self) -> Locator | None:
-        """What locates an image that has no transform: its control points, else its rational polynomials."""
-        image = self.image
-        if image.transform is not None or not (image.gcps or image.rpcs):
+        """What locates an image that has no transform: its sensor model, polynomials or control points."""
+        if self.image.transform is not None:
             return None
-        from stacchip_osml.geometry import GcpLocator, RpcLocator
-
-        if image.gcps and image.gcps_crs is not None:
-            return GcpLocator(image.gcps, image.gcps_crs)
-        return RpcLocator(image.rpcs) if image.rpcs else None
+        placing = self.image.placing()
+        return None if placing is None else placing.locator
 
     def judge(self, found: MaskedPixels) -> None:
         """Mark, in place, the pixels that only the item calls nodata."""

@@ -32,6 +32,7 @@ from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lin
 from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
 from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, is_remote, resolve_href
+from stacchip_osml.stac.image_place import SensorReader
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.places import (
     LINES_SUFFIXES,
@@ -61,6 +62,7 @@ class _Context:
     on_error: ErrorSink | None
     limits: FetchLimits | None
     read_header: HeaderReader | None
+    read_sensor: SensorReader | None
     source: str
     image_id: str | None = None
     """Id for an item made from an image; None: its file stem."""
@@ -87,6 +89,7 @@ def iter_items(
     on_error: ErrorSink | None = None,
     limits: FetchLimits | None = None,
     read_header: HeaderReader | None = None,
+    read_sensor: SensorReader | None = None,
 ) -> Iterator[StacItem]:
     """Go through the items of a source, one at a time.
 
@@ -102,6 +105,7 @@ def iter_items(
         on_error: takes each failure, and the rest goes on; without it, the first failure is raised.
         limits: time limits and tries for remote documents.
         read_header: opens image files; the default is the GDAL reader.
+        read_sensor: reads the sensor metadata of NITF files; the default signs no URL.
 
     Raises:
         ItemError: a document is no item, catalog or collection, or breaks a rule above.
@@ -118,6 +122,7 @@ def iter_items(
         on_error=on_error,
         limits=limits,
         read_header=read_header,
+        read_sensor=read_sensor,
         source="item",
     )
     seen: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -292,7 +297,13 @@ def _from_file(context: _Context) -> Iterator[StacItem]:
     location = str(context.base)
     suffix = suffix_of(location)
     if suffix in IMAGE_SUFFIXES:
-        yield item_from_image(location, roots=context.roots, item_id=context.image_id, read_header=context.read_header)
+        yield item_from_image(
+            location,
+            roots=context.roots,
+            item_id=context.image_id,
+            read_header=context.read_header,
+            read_sensor=context.read_sensor,
+        )
     elif suffix in TABLE_SUFFIXES:
         from stacchip_osml.stac.geoparquet import read_items
 
@@ -385,5 +396,5 @@ def _resolve_link(href: object, context: _Context) -> str:
 
 def _is_catalog(document: Mapping[str, Any]) -> bool:
     kind = document.get("type")
-    is_named = kind in {"Catalog", "Collection"} or (kind is None and {"stac_version", "id"} <= document.keys())
+    is_named = kind in ("Catalog", "Collection") or (kind is None and {"stac_version", "id"} <= document.keys())
     return is_named and isinstance(document.get("links"), list) and "conformsTo" not in document

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stacchip_osml.errors import ItemError, redact
@@ -25,6 +26,7 @@ from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.stac.bands import merge_header_bands, read_bands
 from stacchip_osml.stac.crs import same_crs
 from stacchip_osml.stac.hrefs import alternate_href, resolve_href
+from stacchip_osml.stac.image_place import FilePlace, SensorReader, place_file, stated_footprint
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.projection import Grid, corner_points, read_grid
 from stacchip_osml.stac.source import SourceImage
@@ -89,6 +91,7 @@ def source_images(
     *,
     assets: Sequence[str] | None = None,
     read_header: HeaderReader | None = None,
+    read_sensor: SensorReader | None = None,
     alternate: str | None = None,
 ) -> tuple[SourceImage, ...]:
     """Gather the facts of an item's images.
@@ -97,6 +100,7 @@ def source_images(
         item: the item.
         assets: asset keys, in the order wanted; None: all that are images, in the item's order.
         read_header: opens the file at a location when the item says too little; None: nothing is opened.
+        read_sensor: reads the sensor metadata of a NITF file whose header was read; the default signs no URL.
         alternate: take the href under this name (``s3`` …) of the alternate-assets extension where there is one.
 
     Raises:
@@ -113,7 +117,7 @@ def source_images(
     images, lacking = [], []
     for key in keys:
         try:
-            image = _image(item, key, read_header, alternate)
+            image = _image(item, key, read_header, read_sensor, alternate)
         except _LackError as lack:
             lacking.append(f"{key} ({lack})")
         except (ValueError, ItemError) as error:
@@ -171,7 +175,13 @@ def _is_classes(key: str, asset: Mapping[str, Any], roles: tuple[str, ...]) -> b
     return any(isinstance(band, Mapping) and any(band.get(name) for name in _CLASS_FIELDS) for band in bands)
 
 
-def _image(item: StacItem, key: str, read_header: HeaderReader | None, alternate: str | None) -> SourceImage:
+def _image(
+    item: StacItem,
+    key: str,
+    read_header: HeaderReader | None,
+    read_sensor: SensorReader | None,
+    alternate: str | None,
+) -> SourceImage:
     asset = item.assets[key]
     href = (alternate_href(asset, prefer=alternate) if alternate else None) or asset.get("href")
     location = resolve_href(href, base=item.base, roots=item.roots)
@@ -186,24 +196,30 @@ def _image(item: StacItem, key: str, read_header: HeaderReader | None, alternate
         header = read_header(location)
         _require_agreement(grid, header, location)
         bands = merge_header_bands(key, bands, header.bands)
-    size, transform, crs = grid.size, grid.transform, grid.crs
-    if header is not None:
-        size = header.size
-        transform = grid.transform or header.transform
-        crs = grid.crs or header.crs
+    size = grid.size if header is None else header.size
     if size is None:
         raise _LackError("no proj:shape")
+    if header is None:
+        place = FilePlace(transform=grid.transform, crs=grid.crs, footprint=stated_footprint(asset))
+    elif grid.transform is not None:  # what the item states goes before the file, which agrees with it
+        place = FilePlace(transform=grid.transform, crs=grid.crs or header.crs, footprint=stated_footprint(asset))
+    else:
+        place = place_file(location, header, read_sensor)
+        if place.transform is not None:
+            place = replace(place, crs=grid.crs or place.crs)
     is_palette = header is not None and any(band.color == "palette" for band in header.bands)
     return SourceImage(
         asset_key=key,
         href=str(href),
         location=location,
         size=size,
-        transform=transform,
-        crs=crs,
-        gcps=header.gcps if header is not None and transform is None else (),
-        gcps_crs=header.gcps_crs if header is not None and transform is None else None,
-        rpcs=header.rpcs if header is not None else (),
+        transform=place.transform,
+        crs=place.crs,
+        gcps=place.gcps,
+        gcps_crs=place.gcps_crs,
+        rpcs=place.rpcs,
+        sensor=place.sensor,
+        footprint=place.footprint,
         bands=bands,
         media_type=asset.get("type") if isinstance(asset.get("type"), str) else None,
         roles=roles,

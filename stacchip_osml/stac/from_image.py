@@ -5,7 +5,8 @@ What the item says comes from the header alone. The time is the file's own
 else 1970-01-01; the property ``stacchip_osml:datetime_from`` says which. The
 footprint is in lon/lat. An image that has no georeferencing has a null
 geometry, and so has one whose georeferencing gives it no outline; then the
-property ``stacchip_osml:unlocated`` says why.
+property ``stacchip_osml:unlocated`` says why. What an approximate place is made
+of is told by the asset's ``stacchip_osml:footprint``.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from stacchip_osml.errors import ItemError
+from stacchip_osml.errors import ChipError, ItemError, LimitError
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
 from stacchip_osml.stac.crs import is_code
 from stacchip_osml.stac.hrefs import is_remote
+from stacchip_osml.stac.image_place import FOOTPRINT, FilePlace, SensorReader, kept_place
+from stacchip_osml.stac.image_place import read_sensor as default_sensor
 from stacchip_osml.stac.items import StacItem
 
 if TYPE_CHECKING:
-    from stacchip_osml.geometry import Locator
+    from stacchip_osml.geometry import Locator, SensorFacts
     from stacchip_osml.stac.facts import HeaderReader
 
 __all__ = ["IMAGE_SUFFIXES", "item_from_header", "item_from_image", "renamed", "unique_ids"]
@@ -68,6 +71,7 @@ def item_from_image(
     roots: tuple[str, ...] = (),
     item_id: str | None = None,
     read_header: HeaderReader | None = None,
+    read_sensor: SensorReader | None = None,
 ) -> StacItem:
     """Read the header of an image file and make an item of it.
 
@@ -76,6 +80,7 @@ def item_from_image(
         roots: folders that the item's local assets may lie under.
         item_id: the item's id; None: the file stem.
         read_header: opens the file; the default is the GDAL reader.
+        read_sensor: reads the sensor metadata of a NITF file; the default signs no URL.
 
     Raises:
         ReadError: the file could not be read as an image.
@@ -84,24 +89,41 @@ def item_from_image(
         from stacchip_osml.imagery import read_header as gdal_header
 
         read_header = gdal_header
-    document = item_from_header(location, read_header(location), item_id=item_id)
+    header = read_header(location)
+    sensor: SensorFacts | ChipError | None = None
+    if header.driver == "NITF":
+        try:
+            sensor = (read_sensor or default_sensor)(location)
+        except ChipError as error:  # the pixels are good
+            sensor = error
+    document = item_from_header(location, header, item_id=item_id, sensor=sensor)
     return StacItem(document, location, roots, location)
 
 
-def item_from_header(location: str, header: ImageHeader, *, item_id: str | None = None) -> dict[str, Any]:
+def item_from_header(
+    location: str,
+    header: ImageHeader,
+    *,
+    item_id: str | None = None,
+    sensor: SensorFacts | ChipError | None = None,
+) -> dict[str, Any]:
     """Make a STAC 1.1 item that describes one image file, without reading it.
 
     Args:
         location: absolute path or URL; the href of the item's one asset.
         header: what the file says.
         item_id: the item's id; None: the file stem.
+        sensor: of a NITF file its sensor metadata, which places it, or why it cannot be read.
     """
-    geometry, bbox, unlocated = _place(header)
+    place, unlocated = _place(header, sensor)
+    geometry, bbox = None, None
+    if unlocated is None and place.placing is not None:
+        geometry, bbox, unlocated = _outline(header, place.placing.locator)
     moment, origin = _moment(header)
     properties = {"datetime": moment, _DATETIME_FROM: origin}
     if unlocated is not None:
         properties[_UNLOCATED] = unlocated
-    asset = _asset(location, header)
+    asset = _asset(location, header, place)
     has_colors = any("eo:common_name" in band for band in asset["bands"])
     document: dict[str, Any] = {
         "type": "Feature",
@@ -118,34 +140,32 @@ def item_from_header(location: str, header: ImageHeader, *, item_id: str | None 
     return document
 
 
-def _place(header: ImageHeader) -> tuple[dict[str, Any] | None, list[float] | None, str | None]:
-    """Give geometry and bbox in lon/lat, or why there are none."""
+def _place(header: ImageHeader, sensor: SensorFacts | ChipError | None) -> tuple[FilePlace, str | None]:
+    """Give what places the image, or why nothing does."""
+    from stacchip_osml.geometry.placing import all_facts, place_image
+
+    if isinstance(sensor, ChipError):
+        return FilePlace(), str(sensor)
+    try:
+        place = kept_place(header, sensor, place_image(all_facts(header, sensor)))
+    except (ItemError, LimitError) as error:  # the pixels are good
+        return FilePlace() if sensor is not None else kept_place(header, None, None), str(error)
+    if place.placing is None and place.transform is not None and place.crs is not None:
+        return place, f"its CRS is local: {place.crs:.80}"
+    return place, None
+
+
+def _outline(header: ImageHeader, locate: Locator) -> tuple[dict[str, Any] | None, list[float] | None, str | None]:
+    """Give geometry and bbox in lon/lat, or why there are none: a CRS whose domain ends before the image's middle."""
     from shapely.geometry import mapping
 
     from stacchip_osml.geometry import bounds_of, image_outline
 
     try:
-        locate = _locator(header)
-        if locate is None:
-            return None, None, None
         outline = image_outline(header.size, locate)
-    except (
-        ItemError
-    ) as error:  # a local CRS, or one whose domain ends before the middle of the image: the pixels are good
+    except ItemError as error:
         return None, None, str(error)
     return _lists(mapping(outline)), [float(value) for value in bounds_of(outline)], None
-
-
-def _locator(header: ImageHeader) -> Locator | None:
-    from stacchip_osml.geometry import AffineLocator, GcpLocator, RpcLocator
-
-    if header.transform is not None and header.crs is not None:
-        return AffineLocator(header.transform, header.crs)
-    if header.gcps and header.gcps_crs is not None:
-        return GcpLocator(header.gcps, header.gcps_crs)
-    if header.rpcs:
-        return RpcLocator(header.rpcs)
-    return None
 
 
 def _lists(value: Any) -> Any:
@@ -173,19 +193,21 @@ def _rfc3339(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _asset(location: str, header: ImageHeader) -> dict[str, Any]:
+def _asset(location: str, header: ImageHeader, place: FilePlace) -> dict[str, Any]:
     asset: dict[str, Any] = {
         "href": location if is_remote(location) or location.startswith("/") else f"./{location}",
         "roles": ["data"],
         "proj:shape": [header.size.height, header.size.width],
-        "proj:code": header.crs if header.crs is not None and is_code(header.crs) else None,
+        "proj:code": place.crs if place.crs is not None and is_code(place.crs) else None,
     }
     if header.driver in _MEDIA_TYPES:
         asset["type"] = _MEDIA_TYPES[header.driver]
-    if header.crs is not None and asset["proj:code"] is None:
-        asset["proj:wkt2"] = header.crs
-    if header.transform is not None:
-        asset["proj:transform"] = list(header.transform)
+    if place.crs is not None and asset["proj:code"] is None:
+        asset["proj:wkt2"] = place.crs
+    if place.transform is not None:
+        asset["proj:transform"] = list(place.transform)
+    if place.placing is not None and place.placing.footprint != "projected":
+        asset[FOOTPRINT] = place.placing.footprint
     if header.size_bytes is not None:
         asset["file:size"] = header.size_bytes
     asset["bands"] = [_band(band, f"b{i + 1}") for i, band in enumerate(header.bands)]

@@ -5,10 +5,14 @@ Plain values only; nothing here reads a file or knows pystac.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
+
+if TYPE_CHECKING:
+    from stacchip_osml.geometry import Placing
 
 __all__ = ["SourceBand", "SourceImage"]
 
@@ -46,6 +50,10 @@ class SourceImage:
     gcps: tuple[GroundControlPoint, ...] = ()
     gcps_crs: str | None = None
     rpcs: tuple[tuple[str, str], ...] = ()
+    sensor: bytes | None = field(default=None, repr=False)
+    """NITF's own metadata, packed, where only that places the image; looked at when it is used."""
+    footprint: str | None = None
+    """What the transform is made of where it is approximate: ``igeolo``, ``blocka`` or ``cscrna``."""
     bands: tuple[SourceBand, ...] = ()
     """Empty where neither item nor header lists them."""
     media_type: str | None = None
@@ -58,3 +66,24 @@ class SourceImage:
     """Size of the file when indexed, where known."""
     modified_ns: int | None = None
     """Modification time of a local file when indexed, ns since the epoch."""
+
+    def placing(self) -> Placing | None:
+        """Tell what places the image; None where nothing does.
+
+        Raises:
+            ItemError: what should place it is wrong.
+            LimitError: its metadata is larger than any of its kind.
+        """
+        from stacchip_osml.geometry.placing import place_image
+        from stacchip_osml.geometry.sensor_facts import SensorFacts
+        from stacchip_osml.geometry.sensor_packing import unpack_sensor
+
+        facts = (
+            SensorFacts(size=self.size, rpcs=self.rpcs)
+            if self.sensor is None
+            else unpack_sensor(self.sensor, self.size)
+        )
+        found = place_image(
+            replace(facts, transform=self.transform, crs=self.crs, gcps=self.gcps, gcps_crs=self.gcps_crs)
+        )
+        return found if found is None or self.footprint is None else replace(found, footprint=self.footprint)
