@@ -184,6 +184,11 @@ class _Fetch(Generic[T]):
             raise data
         return Fetched(request.tag, data)
 
+    @property
+    def ready(self) -> bool:
+        """Whether a result has come that nobody has taken."""
+        return bool(self._state.results)
+
     def __enter__(self) -> Self:
         with self._state.changed:
             self._begin()

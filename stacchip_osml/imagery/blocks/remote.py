@@ -8,8 +8,9 @@ Rules:
   way; blocks of one image mostly touch or lie further apart. ``MOST`` is what
   it carries in one round trip: larger ranges come sooner by several connections;
 - all requests of a batch are under way together, within the bounds of
-  ``fetch``; what has come is decoded by helpers, and by the caller whenever
-  more than ``HELD`` bytes wait;
+  ``fetch``. What has come is decoded by helpers, and by the caller where
+  nothing else has come and there is more than the helpers can begin with, or
+  where more than ``HELD`` bytes wait;
 - of a request that reaches beyond the end of its object, what lies before the
   end is asked for again by itself.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.batch import Batch
@@ -43,6 +44,15 @@ class _Span(NamedTuple):
     wanted: BlockJob | RawPiece
     part: int
     """Which part of a block."""
+
+
+class Waiting(Protocol):
+    """Requests under way."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a result has come that nobody has taken."""
+        ...
 
 
 class _Held:
@@ -86,11 +96,13 @@ def read_remote(
                 apart += members
             else:
                 reading.take(members, data)
+            reading.work_until(answers)
     with fetch_ranges(
         RangeRequest(objects[span.wanted.image], span.offset, span.size, [span]) for span in apart
     ) as answers:
         for members, data in answers:
             reading.take(members, data)
+            reading.work_until(answers)
 
 
 def _requests(spans: Iterable[_Span], objects: Mapping[int, Ranged]) -> Iterator[RangeRequest[list[_Span]]]:
@@ -123,7 +135,7 @@ class _Reading:
         }
 
     def take(self, members: Sequence[_Span], data: memoryview | ChipError) -> None:
-        """Have decoded what has come; in this thread where too much waits."""
+        """Have decoded what has come."""
         if isinstance(data, ChipError):
             for span in members:
                 _fail(self._batch, span, data)
@@ -138,7 +150,13 @@ class _Reading:
             size = sum(len(view) for _, view in ready)
             self._held.change(size)
             self._work.add([partial(_finish, self._batch, ready, self._held, size)])
-        while (self._threads == 1 or self._held.bytes > HELD) and self._work.do_one():
+
+    def work_until(self, answers: Waiting) -> None:
+        """Decode in this thread while it would only wait, or too much waits for it."""
+        # One task is left to each helper, so that none goes away while this thread is in a long one.
+        while (self._held.bytes > HELD or (self._work.waiting >= self._threads and not answers.ready)) and (
+            self._work.do_one()
+        ):
             pass
 
     def _completed(self, span: _Span, view: memoryview) -> memoryview | bytes | None:

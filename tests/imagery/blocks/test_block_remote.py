@@ -1,5 +1,7 @@
 """Windows of remote images: the same pixels, few requests, and faults that stay with their window."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
+from stacchip_osml.imagery.blocks.objects import RemoteObject
 from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.pixel import PixelWindow
@@ -110,6 +113,35 @@ def test_all_requests_of_a_batch_are_under_way_together(server):
     times = [asked.time for asked in server.asked()]
     assert len(times) == 16
     assert max(times) - min(times) < 0.15
+
+
+def test_the_caller_decodes_while_answers_are_awaited(server, monkeypatch):
+    source = store_array(scene(1, "uint16"), block_shape=(16, 16), compression="deflate")
+    image = served(server, source)
+    monkeypatch.setattr(remote, "GAP", -1)
+    has_decoded, decoders = threading.Event(), set[int]()
+    read, finish = RemoteObject.read_exactly, remote._finish
+
+    def late_at_the_end(self, offset, size, call=None):
+        is_last = offset == int(source.layout.offsets.max())
+        assert not is_last or has_decoded.wait(10), "nothing was decoded by the caller before the last answer"
+        return read(self, offset, size, call)
+
+    def noted(*arguments):
+        decoders.add(threading.get_ident())
+        time.sleep(0.002)
+        finish(*arguments)
+        if {caller} < decoders:
+            has_decoded.set()
+
+    caller = threading.get_ident()
+    monkeypatch.setattr(RemoteObject, "read_exactly", late_at_the_end)
+    monkeypatch.setattr(remote, "_finish", noted)
+    window = PixelWindow(0, 0, WIDTH, HEIGHT)
+
+    (found,) = read_windows([WindowRead(image=image, window=window)], threads=2)
+
+    require(found, source, window)
 
 
 def test_a_cache_asks_for_nothing_twice(server):
