@@ -26,7 +26,8 @@ __all__ = ["convert_command"]
 @click.option("--format", "format_", metavar="NAME", help="Of DST; by default what its ending says.")
 @click.option("--image", metavar="KEY", help="One image of a file of several, such as image:1; `info` lists them.")
 @click.option("--compression", metavar="NAME", help="deflate, zstd, jpeg, jpeg2000, htj2k, none … or a NITF IC.")
-@click.option("--quality", type=float, metavar="N", help="JPEG 1 to 100; JPEG 2000 as a ratio, 10 is ten to one.")
+@click.option("--quality", type=float, metavar="N", help="Of JPEG, 1 to 100.")
+@click.option("--ratio", type=float, metavar="N", help="Of JPEG 2000: 10 is ten to one; without it nothing is lost.")
 @click.option("--block-size", type=SIZE, help="Of tiles or blocks, pixels.")
 @click.option("--cog", is_flag=True, help="Lay a TIFF out as cloud-optimised GeoTIFF, with overviews.")
 @click.option("--overviews", type=click.IntRange(0, 30), metavar="N", help="Smaller levels that a TIFF gets.")
@@ -44,6 +45,7 @@ def convert_command(
     image: str | None,
     compression: str | None,
     quality: float | None,
+    ratio: float | None,
     block_size: int | tuple[int, int] | None,
     cog: bool,
     overviews: int | None,
@@ -70,6 +72,7 @@ def convert_command(
             image=image,
             compression=compression,
             quality=quality,
+            ratio=ratio,
             block_size=(block_size, block_size) if isinstance(block_size, int) else block_size,
             cog=cog,
             overviews=overviews,

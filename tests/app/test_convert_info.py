@@ -143,7 +143,12 @@ def test_a_dry_run_writes_nothing_and_force_replaces(tmp_path):
 @pytest.mark.parametrize(
     ("target", "options", "code", "message"),
     [
-        ("b.xyz", [], 3, "no format is known by the ending"),
+        ("b.xyz", [], 3, "no format is known by the ending '.xyz'; give format= (--format), one of nitf"),
+        ("b.jp2", ["--quality", "90"], 3, "jp2 has no quality; how much JPEG 2000 may lose is ratio= (--ratio)"),
+        ("b.jpg", ["--ratio", "9"], 3, "jpeg has no ratio, which is of JPEG 2000: say quality= (--quality)"),
+        ("b.ntf", ["--compression", "jpeg", "--ratio", "9"], 3, "NITF with IC C3 has no ratio"),
+        ("b.ntf", ["--compression", "c8", "--quality", "90"], 3, "NITF with IC C8 has no quality"),
+        ("b.ntf", ["--ratio", "9"], 3, "ratio of NITF needs a compression, jpeg2000 or htj2k"),
         ("b.png", ["--quality", "5"], 3, "png is lossless"),
         ("b.png", ["--cog"], 3, "png has no overviews here, and is no COG"),
         ("b.tif", ["--quality", "5"], 3, "GeoTIFF has a quality with compression jpeg"),
@@ -220,3 +225,12 @@ def test_an_image_that_is_itself_the_target_is_replaced(tmp_path):
     run("convert", path, path, "--force", "--compression", "deflate")
     with rasterio.open(path) as image:
         assert (image.compression.name, np.array_equal(image.read(), PIXELS)) == ("deflate", True)
+
+
+def test_a_ratio_is_met(tmp_path):
+    source, target = tmp_path / "a.tif", tmp_path / "b.jp2"
+    imsave(source, np.tile(PIXELS, (1, 2, 2)))
+    run("convert", source, target, "--ratio", "8")
+    assert PIXELS.nbytes * 4 / target.stat().st_size == pytest.approx(8, rel=0.15)
+    run("convert", source, tmp_path / "b.ntf", "--compression", "htj2k", "--ratio", "4")
+    assert read_nitf(tmp_path / "b.ntf").images[0].fields["COMRAT"] == "0200"

@@ -19,6 +19,7 @@ from typing import Any
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
+from stacchip_osml.encode.io.losses import JPEG, JPEG2000, nitf_rate, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of, place_of
@@ -55,6 +56,7 @@ def convert(
     image: str | None = None,
     compression: str | None = None,
     quality: float | None = None,
+    ratio: float | None = None,
     block_size: tuple[int, int] | None = None,
     cog: bool = False,
     overviews: int | None = None,
@@ -72,6 +74,7 @@ def convert(
         image: key of the one image that is wanted; by default all of NITF to NITF, else ``image:0``.
         compression: as :func:`imsave` takes it; None keeps NITF's own, and is the format's default otherwise.
         quality: as :func:`imsave` takes it.
+        ratio: as :func:`imsave` takes it.
         block_size: ``(width, height)`` of tiles or blocks.
         cog: lay a TIFF out as COG.
         overviews: levels that a TIFF is to have; None: as many as a COG needs, none otherwise.
@@ -91,12 +94,15 @@ def convert(
         keys = _keys(dataset, kind, image)
         images = [dataset.get_asset(key) for key in keys if key.startswith("image:")]
         left_out = _left_out(dataset, images, keys, kind, drop_marking=drop_marking)
-        options = _options(kind, compression=compression, quality=quality, block=block_size)
+        options = _options(kind, compression=compression, quality=quality, ratio=ratio, block=block_size)
         if kind.name == "tiff":
             options |= {"layout": "cog"} if cog else {}
             options |= {} if overviews is None else {"overviews": overviews}
         elif cog or overviews is not None:
             raise EncodeError(f"{kind.name} has no overviews here, and is no COG: write .tif")
+        hints = _nitf_hints(
+            kind, compression=compression, quality=quality, ratio=ratio, block=block_size, images=images
+        )
         done = Conversion(
             source_format=dataset.format,
             format=kind.name,
@@ -106,7 +112,6 @@ def convert(
         )
         if dry_run:
             return done
-        hints = _nitf_hints(kind, compression=compression, quality=quality, block=block_size, images=images)
         with DatasetWriter([place], kind, workers=workers, progress=progress, options=options) as writer:
             if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
                 writer.metadata = dataset.metadata
@@ -148,7 +153,7 @@ def _left_out(
     if marked and not drop_marking:
         raise EncodeError(
             f"{image.key} is marked {', '.join(marked)}, and {kind.name} has no place for a marking: write .ntf, or "
-            "say that it is to be dropped"
+            "drop it with drop_marking= (--drop-marking)"
         )
     others += [f"marking {mark}" for mark in marked]
     if dataset.format in {"nitf", "nsif"}:
@@ -194,7 +199,12 @@ def _told(image: ImageAsset) -> Mapping[str, Any]:
 
 
 def _options(
-    kind: DatasetFormat, *, compression: str | None, quality: float | None, block: tuple[int, int] | None
+    kind: DatasetFormat,
+    *,
+    compression: str | None,
+    quality: float | None,
+    ratio: float | None,
+    block: tuple[int, int] | None,
 ) -> dict[str, Any]:
     """Give the options of a format's writer; of NITF they are metadata."""
     named = None if compression is None else compression.lower()
@@ -202,14 +212,17 @@ def _options(
         return {}
     if kind.name == "tiff":
         options: dict[str, Any] = {} if named is None else {"compression": named}
+        has_quality = named in {"jpeg", "webp", "jpegxl"}
+        require_no_ratio(f"GeoTIFF with {named or 'deflate'}", ratio, has_quality=has_quality)
         if quality is not None:
-            if named not in {"jpeg", "webp", "jpegxl"}:
+            if not has_quality:
                 raise EncodeError("GeoTIFF has a quality with compression jpeg, webp or jpegxl")
             options["level"] = quality
         return options if block is None else {**options, "tile": (block[1], block[0])}
     if kind.name in {"png", "jpeg"}:
         if named not in {None, {"png": "deflate"}.get(kind.name, kind.name)} or block is not None:
             raise EncodeError(f"{kind.name} has one compression and no blocks")
+        require_no_ratio(kind.name, ratio, has_quality=kind.name == "jpeg")
         if quality is None:
             return {}
         if kind.name == "png":
@@ -217,7 +230,8 @@ def _options(
         return {"quality": round(quality)}
     if named not in {None, "jpeg2000", "j2k", "htj2k"}:
         raise EncodeError(f"{kind.name} is compressed as jpeg2000 or htj2k, not {named}")
-    options = {"ratio": quality}
+    require_no_quality(kind.name, quality)
+    options = {"ratio": ratio}
     if named is not None:
         options["high_throughput"] = named == "htj2k" or kind.name in {"jhc", "jph"}
     return options if block is None else {**options, "tile": (block[1], block[0])}
@@ -228,6 +242,7 @@ def _nitf_hints(
     *,
     compression: str | None,
     quality: float | None,
+    ratio: float | None,
     block: tuple[int, int] | None,
     images: list[ImageAsset],
 ) -> dict[str, str]:
@@ -238,16 +253,14 @@ def _nitf_hints(
     if compression is not None:
         ic = NITF_COMPRESSIONS.get(compression.lower(), compression.upper())
         hints["IC"] = ic
-        if ic in {"C8", "M8", "CD", "MD"}:
-            bits = max((image.actual_bits_per_pixel for image in images), default=8)
-            hints["COMRAT"] = "N1.0" if quality is None else f"{max(bits / quality, 0.01):05.2f}"
+        bits = max((image.actual_bits_per_pixel for image in images), default=8)
+        hints |= nitf_rate(ic, bits, quality=75.0 if quality is None and ic in JPEG else quality, ratio=ratio)
+        if ic in JPEG2000:
             hints["IMODE"] = "B"
-        elif ic in {"C3", "M3", "I1"}:
-            hints["COMRAT"] = "75.0" if quality is None else f"{quality:04.1f}"
-        elif quality is not None:
-            raise EncodeError(f"NITF with IC {ic} has no quality")
     elif quality is not None:
-        raise EncodeError("quality of NITF needs a compression: jpeg, jpeg2000 or htj2k")
+        raise EncodeError("quality of NITF needs a compression, jpeg")
+    elif ratio is not None:
+        raise EncodeError("ratio of NITF needs a compression, jpeg2000 or htj2k")
     if block is not None:
         hints |= {"NPPBH": f"{block[0]:04d}", "NPPBV": f"{block[1]:04d}"}
     return hints

@@ -91,8 +91,8 @@ def format_of_path(path: str) -> DatasetFormat:
     found = BY_EXTENSION.get(extension)
     if found is None:
         raise EncodeError(
-            f"{path}: no format is known by the ending {extension!r}; give format=, one of {', '.join(BY_NAME)}, "
-            f"or a name that ends in {', '.join(BY_EXTENSION)}"
+            f"{path}: no format is known by the ending {extension!r}; give format= (--format), one of "
+            f"{', '.join(BY_NAME)}, or a name that ends in {', '.join(BY_EXTENSION)}"
         )
     return found
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
+from stacchip_osml.encode.io.losses import require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.pictures import require_readable
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
@@ -75,6 +76,7 @@ class SaveRequest:
     placement: Placement | None
     compression: str | None
     quality: float | None
+    ratio: float | None
     block: tuple[int, int] | None
     nodata: float | complex | None
     bits: int | None
@@ -107,7 +109,7 @@ class SaveRequest:
 WAY_OUT = {
     "placement": "write .tif, .ntf or .jp2, which say a place",
     "compression": "choose another format",
-    "quality": "write .jpg or .jp2",
+    "quality": "write .jpg",
     "block": "write .tif, .ntf or .jp2",
     "nodata": "write .tif",
     "bits": "write .ntf or .jp2",
@@ -123,6 +125,7 @@ def imsave(
     format: str | None = None,  # noqa: A002 - the documented name
     compression: str | None = None,
     quality: float | None = None,
+    ratio: float | None = None,
     block_size: int | tuple[int, int] | None = None,
     corners: Sequence[tuple[float, float]] | None = None,
     crs: str | None = None,
@@ -143,8 +146,8 @@ def imsave(
         compression: GeoTIFF: ``deflate`` (default), ``lzw``, ``zstd``, ``packbits``, ``jpeg``, ``webp``, ``lerc``,
             ``none`` …; NITF: an ``IC``, or ``none``, ``jpeg``, ``jpeg2000`` (default, lossless, where the type
             allows), ``htj2k``; JPEG 2000: ``jpeg2000`` or ``htj2k``. PNG and JPEG have one each.
-        quality: JPEG: 1 to 100, 90 by default. JPEG 2000 and NITF of it: compression ratio, 10 is ten to one;
-            lossless by default.
+        quality: of JPEG, and of GeoTIFF and NITF of it: 1 to 100, 90 by default.
+        ratio: of JPEG 2000, and of NITF of it: raw samples to file, 10 is ten to one; lossless by default.
         block_size: of tiles and blocks: a side, or ``(width, height)``; 256 in GeoTIFF and 1024 in NITF and JPEG 2000
             by default.
         corners: UL, UR, LR, LL as ``(x, y)`` of ``crs``, of the outer pixels' edges: longitude and latitude without
@@ -179,6 +182,7 @@ def imsave(
         placement=find_placement(size, corners=corners, crs=crs, transform=transform, gcps=gcps),
         compression=None if compression is None else compression.lower(),
         quality=quality,
+        ratio=ratio,
         block=_block(block_size),
         nodata=nodata,
         bits=bits,
@@ -219,6 +223,7 @@ Write = Callable[[BinaryIO], object]
 
 def _png(request: SaveRequest) -> Write:
     request.refuse("placement", "quality", "block", "nodata", "bits", "metadata")
+    require_no_ratio("png", request.ratio)
     if request.compression not in {None, "deflate", "png"}:
         raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
     level = request.options.get("level", 1)
@@ -229,6 +234,7 @@ def _png(request: SaveRequest) -> Write:
 
 def _jpeg(request: SaveRequest) -> Write:
     request.refuse("placement", "block", "nodata", "bits", "metadata")
+    require_no_ratio("jpeg", request.ratio, has_quality=True)
     if request.compression not in {None, "jpeg"}:
         raise EncodeError(f"JPEG has one compression, not {request.compression}")
     request.require_only({"subsampling"})
@@ -242,6 +248,7 @@ def _jpeg(request: SaveRequest) -> Write:
 
 def _jpeg2000(request: SaveRequest) -> Write:
     request.refuse("nodata", "metadata")
+    require_no_quality(request.kind.name, request.quality)
     named = {"jhc": True, "jph": True}.get(request.kind.name, False)
     if request.compression not in {None, "jpeg2000", "j2k", "htj2k"}:
         raise EncodeError(f"{request.kind.name} is compressed as jpeg2000 or htj2k, not {request.compression}")
@@ -249,7 +256,7 @@ def _jpeg2000(request: SaveRequest) -> Write:
         raise EncodeError(f"{request.kind.name} is of high throughput (htj2k), not {request.compression}")
     request.require_only({"levels", "layers", "color_transform"})
     options = Jpeg2000Options(
-        ratio=request.quality,
+        ratio=request.ratio,
         high_throughput=named or request.compression == "htj2k",
         tile=request.block or (1024, 1024),
         bits=request.bits,

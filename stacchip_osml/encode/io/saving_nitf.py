@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stacchip_osml.encode.io.checked import CheckedProvider
+from stacchip_osml.encode.io.losses import nitf_rate
 from stacchip_osml.encode.io.nitf_dataset import MISREAD
 from stacchip_osml.encode.io.nitf_metadata import split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
@@ -33,8 +34,6 @@ FILE_FIELDS = frozenset(
     ("OSTAID", "FDT", "FTITLE", "FBKGC", "ONAME", "OPHONE", "FSCOP", "FSCPYS", *security_names("F"))
 )
 """Fields of the file header; all others are the image's."""
-JPEG2000 = ("C8", "M8", "CD", "MD")
-JPEG = ("C3", "M3", "I1")
 BY_DEFAULT = "C8"
 BLOCK = 1024
 LARGEST_BLOCK = 8192
@@ -90,12 +89,7 @@ def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
     bits = request.bits or request.pixels.dtype.itemsize * 8
     if request.bits is not None:
         fields["ABPP"] = f"{bits:02d}"
-    if "COMRAT" not in given and ic in JPEG2000:
-        fields["COMRAT"] = "N1.0" if request.quality is None else _rate(bits, request.quality)
-    elif request.quality is not None and ic in JPEG and "COMRAT" not in given:
-        fields["COMRAT"] = f"{request.quality:04.1f}"
-    elif request.quality is not None:
-        raise EncodeError(f"NITF with IC {ic} has no quality")
+    fields |= nitf_rate(ic, bits, quality=request.quality, ratio=request.ratio, given=given.get("COMRAT"))
     fields |= {name: str(request.options[option]) for option, name in HINTS.items() if option in request.options}
     for name, side in zip(("NPPBV", "NPPBH"), request.block or (BLOCK, BLOCK), strict=True):
         if side > LARGEST_BLOCK:
@@ -108,11 +102,3 @@ def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
 
 
 HINTS = {"levels": "J2K_DECOMPOSITION_LEVELS", "layers": "J2K_QUALITY_LAYERS"}
-
-
-def _rate(bits: int, ratio: float) -> str:
-    if not ratio > 1:
-        raise EncodeError(
-            f"quality of JPEG 2000 is a compression ratio above 1, got {ratio}; leave it out for lossless"
-        )
-    return f"{max(bits / ratio, 0.01):05.2f}"

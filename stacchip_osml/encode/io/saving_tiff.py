@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stacchip_osml.encode.io.losses import require_no_ratio
 from stacchip_osml.encode.tiff.image import write_tiff
 from stacchip_osml.errors import EncodeError
 
@@ -33,6 +34,9 @@ def tiff_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:
     """
     request.require_only(set(OPTIONS))
     options: dict[str, Any] = dict(request.options)
+    require_no_ratio(
+        f"GeoTIFF with {request.compression or 'deflate'}", request.ratio, has_quality=request.compression in QUALITIES
+    )
     if request.quality is not None:
         if request.compression not in QUALITIES:
             raise EncodeError(

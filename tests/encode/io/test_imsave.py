@@ -133,7 +133,7 @@ def across_down(corners, axis, across, down):
         ("png", {"corners": CORNERS}, "png has no placement: leave it out, or write .tif, .ntf or .jp2"),
         ("jpg", {"corners": CORNERS}, "jpeg has no placement"),
         ("j2k", {"corners": CORNERS}, "j2k has no placement"),
-        ("png", {"quality": 80}, "png has no quality: leave it out, or write .jpg or .jp2"),
+        ("png", {"quality": 80}, "png has no quality: leave it out, or write .jpg"),
         ("png", {"compression": "lzw"}, "PNG has one compression, deflate, not lzw"),
         ("png", {"block_size": 256}, "png has no block"),
         ("png", {"nodata": 0}, "png has no nodata"),
@@ -145,13 +145,23 @@ def across_down(corners, axis, across, down):
         ("jpg", {"compression": "deflate"}, "JPEG has one compression, not deflate"),
         ("jp2", {"compression": "lzw"}, "compressed as jpeg2000 or htj2k, not lzw"),
         ("jph", {"compression": "jpeg2000"}, "of high throughput"),
-        ("jp2", {"quality": 0.5}, "ratio is above 1"),
+        ("jp2", {"ratio": 0.5}, "ratio is above 1"),
+        ("jp2", {"quality": 90}, r"jp2 has no quality; .* is ratio= \(--ratio\), .*10 is ten to one"),
+        ("jph", {"quality": 90}, r"jph has no quality; .* is ratio="),
+        ("png", {"ratio": 10}, "png has no ratio, which is of JPEG 2000: leave it out"),
+        ("jpg", {"ratio": 10}, r"jpeg has no ratio, .*: say quality= \(--quality\)"),
+        ("tif", {"ratio": 10}, "GeoTIFF with deflate has no ratio, .*: leave it out"),
+        ("tif", {"ratio": 10, "compression": "jpeg"}, "GeoTIFF with jpeg has no ratio, .*: say quality="),
         ("jp2", {"block_size": 100}, "power of two from 32 to 32768, got 100"),
         ("jp2", {"crs": "EPSG:4326"}, "a CRS alone says no place"),
         ("nitf", {"crs": "EPSG:4326"}, "a CRS alone says no place"),
         ("nitf", {"compression": "lzw"}, "NITF compressions are none, jpeg"),
         ("nitf", {"compression": "none", "quality": 9}, "NITF with IC NC has no quality"),
-        ("nitf", {"quality": 0.5}, "a compression ratio above 1, got 0.5"),
+        ("nitf", {"compression": "none", "ratio": 9}, "NITF with IC NC has no ratio, .*: leave it out"),
+        ("nitf", {"compression": "jpeg", "ratio": 9}, "NITF with IC C3 has no ratio, .*: say quality="),
+        ("nitf", {"ratio": 0.5}, "ratio of JPEG 2000 is above 1 and at most 1000, got 0.5"),
+        ("nitf", {"quality": 90}, "NITF with IC C8 has no quality; .* is ratio="),
+        ("nitf", {"ratio": 9, "metadata": {"COMRAT": "N1.0"}}, "COMRAT is 'N1.0', and 9 says how much is lost again"),
         ("nitf", {"block_size": 9000}, "NPPBV is 1 to 8192"),
         ("tif", {"quality": 80}, "GeoTIFF has a quality with compression jpeg, webp, jpegxl, not with deflate"),
         ("tif", {"tiles": 4}, "tiff has no option 'tiles'"),
@@ -183,8 +193,8 @@ def test_quality_and_compression_decide_sizes():
         return len(out.getvalue())
 
     assert size("jpg", quality=30) < size("jpg", quality=90) < size("jpg", quality=90, subsampling="444")
-    assert size("jp2", quality=20) == pytest.approx(pixels.nbytes / 20, rel=0.15)
-    assert size("nitf", quality=10) == pytest.approx(pixels.nbytes / 10, rel=0.25)
+    assert size("jp2", ratio=20) == pytest.approx(pixels.nbytes / 20, rel=0.15)
+    assert size("nitf", ratio=10) == pytest.approx(pixels.nbytes / 10, rel=0.25)
     assert size("nitf", compression="jpeg", quality=30) < size("nitf", compression="jpeg", quality=90)
     assert size("nitf", compression="none") > pixels.nbytes
     assert size("tif", compression="none") > pixels.nbytes > size("tif", compression="zstd")

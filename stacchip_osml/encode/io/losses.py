@@ -1,0 +1,78 @@
+"""How much may be lost: ``quality`` of JPEG and its like, ``ratio`` of JPEG 2000.
+
+The two are no scale of one another, and a number that is meant as one is a
+disaster as the other: each is refused where there is the other, which is named.
+"""
+
+from __future__ import annotations
+
+from stacchip_osml.errors import EncodeError
+
+__all__ = ["JPEG", "JPEG2000", "nitf_rate", "require_no_quality", "require_no_ratio"]
+
+JPEG2000 = ("C8", "M8", "CD", "MD")
+JPEG = ("C3", "M3", "I1")
+
+
+def require_no_quality(what: str, quality: float | None) -> None:
+    """Refuse a quality of JPEG 2000.
+
+    Raises:
+        EncodeError: there is one.
+    """
+    if quality is not None:
+        raise EncodeError(
+            f"{what} has no quality; how much JPEG 2000 may lose is ratio= (--ratio), raw samples to file: 10 is ten "
+            "to one, and without it nothing is lost"
+        )
+
+
+def require_no_ratio(what: str, ratio: float | None, *, has_quality: bool = False) -> None:
+    """Refuse a ratio of what is not JPEG 2000.
+
+    Raises:
+        EncodeError: there is one.
+    """
+    if ratio is not None:
+        other = "say quality= (--quality)" if has_quality else "leave it out"
+        raise EncodeError(f"{what} has no ratio, which is of JPEG 2000: {other}")
+
+
+def nitf_rate(
+    ic: str, bits: int, *, quality: float | None, ratio: float | None, given: str | None = None
+) -> dict[str, str]:
+    """Give COMRAT of a NITF image, where its IC has one.
+
+    Args:
+        ic: of the image.
+        bits: of a sample.
+        quality: of JPEG.
+        ratio: of JPEG 2000.
+        given: COMRAT that is given as such, and kept.
+
+    Raises:
+        EncodeError: the IC has no such thing, it is out of range, or said twice.
+    """
+    what = f"NITF with IC {ic}"
+    if ic in JPEG2000:
+        require_no_quality(what, quality)
+    else:
+        require_no_ratio(what, ratio, has_quality=ic in JPEG)
+        if ic not in JPEG and quality is not None:
+            raise EncodeError(f"{what} has no quality")
+    told = ratio if quality is None else quality
+    if given is not None or ic not in JPEG2000 + JPEG:
+        if told is not None:
+            raise EncodeError(f"{what}: COMRAT is {given!r}, and {told} says how much is lost again; give one of them")
+        return {}
+    if ic in JPEG:
+        return {} if quality is None else {"COMRAT": f"{quality:04.1f}"}
+    return {"COMRAT": _rate(bits, ratio)}
+
+
+def _rate(bits: int, ratio: float | None) -> str:
+    if ratio is None:
+        return "N1.0"
+    if not 1 < ratio <= 1000:
+        raise EncodeError(f"ratio of JPEG 2000 is above 1 and at most 1000, got {ratio}; leave it out for lossless")
+    return f"{max(bits / ratio, 0.01):05.2f}"
