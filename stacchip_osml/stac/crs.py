@@ -98,13 +98,17 @@ def normal_crs(text: str) -> str:
 
     try:
         crs = CRS.from_user_input(text)
+        if _CODE.fullmatch(text):
+            authority, code = text.split(":")
+            return f"{authority.upper()}:{code}"
+        authority_code = crs.to_authority(min_confidence=100)
+        if authority_code:
+            return ":".join(authority_code)
+        wkt = str(crs.to_wkt("WKT2_2019"))
+        CRS.from_user_input(wkt)  # a CRS of broken parts is read, and written as what nobody reads
     except CRSError as error:
         raise ValueError(f"PROJ knows no such CRS: {text!r:.80}") from error
-    if _CODE.fullmatch(text):
-        authority, code = text.split(":")
-        return f"{authority.upper()}:{code}"
-    authority_code = crs.to_authority(min_confidence=100)
-    return ":".join(authority_code) if authority_code else str(crs.to_wkt("WKT2_2019"))
+    return wkt
 
 
 @lru_cache(maxsize=4096)

@@ -26,6 +26,10 @@ Affine6 = tuple[float, float, float, float, float, float]
 
 _CRS_FIELDS = frozenset({"proj:code", "proj:epsg", "proj:wkt2", "proj:projjson"})
 _NUMBERS = frozenset({int, float})
+_LEAST_ANGLE = 1e-9
+"""Between an affine's axes, as a sine: below it an image is a line."""
+_PLACE_ERROR = 1e3 * 2.0**-52
+"""Of a coordinate, in float64, with three digits left for parts of a pixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +129,12 @@ def _affine(value: object) -> Affine6:
     # Zeros where a geotransform has its rotations, and a corner's coordinates where the affine has pixel sizes.
     if c == e == 0.0 and b != 0.0 and f != 0.0 and max(abs(a / b), abs(d / f)) > 100:
         raise ValueError(_geotransform_message(value))
-    if a * e == b * d:
+    along, across = math.hypot(a, d), math.hypot(b, e)
+    area = abs(a * e - b * d)
+    if not area > _LEAST_ANGLE * along * across:  # also where a product is beyond all floats
         raise ValueError(f"proj:transform {value!r:.120} maps the image to a line or a point")
+    if max(abs(c), abs(f)) * _PLACE_ERROR > min(along, across):
+        raise ValueError(f"proj:transform {value!r:.120} lies too far off for its pixels to have places of their own")
     return a, b, c, d, e, f
 
 

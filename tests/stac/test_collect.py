@@ -200,6 +200,14 @@ def test_objects_from_strangers_reach_no_local_file_without_roots(document, own)
         source_images(item)
 
 
+@pytest.mark.parametrize("kind", [["Catalog"], {"type": "Catalog"}, 7, True])
+def test_a_type_that_is_no_text_is_no_stac(tmp_path, kind):
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps({"type": kind, "id": "odd", "stac_version": "1.0.0", "links": []}))
+    with pytest.raises(ItemError, match="not STAC: type is"):
+        list(iter_items(path))
+
+
 def test_objects_nested_too_deep_are_typed_errors(document):
     deep: list = []
     for _ in range(10_000):

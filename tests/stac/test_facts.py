@@ -13,6 +13,8 @@ from stacchip_osml.pixel import ImageSize
 from stacchip_osml.stac import StacItem, image_assets, source_images
 
 TRANSFORM = (10.0, 0.0, 500000.0, 0.0, -10.0, 5400000.0)
+BROKEN_AXES = CRS("EPSG:4326").to_json_dict()
+del BROKEN_AXES["coordinate_system"]["axis"][1]["unit"]
 
 
 def header(**changes):
@@ -117,6 +119,11 @@ def test_a_crs_without_a_code_is_kept_as_wkt(document):
         ({"proj:projjson": {}}, "proj:projjson"),
         ({"proj:projjson": "text"}, "proj:projjson must be"),
         ({"proj:shape": [200]}, "proj:shape must be 2 numbers"),
+        ({"proj:transform": [1.0, 0.0, 766000.0, 1e30, -1.0, 6732000.0]}, "to a line or a point"),
+        ({"proj:transform": [1e200, 1e-9, 0.0, 1e200, 1e-9, 0.0]}, "to a line or a point"),
+        ({"proj:transform": [1e200, 0.0, 0.0, 0.0, -1e200, 0.0]}, "to a line or a point"),
+        ({"proj:transform": [10.0, 0.0, 5e5, 0.0, -10.0, 1e308]}, "lies too far off"),
+        ({"proj:projjson": BROKEN_AXES}, "proj:projjson: PROJ knows no such CRS"),
         ({"proj:shape": [0, 300]}, "proj:shape must be two whole numbers"),
         ({"proj:shape": [2**31, 300]}, "proj:shape must be two whole numbers"),
         ({"proj:shape": [1.5, 300]}, "proj:shape must be two whole numbers"),
