@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.taps import Taps
 
-__all__ = ["copied", "weighed"]
+__all__ = ["copied", "store", "weighed"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -60,7 +60,7 @@ def weighed(source: MaskedPixels, down: Taps, across: Taps) -> tuple[Pixels, Mas
         else:
             np.greater_equal(weight, enough, out=mask[band])
             np.divide(total, weight, out=total, where=weight > 0)
-        _store(total, out[band], overshoots=overshoots)
+        store(total, out[band], overshoots=overshoots)
     return out, mask
 
 
@@ -118,7 +118,7 @@ def _picked(values: Pixels, index: Ints, *, axis: int) -> Pixels:
     return np.take(values, index, axis=axis, mode="clip")
 
 
-def _store(values: Pixels, out: Pixels, *, overshoots: bool) -> None:
+def store(values: Pixels, out: Pixels, *, overshoots: bool) -> None:
     """Write values in the type of the image, rounded half to even."""
     dtype = out.dtype
     if np.issubdtype(dtype, np.integer):

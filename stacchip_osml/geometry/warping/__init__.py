@@ -1,0 +1,1 @@
+"""Images brought to another grid: map tiles, orthoimages, the pixels of another image."""

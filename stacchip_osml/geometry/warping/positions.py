@@ -1,0 +1,285 @@
+"""Where the pixels of a target lie in a source image: exactly, or between control points with a measured error.
+
+A target pixel goes to the ground, and from there to the source. Control points
+form a lattice over a rectangle of the target whose outer points are the
+rectangle's own corners, so that the next rectangle goes on where this one
+ends; pixels are looked up at their centres. The lattice is made finer until
+the points of the next finer one, computed, are within the error allowed of
+those interpolated; the finer one is used. Where that does not come to pass
+with 4 pixels between points, or a point has no place, every pixel is computed.
+
+Over terrain the smooth part alone is interpolated: ground and source position
+at two heights. The height is looked up for every pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.geometry.locate import wrap_longitude
+from stacchip_osml.geometry.sensor_model import SensorModel
+from stacchip_osml.geometry.warping.elevation import ConstantElevation, ElevationModel
+from stacchip_osml.geometry.warping.terrain import ToGround, on_terrain
+
+__all__ = ["PixelRectangle", "Positions", "Warp"]
+
+Floats = NDArray[np.float64]
+
+NARROWEST = 4.0
+"""Pixels between control points; closer together they cost as much as the pixels."""
+CHUNK = 1 << 16
+"""Pixels computed at once."""
+SPREAD = 10.0
+"""Metres added to the heights met at control points, above and below: most pixels are between."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRectangle:
+    """Part of a target, in its pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where pixels lie in the source."""
+
+    cols: Floats
+    """Corner positions, ``(rows, cols)``; not finite where there is none."""
+    rows: Floats
+    error: float
+    """Largest difference measured between computed and interpolated, source pixels; 0 where all is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """From a target to a source."""
+
+    to_ground: ToGround
+    """Target corner positions and heights → ground."""
+    is_flat: bool
+    """The ground below a target pixel does not depend on its height: the target is a map."""
+    source: SensorModel
+    elevation: ElevationModel | None
+
+    def exactly(self, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        """Compute source positions of target positions, of any one shape."""
+        if self.elevation is None:
+            lon, lat, high = self.to_ground(cols, rows, None)
+            return self._seen(lon, lat, None if self.is_flat else high)
+        if self.is_flat:
+            lon, lat, _ = self.to_ground(cols, rows, None)
+            return self._seen(lon, lat, self.elevation.height(lon, lat))
+        return self._seen(*on_terrain(self.to_ground, self.elevation, cols, rows))
+
+    def over(
+        self, part: PixelRectangle, *, points: int, tolerance: float, image: tuple[int, int] | None = None
+    ) -> Positions | None:
+        """Give the source positions of all pixels of a rectangle.
+
+        Args:
+            part: of the target.
+            points: control points a side to begin with.
+            tolerance: source pixels; 0 computes every pixel.
+            image: ``(width, height)`` of the source, so that what lies far outside is not worked out.
+
+        Returns:
+            Positions; None where the rectangle lies far outside of the image.
+        """
+        found = self._between_points(part, points, tolerance, image) if tolerance > 0 else self._each(part)
+        if found is _TOO_ROUGH:
+            return self._each(part)
+        return found
+
+    def _each(self, part: PixelRectangle) -> Positions:
+        """Compute every pixel."""
+        cols, rows = np.empty((part.height, part.width)), np.empty((part.height, part.width))
+        across = part.x + np.arange(part.width) + 0.5
+        lines = max(CHUNK // part.width, 1)
+        for top in range(0, part.height, lines):
+            down = part.y + np.arange(top, min(top + lines, part.height)) + 0.5
+            grid = np.broadcast_arrays(across, down[:, None])
+            cols[top : top + lines], rows[top : top + lines] = self.exactly(*grid)
+        return Positions(cols, rows, 0.0)
+
+    def _seen(self, lon: Floats, lat: Floats, high: Floats | float | None) -> tuple[Floats, Floats]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self.source.world_to_image(lon, lat, high)
+
+    # ---- between control points
+
+    def _between_points(
+        self, part: PixelRectangle, points: int, tolerance: float, image: tuple[int, int] | None
+    ) -> Positions | None:
+        """Interpolate; ``_TOO_ROUGH`` where that is not good enough."""
+        heights = self._plane_heights(part, points)
+        for _ in range(2):
+            fitted = self._fitted(part, heights, points, tolerance)
+            if fitted is None:
+                return _TOO_ROUGH
+            lattice, error = fitted
+            if image is not None and _is_far(lattice, image):
+                return None
+            layers = [_spread(layer, part) for layer in lattice]
+            if len(heights) == 1:
+                return Positions(layers[0], layers[1], error)
+            share, met = self._heights_met(layers, heights)
+            away = share[np.isfinite(share)]
+            if not away.size or (away.min() >= -0.5 and away.max() <= 1.5):
+                cols, rows = (low + share * (high - low) for low, high in zip(layers[:2], layers[4:6], strict=True))
+                return Positions(cols, rows, error)
+            known = met[np.isfinite(met)]
+            heights = (float(known.min()) - SPREAD, float(known.max()) + SPREAD)
+        return _TOO_ROUGH
+
+    def _plane_heights(self, part: PixelRectangle, points: int) -> tuple[float | None, ...]:
+        """Choose the heights of the lattice: one where the ground is flat, else two that enclose it."""
+        if self.elevation is None:
+            return (None,)
+        if isinstance(self.elevation, ConstantElevation):
+            return (float(self.elevation.elevation),)
+        nodes = _nodes(part, points)
+        lon, lat, high = self.to_ground(*nodes, None)
+        if self.is_flat:
+            high = self.elevation.height(lon, lat)
+        else:
+            high = on_terrain(self.to_ground, self.elevation, *nodes)[2]
+        known = high[np.isfinite(high)]
+        if not known.size:
+            return 0.0, 2 * SPREAD  # none here: pixels between may still have some, and then are seen to be outside
+        return float(known.min()) - SPREAD, float(known.max()) + SPREAD
+
+    def _layers(self, nodes: tuple[Floats, Floats], heights: tuple[float | None, ...]) -> Floats | None:
+        """Compute column and row, over terrain longitude and latitude too, at each height; None: one is nowhere."""
+        layers: list[Floats] = []
+        for height in heights:
+            lon, lat, own = self.to_ground(*nodes, height)
+            taken = height if height is not None or self.is_flat else own
+            layers += self._seen(lon, lat, taken)
+            if len(heights) == 2:
+                layers += [lon, lat]
+        found = np.stack(np.broadcast_arrays(*layers))
+        if not np.isfinite(found).all():
+            return None
+        for at in (2, 6) if len(heights) == 2 else ():
+            found[at] = found[2, 0, 0] + wrap_longitude(found[at] - found[2, 0, 0])
+        return found
+
+    def _fitted(
+        self, part: PixelRectangle, heights: tuple[float | None, ...], points: int, tolerance: float
+    ) -> tuple[Floats, float] | None:
+        """Refine the lattice until it fits; None where it does not."""
+        cells = max(points - 1, 1)
+        coarse = self._layers(_nodes(part, cells + 1), heights)
+        while coarse is not None:
+            nodes = _nodes(part, 2 * cells + 1)
+            fine = self._layers(nodes, heights)
+            if fine is None:
+                return None
+            miss = np.abs(fine - _doubled(coarse))
+            allowed = np.full((len(fine), 1, 1), tolerance)
+            for at in (2, 3, 6, 7) if len(heights) == 2 else ():  # the ground: the same share of a target pixel
+                allowed[at] = tolerance * _step(fine[at], part)
+            if (miss <= allowed).all():
+                return self._bent(nodes, heights, fine, float(miss[[0, 1]].max()), tolerance)
+            if min(part.width, part.height) < 2 * cells * NARROWEST:
+                return None
+            cells, coarse = 2 * cells, fine
+        return None
+
+    def _bent(
+        self, nodes: tuple[Floats, Floats], heights: tuple[float | None, ...], fine: Floats, error: float, limit: float
+    ) -> tuple[Floats, float] | None:
+        """See that positions are straight between the two heights as well."""
+        low, high = heights[0], heights[-1]
+        if len(heights) == 1 or low is None or high is None:
+            return fine, error
+        middle = self._layers(nodes, ((low + high) / 2,))
+        if middle is None:
+            return None
+        bend = float(np.abs((fine[:2] + fine[4:6]) / 2 - middle).max())
+        return (fine, max(error, bend)) if bend <= limit else None
+
+    def _heights_met(self, layers: list[Floats], heights: tuple[float | None, ...]) -> tuple[Floats, Floats]:
+        """Look up every pixel's height; give its share of the way from the lower to the higher, and itself."""
+        low, high = float(heights[0] or 0.0), float(heights[-1] or 0.0)
+        elevation = self.elevation
+        if elevation is None:
+            raise RuntimeError("no heights to be met")
+
+        def ground(_: Floats, __: Floats, at: Floats | float | None) -> tuple[Floats, Floats, Floats]:
+            taken = np.broadcast_to((low + high) / 2 if at is None else at, layers[2].shape)
+            share = (taken - low) / (high - low)
+            lon, lat = (layers[n] + share * (layers[n + 4] - layers[n]) for n in (2, 3))
+            return wrap_longitude(lon), lat, taken
+
+        if self.is_flat:
+            met = elevation.height(wrap_longitude(layers[2]), layers[3])
+        else:
+            met = on_terrain(ground, elevation, layers[2], layers[3])[2]
+        return (met - low) / (high - low), met
+
+
+_TOO_ROUGH = Positions(np.empty((0, 0)), np.empty((0, 0)), np.inf)
+
+
+def _nodes(part: PixelRectangle, points: int) -> tuple[Floats, Floats]:
+    """Give target positions of a lattice: its outer points are the rectangle's edges."""
+    along = np.arange(points) / (points - 1)
+    across, down = np.broadcast_arrays(part.x + along * part.width, (part.y + along * part.height)[:, None])
+    return across, down
+
+
+def _doubled(lattice: Floats) -> Floats:
+    """Interpolate a lattice to one of half the distance."""
+    layers, rows, cols = lattice.shape
+    fine = np.empty((layers, 2 * rows - 1, 2 * cols - 1))
+    fine[:, ::2, ::2] = lattice
+    fine[:, 1::2, ::2] = (lattice[:, :-1] + lattice[:, 1:]) / 2
+    fine[:, :, 1::2] = (fine[:, :, :-2:2] + fine[:, :, 2::2]) / 2
+    return fine
+
+
+def _spread(lattice: Floats, part: PixelRectangle) -> Floats:
+    """Interpolate one layer of a lattice to the centres of all pixels."""
+    down, across = _weights(part.height, len(lattice)), _weights(part.width, lattice.shape[1])
+    corner = lattice[0, 0]  # added at the end: positions are large, and what is between them small
+    spread: Floats = down @ (lattice - corner) @ across.T + corner
+    return spread
+
+
+def _weights(count: int, points: int) -> Floats:
+    """Give the weight of each point of an axis for each pixel, ``(count, points)``."""
+    place = (np.arange(count) + 0.5) * ((points - 1) / count)
+    low = np.minimum(place.astype(np.intp), points - 2)
+    weights = np.zeros((count, points))
+    each = np.arange(count)
+    weights[each, low], weights[each, low + 1] = 1.0 - (place - low), place - low
+    return weights
+
+
+def _step(layer: Floats, part: PixelRectangle) -> float:
+    """Give the most that a layer changes from a target pixel to the next."""
+    rows, cols = layer.shape
+    across = np.abs(np.diff(layer, axis=1)).max() * (cols - 1) / part.width
+    down = np.abs(np.diff(layer, axis=0)).max() * (rows - 1) / part.height
+    return max(float(across), float(down), 1e-12)
+
+
+def _is_far(lattice: Floats, image: tuple[int, int]) -> bool:
+    """Tell that no pixel lies in the image, whatever its height between the two, and half as much beyond."""
+    for axis, limit in enumerate(image):
+        low = high = lattice[axis]
+        if len(lattice) > 2:
+            apart = np.abs(lattice[axis + 4] - lattice[axis])
+            low = np.minimum(lattice[axis], lattice[axis + 4]) - apart / 2
+            high = np.maximum(lattice[axis], lattice[axis + 4]) + apart / 2
+        if high.max() < -1.0 or low.min() > limit + 1.0:
+            return True
+    return False

@@ -1,0 +1,188 @@
+"""Tiles made for one image: a grid in any CRS, its finest scale first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stacchip_osml.errors import ItemError
+from stacchip_osml.geometry.ground import locator_gsd
+from stacchip_osml.geometry.locate import CRS84, parse_crs
+from stacchip_osml.geometry.sensor_model import SensorModel
+from stacchip_osml.geometry.warping.elevation import ElevationModel
+from stacchip_osml.geometry.warping.outlines import ground_rings
+from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize, TileError, TileMatrix, native_of
+from stacchip_osml.geometry.warping.tile_sets import (
+    MapTile,
+    MapTileId,
+    WorldLocation,
+    describe_tile,
+    limits_for_ring,
+    ring_of,
+    tile_for_location,
+)
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["ProjectedImageTileSet"]
+
+_AXIS, _ECCENTRICITY2 = 6_378_137.0, 0.0066943799901413165  # WGS 84
+_FIT = 1e-9
+"""Of a pixel: an edge that is so near to a pixel's is that."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedImageTileSet:
+    """Tiles over one area; those of tile matrix ``n`` have pixels ``2**n`` times as large.
+
+    Rows count from the north. A place outside of the tiles is refused, not moved to the nearest.
+    """
+
+    target_crs: str
+    origin: tuple[float, float]
+    """CRS x and y of the upper-left corner."""
+    gsd: float | tuple[float, float]
+    """CRS units a pixel of tile matrix 0, across and down where they differ."""
+    block_size: tuple[int, int]
+    """(width, height) of a tile, pixels."""
+    grid_cols: int
+    """Tiles across, of tile matrix 0."""
+    grid_rows: int
+    num_levels: int = 1
+
+    def __post_init__(self) -> None:
+        cell = self.gsd if isinstance(self.gsd, tuple) else (self.gsd, self.gsd)
+        counts = (*self.block_size, self.grid_cols, self.grid_rows, self.num_levels)
+        if min(counts) < 1 or not all(math.isfinite(value) and value > 0 for value in cell):
+            raise TileError(f"no tiles: {self.grid_cols} x {self.grid_rows} of {self.block_size}, gsd {self.gsd}")
+        if not all(math.isfinite(value) for value in self.origin):
+            raise TileError(f"the origin {self.origin} is no place")
+        parse_crs(self.target_crs)
+
+    @classmethod
+    def from_sensor_model(  # noqa: PLR0917 - the documented order
+        cls,
+        sensor_model: SensorModel,
+        width: int,
+        height: int,
+        target_crs: str | int = "EPSG:4326",
+        gsd: float | tuple[float, float] | None = None,
+        block_size: tuple[int, int] = (1024, 1024),
+        elevation_model: ElevationModel | None = None,
+        num_levels: int | None = None,
+    ) -> ProjectedImageTileSet:
+        """Lay tiles over an image.
+
+        Args:
+            sensor_model: of the image.
+            width: of the image, pixels.
+            height: of the image.
+            target_crs: any that PROJ knows, or an EPSG number.
+            gsd: CRS units a pixel, one number or (across, down); None for pixels as large on the ground as the
+                image's in its middle, square there. The grid's corner is a multiple of it.
+            block_size: (width, height) of a tile, pixels.
+            elevation_model: heights of the ground; None for the sensor model's own.
+            num_levels: tile matrices; None for as many as it takes to come to a single tile.
+
+        Raises:
+            ItemError: the image has no place on the ground, or none in the CRS.
+            TileError: (a ValueError) impossible sizes.
+        """
+        crs = f"EPSG:{target_crs}" if isinstance(target_crs, int) else target_crs
+        size = ImageSize(width, height)
+        cell = _square_pixels(sensor_model, size, crs) if gsd is None else gsd
+        across, down = cell if isinstance(cell, tuple) else (cell, cell)
+        if not (across > 0 and down > 0):
+            raise TileError(f"a pixel of {across} x {down} CRS units")
+        rings = ground_rings(sensor_model, size, elevation_model)
+        near = next((float(lon) for lon in rings[0][0] if math.isfinite(lon)), 0.0)
+        corners = [native_of(crs, lon, lat, near=near) for lon, lat in rings]
+        x, y = (np.concatenate([ring[axis] for ring in corners]) for axis in (0, 1))
+        placed = np.isfinite(x) & np.isfinite(y)
+        if not placed.any():
+            raise ItemError(f"the image has no place in {crs}")
+        left, top = math.floor(x[placed].min() / across + _FIT), math.ceil(y[placed].max() / down - _FIT)
+        right, bottom = math.ceil(x[placed].max() / across - _FIT), math.floor(y[placed].min() / down + _FIT)
+        cols, rows = -(-max(right - left, 1) // block_size[0]), -(-max(top - bottom, 1) // block_size[1])
+        return cls(
+            target_crs=crs,
+            origin=(left * across, top * down),
+            gsd=cell,
+            block_size=block_size,
+            grid_cols=cols,
+            grid_rows=rows,
+            num_levels=(max(cols, rows) - 1).bit_length() + 1 if num_levels is None else num_levels,
+        )
+
+    @property
+    def tile_matrix_set_id(self) -> str:
+        """A name with all that decides where its tiles are."""
+        cell, (x, y), (width, height) = self.gsd, self.origin, self.block_size
+        return f"projected:{self.target_crs}:{x!r},{y!r}:{cell!r}:{width}x{height}"
+
+    @property
+    def crs_id(self) -> str:
+        """Its CRS."""
+        return self.target_crs
+
+    @property
+    def num_tile_matrices(self) -> int:
+        """Scales."""
+        return self.num_levels
+
+    def tile_matrix_dimensions(self, tile_matrix: int) -> tuple[int, int]:
+        """Give (cols, rows) of one scale."""
+        rows, cols = self.tile_matrix(tile_matrix).shape
+        return cols, rows
+
+    def tile_matrix(self, tile_matrix: int) -> TileMatrix:
+        """Give the tiles of one scale; see :class:`MapTileSet`."""
+        if not 0 <= tile_matrix < self.num_levels:
+            raise TileError(f"the set has tile matrices 0 to {self.num_levels - 1}, not {tile_matrix}")
+        scale = 2**tile_matrix
+        across, down = self.gsd if isinstance(self.gsd, tuple) else (self.gsd, self.gsd)
+        return TileMatrix(
+            crs=self.target_crs,
+            origin=self.origin,
+            cell=(across * scale, down * scale),
+            tile_size=MapTileSize(*self.block_size),
+            shape=(-(-self.grid_rows // scale), -(-self.grid_cols // scale)),
+        )
+
+    def get_tile(self, tile_id: MapTileId) -> MapTile:
+        """Describe a tile; see :class:`MapTileSet`."""
+        return describe_tile(self, tile_id)
+
+    def get_tile_for_location(self, world_coordinate: WorldLocation, tile_matrix: int) -> MapTile:
+        """Describe the tile at a place; see :class:`MapTileSet`."""
+        return tile_for_location(self, world_coordinate, tile_matrix)
+
+    def get_tile_matrix_limits_for_area(
+        self, boundary_coordinates: Sequence[WorldLocation], tile_matrix: int
+    ) -> MapTileLimits:
+        """Give the tiles that an area reaches into; see :func:`limits_for_ring`."""
+        lon, lat = ring_of(boundary_coordinates)
+        return limits_for_ring(self.tile_matrix(tile_matrix), lon, lat)
+
+
+def _square_pixels(model: SensorModel, size: ImageSize, crs: str) -> tuple[float, float]:
+    """Give CRS units of a pixel that is square on the ground, as large as the image's middle pixel."""
+    gsd = locator_gsd(model, size)
+    middle = np.array([size.width / 2]), np.array([size.height / 2])
+    lon, lat = model(*middle)
+    if gsd is None or not (np.isfinite(lon[0]) and np.isfinite(lat[0])):
+        raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
+    sine2, cosine = math.sin(math.radians(lat[0])) ** 2, math.cos(math.radians(lat[0]))
+    flat = 1.0 - _ECCENTRICITY2 * sine2
+    east = gsd / (math.radians(1.0) * _AXIS / math.sqrt(flat) * max(cosine, 1e-6))  # degrees
+    north = gsd / (math.radians(1.0) * _AXIS * (1.0 - _ECCENTRICITY2) / flat**1.5)
+    if crs in {CRS84, "EPSG:4326"}:
+        return east, north
+    lons, lats = lon[0] + np.array([-0.5, 0.5, 0, 0]) * east, lat[0] + np.array([0, 0, -0.5, 0.5]) * north
+    x, y = native_of(crs, lons, lats, near=float(lon[0]))
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ItemError(f"the middle of the image has no place in {crs}")
+    side = math.sqrt(abs((x[1] - x[0]) * (y[3] - y[2]) - (x[3] - x[2]) * (y[1] - y[0])))
+    return side, side

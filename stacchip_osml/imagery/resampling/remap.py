@@ -1,0 +1,202 @@
+"""Pixels at given positions: what a warp takes from its source, however the two grids lie to each other.
+
+Positions count from the centre of an image's first pixel: (0, 0) is that centre,
+and the image reaches from -0.5 to ``width - 0.5``, half-open. Rules, those of
+:mod:`stacchip_osml.imagery.resampling.resample` where both apply:
+
+- ``nearest`` takes the pixel that a position lies in; ``bilinear`` weighs the
+  four whose centres are around it, ``cubic`` sixteen (Keys 1981, a = -1/2); at
+  the image's edges the edge pixel goes on;
+- a masked pixel has no weight, so nodata never bleeds into what is valid. An
+  output is valid where at least half of its weight is, and its position lies in
+  the image;
+- sums are float64 (float32 of 8-bit values): every type of pixels is taken,
+  and images of any size; integers are rounded half to even and clipped;
+- positions are rounded to 2**-20 of a pixel, so that a position that ought to
+  be a pixel's centre is; where all are, pixels are copied, in every type;
+- what becomes of an output depends on its own position and pixels alone: a part
+  of a warp is bit for bit what it is in the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.resampling.sums import store
+from stacchip_osml.imagery.resampling.taps import on_lattice
+from stacchip_osml.pixel import ImageSize, PixelWindow
+
+__all__ = ["REMAP_METHODS", "remap", "remap_window"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Axis = tuple[list[Ints], list[Floats]]
+"""Indices and weights of each tap."""
+
+REMAP_METHODS = {"nearest": (0, 0), "bilinear": (0, 1), "cubic": (-1, 2)}
+"""Method → first and last tap, counted from the pixel at or before the position."""
+_CHUNK = 1 << 15
+"""Outputs that are worked on at once, so that they stay in the processor's caches."""
+
+
+def remap(
+    source: MaskedPixels,
+    map_x: Floats,
+    map_y: Floats,
+    *,
+    method: str = "bilinear",
+    fill: Sequence[float | complex] | None = None,
+    corner: tuple[int, int] = (0, 0),
+    image: ImageSize | None = None,
+) -> MaskedPixels:
+    """Take pixels at positions.
+
+    Args:
+        source: ``(bands, rows, cols)`` and its mask: an image, or the part of it that :func:`remap_window` names.
+        map_x: columns, ``(rows, cols)`` of the output; not finite where there is none.
+        map_y: rows, likewise.
+        method: one of ``REMAP_METHODS``.
+        fill: value of invalid outputs, one a band; None is 0.
+        corner: ``(x, y)`` of the source's first pixel in the image that positions count in.
+        image: size of that image; None where ``source`` is all of it.
+
+    Returns:
+        ``(bands, rows, cols)`` in the source's type.
+
+    Raises:
+        ValueError: an unknown method, or maps of two shapes.
+    """
+    _require(method, map_x, map_y)
+    bands, height, width = source.pixels.shape
+    size = ImageSize(width, height) if image is None else image
+    shape = (bands, *map_x.shape)
+    pixels, mask = np.empty((bands, map_x.size), source.pixels.dtype), np.empty((bands, map_x.size), np.bool_)
+    x, y = on_lattice(np.ravel(map_x)), on_lattice(np.ravel(map_y))
+    inside = _inside(x, size.width) & _inside(y, size.height)
+    x, y = np.where(inside, x, 0.0) - corner[0], np.where(inside, y, 0.0) - corner[1]
+    if method != "nearest" and not ((x != np.floor(x)) | (y != np.floor(y)))[inside].any():
+        method = "nearest"
+    planes = [_Plane(values, valid) for values, valid in zip(source.pixels, source.mask, strict=True)]
+    for start in range(0, map_x.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        across, down = _axis(x[part], method, width), _axis(y[part], method, height)
+        for band, plane in enumerate(planes):
+            plane.take(down, across, pixels[band, part], mask[band, part])
+    mask &= inside
+    for band, plane_of in enumerate(pixels):
+        plane_of[~mask[band]] = 0 if fill is None else fill[band]
+    return MaskedPixels(pixels.reshape(shape), mask.reshape(shape))
+
+
+def remap_window(map_x: Floats, map_y: Floats, *, method: str, image: ImageSize) -> PixelWindow | None:
+    """Tell which pixels of an image positions need.
+
+    Args:
+        map_x: columns, as in :func:`remap`.
+        map_y: rows.
+        method: one of ``REMAP_METHODS``.
+        image: its size.
+
+    Returns:
+        A window inside the image; None where no position lies in it.
+
+    Raises:
+        ValueError: an unknown method, or maps of two shapes.
+    """
+    _require(method, map_x, map_y)
+    x, y = on_lattice(map_x), on_lattice(map_y)
+    inside = _inside(x, image.width) & _inside(y, image.height)
+    if not inside.any():
+        return None
+    (left, right), (top, bottom) = (
+        _extent(values[inside], method, limit) for values, limit in ((x, image.width), (y, image.height))
+    )
+    return PixelWindow(left, top, right - left, bottom - top)
+
+
+class _Plane:
+    """One band, made ready."""
+
+    def __init__(self, values: Pixels, valid: Mask) -> None:
+        dtype = values.dtype
+        self.values, self.valid = values, None if valid.all() else valid
+        self.working: np.dtype[Any] = np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
+        if dtype.kind in "iub" and dtype.itemsize == 1:
+            self.working = np.dtype(np.float32)
+        held = values if self.valid is None else np.where(valid, values, np.zeros((), dtype))
+        self.held = np.ravel(held)
+        self.is_finite = dtype.kind not in "fc" or bool(np.isfinite(held).all())
+        self.flat_valid = None if self.valid is None else np.ravel(self.valid)
+        self.width = values.shape[1]
+
+    def take(self, down: Axis, across: Axis, out: Pixels, mask: Mask) -> None:
+        """Write the outputs of one chunk."""
+        if len(down[0]) == len(across[0]) == 1:
+            place = down[0][0] * self.width + across[0][0]
+            np.take(self.held, place, out=out, mode="clip")
+            mask[...] = True if self.flat_valid is None else np.take(self.flat_valid, place, mode="clip")
+            return
+        total, weight = np.zeros(out.shape, self.working), None if self.flat_valid is None else np.zeros(out.shape)
+        real = total.real.dtype
+        for row, by_row in zip(*down, strict=True):
+            for col, by_col in zip(*across, strict=True):
+                place, share = row * self.width + col, by_row * by_col
+                values = np.take(self.held, place, mode="clip").astype(self.working, copy=False)
+                if not self.is_finite:  # a value without weight is not looked at: it may be NaN
+                    values[share == 0] = 0
+                total += values * share.astype(real, copy=False)
+                if weight is not None and self.flat_valid is not None:
+                    weight += np.where(np.take(self.flat_valid, place, mode="clip"), share, 0.0)
+        if weight is None:
+            mask[...] = True
+        else:
+            np.greater_equal(weight, 0.5, out=mask)
+            np.divide(total, weight.astype(real, copy=False), out=total, where=mask)
+        store(total, out, overshoots=len(down[0]) > 2)
+
+
+def _axis(position: Floats, method: str, count: int) -> Axis:
+    """Give the taps of one axis, and what each weighs; those beyond the end are the pixel at the end."""
+    if method == "nearest":
+        low = np.floor(position + 0.5)
+        return [np.clip(low, 0, count - 1).astype(np.intp)], [np.ones_like(position)]
+    low = np.floor(position)
+    far = position - low
+    first, last = REMAP_METHODS[method]
+    index = [np.clip(low + tap, 0, count - 1).astype(np.intp) for tap in range(first, last + 1)]
+    if method == "bilinear":
+        return index, [1.0 - far, far]
+    return index, [_keys(np.abs(far - tap)) for tap in range(first, last + 1)]
+
+
+def _keys(away: Floats) -> Floats:
+    """Weigh a pixel that lies so far away (R. Keys, IEEE Trans. ASSP 29, 1981, equation 15)."""
+    near = (1.5 * away - 2.5) * away * away + 1.0
+    far = ((-0.5 * away + 2.5) * away - 4.0) * away + 2.0
+    return np.where(away <= 1.0, near, np.where(away < 2.0, far, 0.0))
+
+
+def _inside(position: Floats, count: int) -> Mask:
+    with np.errstate(invalid="ignore"):
+        inside: Mask = (position >= -0.5) & (position < count - 0.5)
+    return inside
+
+
+def _extent(position: Floats, method: str, count: int) -> tuple[int, int]:
+    low, high = float(position.min()), float(position.max())
+    if method == "nearest":
+        low, high = low + 0.5, high + 0.5
+    first, last = REMAP_METHODS[method]
+    return max(int(np.floor(low)) + first, 0), min(int(np.floor(high)) + last + 1, count)
+
+
+def _require(method: str, map_x: NDArray[Any], map_y: NDArray[Any]) -> None:
+    if method not in REMAP_METHODS:
+        raise ValueError(f"method must be one of {', '.join(REMAP_METHODS)}; got {method!r}")
+    if map_x.shape != map_y.shape:
+        raise ValueError(f"maps of one shape are needed, got {map_x.shape} and {map_y.shape}")
