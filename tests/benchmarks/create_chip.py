@@ -4,7 +4,8 @@ Both have the same COG open (deflate, blocks of 512, overviews), and cut the sam
 windows: of the chip's own size, of a level's, and between levels, at random; and
 one after the other with an overlap, as a detector is fed. Ours has its default
 settings, and nothing kept of an earlier round. The toolkit runs in its own
-environment, which ``OSML_PYTHON`` names.
+environment, which ``OSML_PYTHON`` names. Chips of SICD and SIDD carry their XML,
+brought up to date; ours has ValidData and corners of the chip in it, the toolkit's those of the parent.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from stacchip_osml.geometry import load_sensor_model
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.testing import natural_scene
+from tests.benchmarks.chip_agreement import document_of, pixels_apart, require_same_place
 from tests.benchmarks.peer import Peer
 from tests.benchmarks.pyramid import OSML_HELP, open_osml
 from tests.benchmarks.report import Options, Report
-from tests.benchmarks.sensor_images import make_rpc
+from tests.benchmarks.sensor_images import make_rpc, make_sicd, make_sidd
 from tests.benchmarks.targets import Target, report_targets
 from tests.benchmarks.timing import Side, alternate, timed
 
@@ -82,8 +84,10 @@ CASES = (
     Case(name="geotiff", make=make_scene),
     Case(name="nitf", make=make_scene),
     Case(name="nitf", make=make_rpc, target=10.0, model="RPC"),
+    Case(name="nitf", make=make_sicd, target=10.0, model="SICD"),
+    Case(name="nitf", make=make_sidd, target=10.0, model="SIDD"),
 )
-"""A format is a row; the last carries a sensor model, and is cut one to one."""
+"""A format is a row; the last three carry a sensor model, and are cut one to one."""
 
 
 def run(options: Options) -> list[Report]:
@@ -140,13 +144,17 @@ def _compared(
 
     chips = [chip for chip in cut() if chip is not None]
     row: dict[str, Any] = {"format": name, "window": f"{windows[0][2]} px, {kind}"}
+    if (document_of(chips[0]) is not None) != (case.model in {"SICD", "SIDD"}):
+        raise AssertionError(f"{name}: a chip with and an image without its XML, or the other way round")
     sides: dict[str, Side] = {"ours": timed(cut)}
     if peer is not None:
         first = path.with_name(f"first.{case.name}")
         question = {"file": str(path), "format": case.name, "windows": windows, "size": list(size)}
         question["model"] = bool(case.model)
         told = peer.ask({**question, "first": str(first)})
-        row["mean difference"] = _difference(chips[0], first.read_bytes())
+        row["mean difference"] = pixels_apart(chips[0], first.read_bytes())
+        if case.model:
+            require_same_place(chips[0], first.read_bytes(), windows[0])
 
         def theirs() -> tuple[float, float]:
             answer = peer.ask(question)
@@ -167,14 +175,3 @@ def _compared(
         what="create_chip against the toolkit", case=f"{name}, {kind}", target=case.target, reached=ratio, cpu=cpu
     )
     return row, target
-
-
-def _difference(ours: bytes, theirs: bytes) -> float:
-    """Compare the pixels of two files."""
-    pixels = []
-    for data in (ours, theirs):
-        with rasterio.MemoryFile(data) as memory, memory.open() as file:
-            pixels.append(file.read().astype(np.float64))
-    if pixels[0].shape != pixels[1].shape:
-        raise AssertionError(f"chips of {pixels[0].shape} here and {pixels[1].shape} there")
-    return float(np.abs(pixels[0] - pixels[1]).mean())

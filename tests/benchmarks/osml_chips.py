@@ -8,14 +8,29 @@ of it; the first chip is saved where ``first`` names a file.
 
 import contextlib
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 FACTORIES: dict[tuple[Any, ...], Any] = {}
 READERS: list[Any] = []
 """Kept open, as an application that serves chips keeps them."""
+
+
+@contextlib.contextmanager
+def muffled() -> Iterator[None]:
+    """Keep the warnings to itself that it has for every chip of SICD and SIDD."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def factory(asked: dict[str, Any]) -> Any:
@@ -48,7 +63,8 @@ def main() -> None:
             made = factory(asked)
             windows, size = [PixelWindow(*window) for window in asked["windows"]], ImageSize(*asked["size"])
             wall, cpu = time.perf_counter(), time.process_time()
-            chips = [made.create_chip(window, output_size=size) for window in windows]
+            with muffled():
+                chips = [made.create_chip(window, output_size=size) for window in windows]
             told = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
             if asked.get("first"):
                 Path(asked["first"]).write_bytes(bytes(chips[0]))

@@ -8,7 +8,8 @@ from sarkit.verification import SicdConsistency, SiddConsistency
 
 from stacchip_osml.geometry import SicdModel
 from stacchip_osml.geometry.sidd_model import load_sidd_model
-from tests.geometry.radar_documents import sicd_document, sidd_document
+from tests.geometry.radar_documents import sicd_document
+from tests.geometry.radar_products import sidd_document
 
 SIZE = (1024, 2048)
 
