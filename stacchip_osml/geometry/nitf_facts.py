@@ -15,6 +15,7 @@ from stacchip_osml.errors import DecodeError, ItemError, LimitError
 from stacchip_osml.geometry.sensor_facts import SensorFacts
 from stacchip_osml.geometry.xml_fields import XML_BYTES
 from stacchip_osml.imagery.blocks.layout import ReadAt
+from stacchip_osml.imagery.blocks.nitf_streaming import streamed_header
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["is_nitf", "read_nitf_facts"]
@@ -66,24 +67,25 @@ def is_nitf(read: ReadAt) -> bool:
     return read(0, 9) in VERSIONS
 
 
-def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0) -> SensorFacts:
+def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0, size: int | None = None) -> SensorFacts:
     """Read the facts of one image segment.
 
     Args:
         read: the file.
         name: of the file, for messages.
         index: of the segment, 0 for the first.
+        size: of the file, by which a file is read that was written as a stream; None where unknown.
 
     Raises:
         ItemError: a field is not what the standard says, or there is no such segment.
         DecodeError: the file ends within its headers.
         LimitError: its XML is larger than any of its kind.
     """
-    images, extensions, is_old, file_tres = _segments(read, name)
+    images, extensions, is_old, file_tres = _segments(read, name, size)
     if not 0 <= index < len(images):
         raise ItemError(f"{name}: has {len(images)} image segments, none with number {index}")
     part = images[index]
-    size, fields, tres = _image(_exactly(read, part.at, part.header, name), name, is_old=is_old)
+    shown, fields, tres = _image(_exactly(read, part.at, part.header, name), name, is_old=is_old)
     xml, total = [], 0
     for extension in extensions:
         walk = _Walk(_exactly(read, extension.at, extension.header, name), name, 2)
@@ -103,7 +105,7 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0) -> SensorFacts:
                 data = _exactly(read, extension.at + extension.header, extension.data, name)
                 owner += list(_iter_tres(data, name))
     return SensorFacts(
-        size=size,
+        size=shown,
         fields=MappingProxyType(fields),
         tres=tuple(tres),
         file_tres=tuple(file_tres),
@@ -111,7 +113,9 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0) -> SensorFacts:
     )
 
 
-def _segments(read: ReadAt, name: str) -> tuple[list[_Part], list[_Part], bool, list[tuple[str, bytes]]]:
+def _segments(
+    read: ReadAt, name: str, size: int | None
+) -> tuple[list[_Part], list[_Part], bool, list[tuple[str, bytes]]]:
     """Give where image and extension segments lie, whether the file is NITF 2.0, and its header's own TREs."""
     head = _exactly(read, 0, SHORTEST, name)
     if head[:9] not in VERSIONS:
@@ -119,9 +123,10 @@ def _segments(read: ReadAt, name: str) -> tuple[list[_Part], list[_Part], bool, 
     is_old = head[:9] == b"NITF02.00"
     if is_old and head[280:286] == DOWNGRADED:
         head = _exactly(read, 0, SHORTEST + 40, name)
-    walk = _Walk(head, name, 354 + (40 if is_old and head[280:286] == DOWNGRADED else 0))
+    told = streamed_header(read, name=name, size=size) or b""
+    walk = _Walk(told or head, name, 354 + (40 if is_old and head[280:286] == DOWNGRADED else 0))
     end, begin = walk.number(6, "HL"), walk.at
-    walk = _Walk(_exactly(read, 0, end, name), name, begin)
+    walk = _Walk(told + _exactly(read, 0, end, name)[len(told) :], name, begin)
     found: dict[str, list[_Part]] = {}
     for field, first, second in LENGTHS:
         parts = found[field] = []

@@ -144,7 +144,8 @@ def _image(source: Any) -> BlockImage | None:
 def _facts_of_image(image: BlockImage, asset_key: str | None) -> SensorFacts:
     """NITF says more in its bytes than a header holds."""
     if is_nitf(image.file.read_at):
-        return read_nitf_facts(image.file.read_at, name=image.name, index=_index(asset_key))
+        file = image.file
+        return read_nitf_facts(file.read_at, name=image.name, index=_index(asset_key), size=file.size)
     return facts_from_header(image.header)
 
 

@@ -5,6 +5,8 @@ Rules:
 - values are kept as they stand, also those that the standard forbids
   (``fields.StoredText``). What cannot be kept is refused, by name: encryption, reserved
   extension segments, NITF 2.0;
+- a file written as a stream, its lengths at its end, is read as if it had them at
+  its beginning;
 - TREs of a header are one list: its areas and its ``TRE_OVERFLOW`` in order;
 - pixels and image data stay in the file until they are asked for. Texts,
   graphics and data extensions are read, up to ``limits.block_bytes`` each;
@@ -48,6 +50,7 @@ from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
+from stacchip_osml.imagery.blocks.nitf_streaming import streamed_header
 from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
@@ -60,6 +63,7 @@ Overflows = dict[tuple[str, int], tuple[Tre, ...]]
 VERSIONS: dict[bytes, Any] = {b"NITF02.10": "NITF02.10", b"NSIF01.00": "NSIF01.00"}
 SHORTEST = 388
 HL_AT = 354
+STREAMED = "STREAMING_FILE_HEADER"
 READS = 1 << 20
 """Of headers and segments; the file's length is what bounds them."""
 KINDS = (("NUMI", "LISH", "LI"), ("NUMS", "LSSH", "LS"), ("NUMT", "LTSH", "LT"), ("NUMDES", "LDSH", "LD"))
@@ -152,10 +156,12 @@ def _file_header(ahead: ReadAhead) -> Fields:
     if head[:9] not in VERSIONS:
         found = head[:9].decode("latin-1")
         raise DecodeError(f"{ahead.name}: not a NITF 2.1 or NSIF 1.0 file: it begins with {found!r}")
-    length = head[HL_AT : HL_AT + 6]
+    told = streamed_header(ahead.upto, name=ahead.name, size=ahead.size) or b""
+    length = (told or head)[HL_AT : HL_AT + 6]
     if not length.isdigit() or int(length) < SHORTEST:
         raise DecodeError(f"{ahead.name}: HL is {length!r}")
-    fields, _ = read_fields(file_layout, ahead.exactly(0, int(length)), where=f"{ahead.name}: file header")
+    header = (told + ahead.exactly(0, int(length))[len(told) :])[: int(length)]
+    fields, _ = read_fields(file_layout, header, where=f"{ahead.name}: file header")
     _require_plain(fields, f"{ahead.name}: file header")
     if fields["NUMRES"] != "000":
         raise DecodeError(f"{ahead.name}: holds {fields['NUMRES']} reserved extension segments, which are not served")
@@ -179,7 +185,8 @@ def _parts(header: Mapping[str, str], *, name: str) -> dict[str, list[_Part]]:
                 raise DecodeError(f"{name}: {head}{number} and {data}{number} are {lengths}, not numbers")
             if set(lengths[1]) == {"9"}:
                 raise DecodeError(
-                    f"{name}: {data}{number} is {lengths[1]}, set when its size was unknown: streaming is not served"
+                    f"{name}: {data}{number} is {lengths[1]}, as of a file that is still written: no "
+                    f"{STREAMED} at its end says its lengths (MIL-STD-2500C, table A-8(B)); get the whole file"
                 )
             part = _Part(f"{name}: {WORDS[count]} {number}", at, int(lengths[0]), int(lengths[1]))
             parts.append(part)
@@ -212,6 +219,8 @@ def _extensions(
         fields = _subheader(ahead, part, des_layout, "DE")
         data = _data(ahead, part, limits)
         header = fields.pop("DESSHF", "").encode("latin-1")
+        if fields["DESID"] == STREAMED:
+            continue  # it says the lengths of this file; a copy has its own, in its header
         if fields["DESID"] != "TRE_OVERFLOW":
             kept = {name: text for name, text in fields.items() if name not in {"DE", "DESSHL"}}
             extensions.append(DataExtension(fields=kept, user_header=header, data=data))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.nitf_streaming import streamed_header
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
@@ -89,7 +90,7 @@ def read_segments(ahead: ReadAhead) -> list[Segment]:
     version = ahead.upto(0, 9)
     if version not in VERSIONS:
         raise DecodeError(f"{ahead.name}: not a NITF 2.1, NSIF 1.0 or NITF 2.0 file")
-    fields = _Fields(ahead, 354)
+    fields = _Fields(_with_lengths(ahead), 354)
     if version == b"NITF02.00" and ahead.exactly(280, 6) == DOWNGRADED:
         fields.skip(40)
     at, count = fields.number(6, "HL"), fields.number(3, "NUMI")
@@ -101,6 +102,16 @@ def read_segments(ahead: ReadAhead) -> list[Segment]:
         segments.append(Segment(number, version, at, at + header, at + header + data))
         at += header + data
     return segments
+
+
+def _with_lengths(ahead: ReadAhead) -> ReadAhead:
+    """Give where the file header is read from: of a file written as a stream, the header at its end."""
+    header = streamed_header(ahead.upto, name=ahead.name, size=ahead.size)
+    if header is None:
+        return ahead
+    return ReadAhead(
+        lambda offset, size: header[offset : offset + size], name=ahead.name, size=len(header), reads=len(header)
+    )
 
 
 def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Subheader:

@@ -20,6 +20,7 @@ FILES = (
     "nitf/imaging-nitf__20091021203850-01001116-VIS.ntf.r4",
     "nitf/imaging-nitf__fake_nsif.ntf",
     "nitf/imaging-nitf__file9_nc.ntf",
+    "nitf/imaging-nitf__ns3321a.nsf",
     "nitf/imaging-nitf__LUinBand2.ntf",
     "nitf/imaging-nitf__rgb16_6ABPPLeft.ntf",
     "nitf/imaging-nitf__U_2001A.NTF",

@@ -28,6 +28,7 @@ SHARE = (  # compressions, modes, graphics, texts, extensions, several images, f
     "nitf/imaging-nitf__ns3050a.nsf",
     "nitf/imaging-nitf__ns3301e.nsf",
     "nitf/imaging-nitf__ns3301j.nsf",
+    "nitf/imaging-nitf__ns3321a.nsf",
     "nitf/imaging-nitf__rgb16_11ABPP.ntf",
     "nitf/imaging-nitf__test_des_read.ntf",
     "nitf/imaging-nitf__two_images_jpeg.ntf",
@@ -99,7 +100,6 @@ def test_a_copy_has_all_that_its_parent_has(real_data, tmp_path, name, caplog):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nitf/imaging-nitf__ns3321a.nsf", "streaming is not served"),
         ("nitf/six-library__GHSarNITF21_good.ntf", "'PATCHB' of 121 bytes leaves its area"),
         ("nitf/imaging-nitf__U_1034A.NTF", "begins with 'NITF02.00'"),
     ],
