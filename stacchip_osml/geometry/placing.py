@@ -10,8 +10,10 @@ The first that there is:
 
 The transform that GDAL gives to a NITF file is made of its corner points, which
 are rounded and know nothing of the sensor: it is kept only where the model is
-those corners, too, and says the same. A transform of any other file goes before
-its polynomials: what was put on a map stays on it.
+those corners, too, and says the same. Frames of raster products (CADRG, CIB) are
+the exception: they lie on the map that MIL-STD-2411 cuts them from, as GDAL says
+it, and their corners are that map's in whole seconds. A transform of any other
+file goes before its polynomials: what was put on a map stays on it.
 
 An image that metadata places wrongly is an ItemError that names the field, and
 never placed by the next best.
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -33,7 +36,9 @@ from stacchip_osml.geometry.rpc import RpcLocator
 from stacchip_osml.geometry.sensor_facts import SensorFacts, facts_from_header
 from stacchip_osml.geometry.sensor_loading import load_sensor_model
 from stacchip_osml.geometry.sensor_model import SensorModel
+from stacchip_osml.geometry.sensor_packing import needed
 from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.pixel import ImageSize
 
 __all__ = ["FOOTPRINTS", "Placing", "all_facts", "place_image"]
 
@@ -92,18 +97,39 @@ def place_image(facts: SensorFacts) -> Placing | None:
         ItemError: metadata that is wrong, or places no image; the field is named.
         LimitError: metadata larger than any of its kind.
     """
-    if facts.is_nitf:
-        own = replace(facts, transform=None, crs=None, gcps=(), gcps_crs=None, rpcs=())
-        model = load_sensor_model(own)
+    is_on_map = facts.transform is not None and facts.crs is not None and not is_local(facts.crs)
+    if facts.is_nitf and not (is_on_map and _is_frame(facts)):
+        own = needed(facts)
+        model = _model(own.size, tuple(own.fields.items()), own.tres, own.file_tres, own.des_xml)
         if model is not None:
             return _by_model(model, facts)
-    if facts.transform is not None and facts.crs is not None and not is_local(facts.crs):
+    if is_on_map and facts.transform is not None and facts.crs is not None:
         return _on_map(facts.transform, facts.crs)
+    if facts.is_nitf:  # what is left are GDAL's corners of an image that has not four of them
+        return None
     if facts.rpcs:
         return Placing(locator=RpcLocator(facts.rpcs), footprint="rpcs")
     if facts.gcps and facts.gcps_crs is not None:
         return Placing(locator=GcpLocator(facts.gcps, facts.gcps_crs), footprint="gcps")
     return None
+
+
+Tres = tuple[tuple[str, bytes], ...]
+
+
+@lru_cache(maxsize=16)
+def _model(
+    size: ImageSize, fields: tuple[tuple[str, str], ...], tres: Tres, file_tres: Tres, des_xml: tuple[bytes, ...]
+) -> SensorModel | None:
+    """Load a NITF's model once for all who ask one after the other: its item, its rows, its chips."""
+    return load_sensor_model(
+        SensorFacts(size=size, fields=MappingProxyType(dict(fields)), tres=tres, file_tres=file_tres, des_xml=des_xml)
+    )
+
+
+def _is_frame(facts: SensorFacts) -> bool:
+    """Tell whether a NITF file is a frame of a raster product (MIL-STD-2411, RPF)."""
+    return any(tag == "RPFIMG" for tag, _ in facts.tres) and any(tag == "RPFHDR" for tag, _ in facts.file_tres)
 
 
 def _on_map(transform: Transform, crs: str, footprint: str = "projected") -> Placing:

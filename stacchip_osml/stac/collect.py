@@ -39,7 +39,8 @@ from stacchip_osml.stac.places import (
     TABLE_SUFFIXES,
     document_roots,
     folder_documents,
-    folder_files,
+    folder_images,
+    is_image,
     suffix_of,
 )
 
@@ -281,7 +282,7 @@ def _from_folder(folder: Path, context: _Context) -> Iterator[StacItem]:
             return
     inside = context.at(str(folder), roots=(str(folder),))
     chosen = folder_documents(folder)
-    images = [] if chosen else folder_files(folder, IMAGE_SUFFIXES)
+    images = [] if chosen else folder_images(folder)
     ids = unique_ids([file.relative_to(folder).as_posix() for file in images])
     if not (chosen or images):
         raise ItemError(f"{folder}: no catalog, STAC document or image in this folder")
@@ -296,7 +297,7 @@ def _from_file(context: _Context) -> Iterator[StacItem]:
     """Read the document at the context's place."""
     location = str(context.base)
     suffix = suffix_of(location)
-    if suffix in IMAGE_SUFFIXES:
+    if is_image(location):
         yield item_from_image(
             location,
             roots=context.roots,

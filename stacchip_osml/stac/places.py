@@ -7,11 +7,13 @@ it belong to them; JSON beside images alone (sidecars, notes) is not ours.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from stacchip_osml.errors import ChipError
+from stacchip_osml.imagery.format import HEAD_BYTES, sniff_driver
 from stacchip_osml.stac.documents import parse_json, read_bytes
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES
 from stacchip_osml.stac.hrefs import MAX_HREF, is_remote
@@ -21,19 +23,53 @@ __all__ = [
     "TABLE_SUFFIXES",
     "document_roots",
     "folder_documents",
-    "folder_files",
+    "folder_images",
+    "is_image",
     "suffix_of",
 ]
 
 TABLE_SUFFIXES = frozenset({".parquet", ".geoparquet"})
 LINES_SUFFIXES = frozenset({".ndjson", ".jsonl"})
+_LEVELS = re.compile(r"\.r[0-9]+", re.IGNORECASE)
+"""Suffixes of files that hold one smaller level of the image beside them."""
 _TEXT_SUFFIXES = frozenset({".json", ".geojson"}) | LINES_SUFFIXES | TABLE_SUFFIXES
+
+
+_KNOWN = IMAGE_SUFFIXES | _TEXT_SUFFIXES | {".xml", ".txt", ".ovr", ".msk", ".md", ".csv", ".pdf", ".zip"}
+"""Suffixes that need no look at the file."""
 
 
 def suffix_of(location: str) -> str:
     """Give the file name's suffix in lower case, without a URL's query."""
     path = location.split("?", 1)[0] if is_remote(location) else location
     return os.path.splitext(path)[1].lower()  # noqa: PTH122 - a URL is no Path
+
+
+def is_image(location: str) -> bool:
+    """Tell images from documents: by the suffix or, of a local file with another, by its first bytes."""
+    suffix = suffix_of(location)
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    if suffix in _TEXT_SUFFIXES or is_remote(location):
+        return False
+    return _driver(Path(location)) is not None
+
+
+def _driver(file: Path) -> str | None:
+    """Name the driver of a local file; None of one that is no image, or cannot be looked at."""
+    try:
+        with file.open("rb") as opened:
+            return sniff_driver(opened.read(HEAD_BYTES))
+    except OSError:  # whoever reads it says why
+        return None
+
+
+def folder_images(folder: Path) -> list[Path]:
+    """List the images below a folder, in order: by suffix, and NITF of any (a map frame's is its series and zone)."""
+    named = folder_files(folder, IMAGE_SUFFIXES)
+    files = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
+    others = (file for file in files if file.suffix.lower() not in _KNOWN and not _LEVELS.fullmatch(file.suffix))
+    return sorted([*named, *(file for file in others if file.is_file() and _driver(file) == "NITF")])
 
 
 def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -45,7 +81,7 @@ def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
 def folder_documents(folder: Path) -> list[Path]:
     """List the documents of a folder; none where it is a folder of images."""
     documents = folder_files(folder, _TEXT_SUFFIXES)
-    if folder_files(folder, IMAGE_SUFFIXES) and not any(map(_is_stac, documents)):
+    if documents and folder_images(folder) and not any(map(_is_stac, documents)):
         return []
     return documents
 
