@@ -52,11 +52,14 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
         None where the fields cannot hold them (a chip on the antimeridian's other side, heights beyond four digits).
 
     Raises:
-        EncodeError: coefficients are missing.
+        EncodeError: coefficients are missing, or a scale is zero.
     """
     texts = {name.strip().upper(): text for name, text in rpcs}
     offsets = [_numbers(texts, name, 1)[0] for name in OFFSETS]
     scales = [_numbers(texts, name, 1)[0] for name in SCALES]
+    for name, scale in zip(SCALES[:4], scales, strict=False):
+        if scale == 0:
+            raise EncodeError(f"{name} of the image's RPC is zero, and nothing is placed by it ({CLAUSE})")
     cubes = [_cube(_numbers(texts, name, 20)) for name in CUBICS]
     lons, lats = [lon for lon, _ in corners], [lat for _, lat in corners]
     if max(lons) - min(lons) > 180 or not all(map(math.isfinite, (*lons, *lats))):

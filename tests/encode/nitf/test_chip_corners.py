@@ -191,6 +191,12 @@ def test_a_parents_corners_never_stay_on_a_chip(tmp_path):
     assert lost["IGEOLO"] != corners
 
 
+def test_an_rpc_that_places_nothing_is_refused_by_the_scale_that_is_zero():
+    rpcs = {**RPCS, "LINE_SCALE": "0"}
+    with pytest.raises(EncodeError, match="LINE_SCALE .* is zero"):
+        rpc00b_tre(rpcs.items(), window=(0, 0, 4, 4), size=ImageSize(4, 4), corners=[(0, 0)] * 4)
+
+
 def test_polynomials_with_more_digits_than_rpc00b_are_rewritten_for_the_chip():
     window, size = (300.0, 250.0, 200.0, 160.0), ImageSize(100, 80)
     full = RpcLocator(RPCS)
