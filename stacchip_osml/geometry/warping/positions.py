@@ -248,20 +248,21 @@ def _doubled(lattice: Floats) -> Floats:
 
 def _spread(lattice: Floats, part: PixelRectangle) -> Floats:
     """Interpolate one layer of a lattice to the centres of all pixels."""
-    down, across = _weights(part.height, len(lattice)), _weights(part.width, lattice.shape[1])
-    corner = lattice[0, 0]  # added at the end: positions are large, and what is between them small
-    spread: Floats = down @ (lattice - corner) @ across.T + corner
-    return spread
+    above, share = _between(part.height, len(lattice))
+    lines = lattice[above] + share[:, None] * (lattice[above + 1] - lattice[above])
+    left, share = _between(part.width, lattice.shape[1])
+    step = (lines[:, 1:] - lines[:, :-1])[:, left]
+    step *= share
+    step += lines[:, left]
+    return step
 
 
-def _weights(count: int, points: int) -> Floats:
-    """Give the weight of each point of an axis for each pixel, ``(count, points)``."""
+def _between(count: int, points: int) -> tuple[NDArray[np.intp], Floats]:
+    """Give the point before each pixel of an axis, and the share of the way to the next."""
     place = (np.arange(count) + 0.5) * ((points - 1) / count)
-    low = np.minimum(place.astype(np.intp), points - 2)
-    weights = np.zeros((count, points))
-    each = np.arange(count)
-    weights[each, low], weights[each, low + 1] = 1.0 - (place - low), place - low
-    return weights
+    low: NDArray[np.intp] = np.minimum(place.astype(np.intp), points - 2)
+    share = np.asarray(place - low, np.float64)
+    return low, share
 
 
 def _step(layer: Floats, part: PixelRectangle) -> float:

@@ -18,6 +18,8 @@ ToGround = Callable[[Floats, Floats, Floats | float | None], tuple[Floats, Float
 ROUNDS = 30
 SETTLED = 1e-3
 """Metres between the height taken and the ground's: then the two have met."""
+STEEPEST = -0.25
+"""Metres nearer to the ground a metre of height; on slopes that a line of sight hardly meets, steps are whole."""
 ARRIVED = 0.5
 """Metres: farther apart after all rounds, a line of sight has no place that could be told."""
 
@@ -27,8 +29,8 @@ def on_terrain(
 ) -> tuple[Floats, Floats, Floats]:
     """Give the places of positions on the ground.
 
-    Each round takes the ground's height at the place found before. On a slope that is steeper than the line of sight
-    that goes back and forth, so half steps are taken once it does.
+    Each round goes to the ground's height at the place found before, corrected by what the last round's step came to
+    (the secant method): on flat ground it is all of the way, on a slope that faces the sensor less.
 
     Args:
         to_ground: from positions and heights to places.
@@ -44,15 +46,16 @@ def on_terrain(
         lon, lat, high = to_ground(cols, rows, float(elevation.elevation))
         return lon, lat, np.broadcast_to(high, lon.shape)
     high = np.array(np.broadcast_to(high, lon.shape), np.float64)
-    last = np.full(high.shape, np.inf)
-    with np.errstate(invalid="ignore"):
+    off = elevation.height(lon, lat) - high
+    rate = np.full(high.shape, -1.0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         for _ in range(ROUNDS):
-            off = elevation.height(lon, lat) - high
             if not (np.abs(off) > SETTLED).any():
                 break
-            turned = np.sign(off) == -np.sign(last)
-            high = high + np.where(turned, 0.5 * off, off)
-            last = off
+            step = off / np.where(rate < STEEPEST, -rate, 1.0)
+            high = high + step
             lon, lat, _ = to_ground(cols, rows, high)
-        lost = ~(np.abs(elevation.height(lon, lat) - high) <= ARRIVED)
+            now = elevation.height(lon, lat) - high
+            rate, off = (now - off) / step, now
+        lost = ~(np.abs(off) <= ARRIVED)
     return np.where(lost, np.nan, lon), np.where(lost, np.nan, lat), np.where(lost, np.nan, high)

@@ -40,7 +40,7 @@ Axis = tuple[list[Ints], list[Floats]]
 
 REMAP_METHODS = {"nearest": (0, 0), "bilinear": (0, 1), "cubic": (-1, 2)}
 """Method → first and last tap, counted from the pixel at or before the position."""
-_CHUNK = 1 << 15
+_CHUNK = 1 << 13
 """Outputs that are worked on at once, so that they stay in the processor's caches."""
 
 
@@ -85,8 +85,13 @@ def remap(
     for start in range(0, map_x.size, _CHUNK):
         part = slice(start, start + _CHUNK)
         across, down = _axis(x[part], method, width), _axis(y[part], method, height)
+        taps = [
+            (row * width + col, by_row * by_col)
+            for row, by_row in zip(*down, strict=True)
+            for col, by_col in zip(*across, strict=True)
+        ]
         for band, plane in enumerate(planes):
-            plane.take(down, across, pixels[band, part], mask[band, part])
+            plane.take(taps, pixels[band, part], mask[band, part])
     mask &= inside
     for band, plane_of in enumerate(pixels):
         plane_of[~mask[band]] = 0 if fill is None else fill[band]
@@ -132,32 +137,30 @@ class _Plane:
         self.held = np.ravel(held)
         self.is_finite = dtype.kind not in "fc" or bool(np.isfinite(held).all())
         self.flat_valid = None if self.valid is None else np.ravel(self.valid)
-        self.width = values.shape[1]
 
-    def take(self, down: Axis, across: Axis, out: Pixels, mask: Mask) -> None:
-        """Write the outputs of one chunk."""
-        if len(down[0]) == len(across[0]) == 1:
-            place = down[0][0] * self.width + across[0][0]
+    def take(self, taps: Sequence[tuple[Ints, Floats]], out: Pixels, mask: Mask) -> None:
+        """Write the outputs of one chunk: of each tap, where it lies in the plane, and what it weighs."""
+        if len(taps) == 1:
+            place = taps[0][0]
             np.take(self.held, place, out=out, mode="clip")
             mask[...] = True if self.flat_valid is None else np.take(self.flat_valid, place, mode="clip")
             return
         total, weight = np.zeros(out.shape, self.working), None if self.flat_valid is None else np.zeros(out.shape)
         real = total.real.dtype
-        for row, by_row in zip(*down, strict=True):
-            for col, by_col in zip(*across, strict=True):
-                place, share = row * self.width + col, by_row * by_col
-                values = np.take(self.held, place, mode="clip").astype(self.working, copy=False)
-                if not self.is_finite:  # a value without weight is not looked at: it may be NaN
-                    values[share == 0] = 0
-                total += values * share.astype(real, copy=False)
-                if weight is not None and self.flat_valid is not None:
-                    weight += np.where(np.take(self.flat_valid, place, mode="clip"), share, 0.0)
+        for place, share in taps:
+            values = np.take(self.held, place, mode="clip").astype(self.working, copy=False)
+            if not self.is_finite:  # a value without weight is not looked at: it may be NaN
+                values[share == 0] = 0
+            values *= share.astype(real, copy=False)
+            total += values
+            if weight is not None and self.flat_valid is not None:
+                weight += np.where(np.take(self.flat_valid, place, mode="clip"), share, 0.0)
         if weight is None:
             mask[...] = True
         else:
             np.greater_equal(weight, 0.5, out=mask)
             np.divide(total, weight.astype(real, copy=False), out=total, where=mask)
-        store(total, out, overshoots=len(down[0]) > 2)
+        store(total, out, overshoots=len(taps) > 4)
 
 
 def _axis(position: Floats, method: str, count: int) -> Axis:
