@@ -80,7 +80,7 @@ def chip_pixels(chip: Chip, *, may_be_masked: bool) -> ChipPixels:
     pad = next((value for value in _candidates(chip, held) if not _has(held, value)), None)
     if pad is None:
         raise EncodeError(
-            f"a pad pixel (TPXCD, MIL-STD-2500C, 5.4.3.3) is a value that no other pixel has; all values of "
+            f"a pad pixel (TPXCD, MIL-STD-2500C, 5.4.3.2) is a value that no other pixel has; all values of "
             f"{pixels.dtype.name} are used. Ask for IC=NC to write the pixels without a mask"
         )
     pixels = np.where(chip.mask, pixels, pad)

@@ -1,4 +1,4 @@
-"""The mask table before the blocks of a masked image (MIL-STD-2500C, 5.4.3.3 and table A-3A).
+"""The mask table before the blocks of a masked image (MIL-STD-2500C, 5.4.3.2 and table A-3(A)).
 
 IMDATOFF, BMRLNTH, TMRLNTH, TPXCDLNTH, TPXCD, then BMRnBNDm of every block, band
 by band for IMODE=S and once for all bands otherwise, then TMRnBNDm alike. All

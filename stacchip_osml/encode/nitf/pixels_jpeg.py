@@ -49,7 +49,7 @@ def require_jpeg(storage: Storage, blocking: Blocking) -> None:
     if storage.nbpp == 12 and -(-rows // 8) * -(-cols // 8) > MOST_INTERVAL:
         raise EncodeError(
             f"NPPBV, NPPBH: blocks of 12-bit JPEG hold at most {MOST_INTERVAL} MCUs of 8 x 8 pixels here, one restart "
-            f"interval (MIL-STD-188-198A, 5.2), not those of {cols} x {rows} pixels"
+            f"interval (MIL-STD-188-198A), not those of {cols} x {rows} pixels"
         )
     if storage.ic == "I1":
         if storage.bands != 1:
@@ -62,7 +62,7 @@ def require_jpeg(storage: Storage, blocking: Blocking) -> None:
 
 
 def application_segment(storage: Storage, blocking: Blocking) -> bytes:
-    """Write the body of APP6 (MIL-STD-188-198A, table A-I)."""
+    """Write the body of APP6 (MIL-STD-188-198A)."""
     rate = storage.rate
     assert isinstance(rate, JpegRate)  # noqa: S101 - by the table of compressions
     down, across = blocking.shape
@@ -131,7 +131,9 @@ def write_jpeg(
             progress(count, len(streams))
     if table is not None:
         if at > MOST_OFFSET:
-            raise EncodeError(f"BMRnBNDm ends at {MOST_OFFSET} bytes, and the blocks have {at} (MIL-STD-2500C, A-3A)")
+            raise EncodeError(
+                f"BMRnBNDm ends at {MOST_OFFSET} bytes, and the blocks have {at} (MIL-STD-2500C, table A-3(A))"
+            )
         out.seek(base)
         out.write(table.pack([places.get((n, band)) for band in range(units) for n in range(blocking.count)]))
         out.seek(start + at)

@@ -129,7 +129,7 @@ def write_jpeg2000(
         length = write_codestream(stream, tiles, options, workers=workers, progress=progress)
         if length > MOST_OFFSET:
             raise EncodeError(
-                f"BMRnBNDm ends at {MOST_OFFSET} bytes, the codestream has {length} (MIL-STD-2500C, A-3A)"
+                f"BMRnBNDm ends at {MOST_OFFSET} bytes, the codestream has {length} (MIL-STD-2500C, table A-3(A))"
             )
         places = _tile_places(stream)
         offsets = [None if number in absent else places[number] for number in range(blocking.count)]

@@ -73,7 +73,7 @@ COMPRESSIONS = {
 """IC → what it allows."""
 STANDARDS = {
     "raw": CLAUSE,
-    "jpeg": "MIL-STD-188-198A, 5.2; MIL-STD-2500C, table A-3",
+    "jpeg": "MIL-STD-188-198A; MIL-STD-2500C, table A-3",
     "jpeg2000": "BPJ2K01.20, 8.1; MIL-STD-2500C, table A-3",
 }
 

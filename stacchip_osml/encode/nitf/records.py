@@ -40,7 +40,7 @@ def _no_fields() -> Fields:
 
 
 TRE_LONGEST = 99_985
-"""Bytes of ``CEDATA`` that any tagged record extension may have (MIL-STD-2500C, table A-6)."""
+"""Bytes of ``CEDATA`` that any tagged record extension may have (MIL-STD-2500C, table A-7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Tre:
             1 <= len(self.tag) <= 6 and self.tag.isascii() and self.tag.isprintable() and self.tag == self.tag.strip()
         ):
             raise EncodeError(
-                f"CETAG is 1 to 6 printable ASCII characters (MIL-STD-2500C, table A-6), got {self.tag!r}"
+                f"CETAG is 1 to 6 printable ASCII characters (MIL-STD-2500C, table A-7), got {self.tag!r}"
             )
         if len(self.data) > TRE_LONGEST:
             raise EncodeError(f"CEL of {self.tag} ends at {TRE_LONGEST} bytes, got {len(self.data)}")
