@@ -1,4 +1,4 @@
-"""Where the blocks of a NITF image lie: by arithmetic, or by its mask table (MIL-STD-2500C 5.4.3.2 and table A-3(A))."""
+"""Where the blocks of a NITF image lie: by arithmetic, or by its mask table (MIL-STD-2500C 5.4.3.2, table A-3(A))."""
 
 from __future__ import annotations
 
