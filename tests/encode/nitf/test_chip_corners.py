@@ -193,7 +193,7 @@ def test_a_parents_corners_never_stay_on_a_chip(tmp_path):
 
 def test_an_rpc_that_places_nothing_is_refused_by_the_scale_that_is_zero():
     rpcs = {**RPCS, "LINE_SCALE": "0"}
-    with pytest.raises(EncodeError, match="LINE_SCALE .* is zero"):
+    with pytest.raises(EncodeError, match=r"LINE_SCALE .* is zero"):
         rpc00b_tre(rpcs.items(), window=(0, 0, 4, 4), size=ImageSize(4, 4), corners=[(0, 0)] * 4)
 
 
