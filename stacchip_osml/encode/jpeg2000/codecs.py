@@ -48,6 +48,7 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
         return bytes(
             imagecodecs.jpeg2k_encode(
                 interleaved(pixels),  # planar samples of one column come out wrong
+                planar=False,  # else few rows of many bands are taken for planes
                 codecformat="j2k",
                 reversible=True,
                 resolutions=levels + 1,
@@ -76,16 +77,17 @@ def openjph_tile(
         step: of quantisation, 1 is the whole range of the samples; None is reversible.
         color_transform: RCT or ICT, of three bands.
     """
-    depth = pixels.dtype.itemsize * 8
-    if bits < depth:
+    if bits < pixels.dtype.itemsize * 8:
         middle = 1 << (bits - 1) if pixels.dtype.kind == "u" else 0
-        pixels = (pixels.astype(np.int64) - middle).astype(f"i{pixels.dtype.itemsize}")
+        depth = 8 if bits <= 8 else 16 if bits <= 16 else 32  # OpenJPEG reads no more bit-planes than of 16 bits
+        pixels = (pixels.astype(np.int64) - middle).astype(f"i{depth // 8}")
         pixels = pixels if step is None else pixels << (depth - bits)
     try:
         return bytes(
             imagecodecs.htj2k_encode(
                 interleaved(pixels),  # as above
                 step,
+                planar=False,
                 rgb=color_transform,
                 tile=(tile[1], tile[0]),
                 resolutions=levels,

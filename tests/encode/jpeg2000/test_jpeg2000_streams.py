@@ -249,3 +249,29 @@ def test_nothing_is_said_on_stderr(capfd):
         array_codestream(scene((1, 300, 300)), Jpeg2000Options(ratio=5))
 
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("high_throughput", [False, True])
+@pytest.mark.parametrize("shape", [(7, 1, 33), (8, 2, 300), (5, 3, 5), (13, 1, 1), (4, 2, 2)])
+def test_few_rows_of_many_bands_are_not_taken_for_planes(shape, high_throughput):
+    pixels = noise(shape, "uint16")
+
+    stream = array_codestream(pixels, Jpeg2000Options(high_throughput=high_throughput))
+
+    decode = imagecodecs.htj2k_decode if high_throughput else imagecodecs.jpeg2k_decode
+    assert np.array_equal(decode(stream, planar=True), pixels)
+    assert np.array_equal(openjpeg.decode(stream).transpose(2, 0, 1), pixels)
+
+
+def test_the_last_rows_of_an_image_of_many_bands_are_kept():
+    pixels = noise((8, 258, 300), "uint16")
+    for high_throughput in (False, True):
+        stream = array_codestream(pixels, Jpeg2000Options(tile=TILE, high_throughput=high_throughput))
+        assert np.array_equal(openjpeg.decode(stream).transpose(2, 0, 1), pixels)
+
+
+@pytest.mark.parametrize("bits", [3, 7, 9, 16])
+def test_few_bits_of_a_large_type_need_few_bit_planes(bits):
+    pixels = np.random.default_rng(2).integers(0, 1 << bits, (1, 64, 64)).astype(np.uint32)
+    stream = array_codestream(pixels, Jpeg2000Options(bits=bits, high_throughput=True))
+    assert np.array_equal(openjpeg.decode(stream), pixels[0])

@@ -274,13 +274,9 @@ def _jpeg2000(segment: jbpy.core.ImageSegment, area: bytes, data: bytes, fill: f
     *_, high, wide, _, across = _numbers(segment["subheader"])
     stream, absent = _codestream(segment, area, data)
     decode = imagecodecs.htj2k_decode if segment["subheader"]["IC"].value[1] == "D" else imagecodecs.jpeg2k_decode
-    pixels = decode(stream)
-    bands = segment["subheader"]["NBANDS"].value
-    if bands == 1:
-        pixels = pixels[None]
-    elif pixels.shape[0] != bands or pixels.shape[-1] == bands:
-        pixels = pixels.transpose(2, 0, 1)
-    pixels = pixels.copy()
+    bands = _numbers(segment["subheader"])[0]
+    pixels = decode(stream, planar=True).copy()
+    pixels = pixels[None] if bands == 1 else pixels
     for number in absent:
         row, col = divmod(number, across)
         here = pixels[:, row * high : (row + 1) * high, col * wide : (col + 1) * wide]
