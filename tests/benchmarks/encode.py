@@ -25,7 +25,7 @@ from tests.benchmarks.report import Options, Report
 from tests.benchmarks.targets import Target, report_targets
 from tests.benchmarks.timing import alternate, timed
 
-__all__ = ["CASES", "Case", "run"]
+__all__ = ["CASES", "CHIP", "Case", "cut_chips", "run"]
 
 CHIP, CHIPS, QUICK_CHIPS = 256, 32, 4
 PLACE = Affine(10, 0, 500_000, 0, -10, 5_000_000)
@@ -79,7 +79,7 @@ def run(options: Options) -> list[Report]:
     rounds = options.rounds or (1 if options.quick else 11)
     rows, targets = [], []
     for case in CASES:
-        row, found = _compared(case, _chips(case.dtype, count), rounds)
+        row, found = _compared(case, cut_chips(case.dtype, count), rounds)
         rows.append(row)
         targets += found
     notes = [
@@ -91,7 +91,7 @@ def run(options: Options) -> list[Report]:
     return [Report(title="encode: chips as files", rows=rows, notes=notes), report_targets("encode: targets", targets)]
 
 
-def _chips(dtype: str, count: int) -> list[Chip]:
+def cut_chips(dtype: str, count: int) -> list[Chip]:
     """Cut chips out of a piece of countryside."""
     scene = natural_scene(ImageSize(1024, 1024), bands=("red", "green", "blue"))
     if dtype == "uint8":

@@ -14,7 +14,7 @@ from stacchip_osml.imagery import BufferedImageAssetProvider
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.testing import natural_scene
 
-__all__ = ["make_rpc", "make_sicd", "make_sidd"]
+__all__ = ["make_rpc", "make_sicd", "make_sicd_block", "make_sidd"]
 
 BLOCK = 512
 PIECE = 1024
@@ -32,15 +32,24 @@ def make_rpc(folder: Path, side: int) -> Path:
 
 
 def make_sicd(folder: Path, side: int) -> Path:
-    """Make a complex image as SICD: one block, 32-bit floats, speckle over countryside."""
+    """Make a complex image as SICD, 32-bit floats, speckle over countryside; in blocks."""
+    return _sicd(folder, side, BLOCK)
+
+
+def make_sicd_block(folder: Path, side: int) -> Path:
+    """Make the same in one block, as SICD asks for (NGA.STND.0024-2, table 3-1)."""
+    return _sicd(folder, side, side)
+
+
+def _sicd(folder: Path, side: int, block: int) -> Path:
     from tests.geometry.radar_documents import sicd_document
 
-    path = folder / f"create-chip-sicd-{side}.ntf"
+    path = folder / f"create-chip-sicd-{block}-{side}.ntf"
     if not path.exists():
         amplitude = np.sqrt(_scene(side)[0].astype(np.float32))
         noise = np.random.default_rng(0).normal(size=(2, *amplitude.shape)).astype(np.float32)
         fields = {"IID1": "SICD000", "ICAT": "SAR", "IREP": "NODISPLY", "ISUBCAT1": "I", "ISUBCAT2": "Q"}
-        fields |= {"IC": "NC", "IMODE": "P", "NPPBH": str(side), "NPPBV": str(side)}
+        fields |= {"IC": "NC", "IMODE": "P", "NPPBH": str(block), "NPPBV": str(block)}
         _write(path, _tiled(noise * amplitude, side), fields, document=("SICD", "1.3.0", sicd_document((side, side))))
     return path
 
