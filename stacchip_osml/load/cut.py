@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from stacchip_osml.imagery.window_cut import (
     plan_cut,
 )
 from stacchip_osml.index import ChipIndex
+from stacchip_osml.index.headers import HeaderKey
 from stacchip_osml.load.images import ImageReader, ImageShelf, ShelfRead
 from stacchip_osml.load.plan import SourcePlan, plan_source, stored_level
 from stacchip_osml.load.rows import PlannedRows, RowPlans
@@ -124,21 +125,38 @@ class Cutter:
             IndexSchemaError: an asset has no header.
             ChainError: no such chain.
         """
+        found = self._open([number], chain)[number]
+        if isinstance(found, ChipError):
+            raise found
+        return found
+
+    def _open(self, numbers: Sequence[int], chain: str | None) -> dict[int, ReadySource | ReadError | LimitError]:
+        """Open the files of several sources, or tell why they cannot be read; remote ones are asked for together."""
+        found: dict[int, ReadySource | ReadError | LimitError] = {}
+        plans: dict[int, SourcePlan] = {}
         with self._lock:
-            held = self._ready.get((number, chain))
-            if held is not None:
-                self._ready.move_to_end((number, chain))
-                return held
-        key = self.rows.keys[number]
-        plan = plan_source(
-            key if chain is None else key._replace(chain=chain), self.index.tables.headers, self.index.chains
-        )
-        made = _opened(plan, self.shelf)
-        with self._lock:
-            self._ready[number, chain] = made
-            while len(self._ready) > KEPT_SOURCES:
-                self._ready.popitem(last=False)
-        return made
+            for number in numbers:
+                held = self._ready.get((number, chain))
+                if held is not None:
+                    self._ready.move_to_end((number, chain))
+                    found[number] = held
+        for number in numbers:
+            if number not in found:
+                key = self.rows.keys[number]
+                key = key if chain is None else key._replace(chain=chain)
+                plans[number] = plan_source(key, self.index.tables.headers, self.index.chains)
+        failures = self.shelf.open_together(asset.header for plan in plans.values() for asset in plan.assets)
+        for number, plan in plans.items():
+            try:
+                made = found[number] = _opened(plan, self.shelf, failures)
+            except (ReadError, LimitError) as error:
+                found[number] = error
+                continue
+            with self._lock:
+                self._ready[number, chain] = made
+                while len(self._ready) > KEPT_SOURCES:
+                    self._ready.popitem(last=False)
+        return found
 
     def cut(self, rows: PlannedRows, *, chain: str | None = None, keep_going: bool = False) -> CutChips:
         """Cut rows of one shape.
@@ -197,14 +215,14 @@ class Cutter:
         self, rows: PlannedRows, chain: str | None, errors: dict[int, ChipError], *, keep_going: bool
     ) -> list[ReadySource | None]:
         found: dict[int, ReadySource | None] = {}
-        for number in np.flatnonzero(np.bincount(rows.sources)).tolist():
-            try:
-                found[number] = self.ready(number, chain)
-            except (ReadError, LimitError) as error:
-                if not keep_going:
-                    raise
-                found[number] = None
-                errors |= dict.fromkeys(np.flatnonzero(rows.sources == number).tolist(), error)
+        for number, opened in self._open(np.flatnonzero(np.bincount(rows.sources)).tolist(), chain).items():
+            if isinstance(opened, ReadySource):
+                found[number] = opened
+                continue
+            if not keep_going:
+                raise opened
+            found[number] = None
+            errors |= dict.fromkeys(np.flatnonzero(rows.sources == number).tolist(), opened)
         return [found[number] for number in rows.sources.tolist()]
 
     def _agreed(
@@ -236,8 +254,12 @@ class Cutter:
         return (Cutter, (self.index, self.shelf))
 
 
-def _opened(plan: SourcePlan, shelf: ImageShelf) -> ReadySource:
-    readers = [shelf.reader(asset.header) for asset in plan.assets]
+def _opened(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKey, ChipError]) -> ReadySource:
+    headers = [asset.header for asset in plan.assets]
+    for header in headers:
+        if header.key in failures:
+            raise failures[header.key]
+    readers = [shelf.reader(header) for header in headers]
     scale = 2**plan.level
     ready, at = [], 0
     for grid, reader in zip(plan.assets, readers, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +19,9 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.location import is_remote
 from stacchip_osml.imagery.masks import differs_from
-from stacchip_osml.index.headers import AssetHeader
+from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from stacchip_osml.geometry import Locator
 
 __all__ = ["ImageReader", "ImageShelf", "ShelfRead"]
+
+MOST_TOGETHER = 16
+"""Images opened at once: what takes the time then is reading their headers, not waiting for them."""
 
 
 class ShelfRead(NamedTuple):
@@ -116,7 +120,7 @@ class ImageShelf:
             AssetChanged: the file is not the one whose header the index holds.
             ReadError: the file cannot be read.
         """
-        key = (header.image.location, *header.key)
+        key = _key(header)
         with self._lock:
             held = self._readers.get(key)
             if held is not None and (held[0] is header or held[0] == header):
@@ -128,6 +132,38 @@ class ImageShelf:
             while len(self._readers) > self.capacity:
                 self._readers.popitem(last=False)
         return made
+
+    def open_together(self, headers: Iterable[AssetHeader]) -> dict[HeaderKey, ChipError]:
+        """Open those images that a server has to be asked about first, all at once: ``reader`` then has them.
+
+        Returns:
+            Why some cannot be opened, so that they are not asked for once more.
+        """
+        with self._lock:
+            to_ask = {
+                header.key: header for header in headers if self._asks(header) and _key(header) not in self._readers
+            }
+        if len(to_ask) < 2:
+            return {}
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(len(to_ask), MOST_TOGETHER), thread_name_prefix="stacchip-osml-open") as pool:
+            found = dict(zip(to_ask, pool.map(self._opening_failure, to_ask.values()), strict=True))
+        return {key: failure for key, failure in found.items() if failure is not None}
+
+    def _asks(self, header: AssetHeader) -> bool:
+        stored = header.stored
+        is_known = stored is not None and (stored.etag is not None or self._cache is None)
+        return is_remote(header.image.location) and not is_known
+
+    def _opening_failure(self, header: AssetHeader) -> ChipError | None:
+        """Ask all that has to be asked before an image's pixels; gives what went wrong."""
+        try:
+            source = self.reader(header).source
+            _ = source.layout, source.version
+        except ChipError as failure:
+            return failure
+        return None
 
     def read(self, reads: Sequence[ShelfRead]) -> list[MaskedPixels | ChipError | None]:
         """Read windows of any images together; see :func:`stacchip_osml.imagery.blocks.engine.read_windows`."""
@@ -165,6 +201,10 @@ class ImageShelf:
     def __reduce__(self) -> tuple[object, ...]:
         kept = ("sign", "fetch", "threads", "cache_bytes", "capacity")
         return (_shelf, ({name: getattr(self, name) for name in kept},))
+
+
+def _key(header: AssetHeader) -> tuple[str, ...]:
+    return (header.image.location, *header.key)
 
 
 def _shelf(settings: dict[str, Any]) -> ImageShelf:
