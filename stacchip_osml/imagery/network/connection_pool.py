@@ -139,7 +139,8 @@ def _proxy_for(place: Place) -> Place | None:
 def _dial(goal: Place, call: Call) -> socket.socket:
     until = time.monotonic() + call.patience(call.fetch.connect_s)
     failure: OSError = OSError(f"{goal.host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(goal.host, goal.port, type=socket.SOCK_STREAM):
+    name = goal.host.encode("ascii")  # as text it would be made ASCII once more, by a codec that has to be imported
+    for family, kind, protocol, _, address in socket.getaddrinfo(name, goal.port, type=socket.SOCK_STREAM):
         opened = socket.socket(family, kind, protocol)
         try:
             opened.settimeout(max(until - time.monotonic(), 0.001))
