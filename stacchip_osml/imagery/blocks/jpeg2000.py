@@ -129,7 +129,7 @@ def one_tile_codestream(shared: bytes, parts: Sequence[bytes | memoryview]) -> b
 
 def _tile_of(part: bytes | memoryview) -> int:
     """Read Isot, -1 where it is not a tile-part."""
-    return int.from_bytes(part[4:6], "big") if len(part) > 14 and part[:4] == b"\xff\x90\x00\x0a" else -1
+    return int.from_bytes(part[4:6], "big") if len(part) >= 14 and part[:4] == b"\xff\x90\x00\x0a" else -1
 
 
 # ---- levels

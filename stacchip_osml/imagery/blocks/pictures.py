@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
@@ -189,7 +190,7 @@ SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 
 
 def decode_lerc(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch) -> Array:  # noqa: ARG001 - a decoder's signature
-    """Decode a LERC blob as libtiff does: invalid floats are NaN, an 8-bit alpha may be its mask.
+    """Decode a LERC blob as libtiff does: invalid floats are NaN, then bytes are turned where the file's order says so.
 
     Raises:
         DecodeError: it is damaged, or not of the block's size.
@@ -211,6 +212,8 @@ def decode_lerc(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows:
         imagecodecs.tiff_decode(little_tiff(data, scratch, tags), out=room)
     except (imagecodecs.TiffError, ValueError) as error:
         raise DecodeError(f"LERC: {error}") from error
+    if not np.dtype(codec.stored).isnative:
+        room.byteswap(inplace=True)
     return _planes(room)
 
 

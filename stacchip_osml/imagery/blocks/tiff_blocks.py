@@ -149,6 +149,8 @@ def _table(file: TiffBytes, directory: Directory, names: tuple[int, int], grid: 
     blocks = grid.planes * grid.rows * grid.cols
     values = file.numbers(field, most=blocks)
     if values.size < blocks:
+        if grid.planes > 1:  # whole bands may be missing, which is no sparse file
+            raise NotServedError(f"{values.size} places or sizes of {blocks} blocks in {grid.planes} planes")
         values = np.concatenate([values, np.zeros(blocks - values.size, dtype=np.int64)])
     return values.reshape(grid[:3])
 

@@ -214,7 +214,8 @@ def codec_of(tags: ImageTags, *, order: str) -> BlockCodec | Unserved:
         predictor = _predictor(tags, name, dtype)
     except NotServedError as left:
         return Unserved(reason=str(left))
-    in_order = name in BYTES_IN and tags.bits in (16, 32, 64, 128)
+    # libtiff turns the bytes of what LERC gave too, so a big-endian file holds LERC of turned samples.
+    in_order = (name in BYTES_IN or tags.compression == LERC) and tags.bits in (16, 32, 64, 128)
     return BlockCodec(
         compression=name,
         dtype=dtype,

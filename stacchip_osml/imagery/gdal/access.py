@@ -32,6 +32,7 @@ from stacchip_osml.imagery.gdal.library import (
     GDAL_ERRORS,
     Dataset,
     environment,
+    forget_signals,
     hide_signatures,
     open_begun,
     open_dataset,
@@ -141,6 +142,7 @@ class FileAccess:
         key = (self.location, self.sign, self.sidecars, overview, stamp)
         try:
             with _POOL.lend(key, lambda: self._open_local(overview)) as dataset:
+                forget_signals()
                 done = action(dataset)
         except GDAL_ERRORS as error:
             said = story(error)
@@ -193,6 +195,7 @@ class FileAccess:
         key = (self.location, self.sign, self.sidecars, overview, self._version, self.fetch, self._turn, begun)
         around = environment(sidecars=self.sidecars, options=gdal_fetch_options(self.fetch, self._version))
         with around, _POOL.lend(key, lambda: self._open_remote(overview, seen, begun=begun)) as dataset:
+            forget_signals()
             return action(dataset)
 
     def _open_remote(self, overview: int | None, seen: tuple[str, str] | None, *, begun: bool) -> Dataset:

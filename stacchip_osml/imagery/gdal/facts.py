@@ -140,6 +140,8 @@ def level_of(dataset: Any, overview: int | None) -> Level:
 
 SPLIT_ROWS = 2000
 """A strip of more rows than this is shown row by row, where its codec allows it."""
+MOST_ROWS = 1 << 16
+"""Rows that are asked for their place before all of them are taken for one strip."""
 
 
 def grid_of(level: Level) -> tuple[int, int]:
@@ -177,7 +179,7 @@ def _is_split(dataset: Any, band: int) -> bool:
             (rows, cols) == (1, dataset.width)
             and dataset.height > SPLIT_ROWS
             and _has_offset(dataset, 0, 0, band)
-            and not any(_has_offset(dataset, row, 0, band) for row in range(1, dataset.height))
+            and not any(_has_offset(dataset, row, 0, band) for row in range(1, min(dataset.height, MOST_ROWS)))
         )
     found: bool = dataset.known_split[band]
     return found

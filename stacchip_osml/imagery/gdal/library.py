@@ -46,6 +46,7 @@ __all__ = [
     "declared_mask",
     "decode_codestream",
     "environment",
+    "forget_signals",
     "hide_signatures",
     "open_dataset",
     "read_decimated_mask",
@@ -126,6 +127,16 @@ def open_begun(head: bytes, size: int, name: str, *, driver: str, overview: int 
     dataset = open_dataset(f"/vsisparse/{joined.name}", driver=driver, overview=overview)
     dataset.begun = (first, joined)  # read from as long as it is open
     return dataset
+
+
+def forget_signals() -> None:
+    """Have GDAL forget what it signalled in this thread, of this file or of another one.
+
+    rasterio takes the last signal for the outcome of its next call, where that gives a number other than 0 (a band's
+    colour does).
+    """
+    with stack_errors():
+        pass
 
 
 def settle(dataset: Dataset) -> None:

@@ -212,6 +212,16 @@ def test_lerc_is_what_rasterio_reads(tmp_path, compress, dtype):
     assert_decodes(found)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_lerc_in_a_big_endian_file_is_turned_after_it_is_decoded(tmp_path, dtype, count):
+    options = {"compress": "lerc_deflate", "endianness": "big", "interleave": "pixel"}
+    found = written(tmp_path / "a.tif", scene(count, dtype), **options)
+
+    assert np.dtype(found.level.codec.stored).isnative == (dtype == "uint8")
+    assert_decodes(found)
+
+
 @pytest.mark.parametrize("compress", ["lerc", "lerc_zstd"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("count", [1, 3])

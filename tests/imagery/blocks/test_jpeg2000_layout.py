@@ -319,3 +319,19 @@ def test_a_bare_codestream_and_its_file_have_the_same_tiles(tmp_path):
     bare = codestream(data)
 
     assert tiles_of(level_of(bare), bare) == tiles_of(level_of(data), data)
+
+
+def test_tile_parts_without_a_packet_are_parts_of_their_tile(tmp_path):
+    """Writers that begin a tile-part with each resolution leave some of them empty: 14 bytes, SOT and SOD alone."""
+    pixels = hills(1, 70, 130)
+    data = copied(tmp_path / "a.jp2", pixels, blockxsize=64, blockysize=64, codec="J2K")
+    stream = codestream(data)
+    starts = tile_part_starts(stream)
+    empty = bytearray(stream[starts[0] : starts[0] + 12] + b"\xff\x93")
+    empty[6:10], empty[10] = (14).to_bytes(4, "big"), 1
+    changed = stream[: starts[1]] + bytes(empty) + stream[starts[1] :]
+
+    (level,) = parsed(changed).levels[:1]
+
+    assert (level.counts[:, 0, 0, 0] == [starts[1] - starts[0], 14]).all()
+    np.testing.assert_array_equal(assembled(level, changed), pixels)

@@ -183,7 +183,8 @@ def test_picture_codecs_are_served_for_the_samples_that_they_hold(tmp_path, case
         assert level.reason == PICTURES[case]
     else:
         assert (level.codec.compression, level.codec.predictor) == (PICTURES[case], 1)
-        assert np.dtype(level.codec.stored).isnative
+        # libtiff turns the bytes of LERC's samples, as it does those of streams of bytes
+        assert np.dtype(level.codec.stored).isnative == (PICTURES[case] != "lerc")
 
 
 def test_lerc_says_what_it_was_compressed_with_further():

@@ -12,6 +12,7 @@ from tiff_assembler import (
     COMPRESSION,
     HEIGHT,
     JPEG_TABLES,
+    PLANAR,
     ROWS_PER_STRIP,
     SAMPLES,
     STRIP_COUNTS,
@@ -227,3 +228,14 @@ def test_a_reader_that_gives_less_than_asked_is_a_short_file():
 
     with pytest.raises(ChipError, match=r"a\.tif: ends before its header does"):
         parse_tiff(lambda offset, size: data[offset : offset + 20], name="a.tif", limits=ReadLimits())
+
+
+@pytest.mark.parametrize("tag", [STRIP_OFFSETS, STRIP_COUNTS])
+def test_a_table_that_lacks_blocks_of_whole_bands_is_left_to_gdal(tag):
+    strips = [bytes(range(100))] * 3
+    directory = gray(10, 10, strips, tags={SAMPLES: 3, PLANAR: 2, ROWS_PER_STRIP: 10, tag: (4, [300, 100])})
+
+    (level,) = parse(assemble(directory))[0].levels
+
+    assert isinstance(level, Unserved)
+    assert level.reason == "2 places or sizes of 3 blocks in 3 planes"

@@ -14,6 +14,7 @@ from gdal_files import assert_reads_as_rasterio_does, noise, write
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError
 from stacchip_osml.imagery import GdalImage, close_idle_handles
 from stacchip_osml.pixel import PixelWindow
+from tests.imagery.blocks.tiff_assembler import FILL_ORDER, gray, save
 
 ONE = PixelWindow(0, 0, 1, 1)
 
@@ -93,6 +94,20 @@ def test_a_missing_file_a_directory_and_a_pipe_are_typed_errors(tmp_path):
     os.mkfifo(tmp_path / "pipe.tif")
     with pytest.raises(DecodeError, match="not a regular file"):
         _ = GdalImage(str(tmp_path / "pipe.tif")).header
+
+
+def test_what_gdal_says_of_one_file_is_not_held_against_another(tmp_path):
+    """A signal that rasterio did not raise was raised by its next call, of whichever file that was about."""
+    noise = [bytes(range(100))]
+    good = save(tmp_path / "good.tif", gray(10, 10, noise))
+    bad = [
+        save(tmp_path / "order.tif", gray(10, 10, noise, tags={FILL_ORDER: 3})),
+        save(tmp_path / "chain.tif", gray(10, 10, noise, next_ifd=0xFFFFFFF0)),
+    ]
+
+    for name in (good, *bad, good, *bad, *reversed(bad), good):
+        assert GdalImage(name).header.size == (10, 10)
+        assert GdalImage(name).read(PixelWindow(0, 0, 10, 10)).pixels[0, 9].tolist() == list(range(90, 100))
 
 
 def test_odd_characters_in_a_path_are_only_characters(tmp_path):

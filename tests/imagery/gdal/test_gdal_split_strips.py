@@ -1,12 +1,15 @@
 """A single strip that GDAL shows row by row is stored as a whole, and reads so."""
 
+import zlib
+
 import numpy as np
 import pytest
 import rasterio
 
-from stacchip_osml.imagery import GdalImage, read_window
+from stacchip_osml.imagery import GdalImage, ReadLimits, read_window
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import PixelWindow
+from tests.imagery.blocks.tiff_assembler import COMPRESSION, gray, save
 
 ROWS, COLS = 2500, 90
 
@@ -46,3 +49,13 @@ def test_rows_that_a_sparse_image_leaves_out_are_still_absent(tmp_path):
     assert image.has_block(2450, 0)
     assert not image.has_block(100, 0)
     assert image.read(PixelWindow(0, 50, COLS, 100)) is None
+
+
+def test_a_strip_of_very_many_rows_is_not_asked_for_row_by_row(tmp_path):
+    """Two thousand million rows in one strip of a hundred bytes took hours to look through."""
+    rows = (1 << 31) - 1
+    path = save(tmp_path / "a.tif", gray(1, rows, [zlib.compress(bytes(100))], tags={COMPRESSION: 8}))
+    image = GdalImage(path, limits=ReadLimits(block_bytes=1 << 40))
+
+    assert image.header.levels[0].height == rows
+    assert image.has_block(rows - 1, 0)
