@@ -26,6 +26,7 @@ __all__ = ["EXACT_BITS", "most_levels", "openjpeg_lossless", "openjpeg_tile", "o
 Array = NDArray[Any]
 
 SOME_PLACE = Affine.scale(2.0)
+SMALLEST_BLOCK = 32
 EXACT_BITS = 24
 """Bits a sample that OpenJPEG keeps; the colour transform needs one more."""
 
@@ -44,6 +45,8 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
         bits: of a sample.
         color_transform: RCT, of three bands.
     """
+    small = 8 if bits <= 8 else 16 if bits <= 16 else 32  # the encoder takes samples for as large as they need to be
+    pixels = pixels.astype(f"{pixels.dtype.kind}{small // 8}", copy=False)
     try:
         return bytes(
             imagecodecs.jpeg2k_encode(
@@ -140,7 +143,7 @@ def openjpeg_tile(
         canvas[:, pad[0] :, pad[1] :] = pixels
     else:
         canvas = pixels
-    block = tuple(min(side, have) for side, have in zip(tile, canvas.shape[1:], strict=True))
+    block = tuple(max(side, SMALLEST_BLOCK) for side in tile)  # GDAL takes a smaller image as one
     options = {
         "codec": "J2K",
         "quality": ",".join(f"{percent:.6f}" for percent in percents),

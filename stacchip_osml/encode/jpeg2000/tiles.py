@@ -223,7 +223,7 @@ def _levels(grid: BlockGrid, options: Jpeg2000Options) -> int:
     whole = grid.shape == (1, 1)
     allowed = most_levels(*grid.block_shape) if whole else None
     side = min(grid.block_shape)
-    possible = side.bit_length() - 2 if allowed is None else allowed
+    possible = max(side.bit_length() - 2, 0) if allowed is None else allowed
     if options.levels is None:
         return min(MOST_LEVELS, possible)
     if not 0 <= options.levels <= 32:

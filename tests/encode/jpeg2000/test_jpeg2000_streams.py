@@ -270,8 +270,15 @@ def test_the_last_rows_of_an_image_of_many_bands_are_kept():
         assert np.array_equal(openjpeg.decode(stream).transpose(2, 0, 1), pixels)
 
 
-@pytest.mark.parametrize("bits", [3, 7, 9, 16])
-def test_few_bits_of_a_large_type_need_few_bit_planes(bits):
-    pixels = np.random.default_rng(2).integers(0, 1 << bits, (1, 64, 64)).astype(np.uint32)
-    stream = array_codestream(pixels, Jpeg2000Options(bits=bits, high_throughput=True))
-    assert np.array_equal(openjpeg.decode(stream), pixels[0])
+@pytest.mark.parametrize("high_throughput", [False, True])
+@pytest.mark.parametrize("bits", [1, 3, 8, 9, 16])
+@pytest.mark.parametrize("kind", ["uint32", "int32", "uint16"])
+@pytest.mark.parametrize("shape", [(1, 40, 50), (3, 5, 5), (2, 300, 17), (1, 1, 90), (2, 90, 1)])
+def test_few_bits_of_a_large_type_are_kept(shape, kind, bits, high_throughput):
+    low = 0 if kind[0] == "u" else -(1 << (bits - 1))
+    pixels = np.random.default_rng(2).integers(low, low + (1 << bits), shape).astype(kind)
+
+    options = Jpeg2000Options(bits=bits, high_throughput=high_throughput, tile=(32, 32) if max(shape) > 80 else TILE)
+    found = openjpeg.decode(array_codestream(pixels, options))
+
+    assert np.array_equal(found[np.newaxis] if found.ndim == 2 else found.transpose(2, 0, 1), pixels)
