@@ -177,6 +177,15 @@ class Chipper:
         chip = self._cut(self._cutter, [position], chain or self.chain).chip(0)
         return None if chip is None else encode_chip(chip, format, overrides=metadata_overrides, **options)
 
+    def work_beside(self, others: int, *, divided: bool) -> None:
+        """Settle for a share of the machine, as one of several processes that read together.
+
+        Args:
+            others: how many processes, this one among them: they share the cores, unless ``threads`` was said.
+            divided: each reads blocks of its own, and holds so many fewer of them.
+        """
+        self._cutter.shelf.work_beside(others, divided=divided)
+
     def explain(self, positions: Positions) -> list[dict[str, Any]]:
         """Say what would be read for some rows: files, reader, stored level, blocks and bytes; no pixel is read."""
         from stacchip_osml.load.explain import explain_rows

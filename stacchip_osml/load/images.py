@@ -19,6 +19,7 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.blocks.workers import usable_cores
 from stacchip_osml.imagery.location import is_remote
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
@@ -111,6 +112,7 @@ class ImageShelf:
         self._cache = BlockCache(cache_bytes) if cache_bytes else None
         self._readers: OrderedDict[tuple[str, ...], tuple[AssetHeader, ImageReader]] = OrderedDict()
         self._lock = threading.Lock()
+        self._is_sharing = False
 
     def reader(self, header: AssetHeader) -> ImageReader:
         """Give the reader of an image, opened and verified on first use.
@@ -176,6 +178,17 @@ class ImageShelf:
             if isinstance(each, MaskedPixels):
                 read.reader.judge(each)
         return found
+
+    def work_beside(self, others: int, *, divided: bool) -> None:
+        """Take a share, once; see :meth:`Chipper.work_beside`."""
+        if self._is_sharing:
+            return
+        self._is_sharing = True
+        if self.threads is None:
+            self.threads = max(usable_cores() // others, 1)
+        if divided and self.cache_bytes:
+            self.cache_bytes = -(-self.cache_bytes // others)
+            self._cache = BlockCache(self.cache_bytes)
 
     def _source(self, header: AssetHeader) -> BlockImage:
         image, stored = header.image, header.stored

@@ -125,6 +125,8 @@ class SampleBlock:
             samples: ``(N,)`` numbers.
             rows: ``(N, T)`` rows of the index, -1 for none.
         """
+        self.places = np.arange(len(samples))
+        """``(N,)``: where the samples stood in what was asked for."""
         self.samples = samples.copy()
         self.rows = rows.copy()
         self.pixels: NDArray[Any] | None = None
@@ -206,7 +208,7 @@ class SampleBlock:
     def only(self, places: Sequence[int]) -> None:
         """Keep some samples."""
         kept = list(places)
-        for name in ("samples", "rows", "pixels", "mask", "present", "labels", "label_mask"):
+        for name in ("places", "samples", "rows", "pixels", "mask", "present", "labels", "label_mask"):
             values = getattr(self, name)
             setattr(self, name, None if values is None else values[kept])
 

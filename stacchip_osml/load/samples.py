@@ -28,13 +28,22 @@ _MICROSECOND = 1e-6
 class SampleBatch(Sequence[dict[str, Any]]):
     """Samples of one shape as arrays of the whole batch; also a sequence of the single samples, none of them copied."""
 
-    def __init__(self, arrays: Mapping[str, Any], *, faults: Faults | None = None, position: int | None = None) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, Any],
+        *,
+        faults: Faults | None = None,
+        position: int | None = None,
+        places: NDArray[np.int64] | None = None,
+    ) -> None:
         """Hold arrays whose first axis is the sample; ``id`` is a list."""
         self.arrays = dict(arrays)
         self.faults = faults or Faults()
         """What was wrong with the samples asked for."""
         self.position = position
         """Where in its epoch's order the next step begins; None for samples that were asked for one by one."""
+        self.places = np.arange(len(self)) if places is None else places
+        """``(N,)``: where its samples stood in what was asked for; some may have been skipped."""
 
     def __len__(self) -> int:
         return len(self.arrays["index"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,10 @@ class DrawnBatch:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def at(self, places: NDArray[np.integer]) -> DrawnBatch:
+        """Give a part of it: the samples at these places."""
+        return replace(self, samples=self.samples[places], spares=self.spares[places])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

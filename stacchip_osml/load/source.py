@@ -242,11 +242,18 @@ class ChipSource:
         block = self._read(wanted, epoch)
         faults = Faults()
         if block.faults:
-            spares = _own_spares(wanted, len(self)) if drawn is None else drawn.spares
+            # What stands in for samples that no schedule has drawn is for one sample always the same.
+            spares = spare_draws(wanted, SPARES, len(self)) if drawn is None else drawn.spares
             faults = self._put_right(block, spares, epoch)
         if not len(block.samples):
-            return SampleBatch({"index": np.empty(0, np.int64)}, faults=faults, position=position)
-        return SampleBatch(self._arrays(block), faults=faults, position=position)
+            empty = np.empty(0, np.int64)
+            return SampleBatch({"index": empty}, faults=faults, position=position, places=empty)
+        return SampleBatch(self._arrays(block), faults=faults, position=position, places=block.places)
+
+    def work_beside(self, others: int, *, divided: bool) -> None:
+        """Read as one of several processes; see :meth:`Chipper.work_beside`."""
+        for reading in filter(None, (self._reading, self._mask_reading)):
+            reading.chipper.work_beside(others, divided=divided)
 
     def _read(self, samples: NDArray[np.int64], epoch: int) -> SampleBlock:
         block = SampleBlock(samples, samples[:, None] if self.samples is None else self.samples.rows[samples])
@@ -342,7 +349,7 @@ class ChipSource:
         if self._mask_band not in names or len(names) < 2:
             raise IndexSchemaError(f"no band {self._mask_band!r} beside others to be the mask; there are {names}")
         at = names.index(self._mask_band)
-        rest: Any = slice(1, None) if at == 0 else slice(at) if at == len(names) - 1 else _but(at, len(names))
+        rest: Any = slice(1, None) if at == 0 else slice(at) if at == len(names) - 1 else np.arange(len(names)) != at
         return (
             pixels[:, :, rest],
             None if mask is None else mask[:, :, rest],
@@ -388,12 +395,3 @@ class ChipSource:
 def _first_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give the first row that each sample has."""
     return np.asarray(rows[np.arange(len(rows)), (rows >= 0).argmax(axis=1)])
-
-
-def _own_spares(samples: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Give what stands in for samples that no schedule has drawn: for one sample always the same."""
-    return spare_draws(samples, SPARES, count, seed=0, epoch=0)
-
-
-def _but(left_out: int, count: int) -> list[int]:
-    return [band for band in range(count) if band != left_out]

@@ -7,11 +7,12 @@ what is loaded in a worker process crosses to the consumer in shared memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from stacchip_osml.errors import ChipError, MissingExtraError, WindowError
+from stacchip_osml.errors import MissingExtraError, WindowError
 from stacchip_osml.load.faults import Faults
 from stacchip_osml.load.samples import SampleBatch
 from stacchip_osml.load.schedule import DrawnBatch, EpochSchedule
@@ -20,7 +21,9 @@ from stacchip_osml.load.stream import ahead
 
 try:
     import torch
-    from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate, get_worker_info
+    from torch.utils.data import Dataset, IterableDataset, default_collate, get_worker_info
+
+    from stacchip_osml.load.torch_crew import Loaded, WorkerCrew, as_tensors
 except ImportError as error:
     raise MissingExtraError("torch", purpose="feeding PyTorch") from error
 
@@ -35,10 +38,8 @@ def collate(batch: SampleBatch | Sequence[Mapping[str, Any]]) -> Sample:
     if not isinstance(batch, SampleBatch):
         stacked: Sample = default_collate(list(batch))
         return stacked
-    return {
-        name: torch.from_numpy(values) if isinstance(values, np.ndarray) else values
-        for name, values in batch.arrays.items()
-    }
+    tensors: Sample = as_tensors(batch.arrays)
+    return tensors
 
 
 def rank_and_ranks() -> tuple[int, int]:
@@ -122,56 +123,6 @@ class ChipIterableDataset(IterableDataset[Sample]):
         self._at.copy_(torch.tensor([self.schedule.epoch, self.schedule.position]))
 
 
-class _Loaded(NamedTuple):
-    """What a worker sends."""
-
-    batch: Sample
-    size: int
-    position: int
-    faults: Faults
-    error: ChipError | None = None
-
-
-class _Reader(ChipDataset):
-    """A dataset that sends errors as they are: torch would make new ones of their texts."""
-
-    def __getitems__(self, numbers: Sequence[int] | DrawnBatch) -> Any:
-        try:
-            return self.source.load(numbers)
-        except ChipError as error:
-            return error
-
-
-class _Collate:
-    """Turns a batch into tensors where it was read, and keeps what the loader has to know."""
-
-    def __init__(self, transform: Callable[[Sample], Sample] | None) -> None:
-        self.transform = transform
-
-    def __call__(self, batch: Any) -> _Loaded:
-        if isinstance(batch, ChipError):
-            return _Loaded({}, 0, 0, Faults(), batch)
-        size = len(batch)
-        made = collate(batch) if size else {}
-        if size and self.transform is not None:
-            made = self.transform(made)
-        return _Loaded(made, size, batch.position or 0, batch.faults)
-
-
-class _Drawn:
-    """What torch takes for the sampler of an epoch: the batches that the loader is about to give."""
-
-    def __init__(self, schedule: EpochSchedule) -> None:
-        self.schedule = schedule
-        self.batches: Iterator[DrawnBatch] = iter(())
-
-    def __len__(self) -> int:
-        return len(self.schedule)
-
-    def __iter__(self) -> Iterator[DrawnBatch]:
-        return self.batches
-
-
 class ChipLoader:
     """Batches as dicts of tensors, epoch after epoch, which can be stopped and resumed anywhere.
 
@@ -212,20 +163,12 @@ class ChipLoader:
         self.counts = Faults()
         """Samples that were not what they should be, among the batches given out."""
         self._prefetch = prefetch
-        self._collate = _Collate(transform)
+        self._transform = transform
         self._pin = pin_memory and torch.cuda.is_available()
-        self._drawn = _Drawn(schedule)
-        self._workers: DataLoader[Any] | None = None
+        self._crew: WorkerCrew | None = None
         if num_workers:
-            self._workers = DataLoader(
-                _Reader(source),
-                batch_sampler=self._drawn,  # type: ignore[arg-type] # a batch is asked for as one object, not as numbers
-                collate_fn=self._collate,
-                num_workers=num_workers,
-                prefetch_factor=prefetch,
-                pin_memory=self._pin,
-                multiprocessing_context=context,
-                persistent_workers=True,
+            self._crew = WorkerCrew(
+                source, schedule, workers=num_workers, prefetch=prefetch, transform=transform, context=context
             )
 
     def __len__(self) -> int:
@@ -238,8 +181,10 @@ class ChipLoader:
         Raises:
             ReadError: a sample could not be read, and the source's policy is ``raise``.
         """
-        self._drawn.batches = self.schedule.begin()
-        loaded = self._here(self._drawn.batches) if self._workers is None else iter(self._workers)
+        drawn = self.schedule.begin()
+        loaded = self._here(drawn) if self._crew is None else self._crew.batches(drawn)
+        if self._pin:
+            loaded = ahead(_pinned, loaded, in_flight=2)
         for batch, size, position, faults, error in loaded:
             if error is not None:
                 try:
@@ -269,9 +214,17 @@ class ChipLoader:
         """
         self.schedule.load_state_dict(state)
 
-    def _here(self, drawn: Iterator[DrawnBatch]) -> Iterator[_Loaded]:
-        for loaded in ahead(lambda batch: self._collate(self.source.load(batch)), drawn, in_flight=self._prefetch):
-            yield loaded._replace(batch=_pinned(loaded.batch)) if self._pin else loaded
+    def _here(self, drawn: Iterator[DrawnBatch]) -> Iterator[Loaded]:
+        return ahead(partial(_loaded, self.source, self._transform), drawn, in_flight=self._prefetch)
+
+
+def _loaded(source: ChipSource, transform: Callable[[Sample], Sample] | None, drawn: DrawnBatch) -> Loaded:
+    """Read a batch in this process."""
+    found = source.load(drawn)
+    batch = collate(found) if len(found) else {}
+    if transform is not None and len(found):
+        batch = transform(batch)
+    return Loaded(batch, len(found), drawn.position, found.faults)
 
 
 def _tensors(sample: Mapping[str, Any]) -> Sample:
@@ -281,5 +234,8 @@ def _tensors(sample: Mapping[str, Any]) -> Sample:
     }
 
 
-def _pinned(batch: Sample) -> Sample:
-    return {name: value.pin_memory() if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+def _pinned(loaded: Loaded) -> Loaded:
+    batch = loaded.batch.items()
+    return loaded._replace(
+        batch={name: value.pin_memory() if isinstance(value, torch.Tensor) else value for name, value in batch}
+    )
