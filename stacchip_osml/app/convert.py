@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import SIZE, debug_option, json_option
+from stacchip_osml.app.options import BANDS, SIZE, WINDOW, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar, size_text
 from stacchip_osml.app.saving import force_option, require_free
 
@@ -25,6 +25,11 @@ __all__ = ["convert_command"]
 @click.argument("dst")
 @click.option("--format", "format_", metavar="NAME", help="Of DST; by default what its ending says.")
 @click.option("--image", metavar="KEY", help="One image of a file of several, such as image:1; `info` lists them.")
+@click.option("--window", type=WINDOW, help="This part only, full-resolution pixels from the upper left.")
+@click.option("--bands", type=BANDS, help="These bands, from 0, in this order.")
+@click.option("--level", type=click.IntRange(0, 30), default=0, metavar="N", help="The size of a stored smaller level.")
+@click.option("--scale", type=click.FloatRange(0, min_open=True), default=1.0, metavar="F", help="0.5: half the size.")
+@click.option("--display", is_flag=True, help="A picture for people: stretched to 8 bit, in colour where there is any.")
 @click.option("--compression", metavar="NAME", help="deflate, zstd, jpeg, jpeg2000, htj2k, none … or a NITF IC.")
 @click.option("--quality", type=float, metavar="N", help="Of JPEG, 1 to 100.")
 @click.option("--ratio", type=float, metavar="N", help="Of JPEG 2000: 10 is ten to one; without it nothing is lost.")
@@ -43,6 +48,11 @@ def convert_command(
     dst: str,
     format_: str | None,
     image: str | None,
+    window: tuple[float, float, float, float] | None,
+    bands: tuple[int, ...] | None,
+    level: int,
+    scale: float,
+    display: bool,
     compression: str | None,
     quality: float | None,
     ratio: float | None,
@@ -60,10 +70,38 @@ def convert_command(
     NITF to NITF or NSIF keeps all segments, TREs and markings, and image data
     as it is unless --compression or --block-size asks for other. Every other
     conversion is of one image; what DST has no place for is listed.
+
+    --window, --bands, --level, --scale and --display make one chip of an
+    image, in memory: DST says where it lies, and in NITF what it was cut from.
     """
     require_free(dst, force=force or dry_run)
     from stacchip_osml.encode.io.converting import convert
+    from stacchip_osml.encode.io.converting_part import Part, convert_part
 
+    part = Part(window=window, bands=bands, level=level, scale=scale, display=display)
+    if not part.is_whole:
+        whole = {"--block-size": block_size is not None, "--cog": cog, "--overviews": overviews is not None}
+        if any(whole.values()):
+            named = ", ".join(name for name, is_given in whole.items() if is_given)
+            raise click.UsageError(
+                f"{named}: of whole images, not of a part (--window, --bands, --level, --scale, "
+                "--display); convert the part first, then its file"
+            )
+        done = convert_part(
+            src,
+            dst,
+            part,
+            format=format_,
+            image=image,
+            compression=compression,
+            quality=quality,
+            ratio=ratio,
+            drop_marking=drop_marking,
+            dry_run=dry_run,
+            workers=workers,
+        )
+        _say(done, src, dst, dry_run=dry_run, as_json=as_json)
+        return
     with progress_bar(total=None, what="blocks") as bar:
         done = convert(
             src,
@@ -112,7 +150,9 @@ def _say(done: Conversion, src: str, dst: str, *, dry_run: bool, as_json: bool) 
             }
         )
         return
-    shown = ", ".join(f"{each['width']} x {each['height']}, {each['bands']} x {each['dtype']}" for each in done.images)
+    shown = ", ".join(
+        f"{each['width']} x {each['height']}, {each['bands'] or '?'} x {each['dtype']}" for each in done.images
+    )
     text = "would be written" if size is None else size_text(size)
     click.echo(f"{one_line(dst)}: {done.format}, {shown}; {text}")
     if done.left_out:

@@ -11,7 +11,7 @@ import click
 
 from stacchip_osml.app.texts import DEBUG
 
-__all__ = ["BOX", "LEVELS", "NAMES", "QUALITY", "ROWS", "SIZE", "debug_option", "json_option"]
+__all__ = ["BANDS", "BOX", "LEVELS", "NAMES", "QUALITY", "ROWS", "SIZE", "WINDOW", "debug_option", "json_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,6 +71,22 @@ def _box(text: str) -> tuple[float, ...]:
     return sides
 
 
+def _window(text: str) -> tuple[float, ...]:
+    try:
+        sides = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        sides = ()
+    if len(sides) != 4 or not all(math.isfinite(side) for side in sides) or min(sides[2:]) <= 0 or min(sides) < 0:
+        raise ValueError(f"{text!r} is not x,y,width,height in pixels, such as 0,0,512,512")
+    return sides
+
+
+def _bands(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[0-9]{1,5}(,[0-9]{1,5})*", text):
+        raise ValueError(f"{text!r} is not a list of bands from 0, such as 3,2,1")
+    return tuple(int(part) for part in text.split(","))
+
+
 def _rows(text: str) -> tuple[tuple[int, int], ...]:
     """Parse ``0,5,7-9`` to first and last of each run."""
     runs = []
@@ -98,6 +114,8 @@ SIZE = _Parsed("N|WxH", _size)
 NAMES = _Parsed("A,B,…", _names)
 LEVELS = _Parsed("N,N,…", _levels)
 BOX = _Parsed("W,S,E,N", _box)
+WINDOW = _Parsed("X,Y,W,H", _window)
+BANDS = _Parsed("0,1,…", _bands)
 ROWS = _Parsed("0,5,7-9", _rows)
 QUALITY = _Parsed("scl|qa_pixel[:ASSET][@LEVEL]", _quality)
 

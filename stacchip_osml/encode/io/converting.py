@@ -29,7 +29,7 @@ from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["Conversion", "convert"]
+__all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hints"]
 
 NITF_COMPRESSIONS = {"none": "NC", "jpeg": "C3", "jpeg2000": "C8", "j2k": "C8", "htj2k": "CD"}
 
@@ -93,16 +93,14 @@ def convert(
     with IO.open(source) as dataset:
         keys = _keys(dataset, kind, image)
         images = [dataset.get_asset(key) for key in keys if key.startswith("image:")]
-        left_out = _left_out(dataset, images, keys, kind, drop_marking=drop_marking)
-        options = _options(kind, compression=compression, quality=quality, ratio=ratio, block=block_size)
+        left_out = left_out_of(dataset, images, keys, kind, drop_marking=drop_marking)
+        options = encoder_options(kind, compression=compression, quality=quality, ratio=ratio, block=block_size)
         if kind.name == "tiff":
             options |= {"layout": "cog"} if cog else {}
             options |= {} if overviews is None else {"overviews": overviews}
         elif cog or overviews is not None:
             raise EncodeError(f"{kind.name} has no overviews here, and is no COG: write .tif")
-        hints = _nitf_hints(
-            kind, compression=compression, quality=quality, ratio=ratio, block=block_size, images=images
-        )
+        hints = nitf_hints(kind, compression=compression, quality=quality, ratio=ratio, block=block_size, images=images)
         done = Conversion(
             source_format=dataset.format,
             format=kind.name,
@@ -136,9 +134,10 @@ def _keys(dataset: DatasetReader, kind: DatasetFormat, image: str | None) -> lis
     return ["image:0"]
 
 
-def _left_out(
+def left_out_of(
     dataset: DatasetReader, images: list[ImageAsset], keys: list[str], kind: DatasetFormat, *, drop_marking: bool
 ) -> list[str]:
+    """List what the new format has no place for; EncodeError where that is a marking that must not be lost."""
     others = [key for key in dataset.get_asset_keys() if key not in keys and ":overview:" not in key]
     for image in images:
         if kind.name != "tiff" and (header := header_of(image)) is not None:
@@ -198,7 +197,7 @@ def _told(image: ImageAsset) -> Mapping[str, Any]:
     }
 
 
-def _options(
+def encoder_options(
     kind: DatasetFormat,
     *,
     compression: str | None,
@@ -237,7 +236,7 @@ def _options(
     return options if block is None else {**options, "tile": (block[1], block[0])}
 
 
-def _nitf_hints(
+def nitf_hints(
     kind: DatasetFormat,
     *,
     compression: str | None,

@@ -1,0 +1,119 @@
+"""``convert`` of a part: a window, some bands, another size, a picture."""
+
+import numpy as np
+import pytest
+import rasterio
+from cli_scenes import only_error, run, run_json
+
+from stacchip_osml.encode import imsave
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, Tre, read_nitf, write_nitf
+from stacchip_osml.geometry import load_sensor_model
+from stacchip_osml.imagery import BufferedImageAssetProvider
+from tests.geometry.sensor_tres import rpc_tre
+
+CORNERS = [(-77.0, 39.0), (-76.5, 39.0), (-76.5, 38.5), (-77.0, 38.5)]
+PIXELS = np.random.default_rng(3).integers(0, 4000, (4, 256, 320), np.uint16)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    path = tmp_path_factory.mktemp("part") / "scene.tif"
+    imsave(path, PIXELS, corners=CORNERS, overviews=1, nodata=0)
+    return path
+
+
+@pytest.fixture(scope="module")
+def nitf(tmp_path_factory):
+    path = tmp_path_factory.mktemp("part") / "scene.ntf"
+    image = NitfImage(
+        pixels=BufferedImageAssetProvider.from_array(PIXELS[:2]),
+        fields={"IC": "NC", "IREP": "MULTI", "ICAT": "MS"},
+        tres=(Tre("RPC00B", rpc_tre("RPC00B")),),
+    )
+    write_nitf(path, NitfFile(images=(image,)))
+    return path
+
+
+def test_a_window_and_some_bands_keep_pixels_and_place(scene, tmp_path):
+    told = run_json("convert", scene, tmp_path / "a.tif", "--window", "10,20,100,50", "--bands", "3,1")
+
+    with rasterio.open(scene) as whole, rasterio.open(tmp_path / "a.tif") as part:
+        assert np.array_equal(part.read(), PIXELS[[3, 1], 20:70, 10:110])
+        assert np.allclose(part.transform, whole.window_transform(rasterio.windows.Window(10, 20, 100, 50)), atol=1e-12)
+        assert (part.crs, part.nodata) == (whole.crs, 0)
+    assert told["images"] == [{"key": "image:0", "width": 100, "height": 50, "bands": 2, "dtype": "uint16"}]
+    assert told["bytes"] == (tmp_path / "a.tif").stat().st_size
+
+
+def test_a_level_is_the_stored_one_and_a_scale_any_size(scene, tmp_path):
+    run("convert", scene, tmp_path / "level.tif", "--level", "1")
+    run("convert", scene, tmp_path / "scale.tif", "--scale", "0.25")
+    run("convert", scene, tmp_path / "both.tif", "--level", "1", "--scale", "0.5", "--window", "0,0,160,128")
+
+    with rasterio.open(scene, overview_level=0) as stored, rasterio.open(tmp_path / "level.tif") as part:
+        assert np.array_equal(part.read(), stored.read())
+        assert np.allclose(part.bounds, stored.bounds, atol=1e-12)
+    for name, size in (("scale", (80, 64)), ("both", (40, 32))):
+        with rasterio.open(tmp_path / f"{name}.tif") as part:
+            assert (part.width, part.height) == size
+
+
+def test_a_picture_is_of_eight_bits_and_reads_no_pixel_when_only_asked_for(scene, tmp_path):
+    told = run_json("convert", scene, tmp_path / "a.png", "--display", "--bands", "2,1,0", "--dry-run")
+    assert told["images"] == [{"key": "image:0", "width": 320, "height": 256, "bands": 3, "dtype": "uint8"}]
+    assert told["left_out"] == ["nodata", "its place on the ground"]
+    assert not (tmp_path / "a.png").exists()
+    assert "? x uint8" in run("convert", scene, tmp_path / "a.png", "--display", "--dry-run").stdout
+
+    run("convert", scene, tmp_path / "a.png", "--display", "--bands", "2,1,0")
+    with rasterio.open(tmp_path / "a.png") as picture:
+        shown = picture.read()
+    assert (shown.dtype, shown.shape[1:]) == (np.uint8, (256, 320))
+    for band, source in zip(shown[:3], (2, 1, 0), strict=True):
+        assert np.corrcoef(band.ravel(), PIXELS[source].ravel())[0, 1] > 0.99
+    assert "exists already" in only_error(run("convert", scene, tmp_path / "a.png", "--display", code=2))
+
+
+def test_complex_pixels_are_shown_by_their_brightness(tmp_path):
+    bright = np.full((1, 64, 64), 10 + 10j, np.complex64)
+    bright[:, :32] = 1
+    imsave(tmp_path / "a.tif", bright, corners=CORNERS)
+    run("convert", tmp_path / "a.tif", tmp_path / "a.png", "--display")
+    with rasterio.open(tmp_path / "a.png") as picture:
+        shown = picture.read(1)
+    assert shown[40, 5] > shown[5, 5]
+    refused = run("convert", tmp_path / "a.tif", tmp_path / "b.png", "--display", "--bands", "0", code=3)
+    assert "by their brightness, not by bands (--bands)" in only_error(refused)
+
+
+def test_a_part_of_nitf_knows_what_it_was_cut_from(nitf, tmp_path):
+    told = run_json("convert", nitf, tmp_path / "a.ntf", "--window", "64,32,128,96", "--compression", "jpeg2000")
+    (image,) = read_nitf(tmp_path / "a.ntf").images
+    whole, part = load_sensor_model(nitf), load_sensor_model(tmp_path / "a.ntf")
+
+    assert (image.fields["IC"], told["left_out"]) == ("C8", [])
+    assert {tre.tag for tre in image.tres} >= {"RPC00B", "ICHIPB"}
+    assert np.abs(np.array(part([5.0], [7.0])) - whole([69.0], [39.0])).max() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "code", "message"),
+    [
+        ("b.tif", ["--bands", "4"], 3, "image:0 has bands 0 to 3 (--bands)"),
+        ("b.tif", ["--window", "300,0,30,10"], 3, "320 x 256 pixels, and the window (--window) leaves it"),
+        ("b.tif", ["--window", "0,0,0,10"], 2, "'0,0,0,10' is not x,y,width,height in pixels"),
+        ("b.tif", ["--bands", "red"], 2, "'red' is not a list of bands from 0"),
+        ("b.tif", ["--level", "2"], 3, "no level 2 (--level): it stores 2, from 0"),
+        ("b.tif", ["--scale", "20"], 3, "a scale (--scale) is above 0 and at most 16, got 20"),
+        ("b.tif", ["--scale", "0"], 2, "--scale"),
+        ("b.tif", ["--scale", "0.5", "--cog"], 2, "--cog: of whole images, not of a part"),
+        ("b.tif", ["--bands", "0", "--image", "image:3"], 3, "there is no image 'image:3' in it; there are image:0"),
+        ("b.jpg", ["--bands", "0"], 3, "uint16"),
+        ("b.jpg", ["--bands", "0", "--ratio", "9"], 3, "say quality= (--quality)"),
+        ("b.jp2", ["--bands", "0", "--compression", "htj2k"], 3, "a part compressed as htj2k is a .jph"),
+        ("nowhere/b.tif", ["--bands", "0"], 6, "nowhere"),
+    ],
+)
+def test_what_cannot_be_is_one_line_that_names_the_option(scene, tmp_path, target, options, code, message):
+    assert message in only_error(run("convert", scene, tmp_path / target, *options, code=code))
+    assert list(tmp_path.iterdir()) == []
