@@ -14,6 +14,7 @@ from tiff_assembler import (
     PHOTOMETRIC,
     PLANAR,
     PREDICTOR,
+    ROWS_PER_STRIP,
     SAMPLE_FORMAT,
     SAMPLES,
     SUBFILE,
@@ -189,7 +190,8 @@ def test_picture_codecs_are_served_for_the_samples_that_they_hold(tmp_path, case
 
 def test_lerc_says_what_it_was_compressed_with_further():
     def served(tags):
-        (level,) = layout_of(assemble(gray(64, 48, [b"1"], tags={COMPRESSION: 34887, **tags}))).levels
+        said = {COMPRESSION: 34887, ROWS_PER_STRIP: 48, **tags}
+        (level,) = layout_of(assemble(gray(64, 48, [b"1"] * said.get(SAMPLES, 1), tags=said))).levels
         return level.reason if isinstance(level, Unserved) else level.codec.compression
 
     assert served({}) == "lerc"
