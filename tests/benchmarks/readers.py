@@ -29,6 +29,7 @@ __all__ = [
     "has",
     "ours_batch",
     "ours_single",
+    "ours_stream",
     "rasterio_kept",
     "stacchip_style",
     "tifffile_zarr",
@@ -153,6 +154,21 @@ def ours_batch(scene: Scene, threads: int = 1) -> Iterator[Reader]:
     """Cut batches with the Chipper."""
     chipper = Chipper(scene.index, threads=threads, cache_bytes=CACHE_MB << 20)
     yield lambda positions: chipper.batch(positions).pixels
+
+
+@contextmanager
+def ours_stream(scene: Scene, threads: int = 1, *, batch: int = 32, in_flight: int = 3) -> Iterator[Reader]:
+    """Cut batch after batch with the Chipper, some of them ahead."""
+    chipper = Chipper(scene.index, threads=threads, cache_bytes=CACHE_MB << 20)
+
+    def read(positions: Positions) -> NDArray[Any]:
+        chips, place = _room(scene, positions), 0
+        for found in chipper.stream(positions, batch_size=batch, in_flight=in_flight):
+            chips[place : place + len(found)] = found.pixels
+            place += len(found)
+        return chips
+
+    yield read
 
 
 @contextmanager
