@@ -9,11 +9,12 @@ those interpolated; the finer one is used. Where that does not come to pass
 with 4 pixels between points, or a point has no place, every pixel is computed.
 
 Over terrain the smooth part alone is interpolated: ground and source position
-at two heights. The height is looked up for every pixel.
+at three heights, a parabola between them. The height is looked up for every pixel.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,14 +133,13 @@ class Warp:
             share, met = self._heights_met(layers, heights)
             away = share[np.isfinite(share)]
             if not away.size or (away.min() >= -0.5 and away.max() <= 1.5):
-                cols, rows = (low + share * (high - low) for low, high in zip(layers[:2], layers[4:6], strict=True))
-                return Positions(cols, rows, error)
+                return Positions(_at(share, layers[0::4]), _at(share, layers[1::4]), error)
             known = met[np.isfinite(met)]
-            heights = (float(known.min()) - SPREAD, float(known.max()) + SPREAD)
+            heights = _three(float(known.min()), float(known.max()))
         return _TOO_ROUGH
 
     def _plane_heights(self, part: PixelRectangle, points: int) -> tuple[float | None, ...]:
-        """Choose the heights of the lattice: one where the ground is flat, else two that enclose it."""
+        """Choose the heights of the lattice: one where the ground is flat, else three, of which two enclose it."""
         if self.elevation is None:
             return (None,)
         if isinstance(self.elevation, ConstantElevation):
@@ -152,8 +152,8 @@ class Warp:
             high = on_terrain(self.to_ground, self.elevation, *nodes)[2]
         known = high[np.isfinite(high)]
         if not known.size:
-            return 0.0, 2 * SPREAD  # none here: pixels between may still have some, and then are seen to be outside
-        return float(known.min()) - SPREAD, float(known.max()) + SPREAD
+            return _three(0.0, 0.0)  # pixels between may still have some, and then are seen to be far away
+        return _three(float(known.min()), float(known.max()))
 
     def _layers(self, nodes: tuple[Floats, Floats], heights: tuple[float | None, ...]) -> Floats | None:
         """Compute column and row, over terrain longitude and latitude too, at each height; None: one is nowhere."""
@@ -162,12 +162,12 @@ class Warp:
             lon, lat, own = self.to_ground(*nodes, height)
             taken = height if height is not None or self.is_flat else own
             layers += self._seen(lon, lat, taken)
-            if len(heights) == 2:
+            if len(heights) == 3:
                 layers += [lon, lat]
         found = np.stack(np.broadcast_arrays(*layers))
         if not np.isfinite(found).all():
             return None
-        for at in (2, 6) if len(heights) == 2 else ():
+        for at in (2, 6, 10) if len(heights) == 3 else ():
             found[at] = found[2, 0, 0] + wrap_longitude(found[at] - found[2, 0, 0])
         return found
 
@@ -184,7 +184,7 @@ class Warp:
                 return None
             miss = np.abs(fine - _doubled(coarse))
             allowed = np.full((len(fine), 1, 1), tolerance)
-            for at in (2, 3, 6, 7) if len(heights) == 2 else ():  # the ground: the same share of a target pixel
+            for at in (2, 3, 6, 7, 10, 11) if len(heights) == 3 else ():  # the ground: the same share of a target pixel
                 allowed[at] = tolerance * _step(fine[at], part)
             if (miss <= allowed).all():
                 return self._bent(nodes, heights, fine, float(miss[[0, 1]].max()), tolerance)
@@ -196,14 +196,15 @@ class Warp:
     def _bent(
         self, nodes: tuple[Floats, Floats], heights: tuple[float | None, ...], fine: Floats, error: float, limit: float
     ) -> tuple[Floats, float] | None:
-        """See that positions are straight between the two heights as well."""
+        """See that positions are parabolas between the heights as well: at a quarter of the way."""
         low, high = heights[0], heights[-1]
         if len(heights) == 1 or low is None or high is None:
             return fine, error
-        middle = self._layers(nodes, ((low + high) / 2,))
-        if middle is None:
+        quarter = self._layers(nodes, (low + (high - low) / 4,))
+        if quarter is None:
             return None
-        bend = float(np.abs((fine[:2] + fine[4:6]) / 2 - middle).max())
+        share = np.full(quarter.shape[1:], 0.25)
+        bend = max(float(np.abs(_at(share, fine[axis::4]) - quarter[axis]).max()) for axis in (0, 1))
         return (fine, max(error, bend)) if bend <= limit else None
 
     def _heights_met(self, layers: list[Floats], heights: tuple[float | None, ...]) -> tuple[Floats, Floats]:
@@ -215,8 +216,7 @@ class Warp:
 
         def ground(_: Floats, __: Floats, at: Floats | float | None) -> tuple[Floats, Floats, Floats]:
             taken = np.broadcast_to((low + high) / 2 if at is None else at, layers[2].shape)
-            share = (taken - low) / (high - low)
-            lon, lat = (layers[n] + share * (layers[n + 4] - layers[n]) for n in (2, 3))
+            lon, lat = (_at((taken - low) / (high - low), layers[axis::4]) for axis in (2, 3))
             return wrap_longitude(lon), lat, taken
 
         if self.is_flat:
@@ -227,6 +227,19 @@ class Warp:
 
 
 _TOO_ROUGH = Positions(np.empty((0, 0)), np.empty((0, 0)), np.inf)
+
+
+def _three(lowest: float, highest: float) -> tuple[float, float, float]:
+    """Give the lower, the middle and the upper height of a lattice."""
+    return lowest - SPREAD, (lowest + highest) / 2, highest + SPREAD
+
+
+def _at(share: Floats, layers: Sequence[Floats] | Floats) -> Floats:
+    """Give values on the parabola through those at the lower, the middle and the upper height."""
+    low, middle, high = layers
+    bend = 2.0 * (low + high) - 4.0 * middle
+    found: Floats = low + share * ((high - low - bend) + share * bend)
+    return found
 
 
 def _nodes(part: PixelRectangle, points: int) -> tuple[Floats, Floats]:
@@ -274,13 +287,12 @@ def _step(layer: Floats, part: PixelRectangle) -> float:
 
 
 def _is_far(lattice: Floats, image: tuple[int, int]) -> bool:
-    """Tell that no pixel lies in the image, whatever its height between the two, and half as much beyond."""
+    """Tell that no pixel lies in the image, whatever its height between the two, and as much beyond."""
     for axis, limit in enumerate(image):
         low = high = lattice[axis]
         if len(lattice) > 2:
-            apart = np.abs(lattice[axis + 4] - lattice[axis])
-            low = np.minimum(lattice[axis], lattice[axis + 4]) - apart / 2
-            high = np.maximum(lattice[axis], lattice[axis + 4]) + apart / 2
+            apart = np.abs(lattice[axis + 8] - lattice[axis])
+            low, high = lattice[axis::4].min(axis=0) - apart, lattice[axis::4].max(axis=0) + apart
         if high.max() < -1.0 or low.min() > limit + 1.0:
             return True
     return False

@@ -30,6 +30,9 @@ DEM = RasterElevation(
     image(HILLS[None], 32), (0.002, 0.0, 7.41, 0.0, -0.0015, 46.06), "EPSG:4326"
 )  # posts of 150 m over RPC's ground
 
+CASES = [*((name, None) for name in MODELS), ("rpc", DEM)]
+"""Models, and heights of their ground."""
+
 
 def places(builder, tile):
     """lon, lat of a tile's pixel centres, by PROJ and the tile set's own bounds."""
@@ -44,11 +47,10 @@ def middle_tile(builder):
     return (limits.min_row + limits.max_row) // 2, (limits.min_col + limits.max_col) // 2
 
 
-@pytest.mark.parametrize("elevation", [None, ConstantElevation(340.0), DEM], ids=["own", "constant", "raster"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "elevation"), [*CASES, *((name, ConstantElevation(340.0)) for name in MODELS)], ids=str
+)
 def test_positions_are_where_the_tile_and_the_sensor_model_say_to_a_hundredth_of_a_pixel(name, elevation):
-    if name != "rpc" and elevation is DEM:
-        pytest.skip("the heights lie elsewhere")
     builder = OrthoGridBuilder(MERCATOR, 14, MODELS[name], *SIZE, elevation)
     tile = middle_tile(builder)
     lon, lat = places(builder, tile)
@@ -69,7 +71,7 @@ def test_positions_are_where_the_tile_and_the_sensor_model_say_to_a_hundredth_of
 
 
 def test_pixels_are_looked_up_at_their_centres_and_a_tile_is_not_stretched_over_its_last_pixel():
-    """Positions from edge to edge, given to the W pixels between, step by W / (W - 1): a half pixel off at both ends."""
+    """Positions from edge to edge, given to the W pixels, step by W / (W - 1): a half pixel off at both ends."""
     tiles = ProjectedImageTileSet(UTM, (300_000.0, 5_300_000.0), 10.0, (100, 50), 6, 10, 1)
     for options in (EXACT, WarpGridOptions(), WarpGridOptions.FAST):
         builder = OrthoGridBuilder(tiles, 0, MAP, *SIZE, options=options)
@@ -82,11 +84,8 @@ def test_pixels_are_looked_up_at_their_centres_and_a_tile_is_not_stretched_over_
         np.testing.assert_allclose(below.map_y[0] - here.map_y[-1], 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("elevation", [None, DEM], ids=["own", "raster"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "elevation"), CASES, ids=str)
 def test_tiles_side_by_side_are_one_big_tile(name, elevation):
-    if name != "rpc" and elevation is DEM:
-        pytest.skip("the heights lie elsewhere")
     made = {}
     for size in (64, 256):
         tiles = ProjectedImageTileSet.from_sensor_model(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from stacchip_osml.geometry import AffineLocator, AffineModel, RpcLocator, WarpGridOptions
@@ -25,6 +27,7 @@ MODELS = {"map": MAP, "turned": TURNED, "rpc": RPC}
 EXACT = WarpGridOptions(max_error=0.0)
 
 
+@cache
 def ramp(size: ImageSize = SIZE, dtype: str = "float64") -> np.ndarray:
     """Column and row of every pixel, counted from the centre of the first."""
     rows, cols = np.mgrid[: size.height, : size.width]
@@ -35,6 +38,7 @@ def image(pixels: np.ndarray, block: int = 128, **settings) -> BufferedImageAsse
     return BufferedImageAssetProvider.from_array(pixels, block_width=block, block_height=block, **settings)
 
 
+@cache
 def smooth(size: ImageSize = SIZE, bands: int = 1) -> np.ndarray:
     """Waves of 40 pixels and more."""
     rows, cols = np.mgrid[: size.height, : size.width]
