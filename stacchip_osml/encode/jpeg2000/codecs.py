@@ -45,6 +45,7 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
         bits: of a sample.
         color_transform: RCT, of three bands.
     """
+    pixels, bits = _in_bytes(pixels, bits)
     small = 8 if bits <= 8 else 16 if bits <= 16 else 32  # the encoder takes samples for as large as they need to be
     pixels = pixels.astype(f"{pixels.dtype.kind}{small // 8}", copy=False)
     try:
@@ -133,6 +134,8 @@ def openjpeg_tile(
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
+    if reversible and percents == (100.0,):
+        pixels, bits = _in_bytes(pixels, bits)
     pixels = _unsigned(pixels, bits)
     bands, rows, cols = pixels.shape
     pad = tuple(
@@ -173,6 +176,18 @@ def openjpeg_tile(
         raise _refused(pixels, error) from error
     across = 2 if pad[1] else 1
     return stream, (across if pad[0] else 0) + (1 if pad[1] else 0)
+
+
+def _in_bytes(pixels: Array, bits: int) -> tuple[Array, int]:
+    """Give samples of fewer than 8 bits as signed ones of 8, the level shift (G.1) done; others as they are.
+
+    OpenJPEG's room for a tile is reckoned by the bits that it is told, and noise of one or two bits does not fit into
+    it: tiles fail, or are cut short. What SIZ says is not written here.
+    """
+    if bits >= 8:
+        return pixels, bits
+    middle = 1 << (bits - 1) if pixels.dtype.kind == "u" else 0
+    return (pixels.astype(np.int16) - middle).astype(np.int8), 8
 
 
 def _unsigned(pixels: Array, bits: int) -> Array:

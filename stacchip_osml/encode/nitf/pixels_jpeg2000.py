@@ -58,6 +58,8 @@ def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
             f"NBPP of IC={ic} ends at {EXACT_BITS[ic]} bits here, beyond which decoders do not agree, got "
             f"{storage.nbpp}; {better} ({CLAUSE})"
         )
+    if storage.dtype.itemsize > 4:
+        raise EncodeError(f"IC={ic} holds pixels of up to 32 bits, got {storage.dtype}; NC holds them ({CLAUSE})")
     if storage.bands > MOST_COMPONENTS:
         raise EncodeError(f"NBANDS of IC={ic} ends at {MOST_COMPONENTS}, got {storage.bands} (ISO/IEC 15444-1, A.5.1)")
     for name, side, count in zip(("NPPBV", "NPPBH"), (rows, cols), blocking.shape, strict=True):

@@ -282,3 +282,13 @@ def test_few_bits_of_a_large_type_are_kept(shape, kind, bits, high_throughput):
     found = openjpeg.decode(array_codestream(pixels, options))
 
     assert np.array_equal(found[np.newaxis] if found.ndim == 2 else found.transpose(2, 0, 1), pixels)
+
+
+@pytest.mark.parametrize("color_transform", [False, True])
+@pytest.mark.parametrize("shape", [(3, 112, 64), (3, 130, 64), (3, 64, 125), (3, 111, 64)])
+@pytest.mark.parametrize("bits", [1, 2])
+def test_noise_of_one_bit_fits_into_its_tiles(shape, bits, color_transform):
+    pixels = np.random.default_rng(5).integers(0, 1 << bits, shape).astype(np.uint8)
+    for tile in ((32, 64), (64, 32), (128, 128)):
+        options = Jpeg2000Options(bits=bits, tile=tile, color_transform=color_transform)
+        assert np.array_equal(openjpeg.decode(array_codestream(pixels, options)).transpose(2, 0, 1), pixels)

@@ -94,6 +94,7 @@ REFUSED = [
     ("uint8", 1, {"ABPP": "9"}, r"ABPP of uint8 pixels is 1 to NBPP, 8 .*, got 9"),
     ("float32", 1, {"ABPP": "16"}, r"ABPP of float32 pixels is 32 .*, got 16"),
     ("uint8", 1, {"PJUST": "C"}, r"PJUST is L or R .*, got 'C'"),
+    ("uint64", 1, {"IC": "C8", "ABPP": "20"}, r"IC=C8 holds pixels of up to 32 bits, got uint64; .*BPJ2K01.20"),
     ("uint8", 1, {"IC": "C3", "ABPP": "7", "PJUST": "L"}, r"PJUST=L .* no meaning in IC=C3 .*188-198A"),
     ("uint8", 1, {"IREP": "GREY"}, r"IREP is one of MONO, .*, got 'GREY'"),
     ("uint8", 4, {"IREP": "RGB"}, r"IREP=RGB has 3 bands, not 4 .*table A-2"),
