@@ -68,7 +68,8 @@ def differs_from(pixels: NDArray[Any], value: complex, *, out: Mask | None = Non
     elif np.isnan(value):
         np.equal(pixels, pixels, out=mask)  # numpy 2.4's isnan leaves parts of a strided `out` as they were
     elif pixels.dtype.kind == "c" or np.isinf(value):
-        np.not_equal(pixels, pixels.dtype.type(value), out=mask)
+        with np.errstate(invalid="ignore"):  # complex pixels may be NaN
+            np.not_equal(pixels, pixels.dtype.type(value), out=mask)
     else:
         # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
         # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stacchip_osml.imagery.masks import differs_from
+from stacchip_osml.imagery.masks import differs_from, valid_where
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16", "uint8"])
@@ -19,3 +19,12 @@ def test_the_answer_is_the_same_in_a_column_of_a_larger_array(dtype, value):
         for cols in (slice(4, 5), slice(0, 2), slice(1, 4)):
             differs_from(pixels[:, :, cols], value, out=room[:, :, cols])
             np.testing.assert_array_equal(room[:, :, cols], expected[:, :, cols])
+
+
+def test_complex_pixels_that_are_not_numbers_are_compared_without_a_warning():
+    pixels = np.array([[[complex("nan"), 1 + 2j, complex(np.nan, np.inf), 0]]], np.complex64)
+
+    with np.errstate(invalid="raise"):
+        mask = valid_where(pixels, (0,), nodata=(1 + 2j,))
+
+    assert mask.tolist() == [[[True, False, True, True]]]

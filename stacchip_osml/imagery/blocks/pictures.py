@@ -94,6 +94,9 @@ def decode_jpeg(codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows:
     stream = data if isinstance(data, bytes) else bytes(data)
     told = _read_jpeg(stream)
     bits, height, width, components = _frame_of(stream, told)
+    sampling = stream[told.frame + 7 : told.frame + 6 + 3 * components : 3]
+    if codec.color == "stored" and len(set(sampling)) > 1:  # chroma that the file calls red, green, blue
+        raise DecodeError("JPEG of subsampled components, which are to be taken as they are stored")
     if (bits, components) != (codec.bits, codec.samples) or width != shape[1] or height < shape[0]:
         raise DecodeError(
             f"JPEG of {width} x {height} pixels, {components} components of {bits} bits in a block of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import cv2
 import imagecodecs
@@ -71,8 +72,10 @@ def test_ycbcr_becomes_rgb_as_two_other_decoders_have_it(tmp_path):
         assert np.abs(got[:, : block.pixels.shape[1]] - block.pixels.astype(float)).mean() < 1
 
 
-@pytest.mark.parametrize("subsampling", ["444", "422", "420", "411", "440"])
-@pytest.mark.parametrize("color", ["rgb", "stored"])
+@pytest.mark.parametrize(
+    ("subsampling", "color"),
+    [("444", "stored"), *((subsampling, "rgb") for subsampling in ("444", "422", "420", "411", "440"))],
+)
 def test_first_rows_of_a_jpeg_are_those_of_the_whole(subsampling, color):
     data = imagecodecs.jpeg8_encode(RGB, level=85, subsampling=subsampling)
     codec = codec_of("jpeg", "uint8", samples=3, color=color)
@@ -198,6 +201,19 @@ def test_webp_of_another_size_or_cut_short_is_damaged(lossless):
         decoded(codec, data[: len(data) // 2])
     with pytest.raises(DecodeError, match="WebP of 1 uint8 samples"):
         decoded(codec_of("webp", "uint8"), data)
+
+
+def test_jpeg_of_subsampled_chroma_is_not_taken_for_red_green_and_blue():
+    """A TIFF that calls it RGB contradicts its stream; libtiff refuses it too."""
+    pixels = np.ascontiguousarray(scene(3, "uint8")[:, :64, :64].transpose(1, 2, 0))
+    codec = codec_of("jpeg", "uint8", samples=3)
+    kept = imagecodecs.jpeg8_encode(pixels, level=95, subsampling="444")
+    halved = imagecodecs.jpeg8_encode(pixels, level=95, subsampling="420")
+
+    assert decode_block(codec, kept, shape=(64, 64), rows=64, scratch=Scratch()).shape == (3, 64, 64)
+    with pytest.raises(DecodeError, match="subsampled components"):
+        decode_block(codec, halved, shape=(64, 64), rows=64, scratch=Scratch())
+    assert decode_block(replace(codec, color="rgb"), halved, shape=(64, 64), rows=64, scratch=Scratch()).any()
 
 
 # ---- LERC
