@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from stacchip_osml.geometry.sicd_model import SicdModel
     from stacchip_osml.geometry.sidd_model import SiddModel
     from stacchip_osml.geometry.warping.elevation import ConstantElevation, ElevationModel, RasterElevation
-    from stacchip_osml.geometry.warping.grids import GridBuilder, OcclusionMode, WarpGrid, WarpGridOptions
+    from stacchip_osml.geometry.warping.grids import (
+        GridBuilder,
+        OcclusionMode,
+        VisibilityError,
+        WarpGrid,
+        WarpGridOptions,
+    )
     from stacchip_osml.geometry.warping.image_to_image import ImageToImageGridBuilder
     from stacchip_osml.geometry.warping.ortho import OrthoGridBuilder
     from stacchip_osml.geometry.warping.provider import WarpedImageProvider
@@ -79,6 +85,7 @@ __all__ = [
     "SiddModel",
     "TileError",
     "TileMatrix",
+    "VisibilityError",
     "WarpGrid",
     "WarpGridOptions",
     "WarpedImageProvider",
@@ -129,6 +136,7 @@ _HOMES = {
     "SiddModel": "sidd_model",
     "TileError": "warping.tile_matrix",
     "TileMatrix": "warping.tile_matrix",
+    "VisibilityError": "warping.grids",
     "WarpGrid": "warping.grids",
     "WarpGridOptions": "warping.grids",
     "WarpedImageProvider": "warping.provider",
