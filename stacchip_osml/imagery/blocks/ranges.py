@@ -276,7 +276,7 @@ def _failure_of(error: BaseException, library: Any) -> RangeError:
         return RangeError("no such object", status=404, again=False)
     if isinstance(error, errors.PreconditionError):
         return RangeError("another version", status=412, again=False)
-    if isinstance(error, errors.NotSupportedError):
+    if isinstance(error, errors.NotSupportedError) or "non-partial response" in str(error):
         return RangeError("the store ignores ranges", status=200, again=False)
     if isinstance(error, ValueError | errors.InvalidPathError):
         return RangeError("a key that the store's library does not know how to ask for", status=None, again=False)

@@ -180,9 +180,12 @@ def test_a_store_that_ignores_ranges_or_conditions_gives_no_wrong_bytes(server, 
     with pytest.raises(AssetChanged, match="changed since it was first read"):
         remote.read_at(0, 10)
     server.fault(kind)
+    server.asked()
 
-    with pytest.raises((RemoteReadError, AssetChanged), match=r"status 200 after 1|after 3 attempts"):
+    said = "status 200 after 1 attempts" if kind == "whole" else "after 3 attempts"
+    with pytest.raises(RemoteReadError, match=said):
         RemoteObject("s3://bucket/a.tif", fetch=QUICK).read_at(10, 10)
+    assert len(server.asked()) == (1 if kind == "whole" else 3)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -212,29 +215,78 @@ def test_stores_are_shared_by_the_objects_of_a_bucket_and_made_again_for_another
     assert shared_store("s3://bucket/a.tif", patience) is not one
 
 
-def test_google_and_azure_are_read_by_the_same_rules(server, environment, tmp_path):
+# ---- Google's and Azure's, as far as reading ranges goes
+
+
+@pytest.fixture(params=["gs", "az"])
+def other_store(request, server, environment, tmp_path):
     account = tmp_path / "account.json"
     facts = {"gcs_base_url": server.url, "disable_oauth": True, "client_email": "", "private_key": ""}
     account.write_text(json.dumps(facts | {"private_key_id": ""}))
     environment.setenv("GOOGLE_SERVICE_ACCOUNT", str(account))
+    environment.setenv("GOOGLE_ALLOW_HTTP", "true")
     environment.setenv("AZURE_STORAGE_ACCOUNT", "account")
     environment.setenv("AZURE_STORAGE_ACCOUNT_KEY", "SFVTSEhVU0g=")
     environment.setenv("AZURE_STORAGE_ENDPOINT", server.url)
     environment.setenv("AZURE_ALLOW_HTTP", "true")
-    environment.setenv("GOOGLE_ALLOW_HTTP", "true")
     server.set(modified="Fri, 02 May 2025 03:04:05 GMT")
-    for scheme in ("gs", "az"):
-        server.asked()
-        remote = RemoteObject(f"{scheme}://bucket/a.tif", fetch=QUICK)
-        server.fault(503, times=1)
-        assert remote.read_at(7, 7) == DATA[7:14]
-        server.serve("/bucket/a.tif", OTHER)
-        with pytest.raises(AssetChanged, match="changed since it was first read"):
-            remote.read_at(0, 7)
-        asked = server.asked()
-        assert [each.range for each in asked] == [(7, 7), (7, 7), (0, 7)]
-        assert "if-match" in asked[-1].headers
-        server.serve("/bucket/a.tif", DATA)
+    server.asked()
+    return request.param
+
+
+def test_google_and_azure_are_read_by_the_same_rules(server, other_store):
+    remote = RemoteObject(f"{other_store}://bucket/a.tif", fetch=QUICK)
+    server.fault(503, times=1)
+    assert remote.read_at(7, 7) == DATA[7:14]
+    assert remote.read_at(99_990, 1000) == DATA[99_990:]
+    assert remote.size == 100_000
+    server.serve("/bucket/a.tif", OTHER)
+    with pytest.raises(AssetChanged, match="changed since it was first read"):
+        remote.read_at(0, 7)
+    asked = server.asked()
+    assert [each.range for each in asked] == [(7, 7), (7, 7), (99_990, 10), (0, 7)]
+    assert ["if-match" in each.headers for each in asked] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("kind", [500, 429, "reset", "short", "stall body"])
+def test_google_and_azure_heal_after_as_many_requests(server, other_store, kind):
+    server.fault(kind, times=2)
+
+    assert RemoteObject(f"{other_store}://bucket/a.tif", fetch=QUICK).read_at(1000, 1000) == DATA[1000:2000]
+    assert len(server.asked()) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "said", "requests"),
+    [
+        (503, RemoteReadError, "status 503 after 3 attempts", 3),
+        ("stall", RemoteReadError, "no answer after 3 attempts", 3),
+        (403, RemoteReadError, "status 403 after 2 attempts", 2),
+        (404, AssetMissing, "status 404", 1),
+        ("whole", RemoteReadError, "status 200 after 1 attempts", 1),
+    ],
+)
+def test_google_and_azure_fail_as_promised(server, other_store, kind, error, said, requests, monkeypatch, caplog):
+    monkeypatch.setattr(stores, "YOUNG_S", -1.0)
+    caplog.set_level(logging.DEBUG)
+    server.fault(kind)
+
+    with pytest.raises(error, match=rf"^{other_store}://bucket/a\.tif: {said}$") as caught:
+        RemoteObject(f"{other_store}://bucket/a.tif", fetch=QUICK).read_at(1000, 1000)
+    assert len(server.asked()) == requests
+    assert "SFVTSEhVU0g" not in told_by(caught.value) + caplog.text
+
+
+def test_many_ranges_come_from_google_and_azure_together(server, other_store):
+    remote = RemoteObject(f"{other_store}://bucket/a.tif", fetch=QUICK)
+    places = [(n, 100 * n, 50 + n) for n in range(60)]
+
+    got = {n: bytes(data) for n, data in fetch_ranges(RangeRequest(remote, at, size, n) for n, at, size in places)}
+
+    assert got == {n: DATA[at : at + size] for n, at, size in places}
+
+
+# ---- the library
 
 
 def test_the_library_is_loaded_when_a_store_is_first_read():
