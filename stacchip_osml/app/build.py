@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stacchip_osml.app.chain_file import load_chain
 from stacchip_osml.app.options import BOX, LEVELS, NAMES, QUALITY, SIZE, debug_option, json_option
-from stacchip_osml.app.output import emit_json, note, print_table, progress_bar
+from stacchip_osml.app.output import emit_json, note, one_line, print_table, progress_bar
 from stacchip_osml.app.problems import say_problems, told
 from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
+from stacchip_osml.errors import ChipError
 
 if TYPE_CHECKING:
     from stacchip_osml.chain import ChainDefinition
-    from stacchip_osml.errors import ChipError
-    from stacchip_osml.index import Indexer
+    from stacchip_osml.index import ChipIndex, Indexer
 
 __all__ = ["build_command"]
 
 REMOTE = ("http://", "https://")
+IMAGES = "stacchip_osml:images"
+"""Field of an asset made of a file of several images."""
+SHOWN_FILES = 5
 
 
 @click.command("build")
@@ -89,10 +93,15 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
             bar.update()
 
         indexer = _indexer(sources, settings, step)
-        if options["dry_run"]:
-            planned = [_planned(plan, grids) for plan, grids in indexer.plan()]
-        else:
-            index = indexer.create_index()
+        try:
+            if options["dry_run"]:
+                planned = [_planned(plan, grids) for plan, grids in indexer.plan()]
+            else:
+                index = indexer.create_index()
+        except ChipError as error:
+            if options["on_error"] == "raise" and (len(sources) > 1 or Path(sources[0]).is_dir()):
+                error.args = (f"{error} (--on-error skip leaves such items out)",)
+            raise
     problems = indexer.problems
     if options["dry_run"]:
         _say_plan(planned, problems, as_json=options["as_json"])
@@ -101,14 +110,41 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
         summary = save_index(index, out, portable=options["portable"])
         seconds = time.perf_counter() - started
         if options["as_json"]:
-            emit_json({"path": out, "seconds": seconds, "summary": summary.to_json(), "problems": told(problems)})
+            emit_json(
+                {
+                    "path": out,
+                    "seconds": seconds,
+                    "summary": summary.to_json(),
+                    "problems": told(problems),
+                    "images_left": _images_left(index),
+                }
+            )
         else:
             say_saved(summary)
             say_problems(problems)
+            _say_images_left(_images_left(index))
         if not summary.chips:
             note("note: the index has no chips: images smaller than a chip need --edges partial, pad or shift")
     if problems:
         ctx.exit(FOUND)
+
+
+def _images_left(index: ChipIndex) -> dict[str, int]:
+    """Count, by item, the images of files that hold several and give their first only."""
+    return {
+        item_id: int(asset[IMAGES]) - 1
+        for (_, item_id), document in index.items.items()
+        for asset in document["assets"].values()
+        if isinstance(asset.get(IMAGES), int)
+    }
+
+
+def _say_images_left(left: Mapping[str, int]) -> None:
+    if not left:
+        return
+    names = ", ".join(one_line(f"{name} ({count + 1})") for name, count in list(left.items())[:SHOWN_FILES])
+    more = f", {len(left) - SHOWN_FILES:,} more" if len(left) > SHOWN_FILES else ""
+    note(f"note: of files that hold several images the first was indexed: {names}{more}")
 
 
 def _settings(options: Mapping[str, Any], search: dict[str, Any] | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ IMAGE_LINES = (
     ("crs", "CRS"),
     ("transform", "transform"),
     ("control_points", "control points"),
+    ("placed_by", "placed by"),
     ("mask", "mask"),
     ("acquired", "acquired"),
 )
@@ -37,18 +38,23 @@ def info_command(*, file: str, as_json: bool) -> None:
         return
     click.echo(f"{one_line(file)}: {found['format']}, {len(found['assets'])} assets")
     for image in found["images"]:
-        _say_image(image)
+        _say_image(image, is_listed="nitf" in found)
     if "nitf" in found:
         _say_nitf(found["nitf"])
 
 
-def _say_image(image: Mapping[str, Any]) -> None:
+def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
+    """Show one image; ``is_listed``: all other images of the file are shown as well."""
     click.echo("")
     title = f" {one_line(image['title'])}" if image["title"] else ""
     click.echo(f"{image['key']}{title}: {image['width']} x {image['height']}, {image['bands']} x {image['dtype']}")
     for name, words in IMAGE_LINES:
         if image.get(name):
             _say(words, image[name])
+    for note in image.get("place_notes", ()):
+        _say("place", note)
+    if image.get("images_in_file", 1) > 1 and not is_listed:
+        _say("images", f"{image['images_in_file']} in the file; this is the first, and the only one that is read")
     if image.get("size_bytes"):
         _say("file", size_text(image["size_bytes"]))
     heads = ["level", "width", "height", "block width", "block height", "read by"]

@@ -26,7 +26,7 @@ from stacchip_osml.pixel import ImageSize, Transform
 if TYPE_CHECKING:
     from stacchip_osml.geometry import Locator, Placing
 
-__all__ = ["SourceFacts", "source_facts"]
+__all__ = ["SourceFacts", "image_placing", "source_facts"]
 
 Nodata = tuple[float | complex | None, ...]
 
@@ -120,7 +120,7 @@ def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | 
     transform, crs, locator = header.transform, header.crs, None
     if header.driver == "NITF" or transform is None or crs is None:
         try:
-            placing = _placing(provider, header)
+            placing = image_placing(provider, header)
         except (ItemError, LimitError, DecodeError):
             return None, None, None  # what should place the image is damaged: the pixels are good, and have no place
         if placing is not None:
@@ -131,8 +131,14 @@ def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | 
     return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), crs, None
 
 
-def _placing(provider: Any, header: ImageHeader) -> Placing | None:
-    """Decide what places the file behind a provider; a NITF file's headers say more than GDAL's."""
+def image_placing(provider: Any, header: ImageHeader) -> Placing | None:
+    """Decide what places the file behind a provider; a NITF file's headers say more than GDAL's.
+
+    Raises:
+        ItemError: what should place it is wrong.
+        LimitError: its metadata is larger than any of its kind.
+        ReadError: a NITF file that cannot be read.
+    """
     from stacchip_osml.encode.nitf.parent import parent_of
     from stacchip_osml.encode.nitf.segment_image import SegmentImage
     from stacchip_osml.geometry.placing import all_facts, place_image

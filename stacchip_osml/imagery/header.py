@@ -83,6 +83,8 @@ class ImageHeader:
     interleave: str | None = None
     acquired: str | None = None
     """The file's own time as it spells it (TIFF DateTime, NITF IDATIM); None when it gives none."""
+    images: int = 1
+    """Images that the file holds: pages of a TIFF, segments of a NITF file; this is the first."""
     size_bytes: int | None = None
     """Size of the file."""
     modified_ns: int | None = None

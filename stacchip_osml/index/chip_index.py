@@ -24,7 +24,7 @@ from stacchip_osml.index.order import by_collection
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
-from stacchip_osml.index.summary import IndexSummary, summarize
+from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
 from stacchip_osml.index.tables import ItemKey, SideTables
 
 if TYPE_CHECKING:
@@ -367,9 +367,6 @@ class ChipIndex:
         pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
         keys = {(row["collection"] or "", row["item_id"]) for row in pairs.to_pylist()}
         return self.tables if keys == set(self.tables.items) else self.tables.only(keys)
-
-
-SUMMARY_COLUMNS = ["collection", "item_id", "datetime", "level", "chain", "assets", "width", "height", "bbox"]
 
 
 def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:

@@ -216,6 +216,7 @@ def _parse_facts(text: str, *, size_bytes: int | None, modified_ns: int | None) 
         rpcs=tuple((str(name), str(value)) for name, value in facts.get("rpcs", ())),
         area_or_point=str(facts.get("area_or_point", "Area")),
         mask=facts.get("mask", "none"),
+        images=_side(facts.get("images", 1)),
         size_bytes=size_bytes,
         modified_ns=modified_ns,
         **{name: facts.get(name) for name in _TEXTS},

@@ -14,7 +14,12 @@ import pyarrow.compute as pc
 
 from stacchip_osml.index.tables import SideTables
 
-__all__ = ["IndexSummary", "summarize"]
+__all__ = ["SUMMARY_COLUMNS", "IndexSummary", "summarize"]
+
+SUMMARY_COLUMNS = [
+    *("collection", "item_id", "datetime", "level", "footprint", "chain", "assets", "width", "height", "bbox")
+]
+"""Columns of chips that are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class IndexSummary:
     """Chips a level."""
     sizes: dict[str, int]
     """Chips a window size, R0 pixels."""
+    footprints: dict[str, int]
+    """Chips by how their footprint was made; ``none`` for those without one."""
     chains: dict[str, int]
     """Chips a processing chain."""
     assets: tuple[str, ...]
@@ -68,6 +75,7 @@ class IndexSummary:
             ("collections", _counts(self.collections)),
             ("time", "unknown" if self.first is None else f"{self.first} to {self.last}"),
             ("bounds", box),
+            ("footprints", _counts(self.footprints)),
             ("levels", _counts(self.levels)),
             ("windows", _counts(self.sizes)),
             ("assets", "; ".join(self.assets[:4]) + (f"; {len(self.assets) - 4} more" if len(self.assets) > 4 else "")),
@@ -89,6 +97,7 @@ def summarize(table: pa.Table, tables: SideTables, *, path: Path | None) -> Inde
         bbox=_bounds(table.column("bbox")),
         levels={int(key): value for key, value in _count(table.column("level"), "").items()},
         sizes=_sizes(table),
+        footprints=_count(table.column("footprint"), "none"),
         chains=_count(table.column("chain"), ""),
         assets=tuple(_count(table.column("assets"), "")),
         size_bytes=None if path is None else _disk(path),

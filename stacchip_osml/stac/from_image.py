@@ -6,7 +6,8 @@ else 1970-01-01; the property ``stacchip_osml:datetime_from`` says which. The
 footprint is in lon/lat. An image that has no georeferencing has a null
 geometry, and so has one whose georeferencing gives it no outline; then the
 property ``stacchip_osml:unlocated`` says why. What an approximate place is made
-of is told by the asset's ``stacchip_osml:footprint``.
+of is told by the asset's ``stacchip_osml:footprint``. Of a file of several images the
+first is the asset, whose ``stacchip_osml:images`` says how many there are.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".ntf", ".nitf", ".nsf", ".jp2", ".
 
 ASSET_KEY = "image"
 _DATETIME_FROM = "stacchip_osml:datetime_from"
+IMAGES = "stacchip_osml:images"
+"""Asset field: how many images the file holds, of which the first is the asset."""
 _UNLOCATED = "stacchip_osml:unlocated"
 
 _MEDIA_TYPES = {
@@ -208,6 +211,8 @@ def _asset(location: str, header: ImageHeader, place: FilePlace) -> dict[str, An
         asset["proj:transform"] = list(place.transform)
     if place.placing is not None and place.placing.footprint != "projected":
         asset[FOOTPRINT] = place.placing.footprint
+    if header.images > 1:
+        asset[IMAGES] = header.images
     if header.size_bytes is not None:
         asset["file:size"] = header.size_bytes
     asset["bands"] = [_band(band, f"b{i + 1}") for i, band in enumerate(header.bands)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ __all__ = [
 
 TABLE_SUFFIXES = frozenset({".parquet", ".geoparquet"})
 LINES_SUFFIXES = frozenset({".ndjson", ".jsonl"})
+_INDEX_FOLDERS = frozenset({"chips", "versions"})
+"""What a chip index that is a directory holds."""
+_INDEX_KEY = b"\x0dstacchip_osml"
+"""The key of a chip index's metadata, as a Parquet footer spells it: its length, then its letters."""
+_FOOTER = 1 << 26
 _LEVELS = re.compile(r"\.r[0-9]+", re.IGNORECASE)
 """Suffixes of files that hold one smaller level of the image beside them."""
 _TEXT_SUFFIXES = frozenset({".json", ".geojson"}) | LINES_SUFFIXES | TABLE_SUFFIXES
@@ -67,23 +72,50 @@ def _driver(file: Path) -> str | None:
 def folder_images(folder: Path) -> list[Path]:
     """List the images below a folder, in order: by suffix, and NITF of any (a map frame's is its series and zone)."""
     named = folder_files(folder, IMAGE_SUFFIXES)
-    files = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
-    others = (file for file in files if file.suffix.lower() not in _KNOWN and not _LEVELS.fullmatch(file.suffix))
+    others = (
+        file for file in _files(folder) if file.suffix.lower() not in _KNOWN and not _LEVELS.fullmatch(file.suffix)
+    )
     return sorted([*named, *(file for file in others if file.is_file() and _driver(file) == "NITF")])
 
 
 def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """List the files below a folder that have one of the suffixes, in order."""
-    files = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
-    return sorted(file for file in files if file.suffix.lower() in suffixes)
+    return sorted(file for file in _files(folder) if file.suffix.lower() in suffixes)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Go through the files below a folder, but for those of chip indexes that were saved there."""
+    for at, below, names in os.walk(folder):
+        if set(below) >= _INDEX_FOLDERS:
+            below.clear()
+            continue
+        yield from (Path(at, name) for name in names)
 
 
 def folder_documents(folder: Path) -> list[Path]:
     """List the documents of a folder; none where it is a folder of images."""
-    documents = folder_files(folder, _TEXT_SUFFIXES)
+    documents = [file for file in folder_files(folder, _TEXT_SUFFIXES) if not _is_index(file)]
     if documents and folder_images(folder) and not any(map(_is_stac, documents)):
         return []
     return documents
+
+
+def _is_index(file: Path) -> bool:
+    """Tell whether a file is a chip index that was saved beside the images: a Parquet footer with its key."""
+    if file.suffix.lower() not in TABLE_SUFFIXES:
+        return False
+    try:
+        with file.open("rb") as opened:
+            end = opened.seek(0, os.SEEK_END)
+            opened.seek(max(end - 8, 0))
+            tail = opened.read(8)
+            length = int.from_bytes(tail[:4], "little")
+            if tail[4:] != b"PAR1" or not length <= min(end - 8, _FOOTER):
+                return False
+            opened.seek(end - 8 - length)
+            return _INDEX_KEY in opened.read(length)
+    except OSError:  # whoever reads it says why
+        return False
 
 
 def _is_stac(file: Path) -> bool:

@@ -11,6 +11,9 @@ import numpy as np
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of
+from stacchip_osml.encode.source_facts import image_placing
+from stacchip_osml.errors import DecodeError, ItemError, LimitError
+from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.imagery.blocks.image import BlockImage
 
 __all__ = ["image_info"]
@@ -62,9 +65,11 @@ def _image(image: ImageAsset) -> dict[str, Any]:
             "transform": None if header.transform is None else list(header.transform),
             "control_points": len(header.gcps),
             "rpcs": dict(header.rpcs),
+            **_place(image, header),
             "mask": header.mask,
             "area_or_point": header.area_or_point,
             "acquired": header.acquired,
+            "images_in_file": header.images,
             "size_bytes": header.size_bytes,
             "band_facts": [
                 {
@@ -79,6 +84,18 @@ def _image(image: ImageAsset) -> dict[str, Any]:
         }
     told["metadata"] = {key: _plain(value) for key, value in image.metadata.items()}
     return told
+
+
+def _place(image: ImageAsset, header: Any) -> dict[str, Any]:
+    """Say what places the image, in the word of an index's ``footprint`` column, and what of its metadata does not."""
+    try:
+        placing = image_placing(image, header)
+    except (ItemError, LimitError, DecodeError) as error:
+        return {"placed_by": None, "place_notes": [str(error)]}
+    if placing is None:
+        return {"placed_by": None, "place_notes": []}
+    notes = placing.locator.notes if isinstance(placing.locator, SensorModel) else ()
+    return {"placed_by": placing.footprint, "place_notes": list(notes)}
 
 
 def _levels(image: ImageAsset) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from xml.sax.saxutils import escape
 
@@ -63,6 +63,9 @@ __all__ = [
 SIDECARS_OFF = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 SIDECARS_ON = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE", "GDAL_PAM_ENABLED": "YES"}
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, CRSError, UnicodeDecodeError)
+FORGETFUL = frozenset({"JP2OpenJPEG", "NITF"})
+"""Drivers of JPEG 2000: where several of their threads decode tiles, a damaged one reads as anything, and no signal
+says so."""
 REMEMBERED = 4096
 """Block ranges that a handle remembers to be stored."""
 
@@ -162,7 +165,8 @@ def _heard() -> Iterator[None]:
 
 def read_pixels(dataset: Dataset, window: PixelWindow, bands: Sequence[int]) -> Pixels:
     """Read ``(bands, rows, cols)`` in the source dtype; ``bands`` are 0-based."""
-    pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
+    with Env(session=DummySession(), GDAL_NUM_THREADS="1") if dataset.driver in FORGETFUL else nullcontext():
+        pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
     return pixels
 
 
@@ -255,6 +259,10 @@ def read_stored(
     return read_pixels(dataset, window, bands) if early is None else early, holes
 
 
+MANY = frozenset({"GTiff", "NITF"})
+"""Drivers whose files hold several images; of others GDAL would look through the whole file."""
+
+
 def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]) -> ImageHeader:
     """Read what an R0 dataset says of itself; its file's size and time are the caller's to add."""
     gcps, gcps_crs = dataset.gcps
@@ -275,6 +283,7 @@ def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]
         compression=facts.compression,
         interleave=facts.interleave,
         acquired=tags.get("TIFFTAG_DATETIME") or tags.get("NITF_IDATIM"),
+        images=max(len(dataset.subdatasets), 1) if facts.driver in MANY else 1,
     )
 
 
