@@ -27,7 +27,10 @@ def nitf(tmp_path_factory):
     path = tmp_path_factory.mktemp("part") / "scene.ntf"
     image = NitfImage(
         pixels=BufferedImageAssetProvider.from_array(PIXELS[:2]),
-        fields={"IC": "NC", "IREP": "MULTI", "ICAT": "MS"},
+        fields={
+            **{"IC": "NC", "IREP": "MULTI", "ICAT": "MS", "ICORDS": "D"},
+            "IGEOLO": "+47.000+013.000+47.000+013.010+46.990+013.010+46.990+013.000",
+        },
         tres=(Tre("RPC00B", rpc_tre("RPC00B")),),
     )
     write_nitf(path, NitfFile(images=(image,)))
@@ -117,3 +120,14 @@ def test_a_part_of_nitf_knows_what_it_was_cut_from(nitf, tmp_path):
 def test_what_cannot_be_is_one_line_that_names_the_option(scene, tmp_path, target, options, code, message):
     assert message in only_error(run("convert", scene, tmp_path / target, *options, code=code))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_of_nitf_in_another_format_lies_where_the_sensor_model_says(nitf, tmp_path):
+    """IGEOLO, which GDAL goes by, is kilometres from there."""
+    run("convert", nitf, tmp_path / "a.tif", "--window", "64,32,128,96")
+    with rasterio.open(tmp_path / "a.tif") as part:
+        found = part.transform * (5.0, 7.0)
+    across = np.diff(np.array(load_sensor_model(nitf)([69.0, 70.0], [39.0, 39.0])))[:, 0]
+    assert (
+        np.abs(np.array(found) - np.ravel(load_sensor_model(nitf)([69.0], [39.0]))).max() < 0.5 * np.abs(across).max()
+    )
