@@ -8,10 +8,11 @@ from rasterio.control import GroundControlPoint as RasterioGcp
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
-from stacchip_osml.errors import LimitError, WindowError
+from stacchip_osml.errors import DecodeError, LimitError, WindowError
 from stacchip_osml.imagery import GdalImage, ImageProvider, ReadLimits, read_header
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from tests.imagery.blocks.jpeg2000_files import copied, hills
 
 TILED = {"tiled": True, "blockxsize": 32, "blockysize": 48}
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
@@ -342,3 +343,17 @@ def test_sizes_above_the_limits_are_refused(tmp_path, limits, message):
 
 def test_every_window_of_the_test_is_inside():
     assert all(w.x + w.width <= 30 and w.y + w.height <= 20 for w in windows(30, 20, 50))
+
+
+def test_a_damaged_tile_of_jpeg_2000_is_an_error_whatever_else_is_read_with_it(tmp_path):
+    """Read by several threads, GDAL's default, it would be pixels of some kind."""
+    data = bytearray(copied(tmp_path / "a.jp2", hills(1, 128, 192), blockxsize=64, blockysize=64, eph="YES"))
+    second = data.index(b"\xff\x90\x00\x0a\x00\x01")
+    data[second + 14 : second + 54] = bytes(40)  # empty packets, none of them ended as the header says
+    (tmp_path / "b.jp2").write_bytes(data)
+    image = GdalImage(str(tmp_path / "b.jp2"))
+
+    assert image.read(PixelWindow(0, 64, 192, 64)).pixels.any()
+    for window in ((0, 0, 192, 128), (64, 0, 64, 64), (60, 0, 10, 64)):
+        with pytest.raises(DecodeError, match="opj_get_decoded_tile"):
+            image.read(PixelWindow(*window))
