@@ -16,11 +16,13 @@ from stacchip_osml.geometry import (
     OrthoGridBuilder,
     ProjectedImageTileSet,
     RasterElevation,
+    SicdModel,
     WarpGridOptions,
 )
 from stacchip_osml.geometry.locate import to_crs84
 from stacchip_osml.geometry.warping.grids import VisibilityError
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from tests.geometry.sensor_documents import HEIGHT, sicd
 from tests.geometry.warping.warp_cases import EXACT, MAP, MODELS, RPC, SIZE, TURNED, UTM, image, pixel_centres
 
 MERCATOR = MapTileSetFactory.get_for_id("WebMercatorQuad")
@@ -306,3 +308,19 @@ def test_what_cannot_be_done_is_refused():
     far = AffineModel(AffineLocator((10.0, 0.0, 0.0, 0.0, -10.0, 100_000.0), "EPSG:3413"), SIZE)
     with pytest.raises(ItemError, match="no tile of WebMercatorQuad, tile matrix 5, shows the image"):
         OrthoGridBuilder(MERCATOR, 5, far, *SIZE)
+
+
+@pytest.mark.parametrize("kind", ["PFA", "INCA"])
+def test_radar_images_are_warped_by_their_own_projection(kind):
+    model = SicdModel.from_xml(sicd(kind))
+    size = model.size
+    tiles = ProjectedImageTileSet.from_sensor_model(model, *size, 3857, block_size=(128, 128))
+    for elevation in (None, ConstantElevation(HEIGHT + 40.0)):
+        builder = OrthoGridBuilder(tiles, 0, model, *size, elevation)
+        tile = middle_tile(builder)
+        grid, (lon, lat) = builder.build(*tile), places(builder, tile)
+        cols, rows = model.world_to_image(lon, lat, None if elevation is None else elevation.elevation)
+        valid = grid.valid_mask
+
+        assert valid.mean() > 0.1
+        assert np.hypot(grid.map_x + 0.5 - cols, grid.map_y + 0.5 - rows)[valid].max() < 0.01

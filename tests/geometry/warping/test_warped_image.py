@@ -113,7 +113,7 @@ def test_windows_are_put_together_of_blocks_that_are_tiles():
 
 
 @pytest.mark.parametrize("method", ["nearest", "bilinear", "cubic"])
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "int64", "float32", "float64", "complex64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float32", "complex64"])
 def test_a_warp_to_the_image_s_own_grid_is_the_image(dtype, method):
     pixels = (1000 * np.random.default_rng(4).random((2, SIZE.height, SIZE.width))).astype(dtype)
     provider = warped(pixels, tiles=GRID, zoom=0, remap_interpolation=method)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacchip_osml.imagery import MaskedPixels
@@ -103,6 +103,7 @@ def test_values_that_are_not_numbers_stay_where_they_are():
     assert np.isnan(found.pixels).sum() == 1
 
 
+@settings(max_examples=40)
 @given(
     method=st.sampled_from(sorted(REMAP_METHODS)), seed=st.integers(0, 99), holes=st.booleans(),
     dtype=st.sampled_from(["uint8", "int16", "float32", "complex64"]),
