@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
-from stacchip_osml.encode import ChipFactory
+from stacchip_osml.encode import ChipFactory, write_tiff
 from stacchip_osml.errors import WindowError
 from stacchip_osml.geometry import (
     AffineLocator,
@@ -212,6 +212,21 @@ def test_chips_of_it_lie_where_the_tiles_lie():
         x, y = pixel_centres(provider.header.transform, window)
         np.testing.assert_allclose(dataset.xy(0, 0), (x[0, 0], y[0, 0]), atol=1e-6)
         np.testing.assert_allclose(dataset.xy(199, 299), (x[-1, -1], y[-1, -1]), atol=1e-6)
+
+
+def test_a_file_of_it_is_the_warp_block_by_block_absent_ones_left_out(tmp_path):
+    provider = warped(np.rint(smooth(bands=2)).astype("uint16"), TURNED, 14)
+    header, path = provider.header, tmp_path / "ortho.tif"
+    write_tiff(path, provider, transform=rasterio.Affine(*header.transform), crs=header.crs, nodata=0)
+    back = BlockImage(str(path))
+
+    with rasterio.open(path) as dataset:
+        assert dataset.crs.to_epsg() == 3857
+        np.testing.assert_allclose(dataset.transform[:6], header.transform, rtol=1e-12)
+        np.testing.assert_array_equal(dataset.read(), everything(provider).pixels)
+    assert [back.has_block(*place) for place in np.ndindex(*provider.block_grid_size)] == [
+        provider.has_block(*place) for place in np.ndindex(*provider.block_grid_size)
+    ]
 
 
 def test_a_sensor_model_of_it_is_its_grid():
