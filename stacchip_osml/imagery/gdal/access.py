@@ -56,6 +56,8 @@ __all__ = ["OPEN_HANDLES", "FileAccess", "close_idle_handles"]
 OPEN_HANDLES = 64
 """GDAL datasets kept open by one process."""
 
+WORTH_ALL = 1 << 20
+"""Bytes: so small a file comes whole in less time than GDAL takes to ask for the parts of its header, one by one."""
 WORTH_BEGINNING = 1 << 24
 """Bytes: of a smaller file GDAL asks for all that lies behind the first bytes when it opens it so (3.10: of 10 MB)."""
 
@@ -236,13 +238,23 @@ class FileAccess:
         driver = self._driver(head)
         if self._version is None:
             self._version = version
-            # Only where what lies behind them is asked for under the condition that it is of the same version.
-            conditional = version.condition() is not None and (version.size_bytes or 0) >= WORTH_BEGINNING
-            if driver == "GTiff" and conditional and not self.sidecars:
-                self.head = head
+            if driver == "GTiff" and not self.sidecars:
+                self.head = self._beginning(target, head, version)
         elif version.differs_from(self._version):
             raise AssetChanged(f"{self.name}: the object changed since it was first read")
         return target, driver
+
+    def _beginning(self, target: str, head: bytes, version: RemoteStamp) -> bytes | None:
+        """Give first bytes for GDAL to begin with, of a small file all; None where it has to ask for them itself."""
+        size = version.size_bytes or 0
+        if len(head) < size <= WORTH_ALL:
+            head, again = read_remote_head(target, self.fetch, size=size)
+            if again.differs_from(version):
+                raise AssetChanged(f"{self.name}: the object changed since it was first read")
+        if len(head) == size:
+            return head
+        # What lies behind them must be asked for under the condition that it is of the same version.
+        return head if version.condition() is not None and size >= WORTH_BEGINNING else None
 
     def _translated(self, error: BaseException) -> ReadError:
         """Turn what GDAL said of a remote object into an error of ours, without credentials."""

@@ -51,6 +51,14 @@ def cog(tmp_path_factory) -> str:
     return str(folder / "cog.tif")
 
 
+@pytest.fixture
+def small(tmp_path) -> str:
+    options = {"tiled": True, "blockxsize": 64, "blockysize": 64, "levels": (2, 4), "nodata": 0}
+    path = write_tiff(tmp_path / "small.tif", np.tile(scene(3, "uint16"), (1, 2, 2)), **options)
+    assert OPENING_BYTES < Path(path).stat().st_size <= access.WORTH_ALL
+    return path
+
+
 def test_a_first_window_of_a_cog_takes_two_requests(server, cog):
     image, oracle = BlockImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=QUICK), GdalImage(cog)
     window = PixelWindow(10, 20, 30, 40)
@@ -80,8 +88,10 @@ def test_the_header_of_gdals_own_image_takes_one_request(server, cog):
 
 
 @pytest.mark.parametrize("stated", [{}, {"etag": False}])
-def test_directories_behind_the_first_bytes_are_found_too(server, tmp_path, monkeypatch, stated):
+@pytest.mark.parametrize("worth_all", [0, 1 << 20])
+def test_directories_behind_the_first_bytes_are_found_too(server, tmp_path, monkeypatch, stated, worth_all):
     monkeypatch.setattr(access, "WORTH_BEGINNING", 1)
+    monkeypatch.setattr(access, "WORTH_ALL", worth_all)
     options = {"tiled": True, "blockxsize": 16, "blockysize": 16, "levels": (2, 4), "nodata": 0}
     path = write_tiff(tmp_path / "a.tif", np.tile(scene(3, "uint16"), (1, 3, 3)), **options)
     data = Path(path).read_bytes()
@@ -94,8 +104,34 @@ def test_directories_behind_the_first_bytes_are_found_too(server, tmp_path, monk
             require_same(image, oracle, window, level)
 
 
-def test_a_file_that_ends_in_its_first_bytes_is_read_from_them(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(access, "WORTH_BEGINNING", 1)
+def test_a_small_file_is_asked_for_whole_and_its_pixels_by_themselves(server, small):
+    image, oracle = BlockImage(server.serve("/small.tif", Path(small).read_bytes()), fetch=QUICK), GdalImage(small)
+    window = PixelWindow(10, 20, 30, 30)
+
+    require_same(image, oracle, window, 0)
+
+    whole = (0, Path(small).stat().st_size)
+    assert [asked.range for asked in server.asked()][:2] == [(0, OPENING_BYTES), whole]
+    assert len(image.header.levels) == len(oracle.header.levels) == 3
+    require_same(image, oracle, window, 2)
+    assert whole not in [asked.range for asked in server.asked()]
+
+
+def test_a_small_file_that_changes_while_it_is_opened_is_noticed(server, small, monkeypatch):
+    data = Path(small).read_bytes()
+    image = BlockImage(server.serve("/small.tif", data), fetch=QUICK)
+    read = access.read_remote_head
+
+    def late(target, fetch, **size):
+        server.serve("/small.tif", data[::-1])
+        return read(target, fetch, **size)
+
+    monkeypatch.setattr(access, "read_remote_head", late)
+    with pytest.raises(AssetChanged, match=r"small\.tif: the object changed"):
+        _ = image.header
+
+
+def test_a_file_that_ends_in_its_first_bytes_is_read_from_them(server, tmp_path):
     path = write_tiff(tmp_path / "a.tif", scene(1, "uint8")[:, :40, :40], nodata=0)
     image = GdalImage(server.serve("/a.tif", Path(path).read_bytes()), fetch=QUICK)
 
