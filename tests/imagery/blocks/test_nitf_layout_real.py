@@ -168,6 +168,8 @@ def test_headers_are_found_in_one_to_three_reads(nitf_files):
     calls = []
     for path in [path for path in nitf_files if path.parent.name != "hostile"]:
         reads = Reads(path.read_bytes())
+        if reads.data[342:354] == b"9" * 12:  # written as a stream, its lengths are at its end
+            continue
         try:
             levels = parse_nitf(reads, name=path.name, limits=ReadLimits(), size=len(reads.data)).levels
         except ChipError:
