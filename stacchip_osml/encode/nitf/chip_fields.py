@@ -35,6 +35,8 @@ BAND_FIELD = re.compile(r"(IREPBAND|ISUBCAT|IFC|IMFLT|NLUTS|NELUT)(\d+)|(LUTD)(\
 STORED_AS = ("PVTYPE", "ABPP", "PJUST")
 COLORS = {"red": "R", "green": "G", "blue": "B"}
 LOSSLESS_HT = {"CD", "MD"}
+HT_BYTES = 2
+"""Of the largest samples that are written with high throughput."""
 DIVISORS = {2**power: f"/{2**power}" for power in range(1, 8)}
 COMPLEX_CATEGORIES = {"SARIQ": "SAR"}
 """What a picture made of complex pixels is called."""
@@ -64,7 +66,7 @@ def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tup
         fields |= _own_bands(chip)
     else:
         fields |= _parents_bands(parent, bands, count) | _stored_as(chip, parent, is_resampled=scale != (1.0, 1.0))
-    return fields | _compression(parent if bands is not None else {})
+    return fields | _compression(parent if bands is not None else {}, chip)
 
 
 def _item_fields(chip: Chip) -> dict[str, str]:
@@ -192,9 +194,10 @@ def _own_bands(chip: Chip) -> dict[str, str]:
     return fields | {"IREP": "MULTI"}
 
 
-def _compression(parent: Mapping[str, str]) -> dict[str, str]:
-    """Choose IC: lossless as the parent's where that is quick, else none."""
-    if parent.get("IC") in LOSSLESS_HT and parent.get("COMRAT", "").startswith("N"):
+def _compression(parent: Mapping[str, str], chip: Chip) -> dict[str, str]:
+    """Choose IC: lossless as the parent's where that is quick and keeps these pixels, else none."""
+    is_kept = chip.pixels.dtype.kind in "ui" and chip.pixels.dtype.itemsize <= HT_BYTES
+    if is_kept and parent.get("IC") in LOSSLESS_HT and parent.get("COMRAT", "").startswith("N"):
         return {"IC": "CD", "COMRAT": parent["COMRAT"]}
     return {"IC": "NC"}
 

@@ -281,3 +281,14 @@ def test_the_item_names_and_dates_a_chip_of_an_image_that_is_no_nitf():
 
     assert (fields["IDATIM"], fields["IID2"]) == ("20250514102731", "SEN_32UNA_20250514")
     assert not {"IDATIM", "IID2"} & set(longest)
+
+
+@pytest.mark.parametrize(("dtype", "ic"), [("uint16", "CD"), ("uint32", "NC"), ("float32", "NC")])
+def test_a_parents_lossless_compression_stays_where_it_keeps_the_chips_pixels(tmp_path, dtype, ic):
+    parent = write_parent(tmp_path / "a.ntf", scene_pixels((1, 64, 64), "uint16"), fields={"IC": "CD"})
+    chip = cut(parent, (0, 0, 40, 30), pixels=scene_pixels((1, 30, 40), dtype))
+
+    found = read_nitf(encode_nitf(chip)).images[0]
+
+    assert found.fields["IC"] == ic
+    np.testing.assert_array_equal(found.pixels.read(PixelWindow(0, 0, 40, 30)).pixels, chip.pixels)
