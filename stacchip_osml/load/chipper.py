@@ -14,7 +14,7 @@ from stacchip_osml.errors import ChipError, WindowError
 from stacchip_osml.imagery import FetchLimits
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.batch import ChipBatch
-from stacchip_osml.load.cut import Cutter
+from stacchip_osml.load.cut import CutChips, Cutter
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
 
@@ -176,6 +176,12 @@ class Chipper:
         require_fields(format, metadata_overrides, options)
         chip = self._cut(self._cutter, [position], chain or self.chain).chip(0)
         return None if chip is None else encode_chip(chip, format, overrides=metadata_overrides, **options)
+
+    def cut_rows(self, positions: Positions, *, want_mask: bool) -> CutChips:
+        """Cut as :meth:`batch` with ``on_error="none"`` does, where asked without telling what is valid."""
+        return self._cutter.cut(
+            self._cutter.rows.rows(positions), chain=self.chain, keep_going=True, want_mask=want_mask
+        )
 
     def work_beside(self, others: int, *, divided: bool) -> None:
         """Settle for a share of the machine, as one of several processes that read together.

@@ -51,7 +51,7 @@ class ReadyAsset:
 
     reader: ImageReader
     placing: LevelPlacing
-    """Of chips of the source on that level, by R0 pixels of the reference."""
+    """Of chips of the source on that level, by R0 pixels of the reference; one object for assets that lie alike."""
     bands: slice
     """Where its bands stand in the chip."""
     fill: tuple[float | complex, ...]
@@ -92,6 +92,8 @@ class CutChips(NamedTuple):
     errors: dict[int, ChipError]
     described: list[BandedPixels | None]
     """Each chip as its chain left it: nodata, scales and offsets; None where no file could be opened."""
+    is_masked: bool
+    """False where ``mask`` was not asked for, and holds anything."""
 
 
 class _Part(NamedTuple):
@@ -158,13 +160,16 @@ class Cutter:
                     self._ready.popitem(last=False)
         return found
 
-    def cut(self, rows: PlannedRows, *, chain: str | None = None, keep_going: bool = False) -> CutChips:
+    def cut(
+        self, rows: PlannedRows, *, chain: str | None = None, keep_going: bool = False, want_mask: bool = True
+    ) -> CutChips:
         """Cut rows of one shape.
 
         Args:
             rows: at least one.
             chain: instead of each row's.
             keep_going: name rows that cannot be read in ``errors`` instead of raising.
+            want_mask: False where nobody looks at the mask, which holds anything then.
 
         Raises:
             WindowError: the chips differ in shape, bands or type.
@@ -175,23 +180,15 @@ class Cutter:
         windows = [PixelWindow(*values) for values in rows.windows.tolist()]
         shape, dtype = self._agreed(rows, windows, sources, errors)
         pixels = self.shelf.arena.take((len(windows), *shape), dtype)
-        mask = self.shelf.arena.take(pixels.shape, np.dtype(bool))
-        size = ImageSize(shape[2], shape[1])
-        parts: list[_Part] = []
-        for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
-            if source is None:
-                mask[place] = False
-                continue
-            for asset in source.assets:
-                cut = plan_cut(asset.placing, window.x, window.y, size)
-                where = pixels[place, asset.bands], mask[place, asset.bands]
-                if cut is None:
-                    leave_empty(*where, asset.fill)
-                else:
-                    there = destination(cut, *where, dtype=asset.reader.dtypes[0])
-                    parts.append(_Part(place, asset, cut, *where, there))
+        want_mask = want_mask or any(source is not None and source.has_steps for source in sources)
+        mask = self.shelf.arena.take(pixels.shape, np.dtype(bool)) if want_mask else _one_byte(pixels.shape)
+        parts = _parts(windows, sources, pixels, mask)
         present = np.zeros(len(windows), bool)
-        reads = [ShelfRead(part.asset.reader, part.asset.placing.level, part.cut.window, *part.there) for part in parts]
+        reads = [
+            # What is resampled is resampled from valid pixels.
+            ShelfRead(asset.reader, asset.placing.level, cut.window, *there, want_mask or cut.target is None)
+            for _, asset, cut, _, _, there in parts
+        ]
         for part, found in zip(parts, self.shelf.read(reads), strict=True):
             asset = part.asset
             if isinstance(found, ChipError):
@@ -209,7 +206,7 @@ class Cutter:
             source = sources[place] or next(filter(None, sources))
             for asset in source.assets:
                 leave_empty(pixels[place, asset.bands], mask[place, asset.bands], asset.fill)
-        return _chained(CutChips(pixels, mask, present, sources, errors, []))
+        return _chained(CutChips(pixels, mask, present, sources, errors, [], want_mask))
 
     def _sources(
         self, rows: PlannedRows, chain: str | None, errors: dict[int, ChipError], *, keep_going: bool
@@ -254,6 +251,35 @@ class Cutter:
         return (Cutter, (self.index, self.shelf))
 
 
+def _parts(
+    windows: Sequence[PixelWindow], sources: Sequence[ReadySource | None], pixels: NDArray[Any], mask: Mask
+) -> list[_Part]:
+    """Say what is read for each chip, and where to; what lies outside its image is left empty."""
+    size = ImageSize(pixels.shape[3], pixels.shape[2])
+    parts: list[_Part] = []
+    for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
+        if source is None:
+            mask[place] = False
+            continue
+        placing, cut = None, None
+        for asset in source.assets:
+            if asset.placing is not placing:
+                placing = asset.placing
+                cut = plan_cut(placing, window.x, window.y, size)
+            where = pixels[place, asset.bands], mask[place, asset.bands]
+            if cut is None:
+                leave_empty(*where, asset.fill)
+            else:
+                there = destination(cut, *where, dtype=asset.reader.dtypes[0])
+                parts.append(_Part(place, asset, cut, *where, there))
+    return parts
+
+
+def _one_byte(shape: tuple[int, ...]) -> Mask:
+    """Give a mask that nobody looks at: it can be written to, and has no more memory than that."""
+    return np.lib.stride_tricks.as_strided(np.zeros(1, bool), shape, (0,) * len(shape), writeable=True)
+
+
 def _opened(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKey, ChipError]) -> ReadySource:
     headers = [asset.header for asset in plan.assets]
     for header in headers:
@@ -261,7 +287,8 @@ def _opened(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKey, Ch
             raise failures[header.key]
     readers = [shelf.reader(header) for header in headers]
     scale = 2**plan.level
-    ready, at = [], 0
+    ready: list[ReadyAsset] = []
+    at = 0
     for grid, reader in zip(plan.assets, readers, strict=True):
         level = stored_level(reader.levels, (grid.step[0] * scale, grid.step[1] * scale))
         base, size = reader.levels[0], reader.levels[level]
@@ -278,6 +305,7 @@ def _opened(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKey, Ch
             per_pixel=grid.step,
             method=grid.method,
         )
+        placing = next((other.placing for other in ready if other.placing == placing), placing)
         fill = tuple(fill_value(value, kind) for value, kind in zip(reader.nodata, reader.dtypes, strict=True))
         ready.append(ReadyAsset(reader=reader, placing=placing, bands=bands, fill=fill))
     scales = [pair for reader in readers for pair in reader.scales]

@@ -46,6 +46,8 @@ class ShelfRead(NamedTuple):
     pixels: NDArray[Any] | None
     """Where they go; None for a new array."""
     mask: NDArray[np.bool_] | None
+    judged: bool
+    """False where nobody asks which pixels are valid."""
 
 
 class ImageReader:
@@ -170,12 +172,12 @@ class ImageShelf:
     def read(self, reads: Sequence[ShelfRead]) -> list[MaskedPixels | ChipError | None]:
         """Read windows of any images together; see :func:`stacchip_osml.imagery.blocks.engine.read_windows`."""
         asked = [
-            WindowRead(image=reader.source, window=window, level=level, pixels=pixels, mask=mask)
-            for reader, level, window, pixels, mask in reads
+            WindowRead(reader.source, window, level, None, pixels, mask, judged)
+            for reader, level, window, pixels, mask, judged in reads
         ]
         found = read_windows(asked, threads=self.threads, cache=self._cache, arena=self.arena)
         for read, each in zip(reads, found, strict=True):
-            if isinstance(each, MaskedPixels):
+            if read.judged and isinstance(each, MaskedPixels):
                 read.reader.judge(each)
         return found
 

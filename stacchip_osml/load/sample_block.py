@@ -105,14 +105,14 @@ class ChipReading:
 
     def _cut(self, positions: NDArray[np.int64]) -> CutRows:
         try:
-            batch = self.chipper.batch(positions, on_error="none")
+            cut = self.chipper.cut_rows(positions, want_mask=self.want_mask or self.store is not None)
         except (ReadError, LimitError) as error:  # no file of the batch could be opened
             errors: dict[int, ChipError] = {0: error}
             for place in range(len(positions)) if len(positions) > 1 else ():
                 errors[place] = self._cut(positions[place : place + 1]).errors[0]
             return CutRows(None, None, np.zeros(len(positions), bool), errors)
-        self._band_names = batch.band_names
-        return CutRows(batch.pixels, batch.mask, batch.present, batch.errors)
+        self._band_names = next(chip for chip in cut.described if chip is not None).names
+        return CutRows(cut.pixels, cut.mask if cut.is_masked else None, cut.present, cut.errors)
 
 
 class SampleBlock:

@@ -45,8 +45,8 @@ def test_samples_are_what_the_chipper_cuts(index):
 def test_the_pixels_of_a_batch_are_not_copied(index, monkeypatch):
     source = ChipSource(index)
     given = []
-    real = source.chipper.batch
-    monkeypatch.setattr(source.chipper, "batch", lambda *args, **kw: given.append(real(*args, **kw)) or given[-1])
+    real = source.chipper.cut_rows
+    monkeypatch.setattr(source.chipper, "cut_rows", lambda *args, **kw: given.append(real(*args, **kw)) or given[-1])
     batch = source.load([1, 2, 3])
 
     assert np.shares_memory(batch.arrays["image"], given[0].pixels)
@@ -295,3 +295,27 @@ def test_samples_that_are_not_there_are_refused(index):
         group_rows(index, size=2, slots="datetime")
     with pytest.raises(WindowError, match="missing must be one of skip, pad, raise; got 'keep'"):
         group_rows(index, missing="keep")
+
+
+@pytest.mark.parametrize("chips", [32, 48])
+def test_pixels_are_the_same_where_nobody_asks_which_are_valid(tmp_path, chips):
+    items = [item(tmp_path, "2025-05-01", blocks=[(0, 0), (1, 1)])]
+    index = Indexer(items, chips, assets=["red", "scl"]).create_index()
+    told = ChipSource(index, on_sparse="keep")
+    for source in (ChipSource(index, valid=None, on_sparse="keep"), ChipSource(index, valid="bands", on_sparse="keep")):
+        batch, other = source.load(range(len(index))), told.load(range(len(index)))
+        np.testing.assert_array_equal(batch.arrays["image"], other.arrays["image"])
+        assert batch.faults == other.faults
+    assert other.arrays["valid"].any()
+    assert not other.arrays["valid"].all()
+
+
+def test_what_is_resampled_is_resampled_from_valid_pixels_also_where_nobody_asks_for_them(tmp_path):
+    items = [item(tmp_path, "2025-05-01")]
+    image(tmp_path / "red-2025-05-01.tif", pixels_of(1) % 3 * 50, nodata=0)
+    index = Indexer(items, CHIP, levels=(1,), assets=["red"]).create_index()
+    told, quiet = ChipSource(index, on_sparse="keep"), ChipSource(index, valid=None, on_sparse="keep")
+    one, two = told.load(range(len(index))), quiet.load(range(len(index)))
+
+    np.testing.assert_array_equal(one.arrays["image"], two.arrays["image"])
+    assert "valid" not in two.arrays

@@ -15,7 +15,6 @@ from stacchip_osml.load.shared_slots import SlotMap
 from stacchip_osml.load.source import ChipSource
 from stacchip_osml.load.torch_data import ChipLoader
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker")
 
 

@@ -55,6 +55,8 @@ class WindowRead(NamedTuple):
     """Destination ``(bands, rows, cols)`` of the image's dtype, a slice of a larger array say; None for a new one."""
     mask: NDArray[np.bool_] | None = None
     """Destination of the validity, the same shape."""
+    judged: bool = True
+    """False where nobody asks which pixels are valid: ``mask`` may hold anything then."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -151,7 +153,7 @@ def _prepared(call: _Call, number: int, read: WindowRead) -> _Window:
         image.limits.require_request(image.name, ImageSize(width, height), len(source.bands), source.dtype.itemsize)
     shape = (len(source.bands), height, width)
     pixels = _destination(read.pixels, shape, source.dtype, call.arena)
-    mask = _destination(read.mask, shape, BOOL, call.arena)
+    mask = _destination(read.mask, shape, BOOL, call.arena) if read.judged else None
     target = Target(pixels, fill=source.fill, mask=mask, value=source.value, judged=not source.late)
     return _Window(read=read, number=number, image=place, source=source, level=source.level, target=target)
 
@@ -241,7 +243,7 @@ def _level_reads(call: _Call) -> tuple[list[LevelRead], list[Target]]:
             continue
         reads.append(LevelRead(level, place, source.bands, window.image))
         targets.append(window.target)
-        if not source.late:
+        if not source.late or not window.read.judged:
             continue
         shape = (1, place.height, place.width)
         if source.extra_alpha and source.alpha is not None:
@@ -309,6 +311,7 @@ def _outcome(window: _Window, changed: ChipError | None) -> Outcome:
     target = window.target
     if target.failures:
         return min(target.failures, key=lambda failure: failure[0])[1]
-    if window.absent or target.mask is None:
+    if window.absent:
         return None
-    return MaskedPixels(target.pixels, target.mask)
+    mask = window.read.mask if target.mask is None else target.mask
+    return MaskedPixels(target.pixels, np.ones(target.pixels.shape, bool) if mask is None else mask)
