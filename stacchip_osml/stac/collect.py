@@ -299,12 +299,9 @@ def _from_file(context: _Context) -> Iterator[StacItem]:
     suffix = suffix_of(location)
     if is_image(location):
         yield item_from_image(
-            location,
-            roots=context.roots,
-            item_id=context.image_id,
-            read_header=context.read_header,
+            location, roots=context.roots, item_id=context.image_id, read_header=context.read_header,
             read_sensor=context.read_sensor,
-        )
+        )  # fmt: skip
     elif suffix in TABLE_SUFFIXES:
         from stacchip_osml.stac.geoparquet import read_items
 

@@ -75,7 +75,7 @@ def convert_part(
         part: what is wanted.
         format: of the target; what its ending says by default.
         image: key of the image; None for ``image:0``.
-        compression: as :func:`~stacchip_osml.encode.convert` takes it.
+        compression: as ``convert`` of a whole image takes it.
         quality: as there.
         ratio: as there.
         drop_marking: let a security marking be lost where the new format has none.

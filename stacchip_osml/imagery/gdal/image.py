@@ -32,10 +32,10 @@ from stacchip_osml.imagery.gdal.library import (
     read_decimated_mask,
     read_header_of,
     read_mask,
-    read_picture_tags,
     read_stored,
     stores_block,
 )
+from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp

@@ -33,7 +33,7 @@ from rasterio.windows import Window
 
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
-from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, PictureTags
+from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -52,7 +52,6 @@ __all__ = [
     "read_decimated_mask",
     "read_header_of",
     "read_mask",
-    "read_picture_tags",
     "read_pixels",
     "read_stored",
     "settle",
@@ -285,41 +284,6 @@ def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]
         acquired=tags.get("TIFFTAG_DATETIME") or tags.get("NITF_IDATIM"),
         images=max(len(dataset.subdatasets), 1) if facts.driver in MANY else 1,
     )
-
-
-def read_picture_tags(dataset: Dataset) -> PictureTags:
-    """Read what an R0 dataset says of how it is to be shown."""
-    bands = range(1, dataset.count + 1)
-    return PictureTags(
-        bands=tuple(dict(dataset.tags(band)) for band in bands),
-        structure=_structure(dataset),
-        color_tables=tuple(_color_table(dataset, band) for band in bands),
-        wavelengths=tuple(_wavelength(dataset, band) for band in bands),
-    )
-
-
-def _structure(dataset: Dataset) -> dict[str, str]:
-    """Read ``IMAGE_STRUCTURE``; of JPEG 2000 without what GDAL would look through all boxes for (see ``facts_of``)."""
-    if not dataset.driver.startswith("JP2"):
-        return dict(dataset.tags(ns="IMAGE_STRUCTURE"))
-    found = dataset.get_tag_item("INTERLEAVE", "IMAGE_STRUCTURE")
-    return {} if found is None else {"INTERLEAVE": found}
-
-
-def _color_table(dataset: Dataset, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
-    try:
-        table = dataset.colormap(band)
-    except ValueError:  # rasterio's way to say that there is none
-        return None
-    return tuple(table[value] for value in range(len(table)))
-
-
-def _wavelength(dataset: Dataset, band: int) -> float | None:
-    text = dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM", "")
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _transform(dataset: Dataset, *, tied: bool) -> tuple[float, float, float, float, float, float] | None:
