@@ -19,7 +19,7 @@ from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSiz
 from stacchip_osml.geometry.warping.tile_sets import MapTileId
 from stacchip_osml.imagery.adapters.identity import identity_of, token_of
 from stacchip_osml.imagery.resampling.remap import REMAP_METHODS
-from stacchip_osml.imagery.resampling.taps import on_lattice
+from stacchip_osml.imagery.resampling.taps import LATTICE
 from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
 
 __all__ = ["GridBuilder", "OcclusionMode", "VisibilityError", "WarpGrid", "WarpGridOptions"]
@@ -160,17 +160,20 @@ def made_grid(found: Positions | None, size: ImageSize, level: int) -> WarpGrid 
     """Make a grid of positions: what lies in the source is valid."""
     if found is None:
         return None
-    cols, rows = on_lattice(found.cols), on_lattice(found.rows)
+    cols, rows = found.cols, found.rows
+    near = 0.5 / LATTICE  # pixels are taken at positions so rounded
     with np.errstate(invalid="ignore"):
-        valid = (cols >= 0) & (cols < size.width) & (rows >= 0) & (rows < size.height)
+        valid = (cols >= -near) & (cols < size.width - near)
+        valid &= (rows >= -near) & (rows < size.height - near)
     if not valid.any():
         return None
-    (left, right), (top, bottom) = (
-        (int(np.floor(each.min())), int(np.floor(each.max())) + 1) for each in (cols[valid], rows[valid])
-    )
+    left, top = (max(int(each.min(where=valid, initial=np.inf)), 0) for each in (cols, rows))
+    right, bottom = (int(each.max(where=valid, initial=-np.inf) + near) + 1 for each in (cols, rows))
+    if not valid.all():
+        cols, rows = np.where(valid, cols, np.nan), np.where(valid, rows, np.nan)
     return WarpGrid(
-        map_x=np.where(valid, cols - 0.5, np.nan),
-        map_y=np.where(valid, rows - 0.5, np.nan),
+        map_x=cols - 0.5,
+        map_y=rows - 0.5,
         valid_mask=valid,
         source_bbox=PixelWindow(left, top, right - left, bottom - top),
         source_resolution_level=level,

@@ -16,7 +16,7 @@ from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.resampling.remap import REMAP_METHODS, remap, remap_window
 from stacchip_osml.imagery.window_cut import leave_empty
 from stacchip_osml.imagery.window_reader import WindowReader
-from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["SourceSampler", "nodata_of"]
 
@@ -84,21 +84,21 @@ class SourceSampler:
     def is_stored(self, grid: WarpGrid) -> bool:
         """Tell whether any source block that a grid needs is stored."""
         level = self._level(grid)
-        maps, provider = self._maps(grid, level), self.source.get_level(level)
-        blocks = level_grid(provider)
-        window = remap_window(*maps, method=self.method, image=self._size(level))
-        if window is None:
-            return False
-        rows, cols = blocks.under(window)
+        provider, (across, down) = self.source.get_level(level), self.source.ratio_at_level(level)
+        blocks, most = level_grid(provider), max(map(abs, REMAP_METHODS[self.method]))
+        x, y, width, height = grid.source_bbox
+        left, top = int(x / across) - most, int(y / down) - most
+        right, bottom = int((x + width) / across) + most + 1, int((y + height) / down) + most + 1
+        rows, cols = blocks.under(PixelWindow(left, top, right - left, bottom - top))
         stored = [(row, col) for row in rows for col in cols if has_block(provider, row, col, grid=blocks)]
         if len(stored) in {0, len(rows) * len(cols)}:
             return bool(stored)
-        reach = max(map(abs, REMAP_METHODS[self.method])) + 0.5
+        maps, reach = self._maps(grid, level), most + 0.5
         with np.errstate(invalid="ignore"):
             for place in stored:  # the grid's rectangle touches it, but perhaps none of its positions
                 x, y, width, height = blocks.window(*place)
-                across = (maps[0] > x - reach) & (maps[0] < x + width + reach)
-                if (across & (maps[1] > y - reach) & (maps[1] < y + height + reach)).any():
+                inside = (maps[0] > x - reach) & (maps[0] < x + width + reach)
+                if (inside & (maps[1] > y - reach) & (maps[1] < y + height + reach)).any():
                     return True
         return False
 
