@@ -167,7 +167,8 @@ class ChipSource:
             shuffle: ``none``; ``rows``; or ``blocks``, which reads each stored block about once an epoch.
             seed: which of all shuffles.
             window: blocks that are mixed with each other, see :func:`epoch_order`.
-            lanes: parts of an epoch that share no blocks: as many as there are reading processes, on all ranks.
+            lanes: parts of an epoch that share no blocks: as many as there are ranks; where workers take whole
+                batches in turn, as many as there are reading processes on all ranks.
             weights: how often each sample is drawn, with replacement: an array, or a column of the index.
             balance: column whose values are drawn equally often.
             draws: samples an epoch with weights; None for as many as there are.

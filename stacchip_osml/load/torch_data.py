@@ -147,7 +147,8 @@ class ChipLoader:
             source: samples.
             schedule: their order, from ``source.schedule``.
             num_workers: processes that read; 0 reads on threads of this one, which is faster unless ``transform``
-                takes long, since decoding uses all cores either way.
+                takes long, since decoding uses all cores either way. Where samples are mixed by blocks and nothing
+                is to be transformed, each worker reads the samples of its own blocks.
             prefetch: batches read ahead of the consumer, by each worker.
             transform: batch → batch, called where the batch was read.
             pin_memory: give tensors in memory that an accelerator copies faster from; nothing happens without one.

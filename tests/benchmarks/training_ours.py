@@ -49,16 +49,14 @@ def from_originals(
         nonlocal epoch
         epoch += 1
         cache = HELD_MB if coherent else CACHE_MB
-        chipper = Chipper(index, threads=1 if workers else None, cache_bytes=cache << 20)
+        chipper = Chipper(index, cache_bytes=cache << 20)
         source = ChipSource(chipper, valid=None, ids=False)
-        schedule = source.schedule(
-            batch_size=batch, shuffle=shuffle, seed=epoch, window=window, lanes=max(workers, 1), tail="drop"
-        )
+        schedule = source.schedule(batch_size=batch, shuffle=shuffle, seed=epoch, window=window, tail="drop")
         loader = ChipLoader(source, schedule, num_workers=workers)
         for made in loader:
             yield names[made["index"].numpy()], made["image"]
 
-    blocks = window * max(workers, 1) if coherent else 0
+    blocks = window if coherent else 0
     return Loader(begin, settle=-(-blocks * (scene.block // CHIP) ** 2 // batch))
 
 
