@@ -202,20 +202,14 @@ def coarsest_unstretched(columns_rows_by_pixel: Floats, ratios: Sequence[tuple[f
 
 
 def known_by(thing: Any) -> Hashable:
-    """Give what a value is known by: itself where it is hashable, else what no other object is known by."""
+    """Give what a setting is known by: what it says itself, its value, or what no other object is known by."""
     if hasattr(type(thing), "pixel_identity"):
-        return identity_of_setting(thing)
+        return identity_of(thing)
     try:
         hash(thing)
     except TypeError:
         return token_of(thing)
     return type(thing).__qualname__, thing
-
-
-def identity_of_setting(thing: Any) -> Hashable:
-    """Give the ``pixel_identity`` of what has one."""
-    identity: Hashable = thing.pixel_identity
-    return identity if identity is not None else identity_of(thing)
 
 
 def digest(*things: Any) -> str:
