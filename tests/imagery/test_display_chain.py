@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tifffile
 from foreign_provider import Foreign
-from gdal_files import write
 
 from stacchip_osml.chain import BandedPixels, compute_statistics, statistics_from_gdal_metadata
 from stacchip_osml.errors import ChainError
@@ -23,6 +22,7 @@ from stacchip_osml.imagery import (
 from stacchip_osml.imagery import display_statistics as module
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.display_statistics import cheapest_level
+from tests.imagery.gdal.gdal_files import write
 
 build = DisplayChainFactory.build
 SIDE = 64

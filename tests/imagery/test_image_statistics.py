@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import rasterio
 from foreign_provider import Foreign
-from gdal_files import noise, write
 
 from stacchip_osml.chain import SamplingStrategy, compute_statistics, statistics_to_gdal_metadata
 from stacchip_osml.imagery import CachedImageProvider, GdalImage, MappedImageProvider, RetiledImageProvider, TileCache
@@ -19,6 +18,7 @@ from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.imagery.statistics import compute_image_statistics
+from tests.imagery.gdal.gdal_files import noise, write
 
 FIELDS = ("min", "max", "mean", "stddev", "count", "m2")
 RANDOM, BLOCK = SamplingStrategy.RANDOM, SamplingStrategy.BLOCK

@@ -7,11 +7,11 @@ import struct
 import numpy as np
 import pytest
 from foreign_provider import Foreign
-from gdal_files import write
 
 from stacchip_osml.imagery import CachedImageProvider, GdalImage, MappedImageProvider, TileCache
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.picture import picture_of, rgb_bands
+from tests.imagery.gdal.gdal_files import write
 
 PIXELS = np.zeros((5, 16, 16), np.uint16)
 NM = [443.0, 490.0, 560.0, 665.0, 842.0]

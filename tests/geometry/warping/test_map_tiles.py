@@ -2,6 +2,7 @@
 
 import math
 
+import morecantile
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +55,6 @@ def test_rows_count_from_the_north_as_ogc_and_xyz_have_them_not_from_the_south(l
 @settings(max_examples=30)
 @given(lon=st.floats(-179.99, 179.99), lat=st.floats(-85, 85), zoom=st.integers(0, 20))
 def test_another_library_has_the_same_tile_at_the_same_place(name, lon, lat, zoom):
-    morecantile = pytest.importorskip("morecantile")
     theirs = morecantile.tms.get(name)
     tile = MapTileSetFactory.get_for_id(name).get_tile_for_location(place(lon, lat), zoom)
     number, row, col = tile.id

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gdal_files import oracle
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.pixel import PixelWindow
+from tests.imagery.gdal.gdal_files import oracle
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

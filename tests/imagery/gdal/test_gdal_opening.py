@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from gdal_files import assert_reads_as_rasterio_does, noise, write
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError
 from stacchip_osml.imagery import GdalImage, close_idle_handles
 from stacchip_osml.pixel import PixelWindow
 from tests.imagery.blocks.tiff_assembler import FILL_ORDER, gray, save
+from tests.imagery.gdal.gdal_files import assert_reads_as_rasterio_does, noise, write
 
 ONE = PixelWindow(0, 0, 1, 1)
 

@@ -3,7 +3,6 @@ import warnings
 import numpy as np
 import pytest
 import rasterio
-from gdal_files import HEIGHT, UTM, WIDTH, assert_reads_as_rasterio_does, noise, oracle, windows, write
 from rasterio.control import GroundControlPoint as RasterioGcp
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
@@ -13,6 +12,16 @@ from stacchip_osml.imagery import GdalImage, ImageProvider, ReadLimits, read_hea
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from tests.imagery.blocks.jpeg2000_files import copied, hills
+from tests.imagery.gdal.gdal_files import (
+    HEIGHT,
+    UTM,
+    WIDTH,
+    assert_reads_as_rasterio_does,
+    noise,
+    oracle,
+    windows,
+    write,
+)
 
 TILED = {"tiled": True, "blockxsize": 32, "blockysize": 48}
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]

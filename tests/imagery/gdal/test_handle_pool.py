@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gdal_files import HEIGHT, WIDTH, noise, windows, write
 
 from stacchip_osml.imagery import GdalImage, close_idle_handles
 from stacchip_osml.imagery.gdal import access
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
 from stacchip_osml.pixel import PixelWindow
+from tests.imagery.gdal.gdal_files import HEIGHT, WIDTH, noise, windows, write
 
 WHOLE = PixelWindow(0, 0, WIDTH, HEIGHT)
 TILED = {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "deflate"}

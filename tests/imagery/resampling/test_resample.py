@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from gdal_files import noise, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.resampling.resample import METHODS, read_resampled, resample, source_extent
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from tests.imagery.gdal.gdal_files import noise, write
 
 
 def whole(pixels, mask=None):
