@@ -15,7 +15,7 @@ __all__ = ["document_of", "pixels_apart", "require_same_place"]
 Numbers = list[float]
 
 DOCUMENT = re.compile(rb"<((?:\w+:)?(?:SICD|SIDD))[\s>].*</\1>", re.DOTALL)
-"""Found by its root element: the toolkit leaves ``DESSHL`` of the data extension empty, and no reader gets past that."""
+"""Found by its root element: the toolkit leaves ``DESSHL`` of the data extension empty, which stops every reader."""
 
 
 def pixels_apart(ours: bytes, theirs: bytes) -> float:

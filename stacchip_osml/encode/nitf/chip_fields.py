@@ -120,7 +120,7 @@ def _parents_bands(parent: Mapping[str, str], bands: Sequence[int], count: int) 
         places.setdefault(band + 1, []).append(place)
     fields: dict[str, str] = {}
     for name, text in parent.items():
-        found = BAND_FIELD.fullmatch(name)
+        found = BAND_FIELD.fullmatch(name) if name[-1:].isdigit() else None
         if found is None:
             continue
         head, band, end = (found[1], int(found[2]), "") if found[1] else (found[3], int(found[4]), found[5])

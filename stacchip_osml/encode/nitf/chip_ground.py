@@ -19,8 +19,11 @@ def geodetic(position: Vector) -> tuple[float, float, float]:
     across = math.hypot(x, y)
     lat = math.atan2(z, across * (1 - E2))
     for _ in range(6):  # converges by E2 a round
-        normal = A / math.sqrt(1 - E2 * math.sin(lat) ** 2)
-        lat = math.atan2(z + E2 * normal * math.sin(lat), across)
+        sine = math.sin(lat)
+        normal = A / math.sqrt(1 - E2 * sine**2)
+        before, lat = lat, math.atan2(z + E2 * normal * sine, across)
+        if lat == before:
+            break
     normal = A / math.sqrt(1 - E2 * math.sin(lat) ** 2)
     height = across * math.cos(lat) + z * math.sin(lat) - A * A / normal
     return math.degrees(lat), math.degrees(math.atan2(y, x)), height

@@ -38,7 +38,7 @@ XML_HEADER_BYTES = sum(field.length for field in XML_FIELDS)
 """773."""
 XML_LENGTHS = (0, 5, 283, XML_HEADER_BYTES)
 """The forms of DESSHF that there are."""
-COMPUTED = ("DE", "DESSHL", "DESSHF", "DESOFLW", "DESITEM")
+COMPUTED = frozenset(("DE", "DESSHL", "DESSHF", "DESOFLW", "DESITEM"))
 
 
 def xml_user_header(fields: Mapping[str, str]) -> bytes:

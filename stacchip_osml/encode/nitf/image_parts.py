@@ -33,11 +33,14 @@ COUNTED_ROWS = 99_999
 STORAGE = ("IC", "COMRAT", "IMODE", "NPPBH", "NPPBV", "PVTYPE", "NBPP", "ABPP", "PJUST")
 """Fields that say how pixels are stored, and that an image may ask for."""
 HINTS = ("J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS")
-COMPUTED = (
-    *("IM", "ENCRYP", "NROWS", "NCOLS", "NBPP", "NICOM", "NBANDS", "XBANDS", "ISYNC", "NBPR", "NBPC"),
-    *("IDLVL", "IALVL", "ILOC", "UDIDL", "UDOFL", "UDID", "IXSHDL", "IXSOFL", "IXSHD"),
+COMPUTED = frozenset(
+    (
+        *("IM", "ENCRYP", "NROWS", "NCOLS", "NBPP", "NICOM", "NBANDS", "XBANDS", "ISYNC", "NBPR", "NBPC"),
+        *("IDLVL", "IALVL", "ILOC", "UDIDL", "UDOFL", "UDID", "IXSHDL", "IXSOFL", "IXSHD"),
+    )
 )
 """Fields of an image that are never taken from it here."""
+NOT_GIVEN = COMPUTED.union(HINTS)
 COMMENTS = 9
 NUMBERED = re.compile(r"ICOM([1-9]\d*)")
 COUNTED = ((re.compile(r"SICD\d{3}"), 4), (re.compile(r"SIDD\d{6}"), 7))
@@ -77,7 +80,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
         EncodeError: the format cannot carry these pixels or fields.
     """
     where = f"image {number}"
-    given = {name: text for name, text in image.fields.items() if name not in COMPUTED and name not in HINTS}
+    given = {name: text for name, text in image.fields.items() if name not in NOT_GIVEN}
     comments = _comments(image.fields, where)
     if _is_copied(image):
         stored: StoredPixels = image.stored  # type: ignore[assignment]
@@ -132,7 +135,9 @@ def _is_copied(image: NitfImage) -> bool:
 
 def _comments(fields: Mapping[str, str], where: str) -> dict[str, str]:
     """Count image comments, which have to be there from the first on."""
-    numbers = sorted(int(found[1]) for name in fields if (found := NUMBERED.fullmatch(name)))
+    numbers = sorted(
+        int(found[1]) for name in fields if name.startswith("ICOM") and (found := NUMBERED.fullmatch(name))
+    )
     if numbers != list(range(1, len(numbers) + 1)) or len(numbers) > COMMENTS:
         raise EncodeError(
             f"{where}: comments ICOM{', ICOM'.join(map(str, numbers))}; expected ICOM1 to ICOM{COMMENTS} without gaps "

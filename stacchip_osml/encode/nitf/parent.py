@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import OrderedDict
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
@@ -54,7 +54,8 @@ def parent_of(provider: Any) -> ParentImage | None:
         EncodeError: it is of a version before 2.1, and has a marking that does not fit into a file of today.
         ReadError: it could not be read.
     """
-    if isinstance(provider, HasNitfParent):
+    # a plain file, as most are, is known by its type: looking for a protocol takes ten times as long
+    if type(provider) is not BlockImage and isinstance(provider, HasNitfParent):
         return provider.nitf_parent
     if not is_image_file(provider) or provider.header.driver != "NITF":
         return None
@@ -101,7 +102,7 @@ def is_image_file(provider: Any) -> TypeGuard[BlockImage | GdalImage]:
 def _key(provider: BlockImage | GdalImage) -> tuple[Any, ...]:
     """Name a file at a time: what it holds may be another's tomorrow."""
     try:
-        told = Path(provider.location).stat()
+        told = os.stat(provider.location)  # noqa: PTH116 - once a chip, and Path.stat is three times slower
     except (OSError, ValueError):
         return provider.location, getattr(provider, "etag", None)
     return provider.location, told.st_size, told.st_mtime_ns

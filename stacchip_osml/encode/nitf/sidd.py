@@ -272,13 +272,16 @@ class _Plane:
     col_step: Vector
 
     def __call__(self, places: list[Point]) -> list[Point]:
+        (x, y, z), (x_down, y_down, z_down) = self.reference, self.row_step
+        (x_across, y_across, z_across), (first, second) = self.col_step, self.point
         found = []
         for row, col in places:
-            down, across = row - self.point[0], col - self.point[1]
+            down, across = row - first, col - second
             lat, lon, _ = geodetic(
-                tuple(
-                    p + down * r + across * c
-                    for p, r, c in zip(self.reference, self.row_step, self.col_step, strict=True)
+                (
+                    x + down * x_down + across * x_across,
+                    y + down * y_down + across * y_across,
+                    z + down * z_down + across * z_across,
                 )
             )
             found.append((lat, lon))
