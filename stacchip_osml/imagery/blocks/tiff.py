@@ -39,7 +39,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 __all__ = ["parse_tiff"]
 
 MAX_OVERVIEWS = 30
-MAX_SUBS = (1 << 16) - 1
+MAX_SUBS = 1 << 9
 SUB_IFDS = 330
 REDUCED, MASK = 1, 4
 

@@ -37,7 +37,7 @@ MAX_READS = 1000
 """Thousands of pages strewn over a file are left to GDAL, and so are more bytes than ``ALL_BYTES``."""
 MAX_ENTRIES = 4096
 """Of one directory; libtiff's own bound."""
-MAX_DIRECTORIES = 1 << 16
+MAX_DIRECTORIES = 1 << 14
 FAR = 1 << 59
 """Stands for every position and size that no file has."""
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.gdal.access import FileAccess
+from stacchip_osml.imagery.gdal.directories import require_few_directories
 from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, grid_of, level_of
 from stacchip_osml.imagery.gdal.library import (
     Dataset,
@@ -335,6 +336,8 @@ class GdalImage:
 
     def _facts(self) -> Facts:
         if self._known is None:
+            if not self._access.remote:
+                require_few_directories(self.location, name=self._name)
             self._known = self._access.on(None, lambda dataset: facts_of(dataset, self._name, self.limits), facts=True)
         return self._known
 

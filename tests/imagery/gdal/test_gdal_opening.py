@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError
+from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError
 from stacchip_osml.imagery import GdalImage, close_idle_handles
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import PixelWindow
-from tests.imagery.blocks.tiff_assembler import FILL_ORDER, gray, save
+from tests.imagery.blocks.tiff_assembler import FILL_ORDER, SUB_IFDS, SUBFILE, gray, save
 from tests.imagery.gdal.gdal_files import assert_reads_as_rasterio_does, noise, write
 
 ONE = PixelWindow(0, 0, 1, 1)
@@ -108,6 +109,20 @@ def test_what_gdal_says_of_one_file_is_not_held_against_another(tmp_path):
     for name in (good, *bad, good, *bad, *reversed(bad), good):
         assert GdalImage(name).header.size == (10, 10)
         assert GdalImage(name).read(PixelWindow(0, 0, 10, 10)).pixels[0, 9].tolist() == list(range(90, 100))
+
+
+@pytest.mark.parametrize("reader", [GdalImage, BlockImage])
+def test_a_tiff_of_very_many_directories_is_refused_before_it_holds_up_gdal(tmp_path, reader):
+    page = [bytes(range(100))]
+    itself = save(tmp_path / "subs.tif", gray(10, 10, page, tags={SUB_IFDS: (4, [8] * 60_000)}))
+    reduced = gray(10, 10, page, tags={SUBFILE: 1})
+    chain = save(tmp_path / "levels.tif", gray(10, 10, page), *[reduced] * 600)
+    few = save(tmp_path / "few.tif", gray(10, 10, page), *[gray(10, 10, page, tags={SUBFILE: 2})] * 600)
+
+    assert reader(few).header.levels == ((10, 10),)
+    for name in (itself, chain):
+        with pytest.raises(LimitError, match="more than 512 overviews, masks or sub-directories"):
+            _ = reader(name).header
 
 
 def test_odd_characters_in_a_path_are_only_characters(tmp_path):

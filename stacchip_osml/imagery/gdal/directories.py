@@ -1,0 +1,62 @@
+"""How many directories a TIFF may have for GDAL to open it.
+
+GDAL reads them all at every opening, and looks at sub-directories again and
+again: a file of 300 kB can hold it up for hours. Only local files are looked
+through; what cannot be made out is GDAL's to judge.
+"""
+
+from __future__ import annotations
+
+import os
+
+from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError
+from stacchip_osml.imagery.blocks.tiff_ifd import TiffBytes
+
+__all__ = ["MOST_PAGES", "MOST_SUBS", "require_few_directories"]
+
+MOST_PAGES = 1 << 13
+"""Directories in the file's chain: pages, overviews, masks."""
+MOST_SUBS = 1 << 9
+"""Overviews and masks in the chain, and sub-directories of one directory; GDAL uses 30 overviews."""
+KIND, SUB_IFDS = 254, 330
+REDUCED, MASK = 1, 4
+
+
+def require_few_directories(path: str, *, name: str) -> None:
+    """Refuse a local TIFF of more directories than GDAL gets through in time.
+
+    Args:
+        path: of any file; one that is no TIFF, or is damaged or missing, passes.
+        name: of the file, for messages.
+
+    Raises:
+        LimitError: saying how many of what kind there are.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        size = os.fstat(file).st_size
+        _look_through(TiffBytes(lambda at, count: os.pread(file, count, at), name=name, size=size))
+    except (DecodeError, NotServedError, OSError):
+        return
+    finally:
+        os.close(file)
+
+
+def _look_through(file: TiffBytes) -> None:
+    """Count the directories of each kind.
+
+    Raises:
+        LimitError: there are too many.
+    """
+    levels = 0
+    for number, directory in enumerate(file.chain()):
+        subs = directory.fields.get(SUB_IFDS)
+        levels += bool(file.number(directory, KIND, 0) & (REDUCED | MASK))
+        if number >= MOST_PAGES:
+            raise LimitError(f"{file.name}: more than {MOST_PAGES} directories")
+        if levels > MOST_SUBS or (subs is not None and subs[2] > MOST_SUBS):
+            raise LimitError(f"{file.name}: more than {MOST_SUBS} overviews, masks or sub-directories")
