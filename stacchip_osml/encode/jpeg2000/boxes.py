@@ -16,9 +16,11 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
+from affine import Affine
 
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, PixelSource, write_codestream
 from stacchip_osml.encode.placement import Placement
@@ -120,11 +122,33 @@ def _channels(colors: Sequence[str], bands: int, known: int) -> bytes:
 
 
 def _degenerate_geotiff(placement: Placement) -> bytes:
-    """Write a GeoTIFF of one pixel that says the place of the image."""
-    from stacchip_osml.encode.tiff.image import write_tiff
-
+    """Give a GeoTIFF of one pixel that says the place of the image; those of north-up images differ in four numbers."""
     if placement.transform is None and not placement.gcps:
         raise EncodeError("a CRS alone says no place: give a transform, corners or control points with it")
+    if placement.transform is not None:
+        across, turned, x, bent, down, y = (float(number) for number in placement.transform[:6])
+        if across > 0 and down < 0 and turned == bent == 0:
+            data, places = _north_up_geotiff(placement.crs)
+            filled = bytearray(data)
+            for at, number in zip(places, (across, -down, x, y), strict=True):
+                struct.pack_into("<d", filled, at, number)
+            return bytes(filled)
+    return _written_geotiff(placement)
+
+
+@lru_cache(maxsize=32)
+def _north_up_geotiff(crs: str | None) -> tuple[bytes, tuple[int, ...]]:
+    """Write it once for a CRS, and find where pixel width, pixel height, x and y stand."""
+    numbers = (0.1234567, 0.2345678, 0.3456789, 0.4567891)  # found by their bytes, which nothing else has
+    width, height, x, y = numbers
+    data = _written_geotiff(Placement(transform=Affine(width, 0, x, 0, -height, y), crs=crs))
+    return data, tuple(data.index(struct.pack("<d", number)) for number in numbers)
+
+
+def _written_geotiff(placement: Placement) -> bytes:
+    """Write it."""
+    from stacchip_osml.encode.tiff.image import write_tiff
+
     out = io.BytesIO()
     write_tiff(
         out,
