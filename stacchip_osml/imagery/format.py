@@ -9,8 +9,8 @@ from __future__ import annotations
 
 __all__ = ["HEAD_BYTES", "OPENING_BYTES", "sniff_driver"]
 
-HEAD_BYTES = 64
-"""How much of a file's beginning is enough to tell."""
+HEAD_BYTES = 256
+"""How much of a file's beginning is enough to tell, and to know the samples of most JPEG 2000 files."""
 OPENING_BYTES = 1 << 15
 """How much of a remote file is asked for at first: all directories of a COG of 500 blocks a band, mostly."""
 

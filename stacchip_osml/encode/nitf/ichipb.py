@@ -175,6 +175,10 @@ def _grid_line(start: float, step: float, count: int, limit: int) -> tuple[float
     if first < last:
         return first + 0.5, last + 0.5
     low, high = max(0.0, -start / step), min(float(count), (limit - start) / step)
+    # The fields hold three decimals of a chip's pixel, which may be many of the image's: lines that need no more.
+    exact_low, exact_high = math.ceil(low * 1e3 - 1e-9) / 1e3, math.floor(high * 1e3 + 1e-9) / 1e3
+    if exact_low < exact_high:
+        return exact_low, exact_high
     return (low, high) if high - low > 1e-6 else None
 
 

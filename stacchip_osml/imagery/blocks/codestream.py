@@ -33,6 +33,8 @@ __all__ = ["decode_jpeg2000", "require_codestream", "some_tiles"]
 
 SOC, SIZ, COD, COC, SOT, SOD = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
 SOT_BYTES = 12
+SSIZ = 42
+"""Byte of a codestream with the first component's depth and sign; the next ones are three apart (table A.9)."""
 MOST_PRECINCTS = 1 << 18
 MOST_PACKETS = 1 << 22
 MOST_BLOCKS = 1 << 19
@@ -88,10 +90,23 @@ def _by_gdal(codec: BlockCodec, parts: list[memoryview], stream: bytes, shape: t
     window = PixelWindow(0, 0, shape[1], shape[0])
     if parts:
         stream, window = some_tiles(codec.shared, parts, reduce=codec.reduce)
+    lift = 1 << (codec.bits - 1) if codec.kind == np.int8 else 0
+    if lift:  # GDAL would cut off what is below zero: as unsigned samples they lie half their range higher (G.1.2)
+        stream = _unsigned(stream, codec.samples)
     pixels = decode_codestream(stream, level=codec.reduce, window=window)
+    if lift:
+        pixels = (pixels.astype(np.int16) - lift).astype(np.int8)
     if pixels.shape != (codec.samples, *shape) or not np.can_cast(pixels.dtype, codec.kind, "same_kind"):
         raise DecodeError(f"JPEG 2000 of {pixels.shape} {pixels.dtype} in a block of {shape} {codec.dtype}")
     return pixels.astype(codec.kind, copy=False)
+
+
+def _unsigned(stream: Bytes, samples: int) -> bytes:
+    """Clear the sign of all components in SIZ (A.5.1)."""
+    changed = bytearray(stream)
+    for at in range(SSIZ, SSIZ + 3 * samples, 3):
+        changed[at] &= 0x7F
+    return bytes(changed)
 
 
 # ---- its parts

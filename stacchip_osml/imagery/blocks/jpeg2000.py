@@ -165,8 +165,6 @@ def _require_plain(stream: Codestream) -> None:
         raise NotServedError("JPEG 2000 components are subsampled")
     if any(each != first for each in components):
         raise NotServedError("JPEG 2000 components differ in depth")
-    if first.signed and first.bits <= 8:
-        raise NotServedError("JPEG 2000 components are signed and of 8 bits or less")
     if first.bits > 31:
         raise NotServedError("JPEG 2000 components have more than 31 bits")
     if max(stream.siz.tile) < TINY_TILE and max(stream.siz.grid) > 1:

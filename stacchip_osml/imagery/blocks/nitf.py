@@ -41,7 +41,7 @@ KINDS = {
     ("INT", 16): ("uint16", ">u2"),
     ("INT", 32): ("uint32", ">u4"),
     ("INT", 64): ("uint64", ">u8"),
-    ("SI", 8): ("uint8", "u1"),  # GDAL knows no signed bytes in NITF
+    ("SI", 8): ("int8", "i1"),
     ("SI", 16): ("int16", ">i2"),
     ("SI", 32): ("int32", ">i4"),
     ("SI", 64): ("int64", ">i8"),

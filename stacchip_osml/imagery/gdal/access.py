@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
-from stacchip_osml.imagery.format import OPENING_BYTES, sniff_driver
+from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
 from stacchip_osml.imagery.gdal.library import (
     GDAL_ERRORS,
@@ -104,6 +104,7 @@ class FileAccess:
         self._version: RemoteStamp | None = None
         self._turn = 0
         self._opening = opening
+        self._begins = b""
         self.head: bytes | None = None
         """First bytes of a remote TIFF file, of the version that was noted; whoever has all facts lets go of them."""
 
@@ -156,7 +157,7 @@ class FileAccess:
         target = self._target()
         driver = self._driver(read_local_head(target))
         with environment(sidecars=self.sidecars, options={}):
-            return open_dataset(gdal_name(target), driver=driver, overview=overview)
+            return open_dataset(gdal_name(target), driver=driver, overview=overview, head=self._begins)
 
     def _checked_stamp(self) -> FileStamp:
         stamp = local_stamp(self.location)
@@ -208,7 +209,7 @@ class FileAccess:
             dataset = open_begun(self.head, size, gdal_name(target), driver="GTiff", overview=overview)
         else:
             target, driver = self.look() if seen is None else seen
-            dataset = open_dataset(gdal_name(target), driver=driver, overview=overview)
+            dataset = open_dataset(gdal_name(target), driver=driver, overview=overview, head=self._begins)
         try:
             settle(dataset)
         except GDAL_ERRORS:
@@ -277,7 +278,7 @@ class FileAccess:
         return self.location if self.sign is None else require_location(self.sign(self.location))
 
     def _driver(self, head: bytes) -> str:
-        driver = sniff_driver(head)
+        driver, self._begins = sniff_driver(head), head[:HEAD_BYTES]
         if driver is None:
             raise DecodeError(f"{self.name}: not a TIFF, NITF, JPEG 2000, PNG or JPEG file; it begins {head[:8]!r}")
         return driver

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.gdal.signs import nodata_with_sign
 from stacchip_osml.imagery.header import BandHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -98,7 +99,7 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     dtypes = {STANDS_FOR.get(dtype, dtype) for dtype in dataset.dtypes}
     if len(dtypes) > 1:
         raise DecodeError(f"{name}: bands of several dtypes, {', '.join(sorted(map(str, dtypes)))}")
-    dtype = np.dtype(dtypes.pop())
+    dtype = np.dtype("int8" if dataset.sign else dtypes.pop())
     colors = [color.name.lower() for color in dataset.colorinterp]
     flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
     # One by one: for all of them GDAL looks through the boxes of a JPEG 2000 file, and does not come back from some.
@@ -113,7 +114,7 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
         bands=tuple(
             BandHeader(
                 dtype=dtype.name,
-                nodata=nodata,
+                nodata=nodata_with_sign(dataset.sign, nodata),
                 scale=scale,
                 offset=offset,
                 description=description or None,
@@ -135,7 +136,8 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
 def level_of(dataset: Any, overview: int | None) -> Level:
     """Read the size and blocks of the level that a dataset was opened at."""
     rows, cols = dataset.block_shapes[0]
-    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, tuple(dataset.nodatavals))
+    nodata = tuple(nodata_with_sign(dataset.sign, value) for value in dataset.nodatavals)
+    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, nodata)
 
 
 SPLIT_ROWS = 2000

@@ -287,13 +287,9 @@ class GdalImage:
         rows, cols = grid_of(stored)
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             return False
-        if facts.driver != "GTiff":
-            return True
-
-        def stores(dataset: Dataset, *, sure: bool) -> bool:
-            return stores_block(dataset, facts, block_row, block_col, sure=sure)
-
-        return self._certain(stored, stores)
+        return facts.driver != "GTiff" or self._certain(
+            stored, lambda dataset, sure: stores_block(dataset, facts, block_row, block_col, sure=sure)
+        )
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None

@@ -33,6 +33,7 @@ from rasterio.windows import Window
 
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
+from stacchip_osml.imagery.gdal.signs import sign_of, with_sign
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
@@ -93,17 +94,18 @@ def environment(*, sidecars: bool, options: Mapping[str, str]) -> Iterator[None]
         yield
 
 
-def open_dataset(name: str, *, driver: str, overview: int | None) -> Dataset:
+def open_dataset(name: str, *, driver: str, overview: int | None, head: bytes = b"") -> Dataset:
     """Open one stored level of a file, inside ``environment``; the caller closes it.
 
     Args:
         name: as GDAL spells it.
         driver: the only one that may open it.
         overview: GDAL's overview index, None for R0.
+        head: the file's first bytes, where they may say more than GDAL.
     """
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
     dataset = Dataset(name, driver=driver, sharing=False, **level)
-    dataset.known_stored, dataset.known_split = set(), {}
+    dataset.known_stored, dataset.known_split, dataset.sign = set(), {}, sign_of(dataset, head)
     return dataset
 
 
@@ -166,7 +168,7 @@ def read_pixels(dataset: Dataset, window: PixelWindow, bands: Sequence[int]) -> 
     """Read ``(bands, rows, cols)`` in the source dtype; ``bands`` are 0-based."""
     with Env(session=DummySession(), GDAL_NUM_THREADS="1") if dataset.driver in FORGETFUL else nullcontext():
         pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
-    return pixels
+    return with_sign(dataset.sign, pixels)
 
 
 def read_mask(dataset: Dataset, window: PixelWindow, band: int) -> Mask:

@@ -82,9 +82,9 @@ def cell(ic: str, imode: str, name: str, bands: int) -> Cell:
         return Cell(readers=_raw_readers(ic, imode, name, bands))
     if SAMPLES[name].bits > (24 if kind == "j2k" else 16):
         return Cell(refused=f"NBPP of IC={ic} ends at")
-    readers = ["jbpy", "openjpeg"]
-    if name != "i8":  # GDAL, and with it the block reader, has no signed bytes
-        readers += ["blocks", "codestream", *(("gdal",) if ic == "C8" else ())]
+    readers = ["jbpy", "openjpeg", "blocks"]
+    if name != "i8":  # GDAL has no signed bytes
+        readers += ["codestream", *(("gdal",) if ic == "C8" else ())]
     return Cell(readers=tuple(readers))
 
 

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jbpy.extensions.tre.ICHIPB import ICHIPB
 
@@ -59,6 +59,7 @@ sizes = st.builds(ImageSize, st.integers(1, 600), st.integers(1, 600))
 
 
 @given(window=windows, size=sizes)
+@example(window=(0.0, 1.0, 1.0, 400.0), size=ImageSize(1, 1))  # one pixel that lies in the image but for a part
 def test_every_chip_leads_back_to_its_window(window, size):
     image = ImageSize(500, 400)
     chip = chip_in_image(window, size, image)

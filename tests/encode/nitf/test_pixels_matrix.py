@@ -54,8 +54,10 @@ def test_every_other_cell_is_read_back_by_two_others(ic, imode, name, bands):
                 found = READERS[reader](out.getvalue(), fill=0)
                 where = f"{reader}, {shape}, {'sparse' if sparse else 'dense'}"
                 assert found.shape == wanted.shape, where
-                if wanted.dtype.itemsize == 1:  # GDAL has no bits, and no signed bytes in NITF
-                    wanted = wanted.view(found.dtype)
+                if reader == "blocks" and name == "i8":
+                    assert found.dtype == np.int8, where
+                elif wanted.dtype.itemsize == 1:  # GDAL has no bits, and no signed bytes in NITF
+                    found = found.view(wanted.dtype)
                 assert found.dtype == wanted.dtype, where
                 if expected.lossy:
                     assert np.abs(found.astype(int) - wanted).max() <= TOLERANCE[name], where

@@ -1,0 +1,69 @@
+"""Signed samples of up to 8 bits, which GDAL calls unsigned in NITF and JPEG 2000.
+
+Uncompressed ones keep all of their bits, so the sign is put back. Of JPEG 2000
+GDAL gives 0 for what is below 0: such pixels are refused here, and read by the
+block reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import DecodeError
+
+__all__ = ["Sign", "nodata_with_sign", "sign_of", "with_sign"]
+
+Sign = Literal["", "kept", "lost"]
+"""Of a dataset's pixels: none to speak of; GDAL keeps it among the bits; GDAL loses it."""
+
+KEPT = frozenset({"NC", "NM"})
+LOST = frozenset({"C8", "M8", "CD", "MD"})
+SIZE_MARKER = b"\xff\x4f\xff\x51"
+"""SOC and SIZ, with which a codestream begins (ISO/IEC 15444-1 A.4, A.5.1)."""
+FIRST_COMPONENT = 42
+"""Byte of a codestream that holds Ssiz of the first component; its highest bit says signed."""
+
+
+def sign_of(dataset: Any, head: bytes) -> Sign:
+    """Find out how GDAL treats the sign of an open dataset's samples.
+
+    Args:
+        dataset: of any level.
+        head: the file's first bytes.
+    """
+    if set(dataset.dtypes) != {"uint8"}:
+        return ""
+    if dataset.driver == "NITF":
+        if dataset.get_tag_item("NITF_PVTYPE") != "SI":
+            return ""
+        compression = (dataset.get_tag_item("NITF_IC") or "").strip()
+        return "kept" if compression in KEPT else "lost" if compression in LOST else ""
+    return "lost" if dataset.driver == "JP2OpenJPEG" and _is_signed(head) else ""
+
+
+def _is_signed(head: bytes) -> bool:
+    """Look into the codestream's SIZ, or into the image header box before it (I.5.3.1)."""
+    if head.startswith(SIZE_MARKER):
+        return len(head) > FIRST_COMPONENT and head[FIRST_COMPONENT] > 0x7F
+    at = head.find(b"ihdr")
+    depth = head[at + 14] if 0 < at < len(head) - 14 else 0xFF
+    return 0x7F < depth < 0xFF  # 255: components differ, and are refused or told by the codestream
+
+
+def with_sign(sign: Sign, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Put the sign back.
+
+    Raises:
+        DecodeError: it is lost.
+    """
+    if sign == "lost":
+        raise DecodeError("JPEG 2000 samples are signed and of 8 bits or less: GDAL gives none below zero")
+    return pixels.view(np.int8) if sign else pixels
+
+
+def nodata_with_sign(sign: Sign, value: float | complex | None) -> float | complex | None:
+    """Read a nodata value as one of signed samples."""
+    return value - 256 if sign and isinstance(value, int | float) and 127 < value < 256 else value
