@@ -12,6 +12,7 @@ import os
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 from stacchip_osml.imagery.blocks.tiff_ifd import TiffBytes
+from stacchip_osml.imagery.location import local_stamp
 
 __all__ = ["MOST_PAGES", "MOST_SUBS", "require_few_directories"]
 
@@ -27,12 +28,15 @@ def require_few_directories(path: str, *, name: str) -> None:
     """Refuse a local TIFF of more directories than GDAL gets through in time.
 
     Args:
-        path: of any file; one that is no TIFF, or is damaged or missing, passes.
+        path: of any file; one that is no TIFF, or is damaged, passes.
         name: of the file, for messages.
 
     Raises:
+        AssetMissing: there is no such file.
+        DecodeError: it is no regular file: opening a pipe would wait for somebody to write into it.
         LimitError: saying how many of what kind there are.
     """
+    local_stamp(path)
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError:

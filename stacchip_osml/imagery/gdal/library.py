@@ -168,7 +168,7 @@ def read_pixels(dataset: Dataset, window: PixelWindow, bands: Sequence[int]) -> 
     """Read ``(bands, rows, cols)`` in the source dtype; ``bands`` are 0-based."""
     with Env(session=DummySession(), GDAL_NUM_THREADS="1") if dataset.driver in FORGETFUL else nullcontext():
         pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
-    return with_sign(dataset.sign, pixels)
+    return with_sign(dataset, pixels)
 
 
 def read_mask(dataset: Dataset, window: PixelWindow, band: int) -> Mask:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import DecodeError
+from stacchip_osml.errors import DecodeError, redact
 
 __all__ = ["Sign", "nodata_with_sign", "sign_of", "with_sign"]
 
@@ -53,15 +53,17 @@ def _is_signed(head: bytes) -> bool:
     return 0x7F < depth < 0xFF  # 255: components differ, and are refused or told by the codestream
 
 
-def with_sign(sign: Sign, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Put the sign back.
+def with_sign(dataset: Any, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Put the sign of an open dataset's pixels back, as its ``sign`` tells.
 
     Raises:
         DecodeError: it is lost.
     """
-    if sign == "lost":
-        raise DecodeError("JPEG 2000 samples are signed and of 8 bits or less: GDAL gives none below zero")
-    return pixels.view(np.int8) if sign else pixels
+    if dataset.sign == "lost":
+        raise DecodeError(
+            f"{redact(dataset.name)}: JPEG 2000 samples are signed and of 8 bits or less: GDAL gives none below zero"
+        )
+    return pixels.view(np.int8) if dataset.sign else pixels
 
 
 def nodata_with_sign(sign: Sign, value: float | complex | None) -> float | complex | None:
