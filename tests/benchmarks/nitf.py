@@ -57,7 +57,7 @@ sys.stdout.write(json.dumps({{"MB": (peak - before) / 2**20, "sum": total}}))
 """
 PROBES = {
     "ours": (
-        "import stacchip_osml.imagery.gdal.library, stacchip_osml.imagery.image\n"  # GDAL is in the memory of both
+        "import stacchip_osml.imagery.gdal.library, stacchip_osml.imagery.gdal.image\n"  # GDAL is in the memory of both
         "from stacchip_osml.imagery.blocks.image import BlockImage\nfrom stacchip_osml.pixel import PixelWindow",
         "BlockImage(path).read(PixelWindow(x, y, 256, 256)).pixels",
     ),
