@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,7 +31,7 @@ from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.encode.chip_request import PARTIAL, ChipRequest, chip_request
 from stacchip_osml.encode.formats import encode_chip, require_fields
 from stacchip_osml.encode.source_facts import source_facts
-from stacchip_osml.errors import EncodeError, WindowError
+from stacchip_osml.errors import EncodeError, WindowError, redact
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.limits import ReadLimits
@@ -125,7 +126,10 @@ class ChipFactory:
             WindowError: (a ValueError) an unknown policy for partial windows.
             ChainError: (a ValueError) a chain that wants bands or pixels which the image does not have.
             ReadError: the image cannot be read.
+            TypeError: no image, but the path of one.
         """
+        if isinstance(source, str | PathLike):
+            raise TypeError(f"expected an image, got the path {redact(str(source))!r}: IO.open reads it")
         self.source = source if isinstance(source, TiledImagePyramid) else TiledImagePyramid.from_asset(source)
         self.sensor_model, self.processing_chain = sensor_model, processing_chain
         self.output_format, self.metadata_builder = output_format, metadata_builder

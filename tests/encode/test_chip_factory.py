@@ -1,5 +1,7 @@
 """The stages of a chip factory, and what it refuses."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from factory_scenes import Told, add_format, decoded, in_memory, noise, opened, ramp, write
@@ -94,6 +96,12 @@ def test_impossible_settings_are_refused_before_a_pixel_is_read(settings, error,
 
     assert isinstance(caught.value, ValueError)
     assert log == []
+
+
+@pytest.mark.parametrize("path", ["image.tif", Path("image.tif")])
+def test_a_path_is_no_image_and_the_refusal_says_what_opens_it(path):
+    with pytest.raises(TypeError, match=r"image\.tif.*IO\.open"):
+        ChipFactory(path)
 
 
 def test_a_chain_made_for_other_pixels_is_refused_at_once():
