@@ -11,11 +11,12 @@ from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from tests.imagery.gdal.gdal_files import oracle as raw_pixels
 
 LEVELS_BY_BLOCKS = {"tiff": 570, "nitf": 90, "j2k": 150, "sicd_sidd": 12}
 """Levels served without GDAL, at least."""
-JPEG_MEAN = 1.5
-"""Grey levels that two correct JPEG decoders may differ by in the mean; chroma is interpolated in several ways."""
+JPEG_MEAN = 2.5
+"""Grey levels that two correct JPEG decoders may differ by in a small window's mean: chroma is interpolated in several ways."""
 
 
 def random_window(size: ImageSize, rng: np.random.Generator) -> PixelWindow:
@@ -49,6 +50,14 @@ def difference(found, expected, *, by: str, driver: str) -> str | None:
     return None
 
 
+def above_zero(found, path, window, overview):
+    """Give what signed samples and GDAL's, which it cuts off at zero, have in common."""
+    assert found.pixels.dtype == np.int8
+    assert found.pixels.min() < 0
+    pixels, mask = raw_pixels(str(path), window, overview=overview)
+    return MaskedPixels(found.pixels.clip(0).astype(np.uint8), found.mask), MaskedPixels(pixels, mask)
+
+
 @pytest.mark.parametrize("category", list(LEVELS_BY_BLOCKS))
 def test_every_level_of_every_image_is_as_gdal_reads_it(real_data, category):
     rng = np.random.default_rng(7)
@@ -69,7 +78,10 @@ def test_every_level_of_every_image_is_as_gdal_reads_it(real_data, category):
                 assert len(by.partition(": ")[2]) > 3
                 continue
             window = random_window(size, rng)
-            told = difference(read(image, window, level), read(oracle, window, level), by=by, driver=header.driver)
+            found, expected = read(image, window, level), read(oracle, window, level)
+            if isinstance(expected, ChipError) and "GDAL gives none below zero" in str(expected):
+                found, expected = above_zero(found, path, window, oracle._level(level).overview)
+            told = difference(found, expected, by=by, driver=header.driver)
             if told is not None:
                 differences.append((path.name, level, by, window, told))
 
