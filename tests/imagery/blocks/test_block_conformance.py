@@ -16,7 +16,7 @@ from tests.imagery.gdal.gdal_files import oracle as raw_pixels
 LEVELS_BY_BLOCKS = {"tiff": 570, "nitf": 90, "j2k": 150, "sicd_sidd": 12}
 """Levels served without GDAL, at least."""
 JPEG_MEAN = 2.5
-"""Grey levels that two correct JPEG decoders may differ by in a small window's mean: chroma is interpolated in several ways."""
+"""Grey levels that two correct JPEG decoders may differ by in a small window's mean: chroma is interpolated."""
 
 
 def random_window(size: ImageSize, rng: np.random.Generator) -> PixelWindow:
