@@ -33,7 +33,7 @@ from rasterio.windows import Window
 
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
-from stacchip_osml.imagery.gdal.signs import sign_of, with_sign
+from stacchip_osml.imagery.gdal.signs import packing_of, sign_of, with_sign
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
@@ -106,6 +106,7 @@ def open_dataset(name: str, *, driver: str, overview: int | None, head: bytes = 
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
     dataset = Dataset(name, driver=driver, sharing=False, **level)
     dataset.known_stored, dataset.known_split, dataset.sign = set(), {}, sign_of(dataset, head)
+    dataset.packing = packing_of(dataset)
     return dataset
 
 

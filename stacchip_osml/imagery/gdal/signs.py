@@ -1,12 +1,14 @@
-"""Signed samples of up to 8 bits, which GDAL calls unsigned in NITF and JPEG 2000.
+"""Samples that GDAL gives as others than the file has: signed ones of up to 8 bits, packed ones of NITF.
 
-Uncompressed ones keep all of their bits, so the sign is put back. Of JPEG 2000
-GDAL gives 0 for what is below 0: such pixels are refused here, and read by the
-block reader.
+Signed ones it calls unsigned. Uncompressed ones keep all of their bits, so the
+sign is put back. Of JPEG 2000 GDAL gives 0 for what is below 0, and packed
+samples it takes apart in another way: such pixels are refused here. Most of
+them the block reader reads.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError, redact
 
-__all__ = ["Sign", "nodata_with_sign", "sign_of", "with_sign"]
+__all__ = ["Sign", "nodata_with_sign", "packing_of", "sign_of", "with_sign"]
 
 Sign = Literal["", "kept", "lost"]
 """Of a dataset's pixels: none to speak of; GDAL keeps it among the bits; GDAL loses it."""
@@ -53,12 +55,48 @@ def _is_signed(head: bytes) -> bool:
     return 0x7F < depth < 0xFF  # 255: components differ, and are refused or told by the codestream
 
 
+def packing_of(dataset: Any) -> str:
+    """Say how uncompressed samples are packed where GDAL takes them apart wrongly; nothing where it does not.
+
+    Args:
+        dataset: of any level.
+    """
+    if dataset.driver != "NITF" or (dataset.get_tag_item("NITF_IC") or "").strip() not in KEPT:
+        return ""
+    if dataset.get_tag_item("NBITS", "IMAGE_STRUCTURE", bidx=1) not in {"1", "12"}:
+        return ""
+    bits, imode = _stored_bits(dataset), (dataset.get_tag_item("NITF_IMODE") or "").strip()
+    if bits == 12 or (bits == 1 and dataset.count > 1 and imode in {"P", "R"}):
+        return f"NBPP={bits}, IMODE={imode} and {dataset.count} bands"
+    return ""
+
+
+def _stored_bits(dataset: Any) -> int:
+    """Find NBPP: GDAL tells ABPP only, but gives the subheader as it is; 0 where its fields are not numbers."""
+    from stacchip_osml.imagery.blocks.nitf_fields import Segment, read_subheader
+    from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+    from stacchip_osml.imagery.limits import ReadLimits
+
+    text = dataset.get_tag_item("NITFImageSubheader", "NITF_METADATA") or ""
+    data = b64decode(text.partition(" ")[2])
+    ahead = ReadAhead(
+        lambda offset, size: data[offset : offset + size], name=dataset.name, size=len(data), reads=len(data)
+    )
+    version = (dataset.get_tag_item("NITF_FHDR") or "").encode("latin-1")
+    try:
+        return read_subheader(ahead, Segment(0, version, 0, len(data), len(data)), ReadLimits()).bits
+    except NotServedError:
+        return 0
+
+
 def with_sign(dataset: Any, pixels: NDArray[Any]) -> NDArray[Any]:
     """Put the sign of an open dataset's pixels back, as its ``sign`` tells.
 
     Raises:
-        DecodeError: it is lost.
+        DecodeError: it is lost, or the samples are packed in a way that GDAL does not read.
     """
+    if dataset.packing:
+        raise DecodeError(f"{redact(dataset.name)}: GDAL does not read packed samples of {dataset.packing}")
     if dataset.sign == "lost":
         raise DecodeError(
             f"{redact(dataset.name)}: JPEG 2000 samples are signed and of 8 bits or less: GDAL gives none below zero"
