@@ -1,4 +1,4 @@
-"""The only file of this room that calls imagecodecs: compressed bytes out of arrays.
+"""Compressed bytes out of arrays, by imagecodecs; deflate without a level by igzip.
 
 Every function takes native-endian numpy arrays and gives bytes, releases the
 GIL while it compresses, and keeps no state. Foreign errors become EncodeError
@@ -7,16 +7,19 @@ here. It must not know what a chip is.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
+from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import EncodeError
 
 __all__ = [
     "deflate_bytes",
+    "deflate_part",
     "float_predict",
     "integer_predict",
     "interleaved",
@@ -34,6 +37,11 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+FAST = 2
+"""igzip's level, of 0 to 3: imagery takes half the time of libdeflate's level 1, and 1 to 2 percent more bytes."""
+BARE = -15
+"""A window of 32 KiB, without zlib's header and check value."""
 
 
 def interleaved(pixels: Array) -> Array:
@@ -74,9 +82,32 @@ def raw_bytes(data: Any) -> bytes:
     return bytes(memoryview(data).cast("B"))
 
 
-def deflate_bytes(data: Any, level: int) -> bytes:
-    """Compress to a zlib stream."""
+def deflate_bytes(data: Any, level: int | None = None) -> bytes:
+    """Compress to a zlib stream: by libdeflate at a level of 0 to 12, without one by igzip."""
+    if level is None:
+        return igzip_lib.compress(data, FAST, igzip_lib.COMP_ZLIB)
     return bytes(imagecodecs.deflate_encode(data, level=level))
+
+
+def deflate_part(data: Any, level: int | None = None, *, last: bool) -> tuple[bytes, int]:
+    """Compress a part of what stands between the header and the check value of a zlib stream.
+
+    Args:
+        data: each part is compressed alone; parts stand one behind the other.
+        level: zlib's, 0 to 9, to 1 of runs alone; without one by igzip.
+        last: nothing follows; else the part ends on a byte (RFC 1951, 3.2.4, an empty stored block).
+
+    Returns:
+        The bytes, and Adler-32 of ``data`` (RFC 1950, 8).
+    """
+    packer: Any
+    if level is None:
+        packer = isal_zlib.compressobj(FAST, isal_zlib.DEFLATED, BARE)
+    else:
+        strategy = zlib.Z_RLE if level <= 1 else zlib.Z_FILTERED
+        packer = zlib.compressobj(level, zlib.DEFLATED, BARE, zlib.DEF_MEM_LEVEL, strategy)
+    packed = packer.compress(data), packer.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+    return b"".join(packed), isal_zlib.adler32(data)
 
 
 def zstd_bytes(data: Any, level: int) -> bytes:

@@ -51,8 +51,8 @@ def only_image(contents: Contents) -> Entry:
 
 def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
     """Write a PNG file."""
-    del workers  # one zlib stream is one thread's
-    write_png(out, ProviderSource(only_image(contents).provider), progress=progress, **contents.options)
+    source = ProviderSource(only_image(contents).provider)
+    write_png(out, source, workers=workers, progress=progress, **contents.options)
 
 
 def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:

@@ -226,10 +226,10 @@ def _png(request: SaveRequest) -> Write:
     require_no_ratio("png", request.ratio)
     if request.compression not in {None, "deflate", "png"}:
         raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
-    level = request.options.get("level", 1)
+    level = request.options.get("level")
     request.require_only({"level"})
     source = ProviderSource(request.provider)
-    return lambda out: write_png(out, source, level=level)
+    return lambda out: write_png(out, source, level=level, workers=request.workers)
 
 
 def _jpeg(request: SaveRequest) -> Write:

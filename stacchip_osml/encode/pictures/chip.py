@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
 from stacchip_osml.encode.pictures.display import chip_rgb8
-from stacchip_osml.encode.pictures.png import png_bytes
+from stacchip_osml.encode.pictures.png import png_bytes, require_png_level
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["encode_jpeg", "encode_png"]
@@ -25,7 +25,7 @@ PNG_MASKS = ("auto", "alpha", "ignore")
 JPEG_MASKS = ("auto", "ignore")
 
 
-def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: int = 1) -> bytes:
+def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: int | None = None) -> bytes:
     """Write a chip as PNG, samples as stored in the chip's band order.
 
     Args:
@@ -34,14 +34,13 @@ def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: 
             is one; ``alpha`` always writes alpha; ``ignore`` writes the samples as they are, whatever the mask
             says. A pixel is opaque where any of its bands is valid: with nodata 0, pure blue is no hole.
         display: render the chip for the eye first (any dtype, any number of bands).
-        level: of deflate, 0 to 9; 1 is many times faster and costs little on imagery.
+        level: of deflate, 0 to 9; the fastest way by default, which costs little on imagery.
 
     Raises:
         EncodeError: PNG cannot hold these pixels, or an option is not known.
     """
     _require(mask, "mask", PNG_MASKS)
-    if not 0 <= level <= 9:
-        raise EncodeError(f"PNG levels are 0 to 9, got {level}")
+    require_png_level(level)
     if display:
         picture = chip_rgb8(chip)
         if mask == "ignore":

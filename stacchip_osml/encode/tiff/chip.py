@@ -32,8 +32,8 @@ from stacchip_osml.encode.tiff.tags import Described, level_tags, picture_of, pl
 
 __all__ = ["encode_geotiff"]
 
-FASTEST = {"deflate": 1, "zstd": 1}
-"""Compressions of which a chip takes the fastest level: with a predictor it is hardly larger."""
+FASTEST = {"zstd": 1}
+"""Compression → the level of chips, where not the usual: with a predictor it is hardly larger."""
 
 
 def encode_geotiff(
@@ -50,7 +50,7 @@ def encode_geotiff(
     Args:
         chip: any real or complex dtype that TIFF has; float16 reads back as float32 in GDAL.
         compression: as of :func:`stacchip_osml.encode.tiff.image.write_tiff`.
-        level: effort, quality or largest error; of deflate and zstd the fastest by default.
+        level: effort, quality or largest error; of deflate and zstd the fastest way by default.
         predictor: difference neighbouring pixels before compressing, where compression and dtype have one.
         interleave: ``band`` or ``pixel``; by default pixel for 8-bit pictures, which every viewer
             opens, and band for everything else, which compresses better and faster.

@@ -85,8 +85,8 @@ def write_tiff(
         layout: ``tiff``, or ``cog`` with its overviews and its order of parts.
         compression: ``none``, ``deflate``, ``lzw``, ``zstd``, ``packbits``, ``lzma``, ``lerc``, ``lerc_deflate``,
             ``lerc_zstd``, ``jpeg``, ``webp``, ``jpegxl``, or the number of tag 259; deflate by default.
-        level: effort of deflate (1 to 12), zstd (1 to 19) and lzma (0 to 9); quality of jpeg (1 to 100), webp and
-            jpegxl (0 to 100, lossless without); largest error of lerc (0: none).
+        level: effort of deflate (1 to 12; the fastest way without), zstd (1 to 19) and lzma (0 to 9); quality of jpeg
+            (1 to 100), webp and jpegxl (0 to 100, lossless without); largest error of lerc (0: none).
         predictor: ``none``, ``horizontal`` or ``float``; the dtype's own where the compression has one by default.
         interleave: ``pixel`` or ``band``.
         tile: side of a tile, or ``(rows, cols)``, multiples of 16; 256 by default, 512 in a COG.
@@ -139,7 +139,7 @@ def write_tiff(
         transform=transform,
         gcps=tuple(gcps),
         rpcs=None if rpcs is None else dict(rpcs),
-        nodata=_nodata(nodata, bands),
+        nodata=_nodata(nodata, bands, dtype),
         color_table=None if color_table is None else tuple(tuple(map(int, entry)) for entry in color_table),
         colors=tuple(colors),
         band_names=tuple(band_names),
@@ -292,12 +292,14 @@ def array_blocks(number: int, page: Page, pixels: NDArray[Any]) -> Iterator[Page
             yield PageBlock(number, row, col, pixels[:, y : y + height, x : x + width])
 
 
-def _nodata(told: Any, bands: int) -> tuple[float | complex | None, ...]:
+def _nodata(told: Any, bands: int, dtype: np.dtype[Any]) -> tuple[float | complex | None, ...]:
     if told is None:
         return ()
     values = tuple(told) if isinstance(told, (list, tuple)) else (told,) * bands
     if len(values) != bands:
         raise EncodeError(f"{len(values)} nodata values of {bands} bands (GDAL_NODATA, 42113)")
+    if dtype.name in {"int64", "uint64"} and not all(value is None or holds(dtype, value.real) for value in values):
+        raise EncodeError(f"nodata {values[0]} is no {dtype.name}, and would be read as 0 (GDAL_NODATA, 42113)")
     return values
 
 

@@ -17,7 +17,7 @@ from stacchip_osml.errors import EncodeError
     st.integers(1, 40),
     st.integers(1, 4),
     st.sampled_from(["uint8", "uint16", ">u2"]),
-    st.integers(0, 9),
+    st.sampled_from([None, *range(10)]),
     st.integers(0, 2**32 - 1),
 )
 def test_libpng_reads_what_was_written(rows, cols, count, dtype, level, seed):
@@ -47,11 +47,16 @@ def test_gdal_reads_it_too_and_knows_the_colours(count, dtype):
 
 
 @pytest.mark.parametrize(
-    "samples",
-    [np.zeros((4, 4, 5), np.uint8), np.zeros((4, 4), np.int16), np.zeros((4, 4), np.float32), np.zeros(4, np.uint8)],
+    ("samples", "message"),
+    [
+        (np.zeros((4, 4, 5), np.uint8), "one to four samples a pixel, not 5 bands"),
+        (np.zeros((4, 4), np.int16), "PNG holds uint8 and uint16, not int16"),
+        (np.zeros((4, 4), np.float32), "PNG holds uint8 and uint16, not float32"),
+        (np.zeros(4, np.uint8), "PNG cannot hold samples of shape"),
+    ],
 )
-def test_what_png_does_not_hold_is_refused(samples):
-    with pytest.raises(EncodeError, match="PNG cannot hold"):
+def test_what_png_does_not_hold_is_refused(samples, message):
+    with pytest.raises(EncodeError, match=message):
         png_bytes(samples)
 
 
