@@ -26,6 +26,7 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.tiff.codecs import compression_of
 from stacchip_osml.encode.tiff.image import array_blocks, image_pages, mask_page
+from stacchip_osml.encode.tiff.levels import fits_gdal
 from stacchip_osml.encode.tiff.options import storage_of
 from stacchip_osml.encode.tiff.pages import Container, PageBlock, write_pages
 from stacchip_osml.encode.tiff.tags import Described, level_tags, picture_of, place_tags
@@ -67,7 +68,7 @@ def encode_geotiff(
         crs=place.crs,
         transform=place.transform,
         gcps=place.gcps,
-        nodata=chip.nodata,
+        nodata=tuple(None if value is None or not fits_gdal(dtype, value) else value for value in chip.nodata),
         colors=chip.colors or ("gray", *["undefined"] * (bands - 1)),
         band_names=chip.band_names,
         scales=chip.scales,

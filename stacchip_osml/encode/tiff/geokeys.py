@@ -257,17 +257,20 @@ def _add_horizontal(keys: _Keys, crs: pyproj.CRS) -> None:
             raise _refusal(crs, "it has a height axis and no EPSG code")
         keys.entries[VERTICAL] = code
     code = _exact_code(crs)
+    directions = {axis.direction for axis in crs.axis_info}
+    if code is None and ("west" in directions or directions >= {"east", "south"}):
+        raise _refusal(crs, "its axes do not point east and north, and it has no EPSG code")
     if crs.is_projected:
         keys.entries[1024] = 1
         if code is not None:
             keys.entries[3072] = code
         else:
             _add_projected(keys, crs)
-    elif crs.is_geographic:
+    elif crs.is_geographic and not crs.is_derived:
         keys.entries[1024] = 2
         _add_geographic(keys, crs, code)
     else:
-        raise _refusal(crs, "it is neither a projected nor a geographic CRS")
+        raise _refusal(crs, "it is neither a projected nor a geographic CRS of its own")
 
 
 def _exact_code(crs: pyproj.CRS) -> int | None:

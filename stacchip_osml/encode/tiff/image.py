@@ -20,7 +20,7 @@ from stacchip_osml.encode.atomic import atomic_file
 from stacchip_osml.encode.tiff.codecs import COMPRESSIONS, block_coder
 from stacchip_osml.encode.tiff.cog import data_order, ghost_note
 from stacchip_osml.encode.tiff.file import Tags
-from stacchip_osml.encode.tiff.levels import Levels, MaskView, levels_of
+from stacchip_osml.encode.tiff.levels import Levels, MaskView, fits_gdal, levels_of
 from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, Page, PageBlock, needs_big, write_pages
 from stacchip_osml.encode.tiff.tags import Described, hints_of, level_tags, picture_of, place_tags
@@ -298,7 +298,7 @@ def _nodata(told: Any, bands: int, dtype: np.dtype[Any]) -> tuple[float | comple
     values = tuple(told) if isinstance(told, (list, tuple)) else (told,) * bands
     if len(values) != bands:
         raise EncodeError(f"{len(values)} nodata values of {bands} bands (GDAL_NODATA, 42113)")
-    if dtype.name in {"int64", "uint64"} and not all(value is None or holds(dtype, value.real) for value in values):
+    if not all(value is None or fits_gdal(dtype, value) for value in values):
         raise EncodeError(f"nodata {values[0]} is no {dtype.name}, and would be read as 0 (GDAL_NODATA, 42113)")
     return values
 

@@ -28,7 +28,7 @@ from stacchip_osml.imagery.pyramids.builder import PyramidBuilder
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["Levels", "MaskView", "holds", "levels_of"]
+__all__ = ["Levels", "MaskView", "fits_gdal", "holds", "levels_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +139,11 @@ def holds(dtype: np.dtype[Any], value: float) -> bool:
         limits = np.iinfo(dtype)
         return limits.min <= value <= limits.max and float(value).is_integer()
     return dtype.kind in "fc"
+
+
+def fits_gdal(dtype: np.dtype[Any], value: float | complex) -> bool:
+    """Tell whether GDAL reads a nodata value as what it is: those that integers of 64 bits cannot have become 0."""
+    return dtype.name not in {"int64", "uint64"} or holds(dtype, value.real)
 
 
 def _count(size: ImageSize, block: tuple[int, int] | None, overviews: int | None, layout: str) -> int:

@@ -114,6 +114,9 @@ def test_a_vertical_crs_is_kept():
         ("+proj=aeqd +guam +lat_0=10", "neither GeoTIFF keys nor ESRI's WKT"),
         ("+proj=tmerc +lon_0=9 +ellps=bessel +nadgrids=@null", "bound by something else|neither"),
         ("EPSG:4978", "neither a projected nor a geographic CRS"),
+        ("+proj=ob_tran +o_proj=longlat +o_lon_p=-162 +o_lat_p=39 +lon_0=180", "nor a geographic CRS of its own"),
+        ("IAU_2015:49901", "axes do not point east and north"),
+        ("+proj=tmerc +lon_0=21 +axis=wsu", "axes do not point east and north"),
         ("no such crs", "not readable: 'no such crs'"),
     ],
 )

@@ -290,3 +290,10 @@ def test_tifffile_reads_it_too():
         assert (tiff.pages[0].asarray() == chip.pixels).all()
         assert tiff.pages[0].geotiff_tags["ProjectedCSTypeGeoKey"] == 32633
         assert len(tiff.pages) == 2
+
+
+@pytest.mark.parametrize("nodata", [0.5, float("nan"), -9999.0])
+def test_nodata_that_unsigned_integers_of_64_bits_cannot_have_makes_no_hole_where_pixels_are_0(nodata):
+    chip = chip_of("uint64", nodata=(nodata,) * 3)
+    chip.pixels[:, 0] = 0
+    assert (Read(encode_chip(chip, "geotiff")).mask == chip.mask).all()

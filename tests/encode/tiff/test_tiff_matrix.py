@@ -231,3 +231,18 @@ def test_webp_keeps_colours_under_transparency_and_loses_with_a_quality():
 def test_an_option_that_cannot_be_honoured_is_refused(options, message):
     with pytest.raises(EncodeError, match=message):
         written(image_of(pixels_of("uint8")), **options)
+
+
+@pytest.mark.parametrize("compression", ["lerc", "lerc_zstd", "jpegxl"])
+def test_a_compression_that_keeps_samples_in_its_own_order_is_not_written_big_endian(compression):
+    """Readers swap the samples that come out of it, so both LERC and its readers would have to swap them."""
+    with pytest.raises(EncodeError, match=f"{compression} .* keeps samples in an order of its own"):
+        written(image_of(pixels_of("uint16", (1, 40, 50))), compression=compression, byteorder="big")
+    pixels = pixels_of("uint8", (1, 40, 50))
+    assert same(gdal(written(image_of(pixels), compression="lerc", byteorder="big")), pixels)
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), [("uint64", 0.5), ("uint64", float("inf")), ("int64", float("nan"))])
+def test_a_nodata_that_gdal_would_read_as_0_is_refused(dtype, nodata):
+    with pytest.raises(EncodeError, match=f"nodata {nodata} is no {dtype}"):
+        written(image_of(pixels_of(dtype)), nodata=nodata)
