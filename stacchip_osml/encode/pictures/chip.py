@@ -93,13 +93,12 @@ def encode_jpeg(
     if not display and bands not in (1, 3):
         raise EncodeError(f"JPEG holds one or three bands, not {bands}; {WAY_OUT}")
     picture = chip_rgb8(chip) if display else None
-    complete = bool(chip.mask.any(axis=0).all()) if picture is None else picture.shape[2] == 3
-    if mask == "auto" and not complete:
+    if mask == "auto" and not (_has_all(chip) if picture is None else picture.shape[2] == 3):
         raise EncodeError(
             "JPEG cannot say which pixels are valid, and this chip has invalid ones; pass mask='ignore', or write PNG"
         )
-    samples = interleaved(chip.pixels) if picture is None else np.ascontiguousarray(picture[..., :3])
-    return jpeg_bytes(samples, quality=quality, subsampling=subsampling)
+    pixels = chip.pixels if picture is None else picture[..., :3].transpose(2, 0, 1)
+    return jpeg_bytes(pixels, quality=quality, subsampling=subsampling)
 
 
 WAY_OUT = "apply a processing chain that makes a picture, or pass display=True"
@@ -114,6 +113,11 @@ def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8]
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
     alpha = np.where(valid, stored, np.zeros((), pixels.dtype))
     return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]))
+
+
+def _has_all(chip: Chip) -> bool:
+    """Tell whether every pixel is valid in a band: mostly in all, which is quicker seen."""
+    return bool(chip.mask.all() or chip.mask.any(axis=0).all())
 
 
 def _require(value: str, name: str, allowed: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
+from stacchip_osml.encode.codecs import jpeg_bytes
 from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.jpeg2000.tiles import PixelSource
 from stacchip_osml.encode.pictures.chip import JPEG_MAX_SIDE, SUBSAMPLINGS
@@ -75,7 +75,7 @@ def write_jpeg(
 
     def work(window: PixelWindow, pixels: NDArray[Any]) -> tuple[bytes, bytes]:
         del window
-        return _split(jpeg_bytes(interleaved(pixels), quality=quality, subsampling=subsampling), height, interval)
+        return _split(jpeg_bytes(pixels, quality=quality, subsampling=subsampling), height, interval)
 
     head = b""
     for number, (tables, scan) in enumerate(in_order(windows, source.read, work, workers=workers)):

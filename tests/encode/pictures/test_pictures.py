@@ -87,6 +87,21 @@ def test_jpeg_is_close_to_the_pixels(bands, subsampling):
     assert decoded.shape == ((64, 80) if bands == 1 else (64, 80, 3))
 
 
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+@pytest.mark.parametrize("quality", [1, 75, 90, 100])
+@pytest.mark.parametrize("shape", [(1, 64, 80), (3, 64, 80), (3, 1, 2), (3, 17, 3), (1, 1, 9)])
+def test_jpeg_has_the_bytes_of_libjpeg_turbo_whichever_library_calls_it(shape, quality, subsampling):
+    chip = chip_of("uint8", shape)
+    samples = chip.pixels[0] if shape[0] == 1 else np.ascontiguousarray(chip.pixels.transpose(1, 2, 0))
+    written = encode_chip(chip, "jpeg", quality=quality, subsampling=subsampling)
+    assert written == imagecodecs.jpeg8_encode(samples, level=quality, subsampling=subsampling)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_jpeg_holds_a_single_pixel(bands):
+    assert read(encode_chip(chip_of("uint8", (bands, 1, 1)), "jpeg"))[1].shape == (bands, 1, 1)
+
+
 def test_jpeg_quality_trades_size_for_likeness():
     chip = chip_of("uint8", (3, 64, 80))
     sizes = [len(encode_chip(chip, "jpeg", quality=quality)) for quality in (30, 90, 100)]
