@@ -116,7 +116,7 @@ def openjpeg_tile(
 
     Args:
         pixels: ``(bands, rows, cols)``, no larger than ``tile``.
-        levels: of decomposition; the sides of ``tile`` are at least ``2**(levels + 1) - 1``.
+        levels: of decomposition; the sides of ``tile`` are at least ``2**(levels + 1)``, or GDAL makes none.
         tile: (rows, cols); a smaller array is coded as the last of an image of up to 2 × 2 tiles, so that it has all
             levels.
         bits: of a sample.
@@ -138,9 +138,7 @@ def openjpeg_tile(
         pixels, bits = _in_bytes(pixels, bits)
     pixels = _unsigned(pixels, bits)
     bands, rows, cols = pixels.shape
-    pad = tuple(
-        side if have < min(side, (2 << levels) - 1) else 0 for side, have in zip(tile, (rows, cols), strict=True)
-    )
+    pad = tuple(side if have < min(side, 2 << levels) else 0 for side, have in zip(tile, (rows, cols), strict=True))
     if any(pad):
         canvas = np.zeros((bands, pad[0] + rows, pad[1] + cols), pixels.dtype)
         canvas[:, pad[0] :, pad[1] :] = pixels

@@ -201,7 +201,7 @@ def test_threads_give_the_same_bytes(ratio):
         (np.zeros((1, 8, 8), np.uint64), {}, "not uint64"),
         (np.zeros((1, 2000, 8), np.uint8), {"tile": (1000, 1024)}, "power of two from 32 to 32768, got 1000"),
         (np.zeros((1, 8200, 8200), np.uint8), {"tile": (32, 32)}, "at most 65535 tiles"),
-        (np.zeros((1, 8, 8), np.uint8), {"levels": 4}, "4 decomposition levels need tile sides of 31 here, not 8"),
+        (np.zeros((1, 8, 8), np.uint8), {"levels": 4}, "4 decomposition levels need tile sides of 32 here, not 8"),
         (np.zeros((1, 8, 8), np.uint8), {"levels": 40}, "0 to 32 decomposition levels, not 40"),
         (np.zeros((1, 8, 8), np.uint8), {"ratio": 0.5}, "above 1 and at most 1000, got 0.5"),
         (np.zeros((1, 8, 8), np.uint8), {"layers": 0}, "layers are 1 to 32 here, got 0"),
@@ -292,3 +292,18 @@ def test_noise_of_one_bit_fits_into_its_tiles(shape, bits, color_transform):
     for tile in ((32, 64), (64, 32), (128, 128)):
         options = Jpeg2000Options(bits=bits, tile=tile, color_transform=color_transform)
         assert np.array_equal(openjpeg.decode(array_codestream(pixels, options)).transpose(2, 0, 1), pixels)
+
+
+@pytest.mark.parametrize("ratio", [None, 8])
+@pytest.mark.parametrize("rest", [30, 31, 32, 62, 63])
+def test_the_last_tile_has_all_levels_whatever_its_sides(rest, ratio):
+    """A side of 2**(levels + 1) - 1 was taken for large enough by us and for too small by GDAL's driver."""
+    pixels = scene((1, 64 + rest, 40))
+    stream = array_codestream(pixels, Jpeg2000Options(tile=(64, 64), ratio=ratio))
+    found = gdal_pixels(stream)
+    assert np.abs(found.astype(int) - pixels).mean() <= (0 if ratio is None else 12)
+
+
+def test_levels_that_would_silently_be_none_are_refused():
+    with pytest.raises(EncodeError, match="4 decomposition levels need tile sides of 32 here, not 31"):
+        array_codestream(scene((1, 31, 31)), Jpeg2000Options(levels=4, ratio=5))
