@@ -4,7 +4,7 @@ In this order, the first that there is:
 
 1. SIDD, then SICD XML (a SIDD file may carry its SICD as well);
 2. RPC00B, then RPC00A, then coefficients in a GeoTIFF, seen through ICHIPB where there is one;
-3. an affine transform with a CRS;
+3. an affine transform with a CRS; the map of a CADRG or CIB frame; GEOLOB, MAPLOB;
 4. ground control points; BLOCKA; CSCRNA; IGEOLO: corners, which are approximate.
 
 What is there and cannot be used (RSM, a failed RPC fit, a grid that SICD defines no
@@ -29,6 +29,7 @@ from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.geometry.map_tres import map_locator
 from stacchip_osml.geometry.nitf_facts import is_nitf, read_nitf_facts
 from stacchip_osml.geometry.projective import AffineModel, GcpModel
+from stacchip_osml.geometry.raster_frames import frame_map
 from stacchip_osml.geometry.rpc import RpcLocator
 from stacchip_osml.geometry.sensor_facts import HasSensorFacts, SensorFacts, facts_from_header
 from stacchip_osml.geometry.sensor_model import NoProjectionError, SensorModel
@@ -100,7 +101,7 @@ def load_sensor_model(source: Any, asset_key: str | None = None) -> SensorModel 
     """
     facts = sensor_facts_of(source, asset_key)
     notes: list[str] = []
-    for choose in (_from_xml, _from_rpc, _from_affine, _from_map, _from_points):
+    for choose in (_from_xml, _from_rpc, _from_affine, _from_frame, _from_map, _from_points):
         model = choose(facts, notes)
         if model is not None:
             return model
@@ -229,6 +230,13 @@ def _from_affine(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
     if facts.transform is None or facts.crs is None:
         return None
     return AffineModel(AffineLocator(facts.transform, facts.crs), facts.size, _noted(facts, notes))
+
+
+def _from_frame(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
+    found = frame_map(dict(reversed(facts.tres)), dict(reversed(facts.file_tres)), facts.size)
+    if found is None:
+        return None
+    return AffineModel(AffineLocator(*found), facts.size, ("from RPFIMG", *_noted(facts, notes)))
 
 
 def _from_map(facts: SensorFacts, notes: list[str]) -> SensorModel | None:

@@ -20,6 +20,7 @@ from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadr
 from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fields
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
+from stacchip_osml.encode.nitf.earlier import NOTE
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
 from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
@@ -96,6 +97,7 @@ def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version
         fields=_said(file_fields, said.file, said),
         tres=tuple(file_tres),
         images=(image,),
+        texts=tuple(text for text in parent_file.texts if text.fields.get("TEXTID") == NOTE),
         extensions=work.extensions.extensions,
     )
 

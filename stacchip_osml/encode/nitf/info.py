@@ -41,19 +41,20 @@ def nitf_info(
 
     Returns:
         Values that JSON has: text, numbers, lists and mappings. Fields are text as it stands in the file; binary ones
-        are hexadecimal. ``breaks_rules`` names the fields that the standard would not allow.
+        are hexadecimal. ``breaks_rules`` names the fields that the standard would not allow. Of NITF 2.0 they are those
+        of the NITF 2.1 file that a copy is; ``version`` is the file's own.
 
     Raises:
         DecodeError, LimitError, ReadError: as ``read_nitf``.
     """
     limits = ReadLimits() if limits is None else limits
+    data = open_bytes(source, sign=sign)
     file = read_nitf(source, limits=limits, sign=sign)
     layouts: tuple[ImageLayout, ...] = ()
     if file.images:
-        data = open_bytes(source, sign=sign)
         layouts = parse_nitf_segments(data.read_at, name=data.name, limits=limits, size=data.size)
     return {
-        "version": file.version,
+        "version": data.read_at(0, 9).decode("latin-1"),
         **_part(file.fields, file.tres),
         "images": [
             {

@@ -21,7 +21,7 @@ __all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of"]
 KEPT = 32
 """Files whose headers are held."""
 EARLIER_WIDTHS = {"CODE": 11, "CTLH": 2, "REL": 20, "CTLN": 15, "CAUT": 40}
-"""Security fields of NITF 2.0 that 2.1 has too, and the room that it has for them (MIL-STD-2500A and C, table A-1)."""
+"""Security fields of NITF 1.1 that 2.1 has too, and the room that it has for them (MIL-STD-2500C, table A-1)."""
 EARLIER_FIELDS = ("IID1", "ISORCE", "ICAT", "IREP", "TGTID", "IMAG")
 
 _kept: OrderedDict[tuple[Any, ...], NitfFile | None] = OrderedDict()
@@ -51,7 +51,7 @@ def parent_of(provider: Any) -> ParentImage | None:
 
     Raises:
         DecodeError: it is a NITF whose headers are damaged.
-        EncodeError: it is of a version before 2.1, and has a marking that does not fit into a file of today.
+        EncodeError: it is of a version before 2.0, and has a marking that does not fit into a file of today.
         ReadError: it could not be read.
     """
     # a plain file, as most are, is known by its type: looking for a protocol takes ten times as long
@@ -119,7 +119,7 @@ def _read(provider: BlockImage | GdalImage) -> NitfFile | None:
 
 
 def _earlier(provider: BlockImage | GdalImage) -> NitfFile | None:
-    """Take markings and names of NITF 1.1 and 2.0, as GDAL reads them."""
+    """Take markings and names of NITF 1.1, as GDAL reads them."""
     tags = {name.removeprefix("NITF_"): str(text).strip() for name, text in provider.metadata.items()}
     if not tags.get("FHDR", "").startswith("NITF"):
         return None
@@ -149,7 +149,7 @@ def _markings(tags: dict[str, str], part: str, name: str) -> dict[str, str]:
         text = tags.get(f"{part}S{field}", "")
         if len(text) > width:
             raise EncodeError(
-                f"{part}S{field} of {name} (NITF 2.0) is {text!r}; it has {width} characters in NITF 2.1 "
+                f"{part}S{field} of {name} (NITF 1.1) is {text!r}; it has {width} characters in NITF 2.1 "
                 "(MIL-STD-2500C, table A-1), and a marking is not cut"
             )
         if text:

@@ -1,10 +1,11 @@
-"""Reading a NITF 2.1 or NSIF 1.0 file: all that a copy without loss takes.
+"""Reading a NITF 2.1, NSIF 1.0 or NITF 2.0 file: all that a copy without loss takes.
 
 Rules:
 
 - values are kept as they stand, also those that the standard forbids
   (``fields.StoredText``). What cannot be kept is refused, by name: encryption, reserved
-  extension segments, NITF 2.0;
+  extension segments;
+- NITF 2.0 is read as the NITF 2.1 file that a copy of it is (``earlier``, ``earlier_frames``);
 - a file written as a stream, its lengths at its end, is read as if it had them at
   its beginning;
 - TREs of a header are one list: its areas and its ``TRE_OVERFLOW`` in order;
@@ -20,6 +21,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
+from stacchip_osml.encode.nitf import earlier_tables
+from stacchip_osml.encode.nitf.earlier import EarlierFile
 from stacchip_osml.encode.nitf.fields import Layout, read_fields
 from stacchip_osml.encode.nitf.file_bytes import HeldFile, open_bytes
 from stacchip_osml.encode.nitf.records import (
@@ -60,18 +63,48 @@ __all__ = ["read_nitf", "reopened_segment"]
 Fields = dict[str, str]
 Overflows = dict[tuple[str, int], tuple[Tre, ...]]
 
-VERSIONS: dict[bytes, Any] = {b"NITF02.10": "NITF02.10", b"NSIF01.00": "NSIF01.00"}
+VERSIONS: dict[bytes, Any] = {b"NITF02.10": "NITF02.10", b"NSIF01.00": "NSIF01.00", b"NITF02.00": "NITF02.10"}
+"""First bytes of a file → the version that it is read as."""
+EARLIER = b"NITF02.00"
 SHORTEST = 388
 HL_AT = 354
+DOWNGRADE_AT, EVENT_BYTES = 280, 40
+"""Of FSDWNG in NITF 2.0, and the length of the FSDEVT that may follow it."""
 STREAMED = "STREAMING_FILE_HEADER"
 READS = 1 << 20
 """Of headers and segments; the file's length is what bounds them."""
-KINDS = (("NUMI", "LISH", "LI"), ("NUMS", "LSSH", "LS"), ("NUMT", "LTSH", "LT"), ("NUMDES", "LDSH", "LD"))
+KINDS = (
+    ("NUMI", "LISH", "LI"),
+    ("NUMS", "LSSH", "LS"),
+    ("NUML", "LLSH", "LL"),
+    ("NUMT", "LTSH", "LT"),
+    ("NUMDES", "LDSH", "LD"),
+)
+"""In the order of the file; labels (NUML) are of NITF 2.0."""
+
+
+class _Kind(NamedTuple):
+    """How the subheaders of one kind of segment are read."""
+
+    begins: str
+    layout: Layout
+    earlier: Layout
+    """Of NITF 2.0."""
+
+
+IMAGE = _Kind("IM", image_layout, earlier_tables.image_layout)
+GRAPHIC = _Kind("SY", graphic_layout, earlier_tables.symbol_layout)
+LABEL = _Kind("LA", earlier_tables.label_layout, earlier_tables.label_layout)
+TEXT = _Kind("TE", text_layout, earlier_tables.text_layout)
+EXTENSION = _Kind("DE", des_layout, earlier_tables.des_layout)
+AREAS = {GRAPHIC: SXSHD_NAMES, LABEL: earlier_tables.LXSHD_NAMES, TEXT: TXSHD_NAMES}
 
 
 class _Part(NamedTuple):
     """Where one segment lies."""
 
+    number: int
+    """Of its kind, from 1 on."""
     where: str
     at: int
     header: int
@@ -103,19 +136,28 @@ def read_nitf(
     limits = ReadLimits() if limits is None else limits
     file = open_bytes(source, sign=sign)
     ahead = ReadAhead(file.read_at, name=file.name, size=file.size, reads=READS)
-    header = _file_header(ahead)
+    earlier = EarlierFile(file.name) if ahead.upto(0, 9) == EARLIER else None
+    header = _file_header(ahead, earlier)
     parts = _parts(header, name=file.name)
-    extensions, overflows = _extensions(ahead, parts["NUMDES"], limits)
-    images = _images(file, ahead, parts["NUMI"], overflows, limits=limits, sign=sign)
+    subheader = _Subheaders(ahead, earlier)
+    extensions, overflows = _extensions(subheader, parts["NUMDES"], limits)
+    images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, sign=sign)
     graphics = tuple(
         GraphicSegment(fields=fields, tres=tres, data=data)
-        for fields, tres, data in _segments(ahead, parts["NUMS"], graphic_layout, overflows=overflows, limits=limits)
+        for fields, tres, data in _segments(subheader, parts["NUMS"], GRAPHIC, overflows=overflows, limits=limits)
     )
     texts = tuple(
         TextSegment(fields=fields, tres=tres, data=data)
-        for fields, tres, data in _segments(ahead, parts["NUMT"], text_layout, overflows=overflows, limits=limits)
+        for kind, count in ((TEXT, "NUMT"), (LABEL, "NUML"))
+        for fields, tres, data in _segments(subheader, parts[count], kind, overflows=overflows, limits=limits)
     )
     tres = _tres(header, (UDHD_NAMES, XHD_NAMES), overflows, 0, file.name)
+    if earlier is not None:
+        from stacchip_osml.encode.nitf.earlier_frames import plain_frames
+
+        images, tres = plain_frames(images, tres, earlier)
+        note = earlier.note()
+        texts += () if note is None else (note,)
     if overflows:
         (name, item), *_ = overflows
         raise DecodeError(f"{file.name}: TRE_OVERFLOW of {name} of segment {item}, which it does not have")
@@ -138,6 +180,8 @@ LENGTH_NAMES: tuple[str, ...] = (
     "LS",
     "LTSH",
     "LT",
+    "LLSH",
+    "LL",
     "LDSH",
     "LD",
     "ENCRYP",
@@ -151,21 +195,25 @@ LENGTH_NAMES += ("STYPE",)
 """Fields of the file header that are the writer's, by their beginnings."""
 
 
-def _file_header(ahead: ReadAhead) -> Fields:
+def _file_header(ahead: ReadAhead, earlier: EarlierFile | None) -> Fields:
     head = ahead.upto(0, SHORTEST)
     if head[:9] not in VERSIONS:
         found = head[:9].decode("latin-1")
-        raise DecodeError(f"{ahead.name}: not a NITF 2.1 or NSIF 1.0 file: it begins with {found!r}")
+        raise DecodeError(f"{ahead.name}: not a NITF 2.1, NSIF 1.0 or NITF 2.0 file: it begins with {found!r}")
     told = streamed_header(ahead.upto, name=ahead.name, size=ahead.size) or b""
-    length = (told or head)[HL_AT : HL_AT + 6]
+    at = HL_AT
+    if earlier is not None and head[DOWNGRADE_AT : DOWNGRADE_AT + 6] == earlier_tables.EVENT.encode():
+        at, head = HL_AT + EVENT_BYTES, ahead.upto(0, SHORTEST + EVENT_BYTES)
+    length = (told or head)[at : at + 6]
     if not length.isdigit() or int(length) < SHORTEST:
         raise DecodeError(f"{ahead.name}: HL is {length!r}")
     header = (told + ahead.exactly(0, int(length))[len(told) :])[: int(length)]
-    fields, _ = read_fields(file_layout, header, where=f"{ahead.name}: file header")
+    layout = file_layout if earlier is None else earlier_tables.file_layout
+    fields, _ = read_fields(layout, header, where=f"{ahead.name}: file header")
     _require_plain(fields, f"{ahead.name}: file header")
     if fields["NUMRES"] != "000":
         raise DecodeError(f"{ahead.name}: holds {fields['NUMRES']} reserved extension segments, which are not served")
-    return fields
+    return fields if earlier is None else earlier.file(fields)
 
 
 def _require_plain(fields: Mapping[str, str], where: str) -> None:
@@ -179,7 +227,7 @@ def _parts(header: Mapping[str, str], *, name: str) -> dict[str, list[_Part]]:
     found: dict[str, list[_Part]] = {}
     for count, head, data in KINDS:
         parts = found[count] = []
-        for number in range(1, int(header[count]) + 1):
+        for number in range(1, int(header.get(count, "0")) + 1):
             lengths = header[f"{head}{number}"], header[f"{data}{number}"]
             if not all(length.isdigit() for length in lengths):
                 raise DecodeError(f"{name}: {head}{number} and {data}{number} are {lengths}, not numbers")
@@ -188,13 +236,13 @@ def _parts(header: Mapping[str, str], *, name: str) -> dict[str, list[_Part]]:
                     f"{name}: {data}{number} is {lengths[1]}, as of a file that is still written: no "
                     f"{STREAMED} at its end says its lengths (MIL-STD-2500C, table A-8(B)); get the whole file"
                 )
-            part = _Part(f"{name}: {WORDS[count]} {number}", at, int(lengths[0]), int(lengths[1]))
+            part = _Part(number, f"{name}: {WORDS[count]} {number}", at, int(lengths[0]), int(lengths[1]))
             parts.append(part)
             at += part.header + part.data
     return found
 
 
-WORDS = {"NUMI": "image", "NUMS": "graphic", "NUMT": "text", "NUMDES": "data extension"}
+WORDS = {"NUMI": "image", "NUMS": "graphic", "NUML": "label", "NUMT": "text", "NUMDES": "data extension"}
 
 
 def _data(ahead: ReadAhead, part: _Part, limits: ReadLimits) -> bytes:
@@ -203,21 +251,39 @@ def _data(ahead: ReadAhead, part: _Part, limits: ReadLimits) -> bytes:
     return ahead.exactly(part.at + part.header, part.data, ahead=0)
 
 
-def _subheader(ahead: ReadAhead, part: _Part, layout: Layout, first: str) -> Fields:
-    head = ahead.exactly(part.at, part.header)
-    if head[:2] != first.encode():
-        raise DecodeError(f"{part.where}: no subheader at byte {part.at}: it begins with {head[:2]!r}")
-    return read_fields(layout, head, where=part.where)[0]
+class _Subheaders:
+    """The subheaders of one file, with the names of today."""
+
+    def __init__(self, ahead: ReadAhead, earlier: EarlierFile | None) -> None:
+        self.ahead = ahead
+        self._map: dict[_Kind, Callable[[Fields, int], Fields]] = {}
+        if earlier is not None:
+            self._map = {
+                IMAGE: earlier.image,
+                GRAPHIC: earlier.symbol,
+                LABEL: earlier.label,
+                TEXT: earlier.text,
+                EXTENSION: earlier.extension,
+            }
+
+    def read(self, part: _Part, kind: _Kind) -> Fields:
+        """Read one."""
+        head = self.ahead.exactly(part.at, part.header)
+        if head[:2] != kind.begins.encode():
+            raise DecodeError(f"{part.where}: no subheader at byte {part.at}: it begins with {head[:2]!r}")
+        mapped = self._map.get(kind)
+        fields, _ = read_fields(kind.layout if mapped is None else kind.earlier, head, where=part.where)
+        return fields if mapped is None else mapped(fields, part.number)
 
 
 def _extensions(
-    ahead: ReadAhead, parts: list[_Part], limits: ReadLimits
+    subheader: _Subheaders, parts: list[_Part], limits: ReadLimits
 ) -> tuple[tuple[DataExtension, ...], Overflows]:
     """Read data extensions; overflowed TREs apart from the others, by the area that they continue."""
     extensions, overflows = [], Overflows()
     for part in parts:
-        fields = _subheader(ahead, part, des_layout, "DE")
-        data = _data(ahead, part, limits)
+        fields = subheader.read(part, EXTENSION)
+        data = _data(subheader.ahead, part, limits)
         header = fields.pop("DESSHF", "").encode("latin-1")
         if fields["DESID"] == STREAMED:
             continue  # it says the lengths of this file; a copy has its own, in its header
@@ -245,21 +311,20 @@ def _tres(
 
 
 def _segments(
-    ahead: ReadAhead, parts: list[_Part], layout: Layout, *, overflows: Overflows, limits: ReadLimits
+    subheader: _Subheaders, parts: list[_Part], kind: _Kind, *, overflows: Overflows, limits: ReadLimits
 ) -> Iterator[tuple[Fields, tuple[Tre, ...], bytes]]:
-    """Read graphics, or texts."""
-    first, area = ("SY", SXSHD_NAMES) if layout is graphic_layout else ("TE", TXSHD_NAMES)
-    for number, part in enumerate(parts, 1):
-        fields = _subheader(ahead, part, layout, first)
+    """Read graphics, texts or labels."""
+    for part in parts:
+        fields = subheader.read(part, kind)
         _require_plain(fields, part.where)
-        tres = _tres(fields, (area,), overflows, number, part.where)
-        kept = {name: text for name, text in fields.items() if name not in {"SY", "TE", "ENCRYP"}}
-        yield kept, tres, _data(ahead, part, limits)
+        tres = _tres(fields, (AREAS[kind],), overflows, part.number, part.where)
+        kept = {name: text for name, text in fields.items() if name not in {"SY", "TE", "LA", "ENCRYP"}}
+        yield kept, tres, _data(subheader.ahead, part, limits)
 
 
 def _images(
     file: Any,
-    ahead: ReadAhead,
+    subheader: _Subheaders,
     parts: list[_Part],
     overflows: Overflows,
     *,
@@ -272,7 +337,7 @@ def _images(
 
     images = []
     for number, part in enumerate(parts):
-        fields = _subheader(ahead, part, image_layout, "IM")
+        fields = subheader.read(part, IMAGE)
         _require_plain(fields, part.where)
         tres = _tres(fields, (UDID_NAMES, IXSHD_NAMES), overflows, number + 1, part.where)
         _require_size(fields, part.where, limits)

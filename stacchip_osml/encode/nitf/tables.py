@@ -24,6 +24,7 @@ from stacchip_osml.encode.nitf.fields import (
 )
 
 __all__ = [
+    "FIELDS",
     "IXSHD_NAMES",
     "SECURITY",
     "SXSHD_NAMES",
@@ -35,8 +36,11 @@ __all__ = [
     "file_layout",
     "graphic_layout",
     "image_layout",
+    "image_storage",
     "security_names",
+    "segment_lengths",
     "text_layout",
+    "tre_area",
 ]
 
 Values = Mapping[str, str]
@@ -140,17 +144,18 @@ _PART_FIELDS = {
 def file_layout(values: Values) -> Iterator[Field]:
     """The file header (table A-1)."""
     yield from _FILE_HEAD
-    yield from _segment_lengths("NUMI", values)
-    yield from _segment_lengths("NUMS", values)
+    yield from segment_lengths("NUMI", values)
+    yield from segment_lengths("NUMS", values)
     yield NUMX
-    yield from _segment_lengths("NUMT", values)
-    yield from _segment_lengths("NUMDES", values)
-    yield from _segment_lengths("NUMRES", values)
-    yield from _tre_area(UDHD_NAMES, FILE, values)
-    yield from _tre_area(XHD_NAMES, FILE, values)
+    yield from segment_lengths("NUMT", values)
+    yield from segment_lengths("NUMDES", values)
+    yield from segment_lengths("NUMRES", values)
+    yield from tre_area(UDHD_NAMES, FILE, values)
+    yield from tre_area(XHD_NAMES, FILE, values)
 
 
-def _segment_lengths(count: str, values: Values) -> Iterator[Field]:
+def segment_lengths(count: str, values: Values) -> Iterator[Field]:
+    """How many segments of a kind there are, and their lengths."""
     number, head, data = _PART_FIELDS[count]
     yield number
     for index in range(1, counted(values, count) + 1):
@@ -165,7 +170,7 @@ SXSHD_NAMES, TXSHD_NAMES = ("SXSHDL", "SXSOFL", "SXSHD"), ("TXSHDL", "TXSOFL", "
 _AREAS: dict[str, Field] = {}
 
 
-def _tre_area(names: tuple[str, str, str], clause: str, values: Values, most: int = 99_999) -> Iterator[Field]:
+def tre_area(names: tuple[str, str, str], clause: str, values: Values, most: int = 99_999) -> Iterator[Field]:
     """Length, number of the DES that holds what does not fit, and TREs: the latter two are not always there."""
     length, overflow, data = names
     yield _area(length, 5, clause, most)
@@ -267,6 +272,11 @@ def image_layout(values: Values) -> Iterator[Field]:
     yield from _IMAGE_HEAD
     if values["ICORDS"].strip():
         yield _IGEOLO.get(values["ICORDS"], _IGEOLO_OTHER)
+    yield from image_storage(values)
+
+
+def image_storage(values: Values) -> Iterator[Field]:
+    """An image subheader from its comments on; the same in NITF 2.0."""
     yield NICOM
     for index in range(1, counted(values, "NICOM") + 1):
         yield numbered(ICOM, index)
@@ -291,8 +301,8 @@ def image_layout(values: Values) -> Iterator[Field]:
             for table in range(1, tables + 1):
                 yield Field(f"LUTD{band}{table}", entries, BYTES, None, clause=IMAGE)
     yield from _IMAGE_TAIL
-    yield from _tre_area(UDID_NAMES, IMAGE, values)
-    yield from _tre_area(IXSHD_NAMES, IMAGE, values)
+    yield from tre_area(UDID_NAMES, IMAGE, values)
+    yield from tre_area(IXSHD_NAMES, IMAGE, values)
 
 
 _GRAPHIC_FIELDS = (
@@ -322,7 +332,7 @@ _GRAPHIC_FIELDS = (
 def graphic_layout(values: Values) -> Iterator[Field]:
     """A graphic subheader (table A-5)."""
     yield from _GRAPHIC_FIELDS
-    yield from _tre_area(SXSHD_NAMES, GRAPHIC, values, 9741)
+    yield from tre_area(SXSHD_NAMES, GRAPHIC, values, 9741)
 
 
 _TEXT_FIELDS = (
@@ -342,7 +352,7 @@ _TEXT_FIELDS = (
 def text_layout(values: Values) -> Iterator[Field]:
     """A text subheader (table A-6)."""
     yield from _TEXT_FIELDS
-    yield from _tre_area(TXSHD_NAMES, TEXT, values, 9717)
+    yield from tre_area(TXSHD_NAMES, TEXT, values, 9717)
 
 
 _DES_HEAD = (
@@ -372,3 +382,10 @@ _OVERFLOW_FIELDS = _table(
     Field("DESOFLW", 6, default=None, rule=one_of("XHD", "IXSHD", "SXSHD", "TXSHD", "UDHD", "UDID")),
     _digits("DESITEM", 3),
 )
+
+FIELDS: Mapping[str, Field] = {
+    field.name: field
+    for part in (_FILE_HEAD, _IMAGE_HEAD, _IMAGE_TAIL, _GRAPHIC_FIELDS, _TEXT_FIELDS, _DES_HEAD, _OVERFLOW_FIELDS)
+    for field in part
+}
+"""Fields that every header of a kind has, by name."""

@@ -118,23 +118,23 @@ def test_a_stored_header_is_enough_to_find_the_parent(tmp_path):
 
 
 class Earlier(BlockImage):
-    """An image of NITF 2.0, of which GDAL tells the header."""
+    """An image of NITF 1.1, of which GDAL tells the header."""
 
     metadata: ClassVar = {}
 
 
 def earlier_image(path, **tags):
-    path.write_bytes(b"NITF02.00" + b" " * 100)
+    path.write_bytes(b"NITF01.10" + b" " * 100)
     header = ImageHeader(
         driver="NITF", levels=(ImageSize(9, 8),), bands=(BandHeader(dtype="uint8"),), block_shape=(8, 9)
     )
     image = Earlier(str(path), header=header)
-    image.metadata = {"NITF_FHDR": "NITF02.00", "NITF_FSCLAS": "S", "NITF_ISCLAS": "C"}
+    image.metadata = {"NITF_FHDR": "NITF01.10", "NITF_FSCLAS": "S", "NITF_ISCLAS": "C"}
     image.metadata |= {f"NITF_{name}": text for name, text in tags.items()}
     return image
 
 
-def test_markings_of_nitf_20_are_carried_over(tmp_path):
+def test_markings_of_nitf_11_are_carried_over(tmp_path):
     image = earlier_image(tmp_path / "a.ntf", ISCODE="CODE", FSREL="GBR", ITITLE="title", ISCTLH="")
 
     file = read_nitf(encode_nitf(cut(image, (0, 0, 9, 8), pixels=scene_pixels((1, 8, 9)), locate=False)))
@@ -147,7 +147,7 @@ def test_markings_of_nitf_20_are_carried_over(tmp_path):
 def test_a_marking_that_has_no_room_is_not_cut(tmp_path):
     image = earlier_image(tmp_path / "a.ntf", ISCTLH="three words long")
 
-    with pytest.raises(EncodeError, match=r"ISCTLH of .*a.ntf \(NITF 2.0\) is 'three words long'; it has 2 characters"):
+    with pytest.raises(EncodeError, match=r"ISCTLH of .*a.ntf \(NITF 1.1\) is 'three words long'; it has 2 characters"):
         encode_nitf(cut(image, (0, 0, 9, 8), pixels=scene_pixels((1, 8, 9)), locate=False))
     image = earlier_image(tmp_path / "b.ntf", ISCLAS="?")
     with pytest.raises(DecodeError, match=r"ISCLAS is '.', no classification"):

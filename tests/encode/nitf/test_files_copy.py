@@ -101,7 +101,7 @@ def test_a_copy_has_all_that_its_parent_has(real_data, tmp_path, name, caplog):
     ("name", "message"),
     [
         ("nitf/six-library__GHSarNITF21_good.ntf", "'PATCHB' of 121 bytes leaves its area"),
-        ("nitf/imaging-nitf__U_1034A.NTF", "begins with 'NITF02.00'"),
+        ("hostile/gdal__U_0002A.NTF", "begins with 'NITF01.10'"),
     ],
 )
 def test_what_a_copy_could_not_keep_is_refused(real_data, name, message):

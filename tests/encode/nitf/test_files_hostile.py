@@ -53,8 +53,8 @@ IMAGE_AT = int(DATA[354:360])
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "not a NITF 2.1 or NSIF 1.0 file"),
-        (b"NITF02.00" + DATA[9:], r"not a NITF 2.1 or NSIF 1.0 file: it begins with 'NITF02.00'"),
+        (b"", "not a NITF 2.1, NSIF 1.0 or NITF 2.0 file"),
+        (b"NITF01.10" + DATA[9:], r"not a NITF 2.1, NSIF 1.0 or NITF 2.0 file: it begins with 'NITF01.10'"),
         (patched(354, b"000001"), "HL is b'000001'"),
         (patched(354, b"-00400"), "HL is b'-00400'"),
         (patched(354, b"999999"), "ends where 999999 bytes of its header should be"),
