@@ -25,7 +25,13 @@ from numpy.typing import DTypeLike
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.reduction_sips import SipsReduction
-from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, halved_means, require_nodata
+from stacchip_osml.imagery.resampling.reduction_values import (
+    Box,
+    away_from_nodata,
+    halved_means,
+    placed,
+    require_nodata,
+)
 from stacchip_osml.imagery.resampling.resample import resample, source_extent
 from stacchip_osml.imagery.resampling.resamplers import (
     ResampleFunc,
@@ -69,7 +75,7 @@ class Reduction(Protocol):
         """Give the source pixels of one axis, half-open, that outputs ``first`` to ``stop`` need."""
         ...
 
-    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
+    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result.
 
         Args:
@@ -77,9 +83,10 @@ class Reduction(Protocol):
             held: where the part lies in the source.
             size: of the source.
             wanted: in pixels of the result.
+            out: where they go, ``(bands, wanted rows, wanted cols)`` of the same dtype; None for new memory.
 
         Returns:
-            ``(bands, wanted rows, wanted cols)``, a new array of the same dtype.
+            ``(bands, wanted rows, wanted cols)``, the same dtype.
         """
         ...
 
@@ -188,11 +195,11 @@ class MethodReduction:
             self._start(first, length), self.pitch(length), stop - first, method=self.method, limit=length
         )
 
-    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
+    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
         target = reduced_size(size, self.factor)
         if target == size:
-            return part[(slice(None), *wanted.seen_from(held))].copy()
+            return placed(part[(slice(None), *wanted.seen_from(held))].copy(), out)
         valid = None if self.nodata is None else differs_from(part, self.nodata)
         if valid is not None and valid.all():
             valid = None
@@ -211,7 +218,7 @@ class MethodReduction:
             )
         if self.nodata is not None:
             away_from_nodata(done, valid, self.nodata)
-        return done
+        return placed(done, out)
 
     def _halves_integers(self, dtype: np.dtype[Any], size: ImageSize) -> bool:
         """Tell whether pixels are the mean of four integers."""
@@ -266,7 +273,7 @@ class FunctionReduction:
         around = -(-self.halo // self.factor) * self.factor
         return max(self.factor * first - around, 0), min(self.factor * stop + around, length)
 
-    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
+    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
         needed = needed_box(self, wanted, size)
         given = np.ascontiguousarray(part[(slice(None), *needed.seen_from(held))])
@@ -277,4 +284,4 @@ class FunctionReduction:
                 f"{self.name} gave {made.dtype} {made.shape} for {part.dtype} {(part.shape[0], rows, cols)}"
             )
         around = Box(needed.top // self.factor, 0, needed.left // self.factor, 0)
-        return made[(slice(None), *wanted.seen_from(around))].copy()
+        return placed(made[(slice(None), *wanted.seen_from(around))].copy(), out)

@@ -13,16 +13,14 @@ pixels around it, and gives what the whole image gives.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import Mask, Pixels
-from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata
-from stacchip_osml.imagery.resampling.sips import RRDS_HALO, rrds_reduce
+from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed
+from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, mirrored
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["FILL_REACH", "SipsReduction"]
@@ -57,10 +55,10 @@ class SipsReduction:
             first, stop = self._half_needs(first, stop, _ceil_shift(length, halving))
         return first, stop
 
-    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
+    def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
         if self.factor == 1:
-            return part[(slice(None), *wanted.seen_from(held))].copy()
+            return placed(part[(slice(None), *wanted.seen_from(held))].copy(), out)
         steps = [wanted]
         sizes = [ImageSize(_ceil_shift(size.width, n), _ceil_shift(size.height, n)) for n in range(self._halvings)]
         for source in reversed(sizes[1:]):
@@ -69,7 +67,7 @@ class SipsReduction:
             cols = self._half_needs(box.left, box.right, source.width)
             steps.append(Box(*rows, *cols))
         for source, box in zip(sizes, reversed(steps), strict=True):
-            part, held = self._halve(part, held, source, box), box
+            part, held = self._halve(part, held, source, box, out if box is wanted else None), box
         return part
 
     @property
@@ -79,20 +77,18 @@ class SipsReduction:
     def _half_needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
         low, high = 2 * first - RRDS_HALO, 2 * stop + RRDS_HALO
         if low < 0 or high > length:
-            needed = _mirrored(low, high, length)
+            needed = mirrored(np.arange(low, high), length)
             low, high = int(needed.min()), int(needed.max()) + 1
         if self.nodata is None:
             return low, high
         return max(low - FILL_REACH, 0), min(high + FILL_REACH, length)
 
-    def _halve(self, part: Pixels, held: Box, size: ImageSize, wanted: Box) -> Pixels:
-        rows = _mirrored(2 * wanted.top - RRDS_HALO, 2 * wanted.bottom + RRDS_HALO, size.height)
-        cols = _mirrored(2 * wanted.left - RRDS_HALO, 2 * wanted.right + RRDS_HALO, size.width)
+    def _halve(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None) -> Pixels:
         if self.nodata is None:
-            return rrds_reduce(_picked(part, rows - held.top, cols - held.left), bit_depth=self.bit_depth)
+            return halved(part, held, size, wanted, bit_depth=self.bit_depth, out=out)
         valid = differs_from(part, self.nodata)
         filled = part if valid.all() else _filled(part, valid)
-        done = rrds_reduce(_picked(filled, rows - held.top, cols - held.left), bit_depth=self.bit_depth)
+        done = halved(filled, held, size, wanted, bit_depth=self.bit_depth, out=out)
         under = Box(2 * wanted.top, 2 * wanted.bottom, 2 * wanted.left, 2 * wanted.right)
         replaced = valid[(slice(None), *under.meet(Box(0, size.height, 0, size.width)).seen_from(held))]
         away_from_nodata(done, _half_valid(replaced), self.nodata)
@@ -101,37 +97,6 @@ class SipsReduction:
 
 def _ceil_shift(length: int, halvings: int) -> int:
     return -(-length >> halvings)
-
-
-def _mirrored(first: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Give positions of an axis, those beyond its ends mirrored without repeating the end pixel."""
-    positions = np.arange(first, stop)
-    if first >= 0 and stop <= length:
-        return positions
-    if length == 1:
-        return np.zeros_like(positions)
-    turn = positions % (2 * length - 2)
-    return np.minimum(turn, 2 * length - 2 - turn)
-
-
-def _picked(part: Pixels, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Pixels:
-    """Take rows and columns of a part: a view where they follow each other."""
-    return _along(_along(part, rows, axis=1), cols, axis=2)
-
-
-def _along(part: Pixels, positions: NDArray[np.intp], *, axis: int) -> Pixels:
-    """Take positions along an axis; few at its ends are out of order, if any, so the rest is copied as one piece."""
-    steps = np.flatnonzero(np.diff(positions) != 1)
-    before = (slice(None),) * axis
-    if steps.size == 0:
-        view: Pixels = part[(*before, slice(int(positions[0]), int(positions[-1]) + 1))]
-        return view
-    made: Pixels = np.empty((*part.shape[:axis], len(positions), *part.shape[axis + 1 :]), part.dtype)
-    edges = [0, *(int(step) + 1 for step in steps), len(positions)]
-    for first, stop in pairwise(edges):
-        from_, to = int(positions[first]), int(positions[stop - 1]) + 1
-        made[(*before, slice(first, stop))] = part[(*before, slice(from_, to))]
-    return made
 
 
 def _filled(part: Pixels, valid: Mask) -> Pixels:

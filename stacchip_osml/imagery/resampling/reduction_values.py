@@ -11,7 +11,7 @@ from stacchip_osml.imagery.masks import EPSILON, differs_from
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["Box", "away_from_nodata", "halved_means", "require_nodata", "whole_box"]
+__all__ = ["Box", "away_from_nodata", "halved_means", "placed", "require_nodata", "whole_box"]
 
 
 class Box(NamedTuple):
@@ -52,6 +52,14 @@ class Box(NamedTuple):
 def whole_box(size: ImageSize) -> Box:
     """Give all of an image."""
     return Box(0, size.height, 0, size.width)
+
+
+def placed(made: Pixels, out: Pixels | None) -> Pixels:
+    """Copy pixels to where they are wanted, if that is anywhere."""
+    if out is None:
+        return made
+    out[...] = made
+    return out
 
 
 def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:

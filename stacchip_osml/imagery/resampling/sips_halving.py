@@ -1,0 +1,266 @@
+"""Halving of parts of an image by the SIPS filters, in memory that stays in the processor's cache.
+
+Rules:
+
+- a pixel is made by the same sums in the same order wherever it lies: a part of an image gives bit for bit what the
+  same part of the whole gives, however it was cut;
+- sums are float32 up to 16 bits a sample and float64 above;
+- beyond the image's edges its pixels are mirrored, without repeating the edge pixel (section 2.2.1).
+
+A part is made in tiles. All rows of a tile are filtered as one line, since numpy is quick only where pixels follow
+each other in memory: what mixes the end of a row with the beginning of the next stands in the columns beyond the
+tile, and columns between those that are wanted are made and dropped. Lines begin at multiples of 64 bytes; sums that
+are stored elsewhere take twice as long.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.resampling.reduction_values import Box
+from stacchip_osml.pixel import ImageSize
+
+__all__ = ["ANTIALIAS", "RRDS_HALO", "halved", "mirrored", "range_of", "working_type"]
+
+RRDS_HALO = 4
+"""Pixels around a part of an image that its reduction needs, on each side: 3 of the filter, 1 of the interpolation."""
+
+ANTIALIAS = (-0.08333, 0.0, 0.33333, 0.5, 0.33333, 0.0, -0.08333)
+"""The anti-alias filter of table 2.2 along one axis; its outer product is the table within 1.2e-7."""
+
+_NEAR, _FAR = 0.5625, 0.0625
+"""LaGrange coefficients halfway between two pixels: of those two, and of the ones beyond, which are subtracted."""
+
+_TILE_ROWS, _TILE_BYTES = 32, 2048
+"""Of a tile, at most: rows, and bytes of the columns: its three lines fit into a second-level cache of 1 MB."""
+_ALIGNED = 64
+"""Bytes."""
+_KEPT = 32
+"""Tiles of a thread."""
+
+_Limits = tuple[float, float]
+
+
+def halved(
+    part: Pixels,
+    held: Box,
+    size: ImageSize,
+    wanted: Box,
+    *,
+    bit_depth: int | None = None,
+    out: Pixels | None = None,
+) -> Pixels:
+    """Filter an image against aliases, and interpolate in the middle of each four pixels (section 2.2).
+
+    Args:
+        part: ``(bands, rows, cols)``: source pixels ``held``, at least ``RRDS_HALO`` around those that are replaced,
+            mirrored at the image's edges.
+        held: where the part lies in the source.
+        size: of the source.
+        wanted: in pixels of the result.
+        bit_depth: bits that the samples use; the filtered image is rounded and clipped to them before it is
+            interpolated. Integers without it are rounded and clipped to their dtype's range, floats not at all.
+        out: ``(bands, wanted rows, wanted cols)`` of the same dtype, where pixels go; None for new memory.
+
+    Returns:
+        ``(bands, wanted rows, wanted cols)``, the same dtype.
+
+    Raises:
+        ValueError: pixels that are no numbers.
+    """
+    made: Pixels = np.empty((len(part), wanted.rows, wanted.cols), part.dtype) if out is None else out
+    if part.dtype.kind == "c":
+        for source, target in ((part.real, made.real), (part.imag, made.imag)):
+            halved(source, held, size, wanted, bit_depth=bit_depth, out=target)
+        return made
+    working = working_type(part.dtype)
+    stored = range_of(part.dtype)
+    smooth = stored if bit_depth is None else (0.0, float(2**bit_depth - 1))
+    across, down = _share(wanted.cols, _TILE_BYTES // working.itemsize), _share(wanted.rows, _TILE_ROWS)
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinite pixels are no errors
+        for place in _tiles(wanted, down, across):
+            tile = _MEMORY.tile(place.rows, place.cols, working, smooth, stored)
+            rows = list(_runs(2 * place.top - RRDS_HALO, 2 * place.bottom + RRDS_HALO, size.height, held.top))
+            cols = list(_runs(2 * place.left - RRDS_HALO, 2 * place.right + RRDS_HALO, size.width, held.left))
+            here = place.seen_from(wanted)
+            for band, target in zip(part, made, strict=True):
+                for to_rows, from_rows in rows:
+                    for to_cols, from_cols in cols:
+                        np.copyto(tile.source[to_rows, to_cols], band[from_rows, from_cols])
+                for step in tile.steps:
+                    step()
+                np.copyto(target[here], tile.result, casting="unsafe")
+    return made
+
+
+def _share(length: int, most: int) -> int:
+    """Give what of a side each of equal shares gets, none more than ``most``."""
+    return -(-length // -(-length // most))
+
+
+def _tiles(wanted: Box, down: int, across: int) -> Iterator[Box]:
+    for left in range(wanted.left, wanted.right, across):
+        for top in range(wanted.top, wanted.bottom, down):
+            yield Box(top, min(top + down, wanted.bottom), left, min(left + across, wanted.right))
+
+
+class _Memory(threading.local):
+    """What a thread makes tiles in, kept: to take it anew for each part costs a tenth of the time."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[object, np.dtype[Any]], Pixels] = {}
+        self._tiles: dict[tuple[object, ...], _Tile] = {}
+
+    def tile(self, rows: int, cols: int, working: np.dtype[Any], *limits: _Limits | None) -> _Tile:
+        """Give a tile of that many pixels; all share the same lines."""
+        key = rows, cols, working, *limits
+        tile = self._tiles.get(key)
+        if tile is None:
+            if len(self._tiles) == _KEPT:
+                self._tiles.clear()
+                self._lines.clear()
+            tile = self._tiles[key] = _Tile(rows, cols, partial(self._line, working), *limits)
+        return tile
+
+    def _line(self, working: np.dtype[Any], name: object, value: float = 0) -> Pixels:
+        line = self._lines.get((name, working))
+        if line is None:
+            line = self._lines[name, working] = _aligned(
+                (2 * _TILE_ROWS + 8) * (2 * _TILE_BYTES + _ALIGNED) // working.itemsize, working
+            )
+            line[...] = value
+        return line
+
+
+class _Tile:
+    """The steps that halve a tile, each on views of three lines; it overwrites what no later one needs."""
+
+    def __init__(
+        self, rows: int, cols: int, line: Callable[..., Pixels], smooth: _Limits | None, stored: _Limits | None
+    ) -> None:
+        """Plan the steps.
+
+        Args:
+            rows: that are made.
+            cols: that are made.
+            line: gives memory by its name, filled with a value at first.
+            smooth: what the filtered image is rounded and clipped to.
+            stored: what the result is rounded and clipped to.
+        """
+        first, second, third = (line(name) for name in ("first", "second", "third"))
+        unit = _ALIGNED // first.itemsize
+        tall, wide = 2 * rows + 2, -(-(2 * cols + 2 * RRDS_HALO) // unit) * unit
+        all_, half = tall * wide, rows * wide
+        self.source = first[: all_ + 6 * wide].reshape(tall + 6, wide)
+        """Its first ``2 rows + 8`` and ``2 cols + 8`` are to be set before the steps are done."""
+        self.result = first[:half].reshape(rows, wide)[:, : 2 * cols : 2]
+        """``(rows, cols)`` after them."""
+        mixed = first[:all_].reshape(rows + 1, 2, wide).swapaxes(0, 1)
+        apart = second[:all_].reshape(2, rows + 1, wide)
+        even, odd = second[: half + wide], second[half + wide : all_]
+        self.steps: list[Callable[[], object]] = [
+            # Twice the filter, then half of it: the middle weight is 1, and nothing else is changed by that.
+            *_smoothing([first[row * wide :][:all_] for row in range(7)], second[:all_], third[:all_], scale=2),
+            *_smoothing([second[col : all_ - 6 + col] for col in range(7)], first, third, scale=0.5),
+            *_rounding(first[: all_ - 6], smooth, line),
+            partial(np.copyto, apart, mixed),  # rows that are added to each other, into one line
+            *_interpolation([even[:half], odd[:half], even[wide:], odd[wide:]], third[:half], first[:half]),
+            *_interpolation([third[col : half - 3 + col] for col in range(4)], first, second),
+            *_rounding(first[: half - 3], stored, line),
+        ]
+
+
+def _smoothing(taps: Sequence[Pixels], done: Pixels, part: Pixels, *, scale: float) -> Iterator[Callable[[], object]]:
+    """Run the anti-alias filter over seven shifted views; the second and sixth have no weight."""
+    far, near, middle = (np.array(ANTIALIAS[tap], done.dtype) * done.dtype.type(scale) for tap in (0, 2, 3))
+    done, part = done[: taps[0].size], part[: taps[0].size]
+    yield partial(np.add, taps[0], taps[6], done)
+    yield partial(np.multiply, done, far, done)
+    yield partial(np.add, taps[2], taps[4], part)
+    yield partial(np.multiply, part, near, part)
+    yield partial(np.add, done, part, done)
+    if middle == 1:
+        yield partial(np.add, done, taps[3], done)
+    else:
+        yield partial(np.multiply, taps[3], middle, part)
+        yield partial(np.add, done, part, done)
+
+
+def _interpolation(taps: Sequence[Pixels], done: Pixels, part: Pixels) -> Iterator[Callable[[], object]]:
+    """Interpolate halfway between the second and third of four shifted views."""
+    near, far = (np.array(weight, done.dtype) for weight in (_NEAR, _FAR))
+    done, part = done[: taps[0].size], part[: taps[0].size]
+    yield partial(np.add, taps[1], taps[2], done)
+    yield partial(np.multiply, done, near, done)
+    yield partial(np.add, taps[0], taps[3], part)
+    yield partial(np.multiply, part, far, part)
+    yield partial(np.subtract, done, part, done)
+
+
+def _rounding(pixels: Pixels, limits: _Limits | None, line: Callable[..., Pixels]) -> Iterator[Callable[[], object]]:
+    """Round to the nearest, halves to even, and clip; numpy clips by lines three times as fast as by numbers."""
+    if limits is None:
+        return
+    yield partial(np.rint, pixels, pixels)
+    for clip, limit in zip((np.maximum, np.minimum), limits, strict=True):
+        yield partial(clip, pixels, line(limit, limit)[: pixels.size], out=pixels)
+
+
+_MEMORY = _Memory()
+
+
+def _aligned(count: int, working: np.dtype[Any]) -> Pixels:
+    """Make zeros that begin at a multiple of 64 bytes."""
+    spare = _ALIGNED // working.itemsize
+    memory: Pixels = np.zeros(count + spare, working)
+    first = -memory.ctypes.data % _ALIGNED // working.itemsize
+    return memory[first : first + count]
+
+
+def _runs(first: int, stop: int, length: int, origin: int) -> Iterator[tuple[slice, slice]]:
+    """Say which pixels of a part make up positions ``first`` to ``stop`` of an axis: ``(to, from)``.
+
+    Args:
+        first: of the positions; those before 0 are mirrored.
+        stop: of the positions; those from ``length`` on are mirrored.
+        length: of the axis.
+        origin: position that the part begins at.
+    """
+    inside = range(max(first, 0), min(stop, length))
+    if inside:
+        yield slice(inside.start - first, inside.stop - first), slice(inside.start - origin, inside.stop - origin)
+    for position in (*range(first, inside.start), *range(max(inside.stop, first), stop)):
+        there = int(mirrored(position, length)) - origin
+        yield slice(position - first, position - first + 1), slice(there, there + 1)
+
+
+def mirrored(positions: Any, length: int) -> Any:
+    """Give positions of an axis, those beyond its ends mirrored without repeating the end pixel."""
+    turn = positions % max(2 * length - 2, 1)
+    return np.minimum(turn, 2 * length - 2 - turn)
+
+
+def working_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Say what to add in: float32 holds products of 16-bit samples to a hundredth of a count.
+
+    Raises:
+        ValueError: pixels that are no numbers.
+    """
+    if dtype.kind not in "iuf":
+        raise ValueError(f"pixels must be numbers, got {dtype}")
+    return np.dtype(np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64)
+
+
+def range_of(dtype: np.dtype[Any]) -> _Limits | None:
+    """Give the range that integers are clipped to, None for floats."""
+    if dtype.kind not in "iu":
+        return None
+    info = np.iinfo(dtype)
+    # The largest float64 below 2**63 or 2**64, which a cast to 64-bit integers still holds.
+    return float(info.min), float(info.max) if dtype.itemsize < 8 else float(np.nextafter(float(info.max), 0))
