@@ -66,6 +66,8 @@ class ImagePart:
     tres: tuple[Tre, ...]
     write: Callable[..., Settled]
     """``(out, workers=, progress=)`` → what is known then."""
+    size: int = 0
+    """Bytes of its data, where they are known before."""
     places: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +95,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
                 given=frozenset(given),
                 tres=image.tres,
                 write=partial(_copied, stored),
+                size=stored.size,
             )
         ]
     from stacchip_osml.encode.nitf.pixels import prepare_image
@@ -113,6 +116,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
                 given=frozenset(given) - {"COMRAT"},
                 tres=image.tres if index == 0 else (),
                 write=partial(_encoded, segment),
+                size=segment.size,
             )
         )
     return parts

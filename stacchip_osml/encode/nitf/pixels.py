@@ -23,7 +23,7 @@ from stacchip_osml.encode.nitf.pixels_blocking import MOST_BYTES, MOST_PLACED_RO
 from stacchip_osml.encode.nitf.pixels_jpeg import require_jpeg, write_jpeg
 from stacchip_osml.encode.nitf.pixels_jpeg2000 import require_jpeg2000, write_jpeg2000
 from stacchip_osml.encode.nitf.pixels_rates import Rate
-from stacchip_osml.encode.nitf.pixels_raw import write_raw
+from stacchip_osml.encode.nitf.pixels_raw import raw_bytes, write_raw
 from stacchip_osml.encode.nitf.pixels_source import Source
 from stacchip_osml.encode.nitf.pixels_storage import Storage, number, storage_of
 from stacchip_osml.encode.nitf.pixels_work import Progress, blocks_of
@@ -64,6 +64,12 @@ class PreparedSegment:
     def window(self) -> PixelWindow:
         """The part of the image that it holds: all columns, some rows. Its ILOC follows."""
         return self.blocking.window
+
+    @property
+    def size(self) -> int:
+        """Bytes of its data, where they are known before it is written; else 0."""
+        is_known = self.storage.compression.kind == "raw" and not self.storage.compression.masked
+        return raw_bytes(self.storage, self.blocking) if is_known else 0
 
     @property
     def fields(self) -> dict[str, str]:

@@ -5,7 +5,9 @@ MIL-STD-2500C, table A-3: IMODE, NBPP, PVTYPE. Rules:
 - samples are stored most significant byte and bit first; samples of 1 and 12
   bits follow each other without gaps, and a block ends on a byte, filled with 0;
 - a block is worked on in strips of rows, so that blocks of any size take
-  little memory: every piece has its place by arithmetic.
+  little memory: every piece has its place by arithmetic;
+- of a file in memory, samples are put where they stay: fresh memory costs more
+  than turning bytes round.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_source import Source
 from stacchip_osml.encode.nitf.pixels_storage import Storage
-from stacchip_osml.encode.nitf.pixels_work import Progress, part_of
+from stacchip_osml.encode.nitf.pixels_work import Progress, part_of, reserve
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.pixel import PixelWindow
 
@@ -49,7 +51,8 @@ class Piece(NamedTuple):
     """Bytes, and their place after the mask table."""
 
     offset: int
-    octets: Octets
+    octets: Octets | None
+    """None where they are in their place already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ def write_raw(
     padded: dict[tuple[int, int], bool] = {}
     base = out.tell()
     start = base + (0 if table is None else table.length)
+    memory = reserve(out, start, layout.total)
 
     def read(strip: Strip) -> Pixels | None:
         return None if strip.window is None else source.read(part_of(blocking, strip.window))
@@ -153,20 +157,24 @@ def write_raw(
             require_samples(pixels, storage)
             if table is not None and table.has_pad_records:
                 marks = _marks(pixels, storage)
-        return _pieces(layout, strip, pixels), marks
+        return _pieces(layout, strip, pixels, memory), marks
 
     at = base
-    done = zip(strips, in_order(strips, read, work, workers=workers), strict=True)
-    for count, (strip, (pieces, marks)) in enumerate(done, 1):
-        for piece in pieces:
-            if at != start + piece.offset:
-                out.seek(start + piece.offset)
-            out.write(piece.octets.data)
-            at = start + piece.offset + len(piece.octets)
-        for band, mark in enumerate(marks):
-            padded[strip.number, band] = padded.get((strip.number, band), False) or mark
-        if progress is not None:
-            progress(count, len(strips))
+    try:
+        done = zip(strips, in_order(strips, read, work, workers=workers), strict=True)
+        for count, (strip, (pieces, marks)) in enumerate(done, 1):
+            for piece in pieces:
+                if piece.octets is not None:
+                    if at != start + piece.offset:
+                        out.seek(start + piece.offset)
+                    out.write(piece.octets.data)
+                    at = start + piece.offset + len(piece.octets)
+            for band, mark in enumerate(marks):
+                padded[strip.number, band] = padded.get((strip.number, band), False) or mark
+            if progress is not None:
+                progress(count, len(strips))
+    finally:
+        memory = None  # while anybody holds it, the file can neither grow nor be cut back
     if table is not None:
         out.seek(base)
         numbers = [(number, band) for band in range(units) for number in range(blocking.count)]
@@ -185,32 +193,48 @@ def _marks(pixels: Pixels, storage: Storage) -> list[bool]:
     return [bool(is_pad.all(axis=0).any())]
 
 
-def _pieces(layout: Layout, strip: Strip, pixels: Pixels | None) -> list[Piece]:
-    """Arrange one strip as IMODE has it."""
+def _pieces(layout: Layout, strip: Strip, pixels: Pixels | None, memory: Octets | None) -> list[Piece]:
+    """Arrange one strip as IMODE has it, in the file's own memory where there is one."""
     storage, (rows, cols) = layout.storage, layout.blocking.block_shape
-    imode, bands = storage.imode, storage.bands
+    imode, bands, bits = storage.imode, storage.bands, storage.nbpp
     if imode == "P":
         shape, axes = (strip.rows, cols, bands), (2, 0, 1)
     elif imode == "R":
         shape, axes = (strip.rows, bands, cols), (1, 0, 2)
     else:
         shape, axes = (bands, strip.rows, cols), (0, 1, 2)
-    samples = np.empty(shape, storage.dtype.newbyteorder(">") if storage.nbpp % 8 == 0 else storage.dtype)
-    _fill(samples.transpose(axes), pixels, storage.pad)
-    bits = storage.nbpp
     is_whole = strip.rows == rows
-    if imode == "S" or (imode == "B" and bands > 1 and not is_whole):
+    is_apart = imode == "S" or (imode == "B" and bands > 1 and not is_whole)
+    parts: list[tuple[int, Pixels | None]]
+    if is_apart:
+        shape, skipped = (1, strip.rows, cols), strip.first * cols * bits // 8
         starts = [
             layout.offset(strip.number, band)
             if imode == "S"
             else layout.offset(strip.number) + band * rows * cols * bits // 8
             for band in range(bands)
         ]
-        skipped = strip.first * cols * bits // 8
-        return [Piece(start + skipped, packed(plane, bits)) for start, plane in zip(starts, samples, strict=True)]
-    planes = 1 if imode == "B" and bands == 1 else bands
-    skipped = 0 if is_whole else strip.first * cols * planes * bits // 8
-    return [Piece(layout.offset(strip.number) + skipped, packed(samples, bits))]
+        parts = [
+            (start + skipped, None if pixels is None else pixels[band : band + 1]) for band, start in enumerate(starts)
+        ]
+    else:
+        planes = 1 if imode == "B" and bands == 1 else bands
+        skipped = 0 if is_whole else strip.first * cols * planes * bits // 8
+        parts = [(layout.offset(strip.number) + skipped, pixels)]
+    dtype = storage.dtype.newbyteorder(">") if bits % 8 == 0 else storage.dtype
+    pieces = []
+    for offset, part in parts:
+        if memory is not None and bits % 8 == 0:
+            size = shape[0] * shape[1] * shape[2] * dtype.itemsize
+            samples = memory[offset : offset + size].view(dtype).reshape(shape)
+        else:
+            samples = np.empty(shape, dtype)
+        _fill(samples.transpose(axes), part, storage.pad)
+        octets = None if memory is not None and bits % 8 == 0 else packed(samples, bits)
+        if memory is not None and octets is not None:
+            memory[offset : offset + len(octets)], octets = octets, None
+        pieces.append(Piece(offset, octets))
+    return pieces
 
 
 def _fill(out: NDArray[Any], pixels: Pixels | None, pad: np.generic) -> None:

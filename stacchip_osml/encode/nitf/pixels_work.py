@@ -1,14 +1,18 @@
-"""What the writers of all compressions share: progress, and places of blocks in the whole image."""
+"""What the writers of all compressions share: progress, places of blocks in the whole image, and memory of the file."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["Block", "Progress", "blocks_of", "part_of"]
+__all__ = ["Block", "Progress", "blocks_of", "part_of", "reserve"]
 
 Progress = Callable[[int, int], object]
 """Told what is done, and what all is."""
@@ -36,3 +40,25 @@ def blocks_of(blocking: Blocking) -> list[Block]:
     return [
         Block(row * cols + col, part_of(blocking, grid.window(row, col))) for row in range(rows) for col in range(cols)
     ]
+
+
+def reserve(out: BinaryIO, start: int, size: int) -> NDArray[np.uint8] | None:
+    """Make room in a file that is in memory.
+
+    Args:
+        out: left where it stands.
+        start: of the room.
+        size: bytes.
+
+    Returns:
+        The bytes of the file there, to be written to; the file keeps its size as long as somebody holds them. None
+        of other files, where nothing happens.
+    """
+    if type(out) is not io.BytesIO:
+        return None
+    here = out.tell()
+    if size and out.seek(0, io.SEEK_END) < start + size:
+        out.seek(start + size - 1)
+        out.write(b"\0")
+    out.seek(here)
+    return np.frombuffer(out.getbuffer(), np.uint8)[start : start + size]

@@ -24,6 +24,7 @@ from stacchip_osml.encode.nitf.extensions import des_subheader
 from stacchip_osml.encode.nitf.fields import written_fields
 from stacchip_osml.encode.nitf.image_parts import ImagePart, image_parts
 from stacchip_osml.encode.nitf.levels import NAMES, Place, complexity_level, place_segments
+from stacchip_osml.encode.nitf.pixels_work import reserve
 from stacchip_osml.encode.nitf.records import GraphicSegment, NitfFile, TextSegment, Tre
 from stacchip_osml.encode.nitf.security import file_marking
 from stacchip_osml.encode.nitf.tables import (
@@ -107,7 +108,7 @@ def write_nitf(
     try:
         plan.write(target, workers=workers, progress=progress)
     except BaseException:
-        with suppress(OSError, ValueError):  # what failed is told, not that its traces stay
+        with suppress(OSError, ValueError, BufferError):  # what failed is told, not that its traces stay
             target.seek(start)
             target.truncate()
         raise
@@ -271,9 +272,16 @@ class _Plan:
 
     # ---- written
 
+    def _known_bytes(self) -> int:
+        """Count the bytes that are sure to be written."""
+        segments = self.segments.graphics + self.segments.texts + self.segments.extensions
+        known = len(self._head) + sum(map(len, self._subheaders)) + sum(part.size for part in self.parts)
+        return known + sum(len(head) + len(data) for head, data in segments)
+
     def write(self, out: BinaryIO, *, workers: int, progress: Any) -> None:
         """Write all of it from where ``out`` stands."""
         start = out.tell()
+        reserve(out, start, self._known_bytes())
         out.write(self._head)
         sizes, late = [], []
         for part, head in zip(self.parts, self._subheaders, strict=True):
