@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from stacchip_osml.encode.nitf.fields_kept import NotedValues, header_like, keep_header
 from stacchip_osml.errors import DecodeError, EncodeError
 
 __all__ = [
@@ -179,26 +180,38 @@ def written_fields(layout: Layout, values: Values, *, where: str, given: Iterabl
     Raises:
         EncodeError: a value is missing, is not what the standard allows, or is of no field.
     """
-    known = dict(values)
-    parts = []
-    left = set(given)
     try:
+        like = header_like(layout, values, given)
+        if like is not None:
+            return like.written(values, _encoded)
+        known = NotedValues(values)
+        parts: list[bytes] = []
+        places: dict[str, tuple[Field, int]] = {}
+        at = count = 0
         for field in layout(known):
-            text = known.get(field.name)
-            left.discard(field.name)
+            text = dict.get(known, field.name)
             if text is None:
                 text = known[field.name] = _default(field)
-            if field.charset == BYTES:  # tables and extensions: not to be cached
-                parts.append(_raw(field, text))
-            elif type(text) is StoredText and len(text.stored) == field.length:
-                parts.append(text.stored)
-            else:
-                parts.append(field_bytes(field, text))
+            parts.append(_encoded(field, text))
+            places[field.name] = field, at
+            at, count = at + field.length, count + 1
     except (EncodeError, NotNumberError) as error:
         raise EncodeError(f"{where}: {error}") from error
-    if left:
+    if left := set(given) - places.keys():
         raise EncodeError(f"{where}: no such field, or none that the others allow: {', '.join(sorted(left))}")
-    return b"".join(parts)
+    data = b"".join(parts)
+    if count == len(places):
+        keep_header(layout, known, values, places, data)
+    return data
+
+
+def _encoded(field: Field, text: str) -> bytes:
+    """Encode a value, or give the bytes that it was stored as."""
+    if field.charset == BYTES:  # tables and extensions: not to be cached
+        return _raw(field, text)
+    if type(text) is StoredText and len(text.stored) == field.length:
+        return text.stored
+    return field_bytes(field, text)
 
 
 def read_fields(layout: Layout, data: bytes, *, where: str, at: int = 0) -> tuple[dict[str, str], int]:

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.atomic import atomic_file
@@ -242,9 +241,7 @@ class _Plan:
             header += len(sizes) * HEADER_STEPS[count]
         header += int(values["UDHDL"]) + int(values["XHDL"])
         values |= {"HL": str(header), "FL": str(header), "CLEVEL": "3"}
-        if any(type(text) is not str for text in values.values()):  # stored text has bytes that no key would tell
-            return written_fields(file_layout, values, where="file header", given=self._given)
-        return _written_header(tuple(values.items()), self._given)
+        return written_fields(file_layout, values, where="file header", given=self._given)
 
     def _filled(self, image_bytes: Sequence[int], file_bytes: int) -> bytes:
         """Fill in what is known when all is written: CLEVEL, FL and each LI.
@@ -309,12 +306,6 @@ class _Plan:
             out.seek(at)
             out.write(head)
         out.seek(end)
-
-
-@lru_cache(maxsize=64)
-def _written_header(values: tuple[tuple[str, str], ...], given: frozenset[str]) -> bytes:
-    """Encode a file header; chips of one image that are as large have the same one."""
-    return written_fields(file_layout, dict(values), where="file header", given=given)
 
 
 CLEVEL_AT, FL_AT, LI_AT = 9, 342, 369
