@@ -32,7 +32,7 @@ from typing import Any, Literal, NamedTuple
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
-from stacchip_osml.imagery.blocks.arena import MIB, Arena
+from stacchip_osml.imagery.blocks.arena import MIB, Arena, default_arena
 
 __all__ = ["BlockCache", "CacheCounts", "Claim", "Found"]
 
@@ -101,10 +101,11 @@ class BlockCache:
 
         Args:
             capacity: bytes; 0 keeps nothing, and still lets no block be decoded twice at the same time.
-            arena: where the memory comes from; None for one of its own, with room for an eighth of the capacity.
+            arena: where the memory comes from, and goes to when blocks go or the cache does; None for the process's
+                own, so that the next cache need not have fresh memory, which costs more than a block's predictor.
         """
         self.capacity = capacity
-        self.arena = Arena(capacity // 8) if arena is None else arena
+        self.arena = default_arena() if arena is None else arena
         self._reset()
         _CACHES.add(self)
 
