@@ -191,8 +191,10 @@ def place_cut(
     if cut.target is None:
         size = ImageSize(mask.shape[2], mask.shape[1])
         inside = (cut.corner[0] - cut.window.x, cut.corner[1] - cut.window.y)
-        done = resample(found, start=inside, step=placing.step, size=size, method=placing.method, fill=fill)
-        pixels[...], mask[...] = done
+        out = MaskedPixels(pixels, mask) if pixels.dtype == found.pixels.dtype else None
+        done = resample(found, start=inside, step=placing.step, size=size, method=placing.method, fill=fill, out=out)
+        if done is not out:
+            pixels[...], mask[...] = done
         return
     rows, cols = cut.target
     if mask.shape[1] != cut.window.height or mask.shape[2] != cut.window.width:

@@ -71,6 +71,7 @@ def resample(
     size: ImageSize,
     method: str = "auto",
     fill: Fill | None = None,
+    out: MaskedPixels | None = None,
 ) -> MaskedPixels:
     """Resample to another grid.
 
@@ -81,9 +82,11 @@ def resample(
         size: of the output.
         method: one of ``METHODS``.
         fill: value of invalid output pixels, one a band; None is 0.
+        out: arrays of the result's shape and dtype, written to where pixels are weighed.
 
     Returns:
-        ``(bands, size.height, size.width)`` in the source dtype; a view of the source where the grids are the same.
+        ``(bands, size.height, size.width)`` in the source dtype: ``out`` where that was written to, a view of the
+        source where the grids are the same, or new arrays.
     """
     rows, cols = source.pixels.shape[1:]
     same = _same(start[1], step[1], size.height, rows), _same(start[0], step[0], size.width, cols)
@@ -93,9 +96,9 @@ def resample(
     down = find_taps(start[1], step[1], size.height, method=require_method(method, step[1]), limit=rows)
     if step[0] == 1 and step[1] == 1 and all(on_lattice(value) == round(value) for value in start):
         return _pasted(source, start=start, size=size, fill=fill)
-    pixels, mask = copied(source, down, across) if method == "nearest" else weighed(source, down, across)
-    _fill(pixels, mask, fill)
-    return MaskedPixels(pixels, mask)
+    done = copied(source, down, across) if method == "nearest" else weighed(source, down, across, out=out)
+    _fill(done.pixels, done.mask, fill)
+    return done
 
 
 def read_resampled(

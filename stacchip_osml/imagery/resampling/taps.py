@@ -60,18 +60,19 @@ def find_taps(start: float, step: float, count: int, *, method: str, limit: int)
     first = math.floor(start)
     inner, low, high = _inner_taps(start - first, step, count, method)
     if first + low >= 0 and first + high < limit:
-        return Taps(inner.index + first, inner.weight, inner.full)
+        return Taps(np.clip(inner.index + first, 0, limit - 1), inner.weight, inner.full)
     taps = _bounded_taps(start - first, step, count, method, (-first, limit - first))
     return Taps(np.clip(taps.index + first, 0, max(limit - 1, 0)), taps.weight, taps.full)
 
 
 @lru_cache(maxsize=1024)
 def _inner_taps(start: float, step: float, count: int, method: str) -> tuple[Taps, int, int]:
-    """Give the taps of an axis without ends that starts in pixel 0, and the first and last pixel that they name."""
+    """Give the taps of an axis without ends that starts in pixel 0, and the first and last pixel that count."""
     taps = _bounded_taps(start, step, count, method, (-(1 << 40), 1 << 40))
     for made in (taps.index, taps.weight, taps.full):
         made.setflags(write=False)
-    return taps, int(taps.index.min(initial=0)), int(taps.index.max(initial=0))
+    used = taps.index[taps.weight != 0]
+    return taps, int(used.min(initial=0)), int(used.max(initial=0))
 
 
 def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tuple[int, int]) -> Taps:
