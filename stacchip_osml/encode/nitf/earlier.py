@@ -74,6 +74,7 @@ class EarlierFile:
         where = f"image {number}"
         found = self._mapped(where, "I", "I", fields, IID="IID1", ITITLE="IID2")
         found["IDATIM"] = self._moment(where, "IDATIM", fields["IDATIM"])
+        found["IC"] = str(found["IC"])  # is judged anew: 2.0 had algorithms that no reader of today has
         found["ICORDS"] = found["ICORDS"].replace("N", "")
         if found["ICORDS"] == "C":
             self._geodetic(where, found)

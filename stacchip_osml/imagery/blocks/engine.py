@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ChipError, ReadError
+from stacchip_osml.errors import ChipError, DecodeError, ReadError
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import BlockCache
@@ -269,6 +269,9 @@ def _read_by_gdal(window: _Window) -> None:
     read = window.read
     try:
         found = read.image.read_by_gdal.read(read.window, level=read.level, bands=read.bands)
+    except DecodeError as error:
+        window.target.fail((), DecodeError(f"{error} (read by {read.image.served_by(read.level)})"))
+        return
     except ChipError as error:
         window.target.fail((), error)
         return

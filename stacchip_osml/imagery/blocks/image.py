@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stacchip_osml.errors import AssetChanged, ChipError, redact
+from stacchip_osml.errors import AssetChanged, ChipError, DecodeError, redact
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.parsing import parse_layout
+from stacchip_osml.imagery.blocks.parsing import explained, parse_layout
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
@@ -105,8 +105,6 @@ class BlockImage:
     def __repr__(self) -> str:
         return f"BlockImage({self.name!r})"
 
-    # ---- PixelReader
-
     def level_shape(self, level: int) -> ImageSize:
         """Give the true size of a stored level.
 
@@ -139,7 +137,11 @@ class BlockImage:
     def header(self) -> ImageHeader:
         """Everything about the image that is not pixels."""
         if self._header is None:
-            self._header = self.gdal.header
+            try:
+                self._header = self.gdal.header
+            except DecodeError as error:
+                file = self.file
+                raise explained(error, file.read_at, name=self.name, limits=self.limits, size=file.size) from error
             self._is_one = True
         return self._header
 
@@ -206,8 +208,6 @@ class BlockImage:
         if self._sources is None:
             self._sources = LevelSources(self.header, self.layout, name=self.name, limits=self.limits)
         return self._sources.find(level, bands)
-
-    # ---- for the engine
 
     @property
     def file(self) -> LocalFile | RemoteObject:

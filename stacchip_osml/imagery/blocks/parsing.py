@@ -7,11 +7,11 @@ from typing import Protocol
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.agreement import unserved_layout
-from stacchip_osml.imagery.blocks.layout import ImageLayout, ReadAt
+from stacchip_osml.imagery.blocks.layout import ImageLayout, ReadAt, Unserved
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["parse_layout"]
+__all__ = ["explained", "parse_layout"]
 
 
 class Parser(Protocol):
@@ -44,6 +44,27 @@ def parse_layout(header: ImageHeader, read: ReadAt, *, name: str, limits: ReadLi
         return unserved_layout(header, str(error))
 
 
+def explained(error: DecodeError, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> DecodeError:
+    """Add to what GDAL says of a file that it cannot open what in the file blocks do not serve either.
+
+    Args:
+        error: GDAL's.
+        read: gives the file's bytes.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known.
+    """
+    head = read(0, 12)
+    driver = next((driver for begin, driver in BEGINNINGS.items() if head.startswith(begin)), None)
+    if driver is None:
+        return error
+    try:
+        level = PARSERS[driver]()(read, name=name, limits=limits, size=size).levels[0]
+    except (DecodeError, LimitError):  # it is damaged, as GDAL says
+        return error
+    return DecodeError(f"{error} Of it: {level.reason}") if isinstance(level, Unserved) else error
+
+
 def _tiff() -> Parser:
     from stacchip_osml.imagery.blocks.tiff import parse_tiff
 
@@ -64,3 +85,10 @@ def _jpeg2000() -> Parser:
 
 PARSERS: dict[str, Callable[[], Parser]] = {"GTiff": _tiff, "NITF": _nitf, "JP2OpenJPEG": _jpeg2000}
 """GDAL driver → what finds the blocks of its files."""
+BEGINNINGS = {
+    b"NITF": "NITF",
+    b"NSIF": "NITF",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"\0\0\0\x0cjP  ": "JP2OpenJPEG",
+}
+"""First bytes of files that say what they have → GDAL driver."""
