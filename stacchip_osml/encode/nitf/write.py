@@ -54,7 +54,7 @@ CLAUSE = "MIL-STD-2500C table A-1; JBP-2025.1 table 5.11-1"
 _COUNTS = ("NUMI", "NUMS", "NUMX", "NUMT", "NUMDES", "NUMRES")
 COMPUTED = frozenset(("FHDR", "FVER", "CLEVEL", "STYPE", "ENCRYP", "FL", "HL", *UDHD_NAMES, *XHD_NAMES, *_COUNTS))
 PART_COMPUTED = frozenset(
-    ("SY", "TE", "ENCRYP", "SFMT", "SSTRUCT", "SRES2", *SXSHD_NAMES, *TXSHD_NAMES, "SDLVL", "SALVL", "SLOC")
+    ("SY", "TE", "ENCRYP", "SSTRUCT", "SRES2", *SXSHD_NAMES, *TXSHD_NAMES, "SDLVL", "SALVL", "SLOC")
 )
 AREAS: dict[str, tuple[Names | None, Names, int]] = {
     "F": (UDHD_NAMES, XHD_NAMES, AREA_BYTES),
