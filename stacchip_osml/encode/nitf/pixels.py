@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
@@ -29,7 +30,7 @@ from stacchip_osml.encode.nitf.pixels_storage import Storage, number, storage_of
 from stacchip_osml.encode.nitf.pixels_work import Progress, blocks_of
 from stacchip_osml.encode.nitf.records import NitfImage
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.pixel import PixelWindow
+from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["PreparedImage", "PreparedSegment", "WrittenPixels", "prepare_image"]
 
@@ -74,7 +75,7 @@ class PreparedSegment:
     @property
     def fields(self) -> dict[str, str]:
         """The fields of its subheader that follow from pixels, as text of their full width without spaces."""
-        return self.storage.fields() | self.blocking.fields()
+        return dict(_fields(self.storage, self.blocking))
 
     def write(self, out: BinaryIO, *, workers: int = 1, progress: Progress | None = None) -> WrittenPixels:
         """Write the mask table, if any, and all blocks.
@@ -157,17 +158,33 @@ def prepare_image(
     """
     storage = storage_of(image.pixels, image.fields)
     source = Source(image.pixels, storage)
-    size, kind = source.size, storage.compression.kind
+    if segment_rows is None and PLACED.match(str(image.fields.get("IID1", ""))):
+        segment_rows = MOST_PLACED_ROWS
     asked = number(image.fields, "NPPBV"), number(image.fields, "NPPBH")
-    default = _usual_block(storage, source)
+    most_bytes = min(segment_bytes, MOST_OFFSET) if storage.compression.masked else segment_bytes
+    blockings = _blockings(
+        storage, source.size, source.block_shape, asked=asked, segment_rows=segment_rows, most_bytes=most_bytes
+    )
+    return PreparedImage(tuple(PreparedSegment(storage, blocking, source, most_bytes) for blocking in blockings))
+
+
+@lru_cache(maxsize=256)
+def _blockings(
+    storage: Storage,
+    size: ImageSize,
+    block_shape: tuple[int, int],
+    *,
+    asked: tuple[int | None, int | None],
+    segment_rows: int | None,
+    most_bytes: int,
+) -> tuple[Blocking, ...]:
+    """Cut an image into segments and these into blocks."""
+    kind, default = storage.compression.kind, _usual_block(storage, size, block_shape)
     rows, cols = (
         min(side, have) if want is None else want
         for want, side, have in zip(asked, default, (size.height, size.width), strict=True)
     )
     across = -(-size.width // (cols or size.width)) * (cols or size.width)
-    most_bytes = min(segment_bytes, MOST_OFFSET) if storage.compression.masked else segment_bytes
-    if segment_rows is None and PLACED.match(str(image.fields.get("IID1", ""))):
-        segment_rows = MOST_PLACED_ROWS
     windows = split_rows(
         size,
         row_bytes=max(1, -(-across * storage.bands * storage.nbpp // 8)),
@@ -175,12 +192,16 @@ def prepare_image(
         most_rows=segment_rows,
         most_bytes=most_bytes,
     )
-    segments = []
-    for window in windows:
-        blocking = blocking_of(window, asked, default=default, may_be_long=kind == "raw")
+    blockings = [blocking_of(window, asked, default=default, may_be_long=kind == "raw") for window in windows]
+    for blocking in blockings:
         _require(storage, blocking)
-        segments.append(PreparedSegment(storage, blocking, source, most_bytes))
-    return PreparedImage(tuple(segments))
+    return tuple(blockings)
+
+
+@lru_cache(maxsize=256)
+def _fields(storage: Storage, blocking: Blocking) -> Mapping[str, str]:
+    """Give the fields that follow from pixels."""
+    return storage.fields() | blocking.fields()
 
 
 def _require(storage: Storage, blocking: Blocking) -> None:
@@ -192,12 +213,12 @@ def _require(storage: Storage, blocking: Blocking) -> None:
         require_jpeg2000(storage, blocking)
 
 
-def _usual_block(storage: Storage, source: Source) -> tuple[int, int]:
+def _usual_block(storage: Storage, size: ImageSize, block_shape: tuple[int, int]) -> tuple[int, int]:
     """Give (NPPBV, NPPBH) where nobody says them: the provider's own where they are usual, else 1024."""
     if storage.ic == "I1":
-        return source.size.height, source.size.width
+        return size.height, size.width
     sides = []
-    for have, length in zip(source.block_shape, (source.size.height, source.size.width), strict=True):
+    for have, length in zip(block_shape, (size.height, size.width), strict=True):
         is_usual = USUAL_SIDE // 4 <= have <= MOST_USUAL_SIDE
         if storage.compression.kind == "jpeg2000" and have & (have - 1):
             is_usual = False

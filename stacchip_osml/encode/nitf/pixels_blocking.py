@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.block_grid import BlockGrid
@@ -30,6 +31,12 @@ MOST_BYTES = 9_999_999_998
 """LI has ten digits; ten nines mean that the length is not known."""
 
 
+@lru_cache(maxsize=256)
+def _grid(size: ImageSize, block_shape: tuple[int, int]) -> BlockGrid:
+    """Lay blocks out; those of chips that are as large lie alike."""
+    return BlockGrid(size, block_shape)
+
+
 @dataclass(frozen=True, slots=True)
 class Blocking:
     """The blocks of one segment."""
@@ -47,7 +54,7 @@ class Blocking:
     @property
     def grid(self) -> BlockGrid:
         """Where blocks lie in the segment."""
-        return BlockGrid(self.size, self.block_shape)
+        return _grid(self.size, self.block_shape)
 
     @property
     def shape(self) -> tuple[int, int]:

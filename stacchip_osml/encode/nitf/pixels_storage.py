@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,9 +79,31 @@ STANDARDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+ASKED = frozenset(
+    (
+        *("IC", "COMRAT", "IMODE", "PVTYPE", "NBPP", "ABPP", "PJUST", "IREP", "ICAT"),
+        *("J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS"),
+    )
+)
+ASKED_OF_BANDS = ("IREPBAND", "ISUBCAT")
+"""Fields that say how pixels are to be stored."""
+
+
+class Facts(NamedTuple):
+    """What a provider says of its pixels."""
+
+    name: str
+    dtype: np.dtype[Any]
+    bands: int
+    bits: int
+    """That are used; 0 where it does not say."""
+    pad: str
+    """Its pad pixel in ``dtype``, as hexadecimal digits: no two that are stored otherwise are equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Storage:
-    """How pixels are stored."""
+    """How pixels are stored; images that are stored alike have the same one."""
 
     name: str
     """Of the provider, for messages."""
@@ -156,21 +179,36 @@ def storage_of(provider: Any, fields: Mapping[str, str]) -> Storage:
     Raises:
         EncodeError: naming field, rule and clause.
     """
+    facts = Facts(
+        name=key_of(provider),
+        dtype=dtype_of(provider),
+        bands=int(provider.num_bands),
+        bits=int(fact(provider, "actual_bits_per_pixel") or 0),
+        pad=pad_number(provider).tobytes().hex(),
+    )
+    asked = [(name, str(text)) for name, text in fields.items() if name in ASKED or name.startswith(ASKED_OF_BANDS)]
+    return _storage(facts, tuple(asked))
+
+
+@lru_cache(maxsize=256)
+def _storage(facts: Facts, asked: tuple[tuple[str, str], ...]) -> Storage:
+    """Find how pixels are stored; the chips of one image are asked for alike."""
+    fields = dict(asked)
     ic = _word(fields, "IC") or "NC"
     if ic not in COMPRESSIONS:
         raise EncodeError(f"IC={ic} is not written here; {', '.join(COMPRESSIONS)} are ({CLAUSE})")
-    kind, bands = dtype_of(provider), int(provider.num_bands)
+    kind, bands = facts.dtype, facts.bands
     pvtype, nbpp, split = _pvtype(fields, kind, ic)
     count = bands * 2 if split else bands
     if not 1 <= count <= 99_999:
         raise EncodeError(f"NBANDS, XBANDS: 1 to 99999 bands, not {count} ({CLAUSE})")
-    nbpp, abpp, pjust = _bits(provider, fields, kind=kind, ic=ic, pvtype=pvtype, nbpp=nbpp)
+    nbpp, abpp, pjust = _bits(facts, fields, ic=ic, pvtype=pvtype, nbpp=nbpp)
     irep = _irep(fields, ic, pvtype, nbpp, count)
     dtype = np.dtype(f"f{nbpp // 8}") if split else kind
     if kind.kind == "b":
         dtype = np.dtype(np.uint8)
     storage = Storage(
-        name=key_of(provider),
+        name=facts.name,
         ic=ic,
         imode=_imode(fields, ic, irep, count),
         pvtype=pvtype,
@@ -183,7 +221,7 @@ def storage_of(provider: Any, fields: Mapping[str, str]) -> Storage:
         dtype=dtype,
         source_bands=bands,
         source_dtype=kind,
-        pad=dtype.type(pad_number(provider).real),
+        pad=dtype.type(np.frombuffer(bytes.fromhex(facts.pad), kind)[0].real),
         band_fields=_band_fields(fields, irep, count, split=split),
     )
     return _with_rate(storage, fields)
@@ -227,15 +265,11 @@ def _pvtype(fields: Mapping[str, str], kind: np.dtype[Any], ic: str) -> tuple[st
     return pvtype, bits, split
 
 
-def _bits(
-    provider: Any, fields: Mapping[str, str], *, kind: np.dtype[Any], ic: str, pvtype: str, nbpp: int
-) -> tuple[int, int, str]:
+def _bits(facts: Facts, fields: Mapping[str, str], *, ic: str, pvtype: str, nbpp: int) -> tuple[int, int, str]:
     """Give NBPP, ABPP and PJUST."""
-    rule = COMPRESSIONS[ic]
+    rule, kind = COMPRESSIONS[ic], facts.dtype
     asked, known = number(fields, "NBPP"), number(fields, "ABPP")
-    told = int(fact(provider, "actual_bits_per_pixel") or 0)
-    if pvtype in {"R", "C", "B"}:
-        told = nbpp
+    told = nbpp if pvtype in {"R", "C", "B"} else facts.bits
     abpp = known or (told if 1 <= told <= nbpp else nbpp)
     if asked is not None and asked != nbpp and not (pvtype in INTEGERS and asked < nbpp):
         raise EncodeError(f"NBPP={asked}: the pixels are {kind.name}, of {nbpp} bits ({CLAUSE})")
