@@ -66,7 +66,7 @@ class EarlierFile:
         room = FIELDS["ONAME"].length
         if len(name) > room:
             self.tell("file header", "ONAME", name, f"it holds {room} characters")
-        found |= {copies: "0" for copies in ("FSCOP", "FSCPYS") if not found[copies].strip()}
+        found |= {copies: "00000" for copies in ("FSCOP", "FSCPYS") if not found[copies].strip()}
         return found | {"FBKGC": color, "ONAME": _plain(FIELDS["ONAME"], name[:room])}
 
     def image(self, fields: Fields, number: int) -> Fields:

@@ -20,7 +20,7 @@ Vector quantization without these tables (MIL-STD-188-199) is copied as it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -38,11 +38,13 @@ from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.geometry.raster_frames import FRAME_TRES, frame_map
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["FrameImage", "plain_frames"]
 
 Tres = tuple[Tre, ...]
+Sign = Callable[[str], str] | None
 HEADER = struct.Struct(">3x12sB15s8sc2s2sI")
 """RPFHDR: name, whether new, standard, date, classification, country, release, place of the locations."""
 QUANTIZED = frozenset({"C4", "M4"})
@@ -56,6 +58,11 @@ INDICES = 256
 
 class FrameImage(BlockImage):
     """A frame's pixels, of which blocks that are transparent all over are not stored."""
+
+    def __init__(self, location: str, *, sign: Sign, limits: ReadLimits) -> None:
+        """Name the file; arguments as of a block image."""
+        super().__init__(location, sign=sign, limits=limits)
+        self._holes: dict[tuple[int, int, int], PixelWindow | bool] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(FrameImage, self.location, sign=self.sign, limits=self.limits), ()
@@ -73,11 +80,13 @@ class FrameImage(BlockImage):
 
     def _hole(self, row: int, col: int, level: int) -> PixelWindow | bool:
         """Give a transparent pixel of a block; True where all are so, False where none is."""
-        empty = self.get_block(row, col, level)[0] == self.pad_pixel_value
-        if not empty.any():
-            return False
-        down, across = np.unravel_index(int(empty.argmax()), empty.shape)
-        return True if empty.all() else PixelWindow(int(across), int(down), 1, 1)
+        found = self._holes.get((row, col, level))
+        if found is None:
+            empty = self.get_block(row, col, level)[0] == self.pad_pixel_value
+            down, across = np.unravel_index(int(empty.argmax()), empty.shape)
+            found = bool(empty.all()) or (bool(empty.any()) and PixelWindow(int(across), int(down), 1, 1))
+            self._holes[row, col, level] = found
+        return found
 
 
 def plain_frames(
