@@ -147,6 +147,12 @@ def _geopsb(kind: str, unit: str) -> Tre:
 
 
 def _maplob(across: float, down: float, left: float, top: float, size: ImageSize) -> Tre | None:
+    step = _map_step(across, down, size)
+    return None if step is None else Tre("MAPLOB", f"{step}{_real(left)}{_real(top)}".encode("ascii"))
+
+
+@lru_cache(maxsize=64)
+def _map_step(across: float, down: float, size: ImageSize) -> str | None:
     """Choose the largest unit that is exact, which people read best, else the smallest that holds both sizes."""
     pairs = ((across, size.width), (down, size.height))
     counts = [(name, unit, round(across / unit), round(down / unit)) for name, unit in UNITS]
@@ -159,7 +165,7 @@ def _maplob(across: float, down: float, left: float, top: float, size: ImageSize
     if not exact and (not fitting or error(*fitting[0][1:]) > ACROSS):
         return None
     name, _, lod, lad = exact[-1] if exact else fitting[0]
-    return Tre("MAPLOB", f"{name}{lod:05d}{lad:05d}{_real(left)}{_real(top)}".encode("ascii"))
+    return f"{name}{lod:05d}{lad:05d}"
 
 
 def _geolob(across: float, down: float, left: float, top: float, size: ImageSize) -> Tre | None:

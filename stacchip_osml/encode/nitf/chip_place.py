@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stacchip_osml.encode.chip import Chip
@@ -34,19 +36,41 @@ def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPl
     width, height = chip.size
     pixels = ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5))
     if chip.transform is not None and chip.crs is not None and not (by_model and locator is not None):
-        on_map = [chip.transform * pixel for pixel in pixels]
-        lons, lats = AffineLocator(chip.transform[:6], chip.crs)([col for col, _ in pixels], [row for _, row in pixels])
-        return _found(list(zip(lons.tolist(), lats.tolist(), strict=True)), on_map, utm_zone(chip.crs))
+        a, b, c, d, e, f = chip.transform[:6]
+        on_map = [(col * a + row * b + c, col * d + row * e + f) for col, row in pixels]
+        placed = AffineLocator((a, b, c, d, e, f), chip.crs)
+        zone = utm_zone(chip.crs)
+        if zone is not None and _in_zone(on_map):  # has a place on the Earth, in degrees seldom asked for
+            return ChipPlace(_CornersAskedFor(partial(_corners, placed, pixels)), on_map, zone)
+        return _found(_corners(placed, pixels), on_map, zone)
     if chip.origin is None or locator is None:
         return None
     x, y, across, down = chip.origin.window
-    cols = [x + col * across / width for col, _ in pixels]
-    rows = [y + row * down / height for _, row in pixels]
-    lons, lats = locator(cols, rows)
-    return _found(list(zip(lons.tolist(), lats.tolist(), strict=True)), None, None)
+    return _found(_corners(locator, [(x + col * across / width, y + row * down / height) for col, row in pixels]))
 
 
-def _found(lonlat: Corners, crs: Corners | None, zone: tuple[Any, int] | None) -> ChipPlace | None:
+class _CornersAskedFor(Sequence[tuple[float, float]]):
+    """Corners that are found when the first one is asked for."""
+
+    def __init__(self, find: Callable[[], Corners]) -> None:
+        self._find = find
+        self._found: Corners | None = None
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._found is None:
+            self._found = self._find()
+        return self._found[index]
+
+
+def _corners(locator: Locator, pixels: Sequence[tuple[float, float]]) -> Corners:
+    lons, lats = locator([col for col, _ in pixels], [row for _, row in pixels])
+    return list(zip(lons.tolist(), lats.tolist(), strict=True))
+
+
+def _found(lonlat: Corners, crs: Corners | None = None, zone: tuple[Any, int] | None = None) -> ChipPlace | None:
     if not all(math.isfinite(lon) and abs(lat) <= 90 for lon, lat in lonlat):
         return None
     return ChipPlace(lonlat, crs, zone)
@@ -68,7 +92,7 @@ def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str
         if asked is not None:
             raise EncodeError(f"ICORDS {asked!r} needs corners; nothing tells where the chip is")
         return {}
-    in_zone = place.zone is not None and _fits(place)
+    in_zone = place.zone is not None and place.crs is not None and _in_zone(place.crs)
     if asked is None:
         asked = str(place.zone[0]) if place.zone is not None and in_zone else "G"
     if asked in {"N", "S"}:
@@ -83,7 +107,6 @@ def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str
     return {"ICORDS": asked, "IGEOLO": igeolo_text(place.lonlat, coordinates)}
 
 
-def _fits(place: ChipPlace) -> bool:
-    return place.crs is not None and all(
-        0 <= round(easting) <= 999_999 and 0 <= round(northing) <= 9_999_999 for easting, northing in place.crs
-    )
+def _in_zone(corners: Corners) -> bool:
+    """Tell whether UTM's digits in IGEOLO hold these metres."""
+    return all(0 <= round(easting) <= 999_999 and 0 <= round(northing) <= 9_999_999 for easting, northing in corners)

@@ -58,10 +58,11 @@ class KeptHeader:
 
     def written(self, values: Mapping[str, str], encode: Callable[[Any, str], bytes]) -> bytes:
         """Write other values that :func:`header_like` found this for."""
-        data = bytearray(self.data)
+        data, before, places = bytearray(self.data), self.values, self.places
         for name, text in values.items():
-            if not _is_same(self.values[name], text) and name in self.places:
-                place, start = self.places[name]
+            old = before[name]
+            if old is not text and not _is_same(old, text) and name in places:
+                place, start = places[name]
                 data[start : start + place.length] = encode(place, text)
         return bytes(data)
 

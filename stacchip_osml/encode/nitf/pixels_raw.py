@@ -25,7 +25,7 @@ from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_source import Source
 from stacchip_osml.encode.nitf.pixels_storage import Storage
-from stacchip_osml.encode.nitf.pixels_work import Progress, part_of, reserve
+from stacchip_osml.encode.nitf.pixels_work import Progress, memory_of, part_of
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.pixel import PixelWindow
 
@@ -146,7 +146,7 @@ def write_raw(
     padded: dict[tuple[int, int], bool] = {}
     base = out.tell()
     start = base + (0 if table is None else table.length)
-    memory = reserve(out, start, layout.total)
+    memory = memory_of(out, start, layout.total)
 
     def read(strip: Strip) -> Pixels | None:
         return None if strip.window is None else source.read(part_of(blocking, strip.window))

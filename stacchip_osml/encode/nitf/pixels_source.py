@@ -32,13 +32,17 @@ class Source:
         self._provider = provider
         self._storage = storage
         self._grid = level_grid(provider)
-        self._fill = pad_number(provider)
         self._kept = _Kept(provider, self._grid)
 
     @property
     def size(self) -> ImageSize:
         """Of the image."""
         return self._grid.image_size
+
+    @property
+    def _fill(self) -> np.generic:
+        """What stands where nothing is stored."""
+        return pad_number(self._provider)
 
     @property
     def block_shape(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["Block", "Progress", "blocks_of", "part_of", "reserve"]
+__all__ = ["Block", "Progress", "blocks_of", "memory_of", "part_of", "reserve"]
 
 Progress = Callable[[int, int], object]
 """Told what is done, and what all is."""
@@ -42,23 +42,22 @@ def blocks_of(blocking: Blocking) -> list[Block]:
     ]
 
 
-def reserve(out: BinaryIO, start: int, size: int) -> NDArray[np.uint8] | None:
-    """Make room in a file that is in memory.
+def reserve(out: BinaryIO, end: int) -> None:
+    """Make a file that is in memory so long, at least; ``out`` is left where it stands."""
+    if type(out) is io.BytesIO:
+        here = out.tell()
+        if out.seek(0, io.SEEK_END) < end:
+            out.seek(end - 1)
+            out.write(b"\0")
+        out.seek(here)
 
-    Args:
-        out: left where it stands.
-        start: of the room.
-        size: bytes.
 
-    Returns:
-        The bytes of the file there, to be written to; the file keeps its size as long as somebody holds them. None
-        of other files, where nothing happens.
+def memory_of(out: BinaryIO, start: int, size: int) -> NDArray[np.uint8] | None:
+    """Give the bytes that a file in memory has there, to be written to; None of other files.
+
+    The file keeps its size as long as somebody holds them.
     """
     if type(out) is not io.BytesIO:
         return None
-    here = out.tell()
-    if size and out.seek(0, io.SEEK_END) < start + size:
-        out.seek(start + size - 1)
-        out.write(b"\0")
-    out.seek(here)
-    return np.frombuffer(out.getbuffer(), np.uint8)[start : start + size]
+    reserve(out, start + size)
+    return np.asarray(out.getbuffer())[start : start + size]

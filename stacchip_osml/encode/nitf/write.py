@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.atomic import atomic_file
@@ -127,7 +128,7 @@ class _Plan:
         marks: list[tuple[str, Mapping[str, str]]] = [("I", part.fields) for part in self.parts]
         marks += [("S", graphic.fields) for graphic in file.graphics] + [("T", text.fields) for text in file.texts]
         marks += [("DE", extension.fields) for extension in file.extensions]
-        header = {"OSTAID": "unknown", "FDT": now.astimezone(UTC).strftime("%Y%m%d%H%M%S")}
+        header = {"OSTAID": "unknown", "FDT": _moment(now.replace(microsecond=0))}
         given = {name: text for name, text in file.fields.items() if name not in COMPUTED}
         header |= given | file_marking(given, marks)
         header["FHDR"], header["FVER"] = file.version[:4], file.version[4:]
@@ -278,7 +279,7 @@ class _Plan:
     def write(self, out: BinaryIO, *, workers: int, progress: Any) -> None:
         """Write all of it from where ``out`` stands."""
         start = out.tell()
-        reserve(out, start, self._known_bytes())
+        reserve(out, start + self._known_bytes())
         out.write(self._head)
         sizes, late = [], []
         for part, head in zip(self.parts, self._subheaders, strict=True):
@@ -306,6 +307,12 @@ class _Plan:
             out.seek(at)
             out.write(head)
         out.seek(end)
+
+
+@lru_cache(maxsize=1)
+def _moment(now: datetime) -> str:
+    """Write a second as FDT; many chips are written in one."""
+    return now.astimezone(UTC).strftime("%Y%m%d%H%M%S")
 
 
 CLEVEL_AT, FL_AT, LI_AT = 9, 342, 369
