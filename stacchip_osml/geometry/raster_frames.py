@@ -21,7 +21,7 @@ from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import Transform
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["FRAME_TRES", "frame_map"]
+__all__ = ["FRAME_TRES", "LONLAT", "frame_map"]
 
 FRAME_TRES = frozenset({"RPFHDR", "RPFIMG", "RPFDES"})
 """TREs of raster products: of the file, of the image, and what goes on in a TRE_OVERFLOW."""

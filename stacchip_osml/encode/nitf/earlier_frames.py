@@ -10,9 +10,10 @@ copy or a chip moves. Rules:
 - the three TREs are left out, and what they say of the frame is told: its name, standard,
   dates, markings. The image is classified as highly as they say;
 - the place is GEOLOB with GEOPSB, exactly, and IGEOLO by today's rule, the centres of the
-  corner pixels. Of frames whose pixels are no whole part of a circle, and of
-  those about a pole, which are on a projection of the sphere that no TRE says,
-  it is BLOCKA: the same corners to a hundredth of a second.
+  corner pixels. Of frames about a pole, which are on a projection of the sphere that
+  no TRE says, it is RPC00B through their map, where that holds to a hundredth of
+  a pixel. Of the others, and of those whose pixels are no whole part of a circle,
+  it is BLOCKA: the same corners to a tenth of a metre;
 
 Vector quantization without these tables (MIL-STD-188-199) is copied as it is.
 """
@@ -34,9 +35,10 @@ from stacchip_osml.encode.nitf.earlier import EarlierFile
 from stacchip_osml.encode.nitf.earlier_security import RANK
 from stacchip_osml.encode.nitf.igeolo import igeolo_text
 from stacchip_osml.encode.nitf.records import NitfImage, Tre
+from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.locate import AffineLocator
-from stacchip_osml.geometry.raster_frames import FRAME_TRES, frame_map
+from stacchip_osml.geometry.locate import AffineLocator, Transform
+from stacchip_osml.geometry.raster_frames import FRAME_TRES, LONLAT, frame_map
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -137,8 +139,10 @@ def _plain(image: NitfImage, header: Tre, where: str, level: str, earlier: Earli
         fields |= {"ICORDS": "G", "IGEOLO": igeolo_text(corners, "G")}
         found = map_tres(crs, Affine(*transform), size)
         if found is None:
-            block = blocka_tre(corners, rows=size.height)
-            kept += () if block is None else (block,)
+            locator = AffineLocator(transform, crs)
+            ratio = fitted_rpc00b(locator, size, corners) if crs != LONLAT else None
+            one = blocka_tre(corners, rows=size.height) if ratio is None else ratio
+            kept += () if one is None else (one,)
         else:
             kept, own = kept + found.image, found.file
     if fields["IC"] not in QUANTIZED:
@@ -151,18 +155,18 @@ def _plain(image: NitfImage, header: Tre, where: str, level: str, earlier: Earli
     return replace(image, pixels=pixels, fields=fields | {"IC": "NM"}, tres=kept, stored=None), own
 
 
-def _place(frame: Sequence[Tre], header: Tre, size: ImageSize) -> tuple[tuple[float, ...], str] | None:
+def _place(frame: Sequence[Tre], header: Tre, size: ImageSize) -> tuple[Transform, str] | None:
     try:
         return frame_map({tre.tag: tre.data for tre in frame}, {header.tag: header.data}, size)
     except ItemError:  # what is damaged places nothing: the corners stay as they are
         return None
 
 
-def _corners(transform: tuple[float, ...], crs: str, size: ImageSize) -> list[tuple[float, float]]:
+def _corners(transform: Transform, crs: str, size: ImageSize) -> list[tuple[float, float]]:
     """Give longitude and latitude of the centres of the corner pixels."""
     width, height = size
     cols, rows = (0.5, width - 0.5, width - 0.5, 0.5), (0.5, 0.5, height - 0.5, height - 0.5)
-    lons, lats = AffineLocator(transform, crs)(cols, rows)  # type: ignore[arg-type]
+    lons, lats = AffineLocator(transform, crs)(cols, rows)
     return [((lon + 180.0) % 360.0 - 180.0, lat) for lon, lat in zip(lons.tolist(), lats.tolist(), strict=True)]
 
 

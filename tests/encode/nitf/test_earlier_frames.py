@@ -8,11 +8,16 @@ import pytest
 from nitf_files import jbpy_complaints
 
 from stacchip_osml.encode.nitf import read_nitf, write_nitf
+from stacchip_osml.encode.nitf.tre_bytes import parse_tres
 from stacchip_osml.geometry import load_sensor_model
+from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.geometry.raster_frames import frame_map
+from stacchip_osml.pixel import ImageSize
 
 PIXELS = np.zeros((1, 64, 32), np.uint8)
 CORNERS = (41.0, 10.0, 40.0, 10.0, 41.0, 11.0, 40.0, 11.0)
 POLAR = (82.0, 113.0, 82.6, 98.0, 80.2, 108.0, 80.6, 96.0)
+POLE = (86.189, -135.0, 86.189, -45.0, 86.189, 135.0, 86.189, 45.0)
 IGEOLO = "410000N0100000E410000N0110000E400000N0110000E400000N0100000E"
 
 
@@ -67,8 +72,23 @@ def test_the_place_is_that_of_the_frames_map_exactly():
     assert copied(data).images[0].fields["IGEOLO"][:30] == "405932N0100056E405932N0105904E"
 
 
-def test_a_frame_whose_map_no_tre_says_has_its_corners_to_a_tenth_of_a_metre():
-    file = copied(frame(POLAR, name="00000001.ON9"))
+def test_the_map_of_a_frame_about_a_pole_is_in_polynomials():
+    data = frame(POLAR, name="00000001.ON9")
+    size = ImageSize(32, 64)
+    file_tre, image_tre = (
+        parse_tres(tre, where="frame")[0].data for tre in earlier.frame_tres(POLAR, name="00000001.ON9")
+    )
+    map_of = AffineLocator(*frame_map({"RPFIMG": image_tre}, {"RPFHDR": file_tre}, size))
+    cols, rows = np.array([0.0, 32.0, 11.5]), np.array([0.0, 64.0, 7.25])
+
+    file = copied(data)
+
+    assert [tre.tag for tre in file.images[0].tres] == ["VENDOR", "RPC00B"]
+    np.testing.assert_allclose(load_sensor_model(file).world_to_image(*map_of(cols, rows)), (cols, rows), atol=0.01)
+
+
+def test_a_frame_that_holds_the_pole_has_its_corners_to_a_tenth_of_a_metre():
+    file = copied(frame(POLE, name="00000001.ON9"))
 
     assert [tre.tag for tre in file.images[0].tres] == ["VENDOR", "BLOCKA"]
     assert [tre.tag for tre in file.tres] == ["OTHER"]

@@ -8,6 +8,8 @@ import pytest
 import rasterio
 from chip_sources import cut
 from nitf_files import jbpy_complaints
+from rasterio.transform import RPCTransformer
+from rasterio.warp import transform
 
 from stacchip_osml.encode.nitf import encode_nitf, read_nitf, write_nitf
 from stacchip_osml.geometry import load_sensor_model
@@ -115,7 +117,7 @@ def test_a_chip_of_a_chip_keeps_pixels_markings_and_what_is_told(real_data, tmp_
         assert [text.data for text in found.texts] == told
 
 
-@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("name", [*FRAMES, *POLAR])
 def test_a_chip_of_a_chip_of_a_frame_lies_where_the_frame_does(real_data, tmp_path, name):
     whole = load_sensor_model(str(real_data / "nitf" / name))
     for offset, chip, path, _ in twice(real_data / "nitf" / name, tmp_path):
@@ -125,6 +127,20 @@ def test_a_chip_of_a_chip_of_a_frame_lies_where_the_frame_does(real_data, tmp_pa
         back = whole.world_to_image(*load_sensor_model(str(path)).image_to_world(cols, rows))
 
         np.testing.assert_allclose(back, (cols + offset[0], rows + offset[1]), atol=0.01)
+
+
+@pytest.mark.parametrize("name", POLAR)
+def test_gdal_finds_the_map_of_a_frame_about_a_pole_in_the_polynomials_of_a_copy(real_data, tmp_path, name):
+    path, copy = real_data / "nitf" / name, tmp_path / "copy.ntf"
+    write_nitf(copy, read_nitf(path))
+    cols, rows = (each.ravel() + 0.5 for each in np.meshgrid(np.arange(0, 1536, 150), np.arange(0, 1536, 150)))
+
+    with rasterio.open(path) as parent, rasterio.open(copy) as found:
+        lons, lats = transform(parent.crs, "+proj=longlat +R=6378137", *(parent.transform * (cols, rows)))
+        with RPCTransformer(found.rpcs) as by_polynomials:
+            back = by_polynomials.rowcol(lons, lats, op=np.asarray)
+
+    np.testing.assert_allclose(back, (rows, cols), atol=0.01)
 
 
 def test_what_is_transparent_in_a_frame_is_not_recorded_in_a_copy(real_data, tmp_path):

@@ -1,0 +1,44 @@
+"""Polynomials through a map: within a hundredth of a pixel, or none."""
+
+import numpy as np
+import pytest
+
+from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
+from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.geometry.tre_models import rpc_model
+from stacchip_osml.pixel import ImageSize
+
+POLAR = "+proj=aeqd +lat_0={} +lon_0=0 +R=6378137 +units=m"
+SIZE = ImageSize(1500, 1000)
+
+
+def fitted(crs, left, top, pixel=150.0):
+    locator = AffineLocator((pixel, 0.0, left, 0.0, -pixel, top), crs)
+    width, height = SIZE
+    lons, lats = locator([0.5, width - 0.5, width - 0.5, 0.5], [0.5, 0.5, height - 0.5, height - 0.5])
+    return fitted_rpc00b(locator, SIZE, list(zip(lons.tolist(), lats.tolist(), strict=True))), locator
+
+
+@pytest.mark.parametrize("pole", [90, -90])
+@pytest.mark.parametrize(("left", "top"), [(400_000, 1_200_000), (-1_000_000, 600_000), (300_000, -500_000)])
+def test_maps_about_a_pole_are_followed(pole, left, top):
+    tre, locator = fitted(POLAR.format(pole), left, top)
+    rng = np.random.default_rng(3)
+    cols, rows = rng.uniform(0, SIZE.width, 500), rng.uniform(0, SIZE.height, 500)
+
+    found = rpc_model("RPC00B", tre.data).world_to_image(*locator(cols, rows))
+
+    np.testing.assert_allclose(found, (cols, rows), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("crs", "left", "top"),
+    [
+        (POLAR.format(90), -100_000, 100_000),  # the pole is in it
+        (POLAR.format(90), -100_000, 600_000),  # so is the other side of the antimeridian
+        (POLAR.format(90), 50_000, 100_000),  # too near
+        ("+proj=ortho +lat_0=0 +lon_0=0 +R=6378137", 7_000_000, 0),  # nowhere on the Earth
+    ],
+)
+def test_what_is_not_followed_is_not_written(crs, left, top):
+    assert fitted(crs, left, top)[0] is None
