@@ -97,6 +97,15 @@ def test_padded_edges_are_not_counted():
         assert (band.min, band.max, band.count) == (1000, 1000, 41 * 23)
 
 
+def test_edges_padded_below_a_function_are_not_counted():
+    pixels = noise(2, "uint16")
+    padded = RetiledImageProvider(Foreign(pixels), 64, 64, pad_edges=True)
+    shown = MappedImageProvider(padded, lambda block: block + np.uint16(1), num_bands=2, pixel_value_type="UINT16")
+
+    assert shown.num_columns > pixels.shape[2]
+    assert_equal(compute_image_statistics(shown), compute_statistics(pixels + np.uint16(1)), rel=1e-12)
+
+
 @pytest.mark.parametrize("tile", [None, 7])
 def test_levels_made_on_demand_have_no_padding_either(tile):
     pixels = np.full((1, 41, 23), 1000, np.uint16)

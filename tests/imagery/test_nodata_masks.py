@@ -28,3 +28,31 @@ def test_complex_pixels_that_are_not_numbers_are_compared_without_a_warning():
         mask = valid_where(pixels, (0,), nodata=(1 + 2j,))
 
     assert mask.tolist() == [[[True, False, True, True]]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "pixels", "valid"),
+    [
+        ("float32", float("nan"), [1, float("nan"), 0], [True, False, True]),
+        ("float64", float("inf"), [1, float("inf"), -float("inf")], [True, False, True]),
+        ("float32", -1.2676506e30, [-(2.0**100), 0, -1.2676e30], [False, True, True]),
+        ("float32", 0.0, [0, 1e-30, -0.0], [False, True, False]),
+        ("uint8", 255.0, [255, 254, 0], [False, True, True]),
+        ("uint8", 0.5, [0, 1, 255], [True, True, True]),
+        ("uint8", -1.0, [255, 0, 1], [True, True, True]),
+        ("int16", float("nan"), [0, 1, -1], [True, True, True]),
+        ("complex64", 1 + 2j, [1 + 2j, 1, 2j], [False, True, True]),
+    ],
+)
+def test_a_pixel_is_valid_unless_it_is_nodata(dtype, value, pixels, valid):
+    assert differs_from(np.array(pixels, dtype), value).tolist() == valid
+
+
+def test_each_band_has_its_own_nodata_and_alpha_empties_all_but_itself():
+    pixels = np.array([[[1, 2, 3]], [[1, 2, 3]], [[1, 2, 3]]], np.uint8)
+
+    apart = valid_where(pixels, (2, 0, 1), nodata=(1, None, 3))
+    alpha = valid_where(pixels, (0, 1, 2), nodata=(1, None, 1), alpha_band=2, alpha=np.array([[1, 0, 1]]))
+
+    assert apart[:, 0].tolist() == [[True, True, False], [False, True, True], [True, True, True]]
+    assert alpha[:, 0].tolist() == [[False, False, True], [True, False, True], [False, True, True]]

@@ -71,6 +71,16 @@ def test_chips_on_the_grid_are_copied_and_hold_the_fill_value_outside(x, y, widt
     assert (got[0][1][~got[1][1]] == 6).all()
 
 
+@pytest.mark.parametrize("off", [-4e-7, 4e-7])
+def test_a_chip_that_is_off_the_grid_by_rounding_alone_is_copied_from_the_nearest_pixels(off):
+    placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1, 1))
+
+    pixels, mask = cut_of(placing, 5 + off, 7 + off, ImageSize(10, 8))
+
+    np.testing.assert_array_equal(pixels, SCENE[:, 7:15, 5:15])
+    assert mask.all()
+
+
 def test_a_chip_on_the_grid_is_read_where_it_is_given_out_unless_its_type_is_another():
     placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1, 1))
     cut = plan_cut(placing, 4, 5, ImageSize(10, 8))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import sys
 import threading
 import time
 
@@ -235,3 +236,32 @@ def test_a_forked_child_does_not_wait_for_its_parents_claims():
     child.join()
     cache.deliver(claim, block())
     assert len(cache) == 2
+
+
+def test_what_a_cache_says_it_holds_is_what_it_holds_however_threads_interleave():
+    """Counting bytes and dropping blocks are several steps: without a lock they part within a few thousand turns."""
+    cache = BlockCache(2000)
+
+    def turn(seed: int) -> None:
+        keys = np.random.default_rng(seed).integers(0, 60, 4000).tolist()
+        for key in keys:
+            found = cache.find(key, rows=8, whole=8)
+            if found.state == "claimed":
+                assert found.claim is not None
+                cache.deliver(found.claim, block(8, value=key, cols=1 + key % 30))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=turn, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    held = [cache.find(key, rows=8, whole=8).block for key in range(60)]
+    assert cache.held_bytes == sum(each.nbytes for each in held if each is not None) <= 2000
+    counts = cache.counts
+    assert counts.hits + counts.misses + counts.waits == 4 * 4000 + 60
