@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -23,8 +24,8 @@ from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
+    Cascade,
     LevelMaker,
-    Strip,
     TileRows,
     blocks_needing,
     blocks_under,
@@ -274,23 +275,13 @@ class PyramidBuilder:
                 self.progress(done, total, level)
 
         for level, reader in readers.items():
-            makers = self._makers(reader) if level == self._native else []
+            cascade = Cascade(self._makers(reader) if level == self._native else [], workers.begin_all)
             copied = TileRows(self._grid(level), blocks_under(reader.grid, reader.stored, self._grid(level)))
             for strip in reader.strips(workers, passed):
                 if level >= first:
                     yield from (PyramidBlock(level, *block) for block in copied.take(strip))
-                yield from self._cascade(strip, makers, workers)
-
-    def _cascade(
-        self, strip: Strip, makers: list[tuple[int, LevelMaker, TileRows]], workers: Workers
-    ) -> Iterator[PyramidBlock]:
-        """Hand a strip from level to level, as far as it makes rows."""
-        for number, maker, tiles in makers:
-            made = maker.take(strip, workers.run)
-            if made is None:
-                return
-            yield from (PyramidBlock(number, *block) for block in tiles.take(made))
-            strip = made
+                yield from starmap(PyramidBlock, cascade.take(strip))
+            yield from starmap(PyramidBlock, cascade.end())
 
     def _reader(self, level: int) -> RowReader:
         grid = level_grid(self.source, level)

@@ -4,13 +4,18 @@ A strip of rows of one level becomes a strip of the next as soon as the rows
 around it are there; that one goes on to the level after it, and into blocks.
 What a strip gives does not depend on where it was cut, so neither do the
 levels depend on block sizes, or on how many threads there are.
+
+All levels are worked on at once, each on the strip that the level before it
+made a step earlier; and while they are, the strips of that earlier step are
+cut into blocks. So threads need to wait for each other once a strip of R0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +26,28 @@ from stacchip_osml.imagery.resampling.reduction import Reduction, needed_box, re
 from stacchip_osml.imagery.resampling.reduction_values import Box
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["LevelMaker", "Run", "Strip", "TileRows", "blocks_needing", "blocks_under", "stored_grid"]
+__all__ = [
+    "Begin",
+    "Cascade",
+    "LevelMaker",
+    "Strip",
+    "Task",
+    "TileRows",
+    "blocks_needing",
+    "blocks_under",
+    "stored_grid",
+]
 
-ROOM = 32
+ROOM = 24
 """Rows before a strip that the rows left over from the last one are copied into."""
-PANEL, PANEL_ROWS = 2048, 64
+PANEL, PANEL_ROWS = 1024, 64
 """Columns and rows of a level that are one task: little of what is read is halo."""
 FEW = 32
 """Rows of a level: fewer than these are not made before the image ends."""
 
-Run = Callable[[Sequence[Callable[[], None]]], None]
-"""Does tasks that know nothing of each other, in any order, and returns when all are done."""
+Task = Callable[[], None]
+Begin = Callable[[Sequence[Task]], Task]
+"""Has tasks done that know nothing of each other, in any order; what it gives returns when all are done."""
 Stored = NDArray[np.bool_]
 
 
@@ -93,12 +109,11 @@ class LevelMaker:
         self._left: Pixels | None = None
         self._made = 0
 
-    def take(self, strip: Strip, run: Run) -> Strip | None:
-        """Make what rows can be made now that ``strip`` is there; None where it is too early for any.
+    def plan(self, strip: Strip) -> Planned | None:
+        """Say what rows can be made now that ``strip`` is there; None where it is too early for any.
 
         Args:
             strip: the rows after those of the last call; its room is used.
-            run: does the work.
         """
         held = strip.after(self._left)
         stop = self._stop(held.bottom)
@@ -108,12 +123,10 @@ class LevelMaker:
         made = Strip.empty(
             held.memory.shape[0], stop - self._made, self._size.width, top=self._made, dtype=held.memory.dtype
         )
-        run([self._task(held, made, box) for box in self._parts(made)])
-        self._blank(made)
         self._made = stop
         keep = self._keep() - held.top
         self._left = held.pixels[:, keep:].copy() if stop < self._size.height else None
-        return made
+        return Planned(made, [partial(self._reduce, held, made, box) for box in self._parts(made)])
 
     def _parts(self, made: Strip) -> Iterator[Box]:
         """Cut new rows into parts that know nothing of each other."""
@@ -124,15 +137,11 @@ class LevelMaker:
             for top in range(made.top, made.bottom, PANEL_ROWS):
                 yield Box(top, min(top + PANEL_ROWS, made.bottom), left, min(left + PANEL, self._size.width))
 
-    def _task(self, held: Strip, made: Strip, box: Box) -> Callable[[], None]:
-        def reduce() -> None:
-            needed = needed_box(self.reduction, box, self._source)
-            there = Box(held.top, held.bottom, 0, self._source.width)
-            part = held.pixels[(slice(None), *needed.seen_from(there))]
-            here = box.seen_from(Box(made.top, made.bottom, 0, self._size.width))
-            made.pixels[(slice(None), *here)] = self.reduction.reduce(part, needed, self._source, box)
-
-        return reduce
+    def _reduce(self, held: Strip, made: Strip, box: Box) -> None:
+        needed = needed_box(self.reduction, box, self._source)
+        part = held.pixels[(slice(None), *needed.seen_from(Box(held.top, held.bottom, 0, self._source.width)))]
+        here = box.seen_from(Box(made.top, made.bottom, 0, self._size.width))
+        self.reduction.reduce(part, needed, self._source, box, made.pixels[(slice(None), *here)])
 
     def _stop(self, bottom: int) -> int:
         """Tell up to which row this level can be made of source rows before ``bottom``."""
@@ -152,7 +161,7 @@ class LevelMaker:
         last = self.reduction.needs(height - 1, height, self._source.height)[0]
         return min(next_, last)
 
-    def _blank(self, made: Strip) -> None:
+    def blank(self, made: Strip) -> None:
         """Make padding of absent blocks, so that the next level sees what its readers will."""
         if self._stored.all():
             return
@@ -163,6 +172,15 @@ class LevelMaker:
                     place = self.grid.window(row, col)
                     top, bottom = max(place.y - made.top, 0), place.y + place.height - made.top
                     made.pixels[:, top:bottom, place.x : place.x + place.width] = self._fill
+
+
+class Planned(NamedTuple):
+    """Rows of a level that are still to be made."""
+
+    made: Strip
+    """Where they go."""
+    tasks: list[Task]
+    """What makes them; they know nothing of each other."""
 
 
 class TileRows:
@@ -176,7 +194,7 @@ class TileRows:
             stored: ``(grid rows, grid cols)``, False where a block is absent and not made.
         """
         self._grid, self._stored = grid, stored
-        self._memory: Pixels | None = None
+        self._blocks: list[tuple[int, slice, Pixels]] = []
         self._row = 0
 
     def take(self, strip: Strip) -> Iterator[tuple[int, int, Pixels]]:
@@ -184,17 +202,60 @@ class TileRows:
         pixels, top = strip.pixels, strip.top
         while top < strip.bottom:
             here = self._grid.window(self._row, 0)
-            if self._memory is None:
-                self._memory = np.empty((pixels.shape[0], here.height, pixels.shape[2]), pixels.dtype)
+            if top == here.y:
+                self._blocks = [
+                    (col, slice(first, last), np.empty((len(pixels), here.height, last - first), pixels.dtype))
+                    for col, first, last in self._grid.spans(1, np.flatnonzero(self._stored[self._row]).tolist())
+                ]
             stop = min(strip.bottom, here.y + here.height)
-            self._memory[:, top - here.y : stop - here.y] = pixels[:, top - strip.top : stop - strip.top]
+            rows = pixels[:, top - strip.top : stop - strip.top]
+            for _, cols, block in self._blocks:
+                block[:, top - here.y : stop - here.y] = rows[:, :, cols]
             top = stop
             if stop == here.y + here.height:
-                for col in np.flatnonzero(self._stored[self._row]):
-                    place = self._grid.window(self._row, int(col))
-                    yield self._row, int(col), self._memory[:, :, place.x : place.x + place.width].copy()
-                self._row += 1
-                self._memory = None
+                row, blocks = self._row, self._blocks
+                self._row, self._blocks = row + 1, []
+                for col, _, block in blocks:
+                    yield row, col, block
+
+
+class Cascade:
+    """Levels, each made of the rows of the one before it."""
+
+    def __init__(self, levels: Sequence[tuple[int, LevelMaker, TileRows]], begin: Begin) -> None:
+        """Begin with the first row.
+
+        Args:
+            levels: number, maker and blocks of each, from fine to coarse.
+            begin: has work done.
+        """
+        self._levels, self._begin = levels, begin
+        self._made: list[Strip | None] = [None] * len(levels)
+
+    def take(self, strip: Strip) -> Iterator[tuple[int, int, int, Pixels]]:
+        """Make what a strip of the level before the first allows: ``(level, row, col, pixels)`` of blocks."""
+        return self._step(strip)
+
+    def end(self) -> Iterator[tuple[int, int, int, Pixels]]:
+        """Make what is left, after the last strip."""
+        while any(self._made):
+            yield from self._step(None)
+
+    def _step(self, strip: Strip | None) -> Iterator[tuple[int, int, int, Pixels]]:
+        before = self._made
+        planned = [
+            None if given is None else maker.plan(given)
+            for (_, maker, _), given in zip(self._levels, [strip, *before], strict=False)
+        ]
+        wait = self._begin([task for plan in planned if plan is not None for task in plan.tasks])
+        for (number, _, tiles), made in zip(self._levels, before, strict=True):
+            if made is not None:
+                yield from ((number, *block) for block in tiles.take(made))
+        wait()
+        self._made = [None if plan is None else plan.made for plan in planned]
+        for (_, maker, _), made in zip(self._levels, self._made, strict=True):
+            if made is not None:
+                maker.blank(made)
 
 
 def stored_grid(has_block: Callable[[int, int], bool], grid: BlockGrid) -> Stored:

@@ -6,12 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from stacchip_osml.imagery.block_grid import BlockGrid
-from stacchip_osml.imagery.provider_facts import absent_parts, dtype_of, read_block
-from stacchip_osml.imagery.pyramids.cascade import Stored, Strip
+from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts, dtype_of
+from stacchip_osml.imagery.pyramids.cascade import Stored, Strip, Task
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["RowReader", "Workers"]
@@ -19,8 +20,8 @@ __all__ = ["RowReader", "Workers"]
 STRIP_ROWS = 256
 """Rows of a strip: as many rows of blocks as reach it."""
 
-Wait = Callable[[], None]
-"""Returns when a task is done; raises what the task raised."""
+SHARES, MOST = 2, 4
+"""Tasks a thread that the blocks of a strip are dealt out in, and blocks of one at most."""
 
 
 class Workers:
@@ -34,8 +35,8 @@ class Workers:
             cancelled: no task is begun after it is set.
         """
         self.count = count
-        self.meanwhile: Callable[[], None] | None = None
-        """What else can be begun while :meth:`run` waits."""
+        self.meanwhile: Task | None = None
+        """What else can be begun after what :meth:`begin_all` begins."""
         self._cancelled = cancelled
         self._pool = ThreadPoolExecutor(count, "pyramid") if count else None
 
@@ -48,8 +49,8 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def begin(self, task: Callable[[], None]) -> Wait:
-        """Have a task done, and say how to wait for it."""
+    def begin(self, task: Task) -> Task:
+        """Have a task done, and say how to wait for it: what is given raises what the task raised."""
 
         def unless_cancelled() -> None:
             if self._cancelled.is_set():
@@ -58,13 +59,17 @@ class Workers:
 
         return unless_cancelled if self._pool is None else self._pool.submit(unless_cancelled).result
 
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Do tasks that know nothing of each other, and wait for all."""
+    def begin_all(self, tasks: Sequence[Task]) -> Task:
+        """Have tasks done that know nothing of each other, and say how to wait for all."""
         waits = [self.begin(task) for task in tasks]
         if self._pool is not None and self.meanwhile is not None:
             self.meanwhile()
-        for wait in waits:
-            wait()
+
+        def wait_for_all() -> None:
+            for wait in waits:
+                wait()
+
+        return wait_for_all
 
 
 class RowReader:
@@ -102,7 +107,7 @@ class RowReader:
             passed: called once for each block that is there.
         """
         groups = self._groups()
-        begun: deque[tuple[Strip, list[Wait]]] = deque()
+        begun: deque[tuple[Strip, list[tuple[Task, int]]]] = deque()
 
         def read_ahead() -> None:
             group = None if begun else next(groups, None)
@@ -112,9 +117,10 @@ class RowReader:
         read_ahead()
         while begun:
             strip, waits = begun.popleft()
-            for wait in waits:
+            for wait, blocks in waits:
                 wait()
-                passed()
+                for _ in range(blocks):
+                    passed()
             workers.meanwhile = read_ahead
             yield strip
             workers.meanwhile = None
@@ -130,24 +136,27 @@ class RowReader:
                 yield range(first, row + 1)
                 first = row + 1
 
-    def _begin(self, rows: range, workers: Workers) -> tuple[Strip, list[Wait]]:
+    def _begin(self, rows: range, workers: Workers) -> tuple[Strip, list[tuple[Task, int]]]:
+        """Begin to read a strip: what waits for each task, and of how many blocks that is."""
         top, last = self.grid.window(rows[0], 0).y, self.grid.window(rows[-1], 0)
         height = min(last.y + last.height, self._size.height) - top
         strip = Strip.empty(self._bands, height, self._size.width, top=top, dtype=self._dtype)
         if not self.stored[rows.start : rows.stop].all():
             strip.pixels[...] = self._fill
-        return strip, [workers.begin(self._task(row, col, strip)) for row in rows for col in self._cols]
+        places = [(row, col) for row in rows for col in self._cols]
+        share = min(max(len(places) // (SHARES * workers.count), 1), MOST) if workers.count else 1
+        parts = [places[first : first + share] for first in range(0, len(places), share)]
+        return strip, [(workers.begin(partial(self._read, strip, part)), len(part)) for part in parts]
 
-    def _task(self, row: int, col: int, strip: Strip) -> Callable[[], None]:
-        def read() -> None:
+    def _read(self, strip: Strip, places: list[tuple[int, int]]) -> None:
+        blocks = LevelBlocks.of(self._source, self._level, grid=self.grid)
+        for row, col in places:
             if not self.stored[row, col]:
-                return
+                continue
             place = self.grid.window(row, col)
-            block = read_block(self._source, row, col, self._level, grid=self.grid)
+            block = blocks.read(row, col, (place.height, place.width))
             there = strip.pixels[:, place.y - strip.top :, place.x :][:, : place.height, : place.width]
             there[...] = block[:, : there.shape[1], : there.shape[2]]
             if self._fill_holes:
                 for hole in absent_parts(self._source, row, col, self._level):
                     there[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = self._fill
-
-        return read

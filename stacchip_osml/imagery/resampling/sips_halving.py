@@ -45,6 +45,8 @@ _KEPT = 32
 """Tiles of a thread."""
 
 _Limits = tuple[float, float]
+_Filled = Callable[[float], Pixels]
+Step = Callable[[], object]
 
 
 def halved(
@@ -114,7 +116,7 @@ class _Memory(threading.local):
     """What a thread makes tiles in, kept: to take it anew for each part costs a tenth of the time."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[object, np.dtype[Any]], Pixels] = {}
+        self._lines: dict[tuple[np.dtype[Any], object], Pixels] = {}
         self._tiles: dict[tuple[object, ...], _Tile] = {}
 
     def tile(self, rows: int, cols: int, working: np.dtype[Any], *limits: _Limits | None) -> _Tile:
@@ -125,58 +127,70 @@ class _Memory(threading.local):
             if len(self._tiles) == _KEPT:
                 self._tiles.clear()
                 self._lines.clear()
-            tile = self._tiles[key] = _Tile(rows, cols, partial(self._line, working), *limits)
+            lines = [self._line(working, name) for name in ("first", "second", "third")]
+            tile = self._tiles[key] = _Tile(rows, cols, lines, partial(self._filled, working), *limits)
         return tile
 
-    def _line(self, working: np.dtype[Any], name: object, value: float = 0) -> Pixels:
-        line = self._lines.get((name, working))
+    def _filled(self, working: np.dtype[Any], value: float) -> Pixels:
+        line = self._line(working, value)
+        line[...] = value
+        return line
+
+    def _line(self, working: np.dtype[Any], name: object) -> Pixels:
+        line = self._lines.get((working, name))
         if line is None:
-            line = self._lines[name, working] = _aligned(
-                (2 * _TILE_ROWS + 8) * (2 * _TILE_BYTES + _ALIGNED) // working.itemsize, working
-            )
-            line[...] = value
+            count = (2 * _TILE_ROWS + 2 * RRDS_HALO) * (2 * _TILE_BYTES + _ALIGNED) // working.itemsize
+            line = self._lines[working, name] = _aligned(count, working)
         return line
 
 
 class _Tile:
     """The steps that halve a tile, each on views of three lines; it overwrites what no later one needs."""
 
-    def __init__(
-        self, rows: int, cols: int, line: Callable[..., Pixels], smooth: _Limits | None, stored: _Limits | None
+    def __init__(  # noqa: PLR0917 - what memory knows
+        self,
+        rows: int,
+        cols: int,
+        lines: list[Pixels],
+        filled: _Filled,
+        smooth: _Limits | None,
+        stored: _Limits | None,
     ) -> None:
         """Plan the steps.
 
         Args:
             rows: that are made.
             cols: that are made.
-            line: gives memory by its name, filled with a value at first.
+            lines: three, long enough, that begin at multiples of 64 bytes.
+            filled: gives another that holds one number.
             smooth: what the filtered image is rounded and clipped to.
-            stored: what the result is rounded and clipped to.
+            stored: what the result is rounded and clipped to; None for floats.
         """
-        first, second, third = (line(name) for name in ("first", "second", "third"))
+        first, second, third = lines
         unit = _ALIGNED // first.itemsize
         tall, wide = 2 * rows + 2, -(-(2 * cols + 2 * RRDS_HALO) // unit) * unit
         all_, half = tall * wide, rows * wide
         self.source = first[: all_ + 6 * wide].reshape(tall + 6, wide)
         """Its first ``2 rows + 8`` and ``2 cols + 8`` are to be set before the steps are done."""
-        self.result = first[:half].reshape(rows, wide)[:, : 2 * cols : 2]
+        self.result = second[: half // 2].reshape(rows, wide // 2)[:, :cols]
         """``(rows, cols)`` after them."""
         mixed = first[:all_].reshape(rows + 1, 2, wide).swapaxes(0, 1)
         apart = second[:all_].reshape(2, rows + 1, wide)
         even, odd = second[: half + wide], second[half + wide : all_]
-        self.steps: list[Callable[[], object]] = [
+        self.steps: list[Step] = [
             # Twice the filter, then half of it: the middle weight is 1, and nothing else is changed by that.
             *_smoothing([first[row * wide :][:all_] for row in range(7)], second[:all_], third[:all_], scale=2),
             *_smoothing([second[col : all_ - 6 + col] for col in range(7)], first, third, scale=0.5),
-            *_rounding(first[: all_ - 6], smooth, line),
+            *_rounding(first[: all_ - 6], smooth, filled if stored else None),
             partial(np.copyto, apart, mixed),  # rows that are added to each other, into one line
             *_interpolation([even[:half], odd[:half], even[wide:], odd[wide:]], third[:half], first[:half]),
             *_interpolation([third[col : half - 3 + col] for col in range(4)], first, second),
-            *_rounding(first[: half - 3], stored, line),
+            partial(np.copyto, second[: half // 2], first[:half:2]),
+            *_rounding(second[: half // 2], stored, filled),
         ]
 
 
-def _smoothing(taps: Sequence[Pixels], done: Pixels, part: Pixels, *, scale: float) -> Iterator[Callable[[], object]]:
+def _smoothing(taps: Sequence[Pixels], done: Pixels, part: Pixels, *, scale: float) -> Iterator[Step]:
     """Run the anti-alias filter over seven shifted views; the second and sixth have no weight."""
     far, near, middle = (np.array(ANTIALIAS[tap], done.dtype) * done.dtype.type(scale) for tap in (0, 2, 3))
     done, part = done[: taps[0].size], part[: taps[0].size]
@@ -192,7 +206,7 @@ def _smoothing(taps: Sequence[Pixels], done: Pixels, part: Pixels, *, scale: flo
         yield partial(np.add, done, part, done)
 
 
-def _interpolation(taps: Sequence[Pixels], done: Pixels, part: Pixels) -> Iterator[Callable[[], object]]:
+def _interpolation(taps: Sequence[Pixels], done: Pixels, part: Pixels) -> Iterator[Step]:
     """Interpolate halfway between the second and third of four shifted views."""
     near, far = (np.array(weight, done.dtype) for weight in (_NEAR, _FAR))
     done, part = done[: taps[0].size], part[: taps[0].size]
@@ -203,13 +217,26 @@ def _interpolation(taps: Sequence[Pixels], done: Pixels, part: Pixels) -> Iterat
     yield partial(np.subtract, done, part, done)
 
 
-def _rounding(pixels: Pixels, limits: _Limits | None, line: Callable[..., Pixels]) -> Iterator[Callable[[], object]]:
-    """Round to the nearest, halves to even, and clip; numpy clips by lines three times as fast as by numbers."""
+def _rounding(line: Pixels, limits: _Limits | None, filled: _Filled | None) -> Iterator[Step]:
+    """Round to the nearest, halves to even, and clip; without ``filled`` lines three times as slowly.
+
+    Of two zeros of different sign, numpy's maximum is either: that can be seen of floats, which get no lines.
+    """
     if limits is None:
         return
-    yield partial(np.rint, pixels, pixels)
-    for clip, limit in zip((np.maximum, np.minimum), limits, strict=True):
-        yield partial(clip, pixels, line(limit, limit)[: pixels.size], out=pixels)
+    yield partial(np.rint, line, line)
+    if filled is None:
+        yield partial(np.clip, line, *np.array(limits, line.dtype), out=line)
+        return
+    lowest, highest = (filled(limit)[: line.size] for limit in limits)
+    yield partial(np.maximum, line, lowest, out=line)
+    yield partial(_at_most, line, highest)
+
+
+def _at_most(line: Pixels, highest: Pixels) -> None:
+    """Clip at the upper end, where there is anything to clip."""
+    if line.max() > highest[0]:
+        np.minimum(line, highest, out=line)
 
 
 _MEMORY = _Memory()
