@@ -113,7 +113,7 @@ class ComplexRemapFactory:
 
 
 def load_complex_remap(
-    reader: GdalImage | BlockImage,
+    reader: GdalImage | BlockImage | Any,
     asset_key: str | None = None,
     remap: str | Remap = "quarter_power",
     cache: TileCache | None = None,
@@ -125,8 +125,8 @@ def load_complex_remap(
     The SICD XML says so (PixelType, AmpTable); where a file has none, its pixels' type or its bands' ISUBCAT do.
 
     Args:
-        reader: an image file. Of a file of several image segments it is the first.
-        asset_key: the image's own key, or None; an image file here holds one.
+        reader: an image file, of which the first image segment is shown; or a dataset reader (of ``IO.open``).
+        asset_key: of the dataset's image; None for its first. An image file holds one, of its own key.
         remap: as in :meth:`ComplexRemapFactory.build`.
         cache: as there.
         settings: as there.
@@ -137,9 +137,13 @@ def load_complex_remap(
         LimitError: it is larger than any SICD's.
         ReadError: the file could not be read.
     """
+    if hasattr(reader, "get_asset"):
+        image, xml = _of_dataset(reader, asset_key)
+        roles, table = _interpretation(image, lambda: xml)
+        return ComplexRemapFactory.build(image, roles, table, remap, cache, settings=settings)
     if asset_key is not None and asset_key != reader.key:
         raise ChainError(f"{key_of(reader)}: has no image {asset_key!r}; it is {reader.key!r}")
-    roles, table = _interpretation(reader)
+    roles, table = _interpretation(reader, lambda: read_sicd_xml(_file_of(reader).read_at, name=key_of(reader)))
     return ComplexRemapFactory.build(reader, roles, table, remap, cache, settings=settings)
 
 
@@ -229,12 +233,25 @@ def _settings_of(remap: str | Remap, settings: Mapping[str, float] | None) -> di
     return given
 
 
-def _interpretation(image: GdalImage | BlockImage) -> Interpretation:
-    """Find what an image file says of its bands."""
+def _of_dataset(reader: Any, asset_key: str | None) -> tuple[Any, bytes | None]:
+    """Find an image of a dataset, and its SICD XML: a data extension that names the namespace (NGA.STND.0024-2)."""
+    keys = [str(key) for key in reader.get_asset_keys()]
+    images = [key for key in keys if key.startswith("image:")]
+    if not images or (asset_key is not None and asset_key not in keys):
+        raise ChainError(f"the dataset has no image {asset_key or ''!r}; it has {', '.join(images) or 'none'}")
+    for asset in (reader.get_asset(key) for key in keys if key.startswith("des:")):
+        header = str(asset.metadata.get("DESSHF", "")) + str(asset.metadata.get("DESID", ""))
+        if "urn:SICD:" in header or "SICD_XML" in header:
+            return reader.get_asset(asset_key or images[0]), bytes(asset.data)
+    return reader.get_asset(asset_key or images[0]), None
+
+
+def _interpretation(image: Any, read_xml: Callable[[], bytes | None]) -> Interpretation:
+    """Find what an image says of its bands, in its SICD XML first."""
     name, dtype = key_of(image), dtype_of(image)
     if dtype.kind == "c":
         return None, None
-    xml = read_sicd_xml(_file_of(image).read_at, name=name)
+    xml = read_xml()
     if xml is not None:
         said = parse_sicd_pixels(xml, name=name)
         if said.pixel_type not in PIXEL_TYPES:

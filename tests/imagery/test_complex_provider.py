@@ -9,6 +9,7 @@ import pytest
 import rasterio
 
 from stacchip_osml.chain import REMAPS, decode_to_iq
+from stacchip_osml.encode import IO
 from stacchip_osml.errors import ChainError, DecodeError, LimitError
 from stacchip_osml.imagery import (
     BufferedImageAssetProvider,
@@ -202,6 +203,17 @@ def test_a_sicd_file_says_by_its_xml_what_its_bands_are(nitf, reader, pixel_type
 
     lengths = LUT[data[0]] if table else np.hypot(*data.astype(np.float64))
     np.testing.assert_allclose(found[0], lengths, rtol=1e-6)
+
+
+@pytest.mark.parametrize("key", [None, "image:0"])
+def test_a_dataset_reader_says_the_same_as_its_file(nitf, key):
+    data = parts("uint8")
+    with IO.open(nitf(data, sicd_xml("AMP8I_PHS8I", AMP_TABLE))) as dataset:
+        found = read_window(load_complex_remap(dataset, key, remap="magnitude"), (0, 0, 9, 7))
+        with pytest.raises(ChainError, match="no image 'image:1'; it has image:0"):
+            load_complex_remap(dataset, "image:1")
+
+    np.testing.assert_allclose(found[0], LUT[data[0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
