@@ -22,6 +22,11 @@ if TYPE_CHECKING:
         Tre,
     )
     from stacchip_osml.encode.nitf.tres import make_tre, tre_fields
+    from stacchip_osml.encode.nitf.updaters import (
+        chipped_coordinate_to_full,
+        update_sicd_for_chip,
+        update_sidd_for_chip,
+    )
     from stacchip_osml.encode.nitf.write import write_nitf
 
 __all__ = [
@@ -35,12 +40,15 @@ __all__ = [
     "Tre",
     "chip_account",
     "chip_file",
+    "chipped_coordinate_to_full",
     "encode_nitf",
     "make_tre",
     "nitf_info",
     "parent_of",
     "read_nitf",
     "tre_fields",
+    "update_sicd_for_chip",
+    "update_sidd_for_chip",
     "write_nitf",
     "xml_fields",
     "xml_user_header",
@@ -63,6 +71,9 @@ _HOMES = {
     "nitf_info": "info",
     "read_nitf": "read",
     "tre_fields": "tres",
+    "chipped_coordinate_to_full": "updaters",
+    "update_sicd_for_chip": "updaters",
+    "update_sidd_for_chip": "updaters",
     "write_nitf": "write",
     "xml_fields": "extensions",
     "xml_user_header": "extensions",
