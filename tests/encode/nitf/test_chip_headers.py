@@ -292,3 +292,13 @@ def test_a_parents_lossless_compression_stays_where_it_keeps_the_chips_pixels(tm
 
     assert found.fields["IC"] == ic
     np.testing.assert_array_equal(found.pixels.read(PixelWindow(0, 0, 40, 30)).pixels, chip.pixels)
+
+
+@pytest.mark.parametrize(("ic", "comrat"), [("C3", "00.0"), ("C8", "N")])
+def test_a_rate_of_the_parents_is_not_taken_for_one_of_another_compression(tmp_path, ic, comrat):
+    fields = {"IC": "CD", "COMRAT": "N1.0"}
+    parent = write_parent(tmp_path / "a.ntf", scene_pixels((1, 64, 64)), fields=fields)
+
+    found = read_nitf(encode_nitf(cut(parent, (0, 0, 40, 30)), overrides={"IC": ic})).images[0].fields
+
+    assert (found["IC"], found["COMRAT"][: len(comrat)]) == (ic, comrat)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pixel_readers import READERS, first_segment
 
+from stacchip_osml.encode.nitf import pixels_raw
 from stacchip_osml.encode.nitf.masks import NOT_RECORDED, MaskTable
 from stacchip_osml.encode.nitf.pixels import prepare_image
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
@@ -86,6 +87,34 @@ def test_recorded_blocks_with_pad_pixels_are_marked(imode, marked):
         marks = [table[table.tmr_name(n, band)].value for n in range(4)]
         assert [mark != NOT_RECORDED for mark in marks] == marked
         assert marks[0] == places[0]
+
+
+def test_a_block_that_is_worked_on_in_strips_is_marked_by_any_of_them(monkeypatch):
+    monkeypatch.setattr(pixels_raw, "STRIP_BYTES", 1)
+    image = sparse()
+    block = np.array(image.get_block(0, 0))
+    block[:, 0, 5] = 7  # in the first strip, and in no later one
+    image.set_block(0, 0, block)
+
+    table = table_of(written(image))
+
+    assert [table[table.tmr_name(n, 0)].value != NOT_RECORDED for n in range(4)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("imode", "axes"), [("B", (0, 1, 2)), ("P", (1, 2, 0)), ("R", (1, 0, 2)), ("S", (0, 1, 2))])
+def test_blocks_beyond_the_images_edges_are_filled_with_the_pad_pixel(imode, axes):
+    pixels = np.full((2, 5, 6), 3, np.uint8)
+    image = BufferedImageAssetProvider.from_array(pixels, pad_pixel_value=9)
+    data = written(image, IC="NC", IMODE=imode, NPPBH="4", NPPBV="4")
+    whole = np.full((2, 8, 8), 9, np.uint8)
+    whole[:, :5, :6] = 3
+
+    stored = np.frombuffer(data[-whole.size :], np.uint8)
+
+    blocks = [whole[:, row : row + 4, col : col + 4] for row in (0, 4) for col in (0, 4)]
+    if imode == "S":
+        blocks = [block[band : band + 1] for band in range(2) for block in blocks]
+    np.testing.assert_array_equal(stored, np.concatenate([block.transpose(axes).reshape(-1) for block in blocks]))
 
 
 def test_a_pixel_that_is_pad_in_one_band_only_is_data():
