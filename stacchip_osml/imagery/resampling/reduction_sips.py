@@ -20,7 +20,7 @@ import numpy as np
 from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed
-from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, mirrored
+from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, needed
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["FILL_REACH", "SipsReduction"]
@@ -75,10 +75,7 @@ class SipsReduction:
         return self.factor.bit_length() - 1
 
     def _half_needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
-        low, high = 2 * first - RRDS_HALO, 2 * stop + RRDS_HALO
-        if low < 0 or high > length:
-            needed = mirrored(np.arange(low, high), length)
-            low, high = int(needed.min()), int(needed.max()) + 1
+        low, high = needed(first, stop, length)
         if self.nodata is None:
             return low, high
         return max(low - FILL_REACH, 0), min(high + FILL_REACH, length)

@@ -26,7 +26,7 @@ from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.resampling.reduction_values import Box
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["ANTIALIAS", "RRDS_HALO", "halved", "mirrored", "range_of", "working_type"]
+__all__ = ["ANTIALIAS", "RRDS_HALO", "halved", "needed", "range_of", "working_type"]
 
 RRDS_HALO = 4
 """Pixels around a part of an image that its reduction needs, on each side: 3 of the filter, 1 of the interpolation."""
@@ -85,11 +85,13 @@ def halved(
     stored = range_of(part.dtype)
     smooth = stored if bit_depth is None else (0.0, float(2**bit_depth - 1))
     across, down = _share(wanted.cols, _TILE_BYTES // working.itemsize), _share(wanted.rows, _TILE_ROWS)
+    tile = _MEMORY.tile(down, across, working, smooth, stored)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinite pixels are no errors
         for place in _tiles(wanted, down, across):
-            tile = _MEMORY.tile(place.rows, place.cols, working, smooth, stored)
-            rows = list(_runs(2 * place.top - RRDS_HALO, 2 * place.bottom + RRDS_HALO, size.height, held.top))
-            cols = list(_runs(2 * place.left - RRDS_HALO, 2 * place.right + RRDS_HALO, size.width, held.left))
+            if (place.rows, place.cols) != (tile.rows, tile.cols):
+                tile = _MEMORY.tile(place.rows, place.cols, working, smooth, stored)
+            rows = _runs(2 * place.top - RRDS_HALO, 2 * place.bottom + RRDS_HALO, size.height, held.top)
+            cols = _runs(2 * place.left - RRDS_HALO, 2 * place.right + RRDS_HALO, size.width, held.left)
             here = place.seen_from(wanted)
             for band, target in zip(part, made, strict=True):
                 for to_rows, from_rows in rows:
@@ -166,6 +168,7 @@ class _Tile:
             smooth: what the filtered image is rounded and clipped to.
             stored: what the result is rounded and clipped to; None for floats.
         """
+        self.rows, self.cols = rows, cols
         first, second, third = lines
         unit = _ALIGNED // first.itemsize
         tall, wide = 2 * rows + 2, -(-(2 * cols + 2 * RRDS_HALO) // unit) * unit
@@ -250,7 +253,18 @@ def _aligned(count: int, working: np.dtype[Any]) -> Pixels:
     return memory[first : first + count]
 
 
-def _runs(first: int, stop: int, length: int, origin: int) -> Iterator[tuple[slice, slice]]:
+def needed(first: int, stop: int, length: int) -> tuple[int, int]:
+    """Give the source pixels of one axis, half-open, that outputs ``first`` to ``stop`` are made of."""
+    low, high = 2 * first - RRDS_HALO, 2 * stop + RRDS_HALO
+    if _is_mirrored_twice(low, high, length):
+        return 0, length
+    return (
+        max(low, 0) if high <= length else min(max(low, 0), 2 * length - 1 - high),
+        min(high, length) if low >= 0 else max(min(high, length), 1 - low),
+    )
+
+
+def _runs(first: int, stop: int, length: int, origin: int) -> list[tuple[slice, slice]]:
     """Say which pixels of a part make up positions ``first`` to ``stop`` of an axis: ``(to, from)``.
 
     Args:
@@ -259,18 +273,25 @@ def _runs(first: int, stop: int, length: int, origin: int) -> Iterator[tuple[sli
         length: of the axis.
         origin: position that the part begins at.
     """
-    inside = range(max(first, 0), min(stop, length))
-    if inside:
-        yield slice(inside.start - first, inside.stop - first), slice(inside.start - origin, inside.stop - origin)
-    for position in (*range(first, inside.start), *range(max(inside.stop, first), stop)):
-        there = int(mirrored(position, length)) - origin
-        yield slice(position - first, position - first + 1), slice(there, there + 1)
+    if _is_mirrored_twice(first, stop, length):
+        turn = max(2 * length - 2, 1)
+        there = [min(position % turn, -position % turn) - origin for position in range(first, stop)]
+        return [(slice(to, to + 1), slice(from_, from_ + 1)) for to, from_ in enumerate(there)]
+    low, high = max(first, 0), min(stop, length)
+    runs = [(slice(low - first, high - first), slice(low - origin, high - origin))]
+    if first < 0:
+        runs.append((slice(0, -first), _backwards(-first - origin, -first)))
+    if stop > length:
+        runs.append((slice(length - first, stop - first), _backwards(length - 2 - origin, stop - length)))
+    return runs
 
 
-def mirrored(positions: Any, length: int) -> Any:
-    """Give positions of an axis, those beyond its ends mirrored without repeating the end pixel."""
-    turn = positions % max(2 * length - 2, 1)
-    return np.minimum(turn, 2 * length - 2 - turn)
+def _is_mirrored_twice(first: int, stop: int, length: int) -> bool:
+    return first <= -length or stop >= 2 * length
+
+
+def _backwards(first: int, count: int) -> slice:
+    return slice(first, first - count if first >= count else None, -1)
 
 
 def working_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
