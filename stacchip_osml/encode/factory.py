@@ -157,6 +157,7 @@ class ChipFactory:
         ]
         self._provider = shown_image(base)[0]
         self._place = _affine_of(sensor_model) or (self._facts.transform, self._facts.crs)
+        self._placed: tuple[tuple[object, ...], LevelPlacing] | None = None
 
     def __repr__(self) -> str:
         return f"ChipFactory({self._facts.name!r}, {self.source!r}, output_format={self.output_format!r})"
@@ -239,7 +240,14 @@ class ChipFactory:
         return None if made is None else self._described(made, request, placing.level)
 
     def _placing(self, request: ChipRequest) -> LevelPlacing:
-        """Choose the level, and say how the chip's pixels lie on it."""
+        """Choose the level, and say how the chip's pixels lie on it; the same for chips of one size."""
+        sizes = (request.asked, request.asked_size, request.size, self.resampling)
+        placed = self._placed
+        if placed is None or placed[0] != sizes:
+            placed = self._placed = sizes, self._found_placing(request)
+        return placed[1]
+
+    def _found_placing(self, request: ChipRequest) -> LevelPlacing:
         level = self.source.best_level_for(request.asked, request.asked_size)
         while level and self._facts.has_masks and not self._readers[level].knows_masks:
             level -= 1  # one made of the colours alone does not know which of them are valid

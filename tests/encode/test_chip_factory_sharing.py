@@ -40,6 +40,23 @@ def test_threads_give_the_same_bytes_as_one(tmp_path):
     assert found == expected * 6
 
 
+def test_chips_of_many_sizes_from_one_factory_are_those_of_a_factory_each(tmp_path):
+    source = pyramid(tmp_path / "a.tif", noise(), overviews=[2], nodata=7)
+    asked = [((3, 5, 40, 33), size) for size in (None, (20, 16), (21, 16), (40, 33), (80, 66), (20, 16), None)]
+    shared = ChipFactory(source)
+    found = [shared.read_chip(*each) for each in asked]
+    shared.resampling = "nearest"
+    nearest = shared.read_chip(*asked[2])
+
+    expected = [ChipFactory(source).read_chip(*each) for each in asked]
+    expected.append(ChipFactory(source, resampling="nearest").read_chip(*asked[2]))
+    for chip, own in zip([*found, nearest], expected, strict=True):
+        assert chip.level == own.level
+        np.testing.assert_array_equal(chip.pixels, own.pixels)
+        np.testing.assert_array_equal(chip.mask, own.mask)
+    assert {chip.level for chip in found} == {0, 1}
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_give_the_same_bytes_as_one(tmp_path, method):
     factory = a_factory(tmp_path)

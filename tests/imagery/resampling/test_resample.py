@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.resampling import sums
 from stacchip_osml.imagery.resampling.resample import METHODS, read_resampled, resample, source_extent
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from tests.imagery.gdal.gdal_files import noise, write
@@ -285,3 +286,46 @@ def test_a_pyramid_level_of_a_real_file_is_read_by_fractions(tmp_path):
 def test_unknown_methods_and_steps_are_refused(method, step):
     with pytest.raises(ValueError, match=r"method must be one of|step must be a positive number"):
         resample(whole(np.zeros((1, 4, 4))), start=(0, 0), step=(step, step), size=ImageSize(2, 2), method=method)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "complex64"])
+@pytest.mark.parametrize("method", ["auto", "area", "lanczos"])
+@pytest.mark.parametrize("step", [0.7, 1.25, 2, 3.3])
+def test_it_lands_in_the_arrays_that_are_given_however_many_rows_are_made_at_a_time(monkeypatch, dtype, method, step):
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 200, (3, 41, 37)).astype(dtype)
+    mask = np.ones(pixels.shape, bool)
+    mask[0, 7:20, 4:30] = False
+    mask[1:, rng.random((41, 37)) < 0.3] = False
+    asked = {
+        "start": (-1.3, 2.75),
+        "step": (step, step),
+        "size": ImageSize(30, 24),
+        "method": method,
+        "fill": (1, 2, 3),
+    }
+    for valid in (mask, np.ones(pixels.shape, bool)):
+        expected = resample(whole(pixels, valid), **asked)
+        large = np.full((3, 50, 50), 77, dtype), np.zeros((3, 50, 50), bool)
+        out = MaskedPixels(*(each[:, 5:29, 6:36] for each in large))
+        with monkeypatch.context() as patch:
+            patch.setattr(sums, "ROWS_BYTES", 1000)
+
+            assert resample(whole(pixels, valid), **asked, out=out) is out
+        np.testing.assert_array_equal(out.pixels, expected.pixels)
+        np.testing.assert_array_equal(out.mask, expected.mask)
+        assert (large[0][:, :5] == 77).all()
+        assert not large[1][:, :, 36:].any()
+
+
+def test_memory_of_an_earlier_image_is_seen_nowhere():
+    poison = np.full((2, 60, 60), np.nan)
+    resample(whole(poison), start=(0.0, 0.0), step=(1.5, 1.5), size=ImageSize(40, 40))
+    sparse = np.zeros((2, 60, 60), bool)
+    sparse[:, 20:40, 20:40] = True
+
+    found = resample(whole(np.ones((2, 60, 60)), sparse), start=(-4.0, -4.0), step=(1.5, 1.5), size=ImageSize(46, 46))
+
+    assert (found.pixels[found.mask] == 1).all()
+    assert (found.pixels[~found.mask] == 0).all()
+    assert 0 < found.mask.mean() < 0.3
