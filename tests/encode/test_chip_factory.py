@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from factory_scenes import Told, add_format, decoded, in_memory, noise, opened, ramp, write
 
 from stacchip_osml.chain import ProcessingChain, band_select, scale_offset_step
@@ -197,9 +198,21 @@ def test_a_window_that_leaves_the_image_is_refused_where_that_is_asked_for():
 
     with pytest.raises(WindowError, match=r"window \(100, 0, 30, 30\) leaves the image of 120 x 90"):
         factory.create_chip((100, 0, 30, 30))
-    with pytest.raises(WindowError, match="leaves the image"):
-        factory.create_chip((500, 0, 30, 30))
+    for window in ((500, 0, 30, 30), (-0.5, 0, 9, 9), (0, -0.5, 9, 9), (111.5, 0, 9, 9), (0, 81.5, 9, 9)):
+        with pytest.raises(WindowError, match="leaves the image"):
+            factory.create_chip(window)
     assert factory.read_chip((90, 0, 30, 30)).mask.all()
+
+
+def test_colours_and_names_follow_the_bands_that_a_chain_chooses(tmp_path):
+    source = write(tmp_path / "a.tif", noise()[[0, 0, 0]].astype(np.uint8), photometric="RGB")
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.descriptions = ("one", "two", "three")
+
+    chain = ProcessingChain((), 2, input_bands=(2, 0))
+    chip = ChipFactory(source, None, "geotiff", chain).read_chip((0, 0, 9, 9))
+
+    assert (chip.colors, chip.band_names) == (("blue", "red"), ("three", "one"))
 
 
 def test_a_chip_larger_than_the_limits_is_refused_before_memory_is_taken():

@@ -19,6 +19,7 @@ from stacchip_osml.encode.nitf import (
     read_nitf,
 )
 from stacchip_osml.encode.nitf.chip_fields import magnification
+from stacchip_osml.encode.nitf.chip_overrides import require_marking
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
@@ -302,3 +303,15 @@ def test_a_rate_of_the_parents_is_not_taken_for_one_of_another_compression(tmp_p
     found = read_nitf(encode_nitf(cut(parent, (0, 0, 40, 30)), overrides={"IC": ic})).images[0].fields
 
     assert (found["IC"], found["COMRAT"][: len(comrat)]) == (ic, comrat)
+
+
+@pytest.mark.parametrize("name", ["ISCLAS", "FSCLAS"])
+def test_of_two_markings_the_lower_is_refused_whichever_they_are(name):
+    order = "URCST"
+    for old in order:
+        for new in order:
+            if order.index(new) >= order.index(old):
+                require_marking(name, new, old)
+                continue
+            with pytest.raises(EncodeError, match=f"{name} '{new}' .* is below the source's '{old}'"):
+                require_marking(name, new, old)

@@ -168,3 +168,13 @@ def test_what_a_field_cannot_hold_is_refused_by_name():
         settled = {name: getattr(chip, name) for name in ("output", "full", "full_size", "scale")} | wrong
         with pytest.raises(EncodeError, match=message):
             ichipb_tre(ImageChip(**settled))
+
+
+def test_what_is_written_is_read_back_field_by_field():
+    chip = chip_in_image((10, 20, 60, 30), ImageSize(30, 10), ImageSize(800, 600))
+
+    again = parse_ichipb(ichipb_tre(chip).data)
+
+    assert (again.full_size, again.output) == (ImageSize(800, 600), chip.output)
+    assert again.full == chip.full
+    assert again.scale == pytest.approx(chip.scale, abs=1e-5)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider, NoLevelError
+from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
 from stacchip_osml.imagery.provider import ImageProvider
 from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels
 from stacchip_osml.imagery.resampling.reduction import WHOLE_LIMIT
@@ -134,6 +135,17 @@ def test_sparse_stays_sparse(absent, function, masked):
     source.reads.clear()
     read_whole(levels[1])
     assert not set(source.reads) & absent
+
+
+@pytest.mark.parametrize("function", RESAMPLERS, ids=NAMES)
+def test_absent_parts_of_a_larger_tile_do_not_bleed_into_data_either(function):
+    """The tile is stored, and holds the pad value where blocks below it are not."""
+    source = CountingImage(np.full((1, 128, 128), 1000, np.uint16), (32, 32), absent={(2, 1), (3, 3)})
+    levels = build_pyramid_levels(
+        RetiledImageProvider(source, 64, 64), min_size=60, resample_func=function, nodata=65535
+    )
+
+    assert set(np.unique(read_whole(levels[1]))) == {1000, 65535}
 
 
 @pytest.mark.parametrize("function", RESAMPLERS, ids=NAMES)
