@@ -83,12 +83,22 @@ def test_a_provider_that_raises_leaves_no_new_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_open_file_is_cut_back_to_where_it_was():
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_open_file_is_cut_back_to_where_it_was(workers):
     out = io.BytesIO(b"before")
     out.seek(6)
     with pytest.raises(ReadError, match="gone"):
-        write_nitf(out, failing(ReadError("gone")))
+        write_nitf(out, failing(ReadError("gone")), workers=workers)
     assert out.getvalue() == b"before"
+
+
+def test_a_file_in_memory_that_held_more_keeps_what_is_not_written_over():
+    data = written(file_of(image_of((1, 100, 100))))
+    out = io.BytesIO(b"x" * (len(data) + 100))
+    out.seek(50)
+    write_nitf(out, file_of(image_of((1, 100, 100))), now=NOW)
+    assert out.getvalue() == b"x" * 50 + data + b"x" * 50
+    assert out.tell() == 50 + len(data)
 
 
 @pytest.mark.parametrize("room", [0, 500, 5000])

@@ -118,13 +118,23 @@ def test_a_block_that_is_not_what_the_provider_says_is_refused():
     ],
 )
 @pytest.mark.parametrize("block", ["64", "45"])
-def test_blocks_are_written_in_strips_that_change_nothing(imode, bands, fields, block, monkeypatch):
+def test_blocks_are_written_in_strips_and_into_memory_or_not_which_changes_nothing(
+    imode, bands, fields, block, monkeypatch, tmp_path
+):
     image = Lazy((100, 150), (40, 40), bands=bands, dtype="uint16")
     fields = {"IMODE": imode, "NPPBH": block, "NPPBV": block, **fields}
+
+    def in_a_file() -> bytes:
+        with (tmp_path / "data").open("w+b") as out:
+            prepare_image(NitfImage(pixels=image, fields=fields)).segments[0].write(out)
+            out.seek(0)
+            return out.read()
+
     whole = data_of(image, **fields)
+    assert in_a_file() == whole
     monkeypatch.setattr(pixels_raw, "STRIP_BYTES", 5 * int(block) * bands * 2)
 
-    assert data_of(image, **fields) == whole
+    assert data_of(image, **fields) == data_of(image, workers=3, **fields) == in_a_file() == whole
 
 
 @pytest.mark.parametrize("block", ["0", "512"])
