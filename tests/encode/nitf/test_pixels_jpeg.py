@@ -131,3 +131,18 @@ def test_many_bands_are_streams_of_their_own():
 
         assert area.count(b"\xff\xd8\xff\xe6") == 44
         assert np.abs(READERS["jbpy"](data, fill=0).astype(int) - pixels).max() < 5
+
+
+@pytest.mark.parametrize("imode", ["B", "S"])
+def test_bands_read_one_by_one_are_their_own_whatever_the_providers_blocks(imode):
+    pixels = np.stack([band * 60 + ramps(1)[0] // 4 for band in range(3)]).astype(np.uint8)
+    files = []
+    for block in (64, 48, 100):
+        provider = BufferedImageAssetProvider.from_array(pixels, block_width=block, block_height=block)
+        fields = {"IC": "C3", "IMODE": imode, "IREP": "MULTI", "NPPBH": "64", "NPPBV": "64"}
+        out = io.BytesIO()
+        write_nitf(out, NitfFile(fields={"FDT": "20200101000000"}, images=(NitfImage(pixels=provider, fields=fields),)))
+        files.append(out.getvalue())
+
+    assert files[1] == files[0]
+    assert files[2] == files[0]

@@ -246,3 +246,10 @@ def test_a_compression_that_keeps_samples_in_its_own_order_is_not_written_big_en
 def test_a_nodata_that_gdal_would_read_as_0_is_refused(dtype, nodata):
     with pytest.raises(EncodeError, match=f"nodata {nodata} is no {dtype}"):
         written(image_of(pixels_of(dtype)), nodata=nodata)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "webp"])
+def test_what_fills_a_lossy_tile_up_does_not_ring_into_the_image(compression):
+    pixels = np.full((3, 20, 45), 200, np.uint8)
+    data = written(image_of(pixels), compression=compression, level=60, tile=(32, 32), interleave="pixel")
+    assert np.abs(gdal(data).astype(int) - 200).max() <= 1

@@ -376,3 +376,13 @@ def test_any_damaged_byte_of_the_directory_gives_values_or_a_typed_error():
             tiff_metadata(bytes(broken))
         except DecodeError:
             continue
+
+
+def test_points_of_a_raster_of_points_tie_the_same_corners_to_the_ground():
+    """The file counts from pixel centres then; readers know."""
+    points = [GroundControlPoint(row=r, col=c, x=10 + c, y=50 - r, z=0.0) for r, c in ((0, 0), (0, 50), (40, 9.5))]
+    data = written(gcps=points, crs="EPSG:4326", metadata={"GeoRasterType": "PixelIsPoint"})
+
+    assert read(data, lambda dataset: dataset.tags()["AREA_OR_POINT"]) == "Point"
+    found = read(data, lambda dataset: [(point.row, point.col, point.x, point.y) for point in dataset.gcps[0]])
+    assert found == [(point.row, point.col, point.x, point.y) for point in points]
