@@ -36,21 +36,23 @@ def file_marking(fields: Mapping[str, str], segments: Iterable[tuple[str, Mappin
     Returns:
         ``FS…`` → text, only those that are not as the file says them.
     """
-    markings = [
-        {each.name: fields_of.get(f"{prefix}S{each.name}", "") for each in SECURITY} for prefix, fields_of in segments
-    ]
+    marked = list(segments)
+    levels = [fields_of.get(f"{prefix}SCLAS", "") for prefix, fields_of in marked]
     own = fields.get("FSCLAS", "U")
     # A letter that is none is left to the check of its field, which names it.
-    highest = max((marking["CLAS"] for marking in markings), key=lambda letter: RANK.get(letter, -1), default="U")
+    highest = max(levels, key=lambda letter: RANK.get(letter, -1), default="U")
     raised: dict[str, str] = {}
     if RANK.get(highest, -1) > RANK.get(own, len(RANK)):
-        source = next(marking for marking in markings if marking["CLAS"] == highest)
+        prefix, source = marked[levels.index(highest)]
+        said_there = {each.name: source.get(f"{prefix}S{each.name}", "") for each in SECURITY}
         raised = {
-            f"FS{name}": text for name, text in source.items() if text and name != "REL" and not fields.get(f"FS{name}")
+            f"FS{name}": text
+            for name, text in said_there.items()
+            if text and name != "REL" and not fields.get(f"FS{name}")
         }
         raised["FSCLAS"] = highest
     for name in RESTRICTIONS:
-        said = {marking[name] for marking in markings} - {""}
+        said = {fields_of.get(f"{prefix}S{name}", "") for prefix, fields_of in marked} - {""}
         if len(said) == 1 and not fields.get(f"FS{name}"):
             raised[f"FS{name}"] = said.pop()
     return raised
