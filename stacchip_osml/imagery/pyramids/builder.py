@@ -22,14 +22,13 @@ from typing import Any, NamedTuple, Protocol
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number
+from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
     Cascade,
     LevelMaker,
     TileRows,
     blocks_needing,
     blocks_under,
-    stored_grid,
 )
 from stacchip_osml.imagery.pyramids.levels import pitch_of, planned_sizes
 from stacchip_osml.imagery.pyramids.reading import RowReader, Workers
@@ -284,9 +283,7 @@ class PyramidBuilder:
             yield from starmap(PyramidBlock, cascade.end())
 
     def _reader(self, level: int) -> RowReader:
-        grid = level_grid(self.source, level)
-        stored = stored_grid(lambda row, col: has_block(self.source, row, col, level, grid=grid), grid)
-        return RowReader(self.source, level, grid, stored, fill=self._fill, fill_holes=self.nodata is not None)
+        return RowReader(self.source, level, fill=self._fill, fill_holes=self.nodata is not None)
 
     def _makers(self, reader: RowReader) -> list[tuple[int, LevelMaker, TileRows]]:
         """Prepare the levels that are made, each from the one before."""

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from stacchip_osml.imagery.block_grid import BlockGrid
-from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts, dtype_of
-from stacchip_osml.imagery.pyramids.cascade import Stored, Strip, Task
+from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts
+from stacchip_osml.imagery.pyramids.cascade import Strip, Task, stored_grid
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["RowReader", "Workers"]
@@ -22,6 +22,8 @@ STRIP_ROWS = 256
 
 SHARES, MOST = 2, 4
 """Tasks a thread that the blocks of a strip are dealt out in, and blocks of one at most."""
+
+Span = tuple[int, int, int]
 
 
 class Workers:
@@ -75,24 +77,24 @@ class Workers:
 class RowReader:
     """Reads one level of a provider from top to bottom, each stored block once."""
 
-    def __init__(
-        self, source: Any, level: int, grid: BlockGrid, stored: Stored, *, fill: Any, fill_holes: bool
-    ) -> None:
+    def __init__(self, source: Any, level: int, *, fill: Any, fill_holes: bool) -> None:
         """Begin at the first row.
 
         Args:
             source: any object of the image provider protocol.
             level: of it.
-            grid: of the level.
-            stored: ``(grid rows, grid cols)``, False where a block is absent.
             fill: value of what is absent.
             fill_holes: also of what is absent within blocks.
         """
-        self._source, self._level, self.grid, self.stored = source, level, grid, stored
+        self._level = LevelBlocks.of(source, level)
+        self.grid: BlockGrid = self._level.grid
+        """Of the level."""
+        self.stored = stored_grid(self._level.holds, self.grid)
+        """``(grid rows, grid cols)``, False where a block is absent."""
         self._fill, self._fill_holes = fill, fill_holes
-        self._size: ImageSize = grid.image_size
-        self._rows, self._cols = grid.under(PixelWindow(0, 0, *self._size))
-        self._dtype, self._bands = dtype_of(source), int(source.num_bands)
+        self._size: ImageSize = self.grid.image_size
+        self._rows, cols = self.grid.under(PixelWindow(0, 0, *self._size))
+        self._cols = self.grid.spans(1, cols)
 
     @property
     def blocks(self) -> int:
@@ -140,23 +142,23 @@ class RowReader:
         """Begin to read a strip: what waits for each task, and of how many blocks that is."""
         top, last = self.grid.window(rows[0], 0).y, self.grid.window(rows[-1], 0)
         height = min(last.y + last.height, self._size.height) - top
-        strip = Strip.empty(self._bands, height, self._size.width, top=top, dtype=self._dtype)
+        strip = Strip.empty(self._level.count, height, self._size.width, top=top, dtype=self._level.dtype)
         if not self.stored[rows.start : rows.stop].all():
             strip.pixels[...] = self._fill
-        places = [(row, col) for row in rows for col in self._cols]
+        places = [(span, cols) for span in self.grid.spans(0, rows) for cols in self._cols]
         share = min(max(len(places) // (SHARES * workers.count), 1), MOST) if workers.count else 1
         parts = [places[first : first + share] for first in range(0, len(places), share)]
         return strip, [(workers.begin(partial(self._read, strip, part)), len(part)) for part in parts]
 
-    def _read(self, strip: Strip, places: list[tuple[int, int]]) -> None:
-        blocks = LevelBlocks.of(self._source, self._level, grid=self.grid)
-        for row, col in places:
+    def _read(self, strip: Strip, places: list[tuple[Span, Span]]) -> None:
+        """Read blocks at ``(index, first, stop)`` of their rows and columns."""
+        pixels = strip.pixels
+        for (row, top, bottom), (col, left, right) in places:
             if not self.stored[row, col]:
                 continue
-            place = self.grid.window(row, col)
-            block = blocks.read(row, col, (place.height, place.width))
-            there = strip.pixels[:, place.y - strip.top :, place.x :][:, : place.height, : place.width]
+            block = self._level.read(row, col, (bottom - top, right - left))
+            there = pixels[:, top - strip.top : bottom - strip.top, left:right]
             there[...] = block[:, : there.shape[1], : there.shape[2]]
             if self._fill_holes:
-                for hole in absent_parts(self._source, row, col, self._level):
+                for hole in absent_parts(self._level.provider, row, col, self._level.level):
                     there[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = self._fill
