@@ -8,7 +8,7 @@ the work on them is done in threads; the first failure ends it all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 def in_order(
     places: Iterable[Place], read: Callable[[Place], Part], work: Callable[[Place, Part], Result], *, workers: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Read each part and work on it.
 
     Args:
@@ -31,7 +31,8 @@ def in_order(
         workers: threads at least 1.
 
     Yields:
-        The results, in the order of ``places``.
+        The results, in the order of ``places``. Who stops before the last one closes the generator, which waits for
+        threads that work.
     """
     if workers <= 1:
         for place in places:

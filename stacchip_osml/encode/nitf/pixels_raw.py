@@ -160,9 +160,9 @@ def write_raw(
         return _pieces(layout, strip, pixels, memory), marks
 
     at = base
+    results = in_order(strips, read, work, workers=workers)
     try:
-        done = zip(strips, in_order(strips, read, work, workers=workers), strict=True)
-        for count, (strip, (pieces, marks)) in enumerate(done, 1):
+        for count, (strip, (pieces, marks)) in enumerate(zip(strips, results, strict=True), 1):
             for piece in pieces:
                 if piece.octets is not None:
                     if at != start + piece.offset:
@@ -174,6 +174,7 @@ def write_raw(
             if progress is not None:
                 progress(count, len(strips))
     finally:
+        results.close()
         memory = None  # while anybody holds it, the file can neither grow nor be cut back
     if table is not None:
         out.seek(base)

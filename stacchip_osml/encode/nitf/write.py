@@ -293,7 +293,7 @@ class _Plan:
                     f"{part.where}: {length} bytes of image data are said, {out.tell() - at - len(head)} written"
                 )
             sizes.append(length)
-            if any(part.fields.get(name) != text for name, text in fields.items()):
+            if not fields.items() <= part.fields.items():
                 late.append((at, self._subheader(part, fields), len(head)))
         for group in (self.segments.graphics, self.segments.texts, self.segments.extensions):
             for head, data in group:

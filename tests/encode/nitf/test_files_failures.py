@@ -48,12 +48,12 @@ write_nitf(sys.argv[1], file_of(NitfImage(pixels=pixels, fields={"IC": "NC"})))
 
 
 class Failing(BufferedImageAssetProvider):
-    """Gives its first block, and then an error."""
+    """Gives its first block, and then an error where there is one."""
 
     error = ReadError("the disk is gone")
 
     def get_block(self, block_row, block_col, resolution_level=0, bands=None):
-        if block_row:
+        if block_row and self.error is not None:
             raise self.error
         return super().get_block(block_row, block_col, resolution_level, bands)
 
@@ -89,6 +89,19 @@ def test_an_open_file_is_cut_back_to_where_it_was(workers):
     out.seek(6)
     with pytest.raises(ReadError, match="gone"):
         write_nitf(out, failing(ReadError("gone")), workers=workers)
+    assert out.getvalue() == b"before"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_file_in_memory_is_cut_back_where_who_is_told_of_progress_stops(workers):
+    def stop(done, _):
+        if done == 2:
+            raise KeyboardInterrupt("enough")
+
+    out = io.BytesIO(b"before")
+    out.seek(6)
+    with pytest.raises(KeyboardInterrupt, match="enough"):
+        write_nitf(out, failing(None), workers=workers, progress=stop)
     assert out.getvalue() == b"before"
 
 
