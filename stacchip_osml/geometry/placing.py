@@ -11,9 +11,10 @@ The first that there is:
 The transform that GDAL gives to a NITF file is made of its corner points, which
 are rounded and know nothing of the sensor: it is kept only where the model is
 those corners, too, and says the same. Frames of raster products (CADRG, CIB) are
-the exception: they lie on the map that MIL-STD-2411 cuts them from, as GDAL says
-it, and their corners are that map's in whole seconds. A transform of any other
-file goes before its polynomials: what was put on a map stays on it.
+the exception: they lie on the map that MIL-STD-2411 cuts them from, as GDAL and
+their sensor model (``raster_frames``) say it alike; their corners are that map's in
+whole seconds. A transform of any other file goes before its polynomials: what
+was put on a map stays on it.
 
 An image that metadata places wrongly is an ItemError that names the field, and
 never placed by the next best.
