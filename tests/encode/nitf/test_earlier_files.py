@@ -5,15 +5,17 @@ import io
 import earlier_files as earlier
 import numpy as np
 import pytest
+from chip_sources import cut
 from nitf_files import jbpy_complaints, jbpy_of
 from rasterio.io import MemoryFile
 
-from stacchip_osml.encode.nitf import nitf_info, read_nitf, write_nitf
+from stacchip_osml.encode.nitf import encode_nitf, nitf_info, read_nitf, write_nitf
 from stacchip_osml.encode.nitf.earlier_dates import is_date, moment_of
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.blocks.layout import Unserved
 from stacchip_osml.imagery.blocks.nitf import parse_nitf
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.pixel import PixelWindow
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 PIXELS = np.arange(6 * 8, dtype=np.uint8).reshape(1, 6, 8)
@@ -304,6 +306,44 @@ def test_tres_of_the_file_stay_and_jbpy_reads_them():
 
     assert [(tre.tag, tre.data) for tre in read_nitf(data).tres] == [("VENDOR", b"bytes")]
     assert jbpy_of(data)["FileHeader"]["XHDL"].value == 19
+
+
+# ---- chips
+
+
+def test_a_chip_of_a_chip_is_never_less_marked_and_carries_what_is_told(tmp_path):
+    marks = {"CTLH": "NO FOREIGN DISSEMINATION", "DWNG": "999999"}
+    image = earlier.image(PIXELS, level="S", marks=marks)
+    (tmp_path / "0.ntf").write_bytes(earlier.file(images=[image], level="S", marks={"REL": "GBR"}))
+    for step in (1, 2):
+        source = str(tmp_path / f"{step - 1}.ntf")
+        (tmp_path / f"{step}.ntf").write_bytes(encode_nitf(cut(source, (1, 1, 4, 3) if step == 1 else (1, 1, 2, 2))))
+
+        found = read_nitf(tmp_path / f"{step}.ntf")
+        fields = found.images[0].fields
+        assert (found.fields["FSCLAS"], found.fields["FSREL"], fields["ISCLAS"], fields["ISDCTP"]) == (
+            "S",
+            "GBR",
+            "S",
+            "O",
+        )
+        assert fields["ISCLTX"] == "SEE TEXT SEGMENT NITF2.0"
+        assert told(found) == told(read_nitf(tmp_path / "0.ntf"))
+        assert "NO FOREIGN DISSEMINATION" in told(found)[0]
+    window = PIXELS[:, 2:4, 2:4]
+    np.testing.assert_array_equal(found.images[0].pixels.read(PixelWindow(0, 0, 2, 2)).pixels, window)
+
+
+def test_the_second_image_of_a_file_is_chipped_too(tmp_path):
+    path = tmp_path / "two.ntf"
+    second = PIXELS[:, ::-1] + 1
+    images = [earlier.image(PIXELS), earlier.image(second, level="C", title="The second")]
+    path.write_bytes(earlier.file(images=images, level="C"))
+
+    chip = read_nitf(encode_nitf(cut(read_nitf(path).images[1].pixels, (2, 1, 3, 4), locate=False)))
+
+    np.testing.assert_array_equal(chip.images[0].pixels.read(PixelWindow(0, 0, 3, 4)).pixels, second[:, 1:5, 2:5])
+    assert (chip.images[0].fields["ISCLAS"], chip.images[0].fields["IID2"]) == ("C", "The second")
 
 
 # ---- hostile
