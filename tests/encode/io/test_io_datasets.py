@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from stacchip_osml.encode import (
     IO,
     AssetType,
     BufferedDataAssetProvider,
+    BufferedImageAssetProvider,
     BufferedMetadataProvider,
     BufferedTextAssetProvider,
     PixelType,
@@ -295,3 +297,17 @@ def test_threads_of_the_caller_see_no_warning(tmp_path):
         with IO.open(tmp_path / "a.jp2", "w") as writer:
             writer.add_asset("image:0", provider_of(scene(), metadata={"COMRAT": "01.0"}))
     assert (tmp_path / "a.jp2").stat().st_size == pytest.approx(scene().size / 8, rel=0.2)
+
+
+def test_the_files_of_an_rset_appear_in_order_the_base_first(tmp_path, monkeypatch):
+    appeared = []
+    real = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, target: (appeared.append(target.name), real(self, target))[1])
+    paths = [tmp_path / name for name in ("a.ntf", "a.ntf.r1", "a.ntf.r2")]
+
+    with IO.open(paths, "w") as writer:
+        for number, key in enumerate(("image:0", "image:0:overview:1", "image:0:overview:2")):
+            pixels = np.zeros((1, 64 >> number, 64 >> number), np.uint8)
+            writer.add_asset(key, BufferedImageAssetProvider.from_array(pixels))
+
+    assert appeared == ["a.ntf", "a.ntf.r1", "a.ntf.r2"]
