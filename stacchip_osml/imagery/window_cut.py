@@ -184,14 +184,16 @@ def place_cut(
         placing: as it was planned with.
         found: ``cut.window``, as it was read or as a chain left it.
         pixels: ``(bands, rows, cols)`` of the chip.
-        mask: of the same shape.
+        mask: of the same shape; of no strides where nobody asks for it, and it may hold anything then.
         fill: value of pixels that hold nothing, a band each.
         there: what the reader was given to write to; arrays that are the very same are in their place.
     """
     if cut.target is None:
         size = ImageSize(mask.shape[2], mask.shape[1])
         inside = (cut.corner[0] - cut.window.x, cut.corner[1] - cut.window.y)
-        out = MaskedPixels(pixels, mask) if pixels.dtype == found.pixels.dtype else None
+        # One byte may stand for all of a mask that nobody asked for: but what is resampled is filled by its mask.
+        judged = mask if all(mask.strides) else np.empty(mask.shape, np.bool_)
+        out = MaskedPixels(pixels, judged) if pixels.dtype == found.pixels.dtype else None
         done = resample(found, start=inside, step=placing.step, size=size, method=placing.method, fill=fill, out=out)
         if done is not out:
             pixels[...], mask[...] = done

@@ -96,6 +96,24 @@ def test_a_chip_on_the_grid_is_read_where_it_is_given_out_unless_its_type_is_ano
     assert destination(between, pixels, mask, dtype=np.dtype(np.uint16)) == NOWHERE
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_a_resampled_chip_has_its_pixels_also_where_one_byte_stands_for_its_mask(dtype):
+    placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1.3, 1.7), method="auto")
+    cut = plan_cut(placing, -4.0, -3.0, ImageSize(20, 16))
+    x, y, width, height = cut.window
+    here = np.s_[:, y : y + height, x : x + width]
+    found = MaskedPixels(SCENE[here], np.random.default_rng(4).random(SCENE[here].shape) < 0.6)
+    masks = np.zeros((2, 16, 20), bool), np.broadcast_to(np.zeros((1, 1, 1), bool), (2, 16, 20))
+    masks[1].setflags(write=True)
+    chips = [np.full((2, 16, 20), 77, dtype) for _ in masks]
+    for pixels, mask in zip(chips, masks, strict=True):
+        place_cut(cut, placing, found, pixels, mask, fill=(5, 6), there=NOWHERE)
+
+    assert 0 < masks[0].mean() < 1
+    assert (chips[0][0][~masks[0][0]] == 5).all()
+    np.testing.assert_array_equal(chips[0], chips[1])
+
+
 def test_positions_are_of_the_reference_and_ratios_true():
     placing = LevelPlacing(level=2, size=SIZE, ratio=(0.25, 0.2), step=(1, 1), start=(8, 10), per_pixel=(2, 2))
 
