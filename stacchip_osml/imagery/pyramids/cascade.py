@@ -63,9 +63,13 @@ class Strip:
     """Row of the image that the first row after the room is."""
 
     @classmethod
-    def empty(cls, bands: int, rows: int, cols: int, *, top: int, dtype: np.dtype[Any]) -> Strip:
-        """Make a strip whose pixels are not set."""
-        return cls(np.empty((bands, ROOM + rows, cols), dtype), ROOM, top)
+    def empty(
+        cls, bands: int, rows: int, cols: int, *, top: int, dtype: np.dtype[Any], memory: Pixels | None = None
+    ) -> Strip:
+        """Make a strip whose pixels are not set, in the memory of another that is done with if that is large enough."""
+        if memory is None or memory.shape[1] < ROOM + rows:
+            memory = np.empty((bands, ROOM + rows, cols), dtype)
+        return cls(memory[:, : ROOM + rows], ROOM, top)
 
     @property
     def pixels(self) -> Pixels:
@@ -113,12 +117,12 @@ class LevelMaker:
         """Say what rows can be made now that ``strip`` is there; None where it is too early for any.
 
         Args:
-            strip: the rows after those of the last call; its room is used.
+            strip: the rows after those of the last call; its room is used, and its memory until the tasks are done.
         """
         held = strip.after(self._left)
         stop = self._stop(held.bottom)
         if stop == self._made or (stop - self._made < FEW and stop < self._size.height):
-            self._left = held.pixels
+            self._left = held.pixels.copy() if held.memory is strip.memory else held.pixels
             return None
         made = Strip.empty(
             held.memory.shape[0], stop - self._made, self._size.width, top=self._made, dtype=held.memory.dtype
@@ -149,10 +153,14 @@ class LevelMaker:
             return self._size.height
         if self.reduction.whole:
             return self._made
-        stop = min(bottom // self.reduction.factor + 1, self._size.height)
-        while stop > self._made and self.reduction.needs(stop - 1, stop, self._source.height)[1] > bottom:
-            stop -= 1
-        return stop
+        factor = self.reduction.factor
+        stop = min(bottom // factor + 1, self._size.height)
+        while stop > self._made:
+            beyond = self.reduction.needs(stop - 1, stop, self._source.height)[1] - bottom
+            if beyond <= 0:
+                return stop
+            stop -= -(-beyond // factor)
+        return self._made
 
     def _keep(self) -> int:
         """Tell the first source row that is still needed, also by the last rows, which look at mirrored ones."""
@@ -213,10 +221,11 @@ class TileRows:
                 block[:, top - here.y : stop - here.y] = rows[:, :, cols]
             top = stop
             if stop == here.y + here.height:
-                row, blocks = self._row, self._blocks
-                self._row, self._blocks = row + 1, []
-                for col, _, block in blocks:
-                    yield row, col, block
+                done, self._blocks = self._blocks, []
+                while done:  # a block that was given out is the caller's alone
+                    col, _, block = done.pop(0)
+                    yield self._row, col, block
+                self._row += 1
 
 
 class Cascade:

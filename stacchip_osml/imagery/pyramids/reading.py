@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts
 from stacchip_osml.imagery.pyramids.cascade import Strip, Task, stored_grid
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -104,17 +105,20 @@ class RowReader:
     def strips(self, workers: Workers, passed: Callable[[], None]) -> Iterator[Strip]:
         """Read strips of rows; the next one is begun while the caller runs tasks on this one.
 
+        The memory of a strip is another's once the caller asks for the next.
+
         Args:
             workers: read the blocks.
             passed: called once for each block that is there.
         """
         groups = self._groups()
         begun: deque[tuple[Strip, list[tuple[Task, int]]]] = deque()
+        spare: list[Pixels] = []
 
         def read_ahead() -> None:
             group = None if begun else next(groups, None)
             if group is not None:
-                begun.append(self._begin(group, workers))
+                begun.append(self._begin(group, workers, spare.pop() if spare else None))
 
         read_ahead()
         while begun:
@@ -126,7 +130,7 @@ class RowReader:
             workers.meanwhile = read_ahead
             yield strip
             workers.meanwhile = None
-            del strip, waits  # before the memory for another is taken
+            spare.append(strip.memory)
             read_ahead()
 
     def _groups(self) -> Iterator[range]:
@@ -138,11 +142,13 @@ class RowReader:
                 yield range(first, row + 1)
                 first = row + 1
 
-    def _begin(self, rows: range, workers: Workers) -> tuple[Strip, list[tuple[Task, int]]]:
+    def _begin(self, rows: range, workers: Workers, memory: Pixels | None) -> tuple[Strip, list[tuple[Task, int]]]:
         """Begin to read a strip: what waits for each task, and of how many blocks that is."""
         top, last = self.grid.window(rows[0], 0).y, self.grid.window(rows[-1], 0)
         height = min(last.y + last.height, self._size.height) - top
-        strip = Strip.empty(self._level.count, height, self._size.width, top=top, dtype=self._level.dtype)
+        strip = Strip.empty(
+            self._level.count, height, self._size.width, top=top, dtype=self._level.dtype, memory=memory
+        )
         if not self.stored[rows.start : rows.stop].all():
             strip.pixels[...] = self._fill
         places = [(span, cols) for span in self.grid.spans(0, rows) for cols in self._cols]

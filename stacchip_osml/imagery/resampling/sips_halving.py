@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,6 @@ _KEPT = 32
 """Tiles of a thread."""
 
 _Limits = tuple[float, float]
-_Filled = Callable[[float], Pixels]
 Step = Callable[[], object]
 
 
@@ -118,7 +117,7 @@ class _Memory(threading.local):
     """What a thread makes tiles in, kept: to take it anew for each part costs a tenth of the time."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[np.dtype[Any], object], Pixels] = {}
+        self._lines: dict[np.dtype[Any], list[Pixels]] = {}
         self._tiles: dict[tuple[object, ...], _Tile] = {}
 
     def tile(self, rows: int, cols: int, working: np.dtype[Any], *limits: _Limits | None) -> _Tile:
@@ -128,33 +127,29 @@ class _Memory(threading.local):
         if tile is None:
             if len(self._tiles) == _KEPT:
                 self._tiles.clear()
-                self._lines.clear()
-            lines = [self._line(working, name) for name in ("first", "second", "third")]
-            tile = self._tiles[key] = _Tile(rows, cols, lines, partial(self._filled, working), *limits)
+            if working not in self._lines:
+                self._lines[working] = [_aligned(working) for _ in range(3)]
+            tile = self._tiles[key] = _Tile(rows, cols, self._lines[working], *limits)
         return tile
 
-    def _filled(self, working: np.dtype[Any], value: float) -> Pixels:
-        line = self._line(working, value)
-        line[...] = value
-        return line
 
-    def _line(self, working: np.dtype[Any], name: object) -> Pixels:
-        line = self._lines.get((working, name))
-        if line is None:
-            count = (2 * _TILE_ROWS + 2 * RRDS_HALO) * (2 * _TILE_BYTES + _ALIGNED) // working.itemsize
-            line = self._lines[working, name] = _aligned(count, working)
-        return line
+@lru_cache(maxsize=8)
+def _filled(working: np.dtype[Any], value: float) -> Pixels:
+    """Give a line that holds one number, the same to all threads."""
+    line = _aligned(working)
+    line[...] = value
+    line.flags.writeable = False
+    return line
 
 
 class _Tile:
     """The steps that halve a tile, each on views of three lines; it overwrites what no later one needs."""
 
-    def __init__(  # noqa: PLR0917 - what memory knows
+    def __init__(
         self,
         rows: int,
         cols: int,
         lines: list[Pixels],
-        filled: _Filled,
         smooth: _Limits | None,
         stored: _Limits | None,
     ) -> None:
@@ -164,7 +159,6 @@ class _Tile:
             rows: that are made.
             cols: that are made.
             lines: three, long enough, that begin at multiples of 64 bytes.
-            filled: gives another that holds one number.
             smooth: what the filtered image is rounded and clipped to.
             stored: what the result is rounded and clipped to; None for floats.
         """
@@ -184,12 +178,12 @@ class _Tile:
             # Twice the filter, then half of it: the middle weight is 1, and nothing else is changed by that.
             *_smoothing([first[row * wide :][:all_] for row in range(7)], second[:all_], third[:all_], scale=2),
             *_smoothing([second[col : all_ - 6 + col] for col in range(7)], first, third, scale=0.5),
-            *_rounding(first[: all_ - 6], smooth, filled if stored else None),
+            *_rounding(first[: all_ - 6], smooth, is_float=stored is None),
             partial(np.copyto, apart, mixed),  # rows that are added to each other, into one line
             *_interpolation([even[:half], odd[:half], even[wide:], odd[wide:]], third[:half], first[:half]),
             *_interpolation([third[col : half - 3 + col] for col in range(4)], first, second),
             partial(np.copyto, second[: half // 2], first[:half:2]),
-            *_rounding(second[: half // 2], stored, filled),
+            *_rounding(second[: half // 2], stored, is_float=stored is None),
         ]
 
 
@@ -220,18 +214,18 @@ def _interpolation(taps: Sequence[Pixels], done: Pixels, part: Pixels) -> Iterat
     yield partial(np.subtract, done, part, done)
 
 
-def _rounding(line: Pixels, limits: _Limits | None, filled: _Filled | None) -> Iterator[Step]:
-    """Round to the nearest, halves to even, and clip; without ``filled`` lines three times as slowly.
+def _rounding(line: Pixels, limits: _Limits | None, *, is_float: bool) -> Iterator[Step]:
+    """Round to the nearest, halves to even, and clip: by lines of limits, which takes half as long as by numbers.
 
-    Of two zeros of different sign, numpy's maximum is either: that can be seen of floats, which get no lines.
+    Of two zeros of different sign, numpy's maximum is either, which can be seen of floats.
     """
     if limits is None:
         return
     yield partial(np.rint, line, line)
-    if filled is None:
+    if is_float:
         yield partial(np.clip, line, *np.array(limits, line.dtype), out=line)
         return
-    lowest, highest = (filled(limit)[: line.size] for limit in limits)
+    lowest, highest = (_filled(line.dtype, limit)[: line.size] for limit in limits)
     yield partial(np.maximum, line, lowest, out=line)
     yield partial(_at_most, line, highest)
 
@@ -245,10 +239,10 @@ def _at_most(line: Pixels, highest: Pixels) -> None:
 _MEMORY = _Memory()
 
 
-def _aligned(count: int, working: np.dtype[Any]) -> Pixels:
-    """Make zeros that begin at a multiple of 64 bytes."""
-    spare = _ALIGNED // working.itemsize
-    memory: Pixels = np.zeros(count + spare, working)
+def _aligned(working: np.dtype[Any]) -> Pixels:
+    """Make a line of zeros, long enough for every tile, that begins at a multiple of 64 bytes."""
+    count = (2 * _TILE_ROWS + 2 * RRDS_HALO) * (2 * _TILE_BYTES + _ALIGNED) // working.itemsize
+    memory: Pixels = np.zeros(count + _ALIGNED // working.itemsize, working)
     first = -memory.ctypes.data % _ALIGNED // working.itemsize
     return memory[first : first + count]
 
@@ -256,6 +250,8 @@ def _aligned(count: int, working: np.dtype[Any]) -> Pixels:
 def needed(first: int, stop: int, length: int) -> tuple[int, int]:
     """Give the source pixels of one axis, half-open, that outputs ``first`` to ``stop`` are made of."""
     low, high = 2 * first - RRDS_HALO, 2 * stop + RRDS_HALO
+    if low >= 0 and high <= length:
+        return low, high
     if _is_mirrored_twice(low, high, length):
         return 0, length
     return (
@@ -273,6 +269,8 @@ def _runs(first: int, stop: int, length: int, origin: int) -> list[tuple[slice, 
         length: of the axis.
         origin: position that the part begins at.
     """
+    if first >= 0 and stop <= length:
+        return [(slice(0, stop - first), slice(first - origin, stop - origin))]
     if _is_mirrored_twice(first, stop, length):
         turn = max(2 * length - 2, 1)
         there = [min(position % turn, -position % turn) - origin for position in range(first, stop)]
