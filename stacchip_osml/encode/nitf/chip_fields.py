@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,15 +121,23 @@ def _parents_bands(parent: Mapping[str, str], bands: Sequence[int], count: int) 
         places.setdefault(band + 1, []).append(place)
     fields: dict[str, str] = {}
     for name, text in parent.items():
-        found = BAND_FIELD.fullmatch(name) if name[-1:].isdigit() else None
-        if found is None:
-            continue
-        head, band, end = (found[1], int(found[2]), "") if found[1] else (found[3], int(found[4]), found[5])
-        fields |= {f"{head}{place}{end}": text for place in places.get(band, ())}
+        found = _band_field(name)
+        if found is not None:
+            head, band, end = found
+            fields |= {f"{head}{place}{end}": text for place in places.get(band, ())}
     fields["IREP"] = _representation(parent.get("IREP", "").strip(), fields, bands, count)
     if fields["IREP"] == "MONO" and not _has_luts(fields):
         fields["IREPBAND1"] = "M"
     return fields
+
+
+@lru_cache(maxsize=4096)
+def _band_field(name: str) -> tuple[str, int, str] | None:
+    """Take the name of a band's field apart: before the band's number, the number, after it; None of other fields."""
+    found = BAND_FIELD.fullmatch(name)
+    if found is None:
+        return None
+    return (found[1], int(found[2]), "") if found[1] else (found[3], int(found[4]), found[5])
 
 
 def _representation(irep: str, fields: Mapping[str, str], bands: Sequence[int], count: int) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -108,6 +109,7 @@ class Layout:
         return min(rows, max(8, wanted // 8 * 8))
 
 
+@lru_cache(maxsize=256)
 def raw_bytes(storage: Storage, blocking: Blocking) -> int:
     """Count the bytes of a segment of which every block is recorded, without a mask table."""
     return Layout(storage, blocking, {number: number for number in range(blocking.count)}).total
