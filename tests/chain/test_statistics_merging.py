@@ -111,3 +111,13 @@ def test_the_sample_rate_of_unequal_parts_is_the_share_of_all_pixels():
     ]
 
     assert merge_statistics(parts).sample_rate == pytest.approx(0.5)
+
+
+def test_bins_that_begin_elsewhere_are_added_where_they_belong():
+    low, high = np.array([[[5, 6, 6, 9]]], np.int32), np.array([[[8, 9, 9, 12]]], np.int32)
+    parts = [compute_statistics(part, bin_edges=np.arange(part.min(), part.max() + 2.0)) for part in (high, low)]
+
+    band = merge_statistics(parts).bands[0]
+
+    assert band.bin_edges.tolist() == list(range(5, 14))
+    assert band.histogram.tolist() == [1, 2, 0, 1, 3, 0, 0, 1]

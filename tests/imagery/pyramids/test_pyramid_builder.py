@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
 from stacchip_osml.imagery.provider import ImageProvider
 from stacchip_osml.imagery.pyramids.builder import PyramidBuilder, write_pyramid
 from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels
@@ -378,3 +379,14 @@ def test_a_pyramid_is_written_with_its_base_first(described):
     assert written["image:0"][1] == ({"level": 0} if described else {"name": "a test"})
     assert written["image:0:overview:1"][1] == ({"level": 1} if described else {"name": "a test"})
     assert writer.metadata == "F"
+
+
+@pytest.mark.parametrize("function", RESAMPLERS[:5], ids=NAMES[:5])
+def test_absent_parts_of_stored_tiles_do_not_bleed_into_data(function):
+    """The tile is stored, and holds the pad value where blocks below it are not."""
+    source = CountingImage(np.full((1, 128, 128), 1000, np.uint16), (32, 32), absent={(2, 1), (3, 3)})
+    tiles = RetiledImageProvider(source, 64, 64)
+
+    levels = PyramidBuilder(tiles, min_size=60, resample_func=function, nodata=65535).build()
+
+    assert set(np.unique(read_whole(levels[1]))) == {1000, 65535}
