@@ -159,7 +159,8 @@ class SegmentImage(BlockImage):
         block = int(fields["NPPBV"]) or size.height, int(fields["NPPBH"]) or size.width
         levels: tuple[ImageSize, ...] = (size,)
         dtype, _ = KINDS.get((fields["PVTYPE"], int(fields["NBPP"])), ("uint8", ""))
-        served = self._segment_layout().levels
+        layout = self._segment_layout()
+        served, pad = layout.levels, layout.pad
         first = served[0]
         if isinstance(first, LevelLayout):
             dtype, block = first.codec.dtype, first.block_shape
@@ -168,8 +169,9 @@ class SegmentImage(BlockImage):
             driver="NITF",
             levels=levels,
             bands=tuple(
-                BandHeader(dtype=dtype, color=COLORS.get(fields[f"IREPBAND{band}"], "undefined"))
+                BandHeader(dtype=dtype, nodata=pad, color=COLORS.get(fields[f"IREPBAND{band}"], "undefined"))
                 for band in range(1, count + 1)
             ),
             block_shape=block,
+            mask="none" if pad is None else "nodata",
         )

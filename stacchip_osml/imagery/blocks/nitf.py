@@ -22,6 +22,7 @@ from stacchip_osml.imagery.blocks.jpeg2000 import codestream_layout
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
 from stacchip_osml.imagery.blocks.nitf_fields import Segment, Subheader, read_segments, read_subheader
 from stacchip_osml.imagery.blocks.nitf_jpeg import jpeg_layout
+from stacchip_osml.imagery.blocks.nitf_pads import pad_pixel
 from stacchip_osml.imagery.blocks.nitf_places import (
     Places,
     nominal_places,
@@ -116,7 +117,8 @@ def parse_nitf_segments(
 def _segment_layout(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> ImageLayout:
     try:
         image = read_subheader(ahead, segment, limits)
-        return LAYOUTS.get(image.ic, _unserved)(ahead, segment, image, limits)
+        pad = pad_pixel(ahead, segment, image)
+        return replace(LAYOUTS.get(image.ic, _unserved)(ahead, segment, image, limits), pad=pad)
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),))
 

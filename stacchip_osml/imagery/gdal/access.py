@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
@@ -50,6 +50,10 @@ from stacchip_osml.imagery.location import (
 )
 from stacchip_osml.imagery.network.remote import gdal_fetch_options, read_remote_head
 from stacchip_osml.imagery.network.version import TRANSIENT, RemoteStamp
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.files import LocalFile
+    from stacchip_osml.imagery.blocks.objects import RemoteObject
 
 __all__ = ["OPEN_HANDLES", "FileAccess", "close_idle_handles"]
 
@@ -273,6 +277,19 @@ class FileAccess:
         return RemoteReadError(self.location, status=code, attempts=tried)
 
     # ---- both
+
+    def bytes_of(self) -> LocalFile | RemoteObject:
+        """Give the file's bytes, of the version that was noted."""
+        from stacchip_osml.imagery.blocks.files import LocalFile
+        from stacchip_osml.imagery.blocks.objects import RemoteObject
+
+        target = self._target()
+        if not is_remote(target):
+            return LocalFile(target, expect=(self.size_bytes, self.modified_ns))
+        etag = None if self._version is None else self._version.etag
+        return RemoteObject(
+            self.location, sign=self.sign, fetch=self.fetch, expect_size=self.size_bytes, expect_etag=etag
+        )
 
     def _target(self) -> str:
         return self.location if self.sign is None else require_location(self.sign(self.location))

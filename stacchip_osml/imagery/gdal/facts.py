@@ -7,7 +7,7 @@ itself: everything is read through attributes and turned into text and numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "is_stored",
     "level_of",
     "planes",
+    "with_pad",
 ]
 
 STANDS_FOR = {"complex_int16": "complex64", "complex": "complex128"}
@@ -69,6 +70,10 @@ class Facts:
     """Bands are stored apart, so a block holds one of them."""
     compression: str | None
     interleave: str | None
+    has_mask_table: bool
+    """It is a NITF image with one, in which pixels that hold nothing may have a value of their own."""
+    pad: float | None = None
+    """That value, where the file has it and GDAL does not say it."""
 
     @property
     def count(self) -> int:
@@ -130,13 +135,21 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
         planar=interleave == "BAND",
         compression=compression,
         interleave=interleave,
+        has_mask_table=dataset.driver == "NITF" and "M" in (dataset.get_tag_item("NITF_IC") or ""),
     )
 
 
-def level_of(dataset: Any, overview: int | None) -> Level:
-    """Read the size and blocks of the level that a dataset was opened at."""
+def with_pad(facts: Facts, pad: float) -> Facts:
+    """Take a pad pixel for the nodata value of all bands that have none."""
+    bands = tuple(replace(band, nodata=pad) if band.nodata is None else band for band in facts.bands)
+    base = replace(facts.base, nodata=tuple(band.nodata for band in bands))
+    return replace(facts, base=base, bands=bands, pad=pad)
+
+
+def level_of(dataset: Any, overview: int | None, *, pad: float | None = None) -> Level:
+    """Read the size and blocks of the level that a dataset was opened at; ``pad`` is nodata where GDAL says none."""
     rows, cols = dataset.block_shapes[0]
-    nodata = tuple(nodata_with_sign(dataset.sign, value) for value in dataset.nodatavals)
+    nodata = tuple(pad if value is None else nodata_with_sign(dataset.sign, value) for value in dataset.nodatavals)
     return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, nodata)
 
 

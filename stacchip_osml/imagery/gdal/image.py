@@ -25,7 +25,7 @@ import numpy as np
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.gdal.access import FileAccess
 from stacchip_osml.imagery.gdal.directories import require_few_directories
-from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, grid_of, level_of
+from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, grid_of, level_of
 from stacchip_osml.imagery.gdal.library import (
     Dataset,
     UnsureError,
@@ -36,6 +36,7 @@ from stacchip_osml.imagery.gdal.library import (
     read_stored,
     stores_block,
 )
+from stacchip_osml.imagery.gdal.pads import read_facts
 from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
@@ -334,14 +335,14 @@ class GdalImage:
         if self._known is None:
             if not self._access.remote:
                 require_few_directories(self.location, name=self._name)
-            self._known = self._access.on(None, lambda dataset: facts_of(dataset, self._name, self.limits), facts=True)
+            self._known = read_facts(self._access, self.limits)
         return self._known
 
     def stored_levels(self) -> tuple[Level, ...]:
         """List the stored levels from fine to coarse, whatever order the file has them in."""
         if self._stored is None:
-            facts = self._facts()
-            coarse = [self._access.on(n, partial(level_of, overview=n), facts=True) for n in range(facts.overviews)]
+            facts, on = self._facts(), self._access.on
+            coarse = [on(n, partial(level_of, overview=n, pad=facts.pad), facts=True) for n in range(facts.overviews)]
             self._stored = facts.base, *sorted(coarse, key=lambda level: -level.size.width * level.size.height)
         return self._stored
 

@@ -129,7 +129,7 @@ def open_segments(path: str | Path, *, limits: ReadLimits | None = None) -> list
         finest = layout.levels[0]
         if segment == 0 or not isinstance(finest, LevelLayout):
             continue
-        header = _header_of(finest)
+        header = _header_of(finest, layout.pad)
         if _is_level(header, base.header) and finest.size not in levels:
             levels[finest.size] = SegmentImage(location, segment, layout=ImageLayout(levels=(finest,)), header=header)
     return [base, *(levels[size] for size in sorted(levels, reverse=True))]
@@ -143,9 +143,14 @@ def _numbered(stem: Path, number: int) -> Path | None:
     return None
 
 
-def _header_of(level: LevelLayout) -> ImageHeader:
-    band = BandHeader(dtype=level.codec.kind.name)
-    return ImageHeader(driver="NITF", levels=(level.size,), bands=(band,) * level.bands, block_shape=level.block_shape)
+def _header_of(level: LevelLayout, pad: float | None) -> ImageHeader:
+    return ImageHeader(
+        driver="NITF",
+        levels=(level.size,),
+        bands=(BandHeader(dtype=level.codec.kind.name, nodata=pad),) * level.bands,
+        block_shape=level.block_shape,
+        mask="none" if pad is None else "nodata",
+    )
 
 
 def _is_level(header: ImageHeader, base: ImageHeader) -> bool:
