@@ -100,10 +100,16 @@ def blocks_of(pixels: np.ndarray, block: tuple[int, int], imode: str) -> list[by
 
 
 def masked(
-    blocks: list[bytes | None], *, pad: int | None = None, records: bool = True, padded: bool = False, gap: int = 0
+    blocks: list[bytes | None],
+    *,
+    pad: int | bytes | None = None,
+    bits: int | None = None,
+    records: bool = True,
+    padded: bool = False,
+    gap: int = 0,
 ) -> bytes:
-    """Put a mask table before blocks, None for one that is not recorded."""
-    code = b"" if pad is None else pad.to_bytes(1, "big")
+    """Put a mask table before blocks, None for one that is not recorded; ``bits`` are TPXCDLNTH if not all of TPXCD."""
+    code = b"" if pad is None else pad if isinstance(pad, bytes) else pad.to_bytes(1, "big")
     places, at = [], 0
     for block in blocks:
         places.append(0xFFFFFFFF if block is None else at)
@@ -111,7 +117,7 @@ def masked(
     table = struct.pack(f">{len(places)}I", *places) if records else b""
     table += struct.pack(f">{len(places)}I", *places) if padded else b""
     head = 10 + len(code) + len(table)
-    start = struct.pack(">IHHH", head, 4 if records else 0, 4 if padded else 0, 8 * len(code))
+    start = struct.pack(">IHHH", head, 4 if records else 0, 4 if padded else 0, 8 * len(code) if bits is None else bits)
     filler = bytes([0xAA]) * gap
     return start + code + table + b"".join(block + filler for block in blocks if block is not None)
 
