@@ -146,15 +146,19 @@ def test_a_block_is_decoded_in_part_then_whole_and_never_again(stored, monkeypat
 
 def test_memory_of_a_cache_that_is_gone_serves_the_next(stored):
     image, _ = stored
-    default_arena().clear()
+    arena = Arena()
     for _ in range(3):
-        cache = BlockCache()
+        cache = BlockCache(arena=arena)
         read(image, cache, [PixelWindow(0, 0, SIDE, SIDE)])
         held = {each.block.__array_interface__["data"][0] for each in cache._held.values()}
         assert len(held) == len(cache) > 0
         del cache
-        assert default_arena().free_bytes >= len(held) * BLOCK_BYTES // 3
-    again = BlockCache()
+        assert arena.free_bytes >= len(held) * BLOCK_BYTES // 3
+    again = BlockCache(arena=arena)
     read(image, again, [PixelWindow(0, 0, SIDE, SIDE)])
 
     assert {each.block.__array_interface__["data"][0] for each in again._held.values()} == held
+
+
+def test_caches_of_a_process_share_one_memory():
+    assert BlockCache().arena is default_arena() is BlockCache().arena
