@@ -25,6 +25,8 @@ WAYS = {
     "zstd": {"compress": "zstd", "predictor": 2, "interleave": "pixel"},
     "lzw": {"compress": "lzw", "interleave": "pixel"},
 }
+LARGE = [way for way in WAYS if "apart" not in way]
+"""Whose blocks are large enough for an arena to lend their memory."""
 TOPS = (0, 1, 20, 63, 64, 100, 127)
 """Rows of a block that are wanted, at most, one after the other."""
 
@@ -144,6 +146,7 @@ def test_a_block_is_decoded_in_part_then_whole_and_never_again(stored, monkeypat
     assert came == [21] * planes + [BLOCK] * planes
 
 
+@pytest.mark.parametrize("stored", LARGE, indirect=True)
 def test_memory_of_a_cache_that_is_gone_serves_the_next(stored):
     image, _ = stored
     arena = Arena()
@@ -153,7 +156,7 @@ def test_memory_of_a_cache_that_is_gone_serves_the_next(stored):
         held = {each.block.__array_interface__["data"][0] for each in cache._held.values()}
         assert len(held) == len(cache) > 0
         del cache
-        assert arena.free_bytes >= len(held) * BLOCK_BYTES // 3
+        assert arena.free_bytes >= len(held) * BLOCK_BYTES
     again = BlockCache(arena=arena)
     read(image, again, [PixelWindow(0, 0, SIDE, SIDE)])
 
