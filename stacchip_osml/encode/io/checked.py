@@ -102,7 +102,7 @@ class ProviderSource:
         Args:
             provider: any object of the image provider protocol.
             level: 0 is full resolution.
-            cache: of decoded blocks; None for one of its own, as large as a row of blocks and at most 256 MiB.
+            cache: of decoded blocks; None for one of its own, as large as two rows of blocks and at most 256 MiB.
         """
         from stacchip_osml.imagery.adapters.cached import CachedImageProvider
 
@@ -111,9 +111,9 @@ class ProviderSource:
         self.bands, self.dtype = blocks.count, blocks.dtype
         self.fill = pad_number(provider)
         if cache is None:
-            rows = blocks.grid.block_shape[0] // blocks.grid.reduction + 1
-            row_bytes = rows * self.size.width * self.bands * self.dtype.itemsize
-            cache = TileCache(min(4 * row_bytes, KEPT_BYTES))
+            height, width = (side // blocks.grid.reduction + 1 for side in blocks.grid.block_shape)
+            kept_columns = max(2 * self.size.width, 4 * width)  # no tile is kept that is more than a quarter of all
+            cache = TileCache(min(height * kept_columns * self.bands * self.dtype.itemsize, KEPT_BYTES))
         self._blocks = LevelBlocks.of(CachedImageProvider(provider, cache), level, grid=blocks.grid)
         self.bits = min(
             int(fact(provider, "actual_bits_per_pixel")) or 8 * self.dtype.itemsize, 8 * self.dtype.itemsize

@@ -53,6 +53,17 @@ def test_a_duck_typed_provider_is_written_block_by_block(tmp_path, ending, worke
     assert np.array_equal(pixels_of(path), source.pixels())
 
 
+@pytest.mark.parametrize(("rows", "cols"), [(6000, 200), (6000, 300), (600, 3000)])
+@pytest.mark.parametrize("ending", ["tif", "ntf", "png", "jph"])
+def test_each_block_is_asked_for_once_however_wide_the_image_is(tmp_path, ending, rows, cols):
+    source = Lazy(rows, cols)
+
+    with IO.open([tmp_path / f"lazy.{ending}"], "w", workers=2) as writer:
+        writer.add_asset("image:0", source, "Lazy", "made when asked for", ["data"])
+
+    assert len(source.asked) == len(set(source.asked))
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_attribute_is_a_type_error_that_names_it(tmp_path, name):
     source = {each: getattr(Lazy(10, 10), each) for each in REQUIRED if each != name}
