@@ -51,6 +51,8 @@ def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
     for name, words in IMAGE_LINES:
         if image.get(name):
             _say(words, image[name])
+    if image.get("time"):
+        _say("time", image["time"] if isinstance(image["time"], str) else " to ".join(image["time"]))
     for note in image.get("place_notes", ()):
         _say("place", note)
     if image.get("images_in_file", 1) > 1 and not is_listed:

@@ -1,9 +1,9 @@
 """Image files as STAC items, so that a user without a catalog starts in one command.
 
 What the item says comes from the header alone. The time is the file's own
-(TIFF DateTime, NITF IDATIM; both taken as UTC), else its modification time,
-else 1970-01-01; the property ``stacchip_osml:datetime_from`` says which. The
-footprint is in lon/lat. An image that has no georeferencing has a null
+(TIFF DateTime, NITF IDATIM; both taken as UTC), an interval where it is known in
+part, else the file's modification time, else 1970-01-01; the property
+``stacchip_osml:datetime_from`` says which. The footprint is in lon/lat. An image that has no georeferencing has a null
 geometry, and so has one whose georeferencing gives it no outline; then the
 property ``stacchip_osml:unlocated`` says why. What an approximate place is made
 of is told by the asset's ``stacchip_osml:footprint``. Of a file of several images the
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from stacchip_osml.encode.image_time import image_time
 from stacchip_osml.errors import ChipError, ItemError, LimitError
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
 from stacchip_osml.stac.crs import is_code
@@ -64,7 +64,6 @@ _EXTENSIONS = (
 )
 _EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
 _COLORS = frozenset({"red", "green", "blue"})
-_TIME = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)[ T]?(\d\d):?(\d\d):?(\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -122,8 +121,7 @@ def item_from_header(
     geometry, bbox = None, None
     if unlocated is None and place.placing is not None:
         geometry, bbox, unlocated = _outline(header, place.placing.locator)
-    moment, origin = _moment(header)
-    properties = {"datetime": moment, _DATETIME_FROM: origin}
+    properties = _times(header)
     if unlocated is not None:
         properties[_UNLOCATED] = unlocated
     asset = _asset(location, header, place)
@@ -178,18 +176,18 @@ def _lists(value: Any) -> Any:
     return [_lists(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _moment(header: ImageHeader) -> tuple[str, str]:
-    match = _TIME.match(header.acquired.strip()) if header.acquired else None
-    if match is not None:
-        try:
-            moment = datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-        except ValueError:  # "0000:00:00 00:00:00" and the like say that the time is not known
-            match = None
-        else:
-            return _rfc3339(moment), "image"
+def _times(header: ImageHeader) -> dict[str, Any]:
+    """Give the properties that say when the image was taken, and how that is known."""
+    known = image_time(header.acquired)
+    if known is not None:
+        first, last = (_rfc3339(moment) for moment in known)
+        if first == last:
+            return {"datetime": first, _DATETIME_FROM: "image"}
+        return {"datetime": None, "start_datetime": first, "end_datetime": last, _DATETIME_FROM: "image"}
     if header.modified_ns is not None:
-        return _rfc3339(_EPOCH + timedelta(microseconds=header.modified_ns // 1000)), "file modification time"
-    return _rfc3339(_EPOCH), "unknown"
+        moment = _rfc3339(_EPOCH + timedelta(microseconds=header.modified_ns // 1000))
+        return {"datetime": moment, _DATETIME_FROM: "file modification time"}
+    return {"datetime": _rfc3339(_EPOCH), _DATETIME_FROM: "unknown"}
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -5,8 +5,11 @@ import os
 import numpy as np
 import pytest
 import rasterio
+from pystac import Item
 
+from stacchip_osml.encode.io.informing import image_info
 from stacchip_osml.stac.collect import iter_items
+from tests.encode.nitf import earlier_files as earlier
 
 
 def write(path, **options):
@@ -29,6 +32,78 @@ def test_a_nitf_states_its_time(tmp_path):
     (item,) = iter_items(tmp_path / "a.ntf")
 
     assert item.document["properties"]["datetime"] == "2019-07-04T12:34:56Z"
+
+
+def earlier_nitf(path, date):
+    pixels = np.ones((1, 8, 8), np.uint8)
+    path.write_bytes(earlier.file(images=[earlier.image(pixels, date=date)]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stated", "moment"),
+    [
+        ("12000000ZFEB94", "1994-02-12T00:00:00Z"),
+        ("31121728ZDEC69", "1969-12-31T12:17:28Z"),
+        ("01224428ZMAR68", "2068-03-01T22:44:28Z"),
+    ],
+)
+def test_a_nitf_2_0_states_its_time(tmp_path, stated, moment):
+    path = earlier_nitf(tmp_path / "a.ntf", stated)
+    (item,) = iter_items(path)
+
+    assert item.document["properties"] == {"datetime": moment, "stacchip_osml:datetime_from": "image"}
+    (image,) = image_info(path)["images"]
+    assert (image["acquired"], image["time"]) == (stated, moment)
+
+
+@pytest.mark.parametrize("stated", ["", "-" * 14, "\0" * 14, "30000000ZFEB94", "29000000ZFEB93", "--------Z---94"])
+def test_a_nitf_2_0_that_states_no_time_has_that_of_its_file(tmp_path, stated):
+    path = earlier_nitf(tmp_path / "a.ntf", stated)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    (item,) = iter_items(path)
+
+    assert item.document["properties"]["datetime"] == "2001-09-09T01:46:40Z"
+    assert image_info(path)["images"][0]["time"] is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "first", "last"),
+    [
+        ("20190704------", "2019-07-04T00:00:00Z", "2019-07-04T23:59:59Z"),
+        ("202402--------", "2024-02-01T00:00:00Z", "2024-02-29T23:59:59Z"),
+        ("2019----------", "2019-01-01T00:00:00Z", "2019-12-31T23:59:59Z"),
+        ("2019070412----", "2019-07-04T12:00:00Z", "2019-07-04T12:59:59Z"),
+    ],
+)
+def test_a_time_that_is_known_in_part_is_an_interval(tmp_path, stated, first, last):
+    write(tmp_path / "a.ntf", driver="NITF", IDATIM=stated)
+    (item,) = iter_items(tmp_path / "a.ntf")
+
+    properties = item.document["properties"]
+    assert properties["datetime"] is None
+    assert (properties["start_datetime"], properties["end_datetime"]) == (first, last)
+    assert Item.from_dict(item.document | {"stac_extensions": []}).validate()
+    assert image_info(tmp_path / "a.ntf")["images"][0]["time"] == [first, last]
+
+
+def test_an_interval_of_nitf_2_0_has_its_day(tmp_path):
+    (item,) = iter_items(earlier_nitf(tmp_path / "a.ntf", "12------ZFEB94"))
+
+    assert item.document["properties"]["start_datetime"] == "1994-02-12T00:00:00Z"
+    assert item.document["properties"]["end_datetime"] == "1994-02-12T23:59:59Z"
+
+
+def test_an_hour_of_an_unknown_day_dates_nothing(tmp_path):
+    (item,) = iter_items(earlier_nitf(tmp_path / "a.ntf", "  001500ZFEB94"))
+
+    assert item.document["properties"]["stacchip_osml:datetime_from"] == "file modification time"
+
+
+def test_real_files_of_nitf_2_0_are_of_their_own_century(real_data):
+    (item,) = iter_items(real_data / "nitf/imaging-nitf__U_3058B.NTF")
+
+    assert item.document["properties"]["datetime"] == "1994-02-12T00:00:00Z"
 
 
 @pytest.mark.parametrize("stated", [None, "0000:00:00 00:00:00", "soon"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from stacchip_osml.encode.image_time import image_time
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of
@@ -69,6 +70,7 @@ def _image(image: ImageAsset) -> dict[str, Any]:
             "mask": header.mask,
             "area_or_point": header.area_or_point,
             "acquired": header.acquired,
+            "time": _time(header.acquired),
             "images_in_file": header.images,
             "size_bytes": header.size_bytes,
             "band_facts": [
@@ -96,6 +98,12 @@ def _place(image: ImageAsset, header: Any) -> dict[str, Any]:
         return {"placed_by": None, "place_notes": []}
     notes = placing.locator.notes if isinstance(placing.locator, SensorModel) else ()
     return {"placed_by": placing.footprint, "place_notes": list(notes)}
+
+
+def _time(text: str | None) -> str | list[str] | None:
+    """Give a stated time as RFC 3339 has it; where it is known in part, the first and the last second it may be."""
+    known = [moment.isoformat().replace("+00:00", "Z") for moment in image_time(text) or ()]
+    return known if len(set(known)) > 1 else next(iter(known), None)
 
 
 def _levels(image: ImageAsset) -> list[dict[str, Any]]:

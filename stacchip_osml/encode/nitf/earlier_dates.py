@@ -3,7 +3,8 @@
 ``DDHHMMSSZMONYY`` (MIL-STD-2500A, FDT, IDATIM and TXTDT) becomes ``CCYYMMDDhhmmss``.
 Years 69 to 99 are of the twentieth century and 00 to 68 of the twenty-first, as
 POSIX has it (``strptime``, ``%y``): the first images from orbit are of 1960, the
-format of 1989, and frames are still written in it.
+format of 1989, and frames are still written in it. Day, hour, minute and second
+that are hyphens or blanks are not known; NITF 2.1 has hyphens for them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MONTHS = {
         ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), start=1
     )
 }
-MOMENT = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)Z([A-Z]{3})(\d\d)", re.ASCII)
+MOMENT = re.compile(r"(\d\d|--|  )(\d\d|--|  )(\d\d|--|  )(\d\d|--|  )Z([A-Z]{3})(\d\d)", re.ASCII)
 DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -30,12 +31,13 @@ def century_of(year: str) -> str:
 
 def moment_of(text: str) -> str | None:
     """Turn a moment into NITF 2.1's; None where it is none."""
-    found = MOMENT.fullmatch(text.strip().upper())
+    found = MOMENT.fullmatch(text.strip(" \0").upper().rjust(14))
     if found is None:
         return None
-    day, hour, minute, second, name, year = found.groups()
+    day, hour, minute, second, name, year = (part.replace(" ", "-") for part in found.groups())
     month = MONTHS.get(name, 0)
-    if not (month and 1 <= int(day) <= DAYS[month - 1] and int(hour) < 24 and int(minute) < 60 and int(second) < 60):
+    limits = ((day, 1, DAYS[month - 1]), (hour, 0, 23), (minute, 0, 59), (second, 0, 59))
+    if not month or not all(part == "--" or first <= int(part) <= last for part, first, last in limits):
         return None
     return f"{century_of(year)}{year}{month:02d}{day}{hour}{minute}{second}"
 
