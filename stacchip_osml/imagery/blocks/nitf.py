@@ -2,14 +2,15 @@
 
 Rules:
 
-- bands, dtypes and levels are those that GDAL delivers, except that 12-bit
-  samples are read as they are packed, most significant bit first, which GDAL
-  does not;
+- bands, dtypes and levels are those that GDAL delivers;
+- samples of 1 and 12 bits follow each other from the highest bit, without a gap
+  within a block of whatever IMODE (MIL-STD-2500C, table A-3), as GDAL does not
+  read them. A block whose bands do not begin on bytes is read as one;
 - blocks beyond the image, which a block grid may have, are left out;
 - an uncompressed image of one block is given as strips: of one row, as GDAL
   gives it, or of ``STRIP_BYTES`` where rows do not begin on a byte;
-- what a standard leaves open (packed bits of several bands) and what is cut
-  short is left to GDAL.
+- what no standard has (samples of 2 to 7 bits) where GDAL has its own idea of
+  it, and what is cut short, is left to GDAL.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from stacchip_osml.imagery.blocks.nitf_places import (
     Places,
     nominal_places,
     padded_level,
+    planes_of,
     read_mask_table,
     require_few,
     require_small,
@@ -50,11 +52,14 @@ KINDS = {
     ("R", 64): ("float64", ">f8"),
     ("C", 64): ("complex64", ">c8"),
     ("INT", 12): ("uint16", "u2"),
+    ("SI", 12): ("int16", "i2"),
     **{("INT", bits): ("uint8", "u1") for bits in range(1, 8)},
     ("B", 1): ("uint8", "u1"),
 }
 """(PVTYPE, NBPP) → dtypes delivered and stored; for packed bits the one they are unpacked to."""
-ORDERS = {"B": "pixel", "S": "pixel", "P": "pixel", "R": "row"}
+STANDARD_BITS = frozenset({1, 12})
+"""NBPP of packed samples (MIL-STD-2500C, table A-3)."""
+ORDERS = {"B": "band", "S": "band", "P": "pixel", "R": "row"}
 COMPRESSIONS = {
     "C1": "bi-level compression",
     "C4": "vector quantization",
@@ -150,7 +155,8 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     dtype, stored = KINDS.get((image.pvtype, image.bits), ("", ""))
     if not dtype or image.imode not in ORDERS:
         raise NotServedError(f"PVTYPE={image.pvtype} with NBPP={image.bits} and IMODE={image.imode}")
-    planes = image.bands if image.imode in {"B", "S"} else 1
+    _require_plain_packing(image)
+    planes = planes_of(image)
     codec = BlockCodec(
         compression="none",
         dtype=dtype,
@@ -160,7 +166,6 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
         order=ORDERS[image.imode] if planes == 1 and image.bands > 1 else "pixel",
         aligned_rows=image.bits % 8 == 0,
     )
-    _require_plain_packing(image)
     data, records = segment.data, None
     if image.ic == "NM":
         data, records = read_mask_table(ahead, segment, image)
@@ -168,27 +173,25 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     end = segment.end if ahead.size is None else ahead.size
     if places.offsets.size and int((places.offsets + places.counts).max()) > end:
         raise NotServedError("its image data is cut short")
-    unblocked = image.grid == (1, 1) and image.ic == "NC"
+    unblocked = image.grid == (1, 1) and image.ic == "NC" and codec.order != "band"
     level = _strips(image, codec, places) if unblocked else padded_level(image, codec, places)
     require_small(level, limits)
     return ImageLayout(levels=(level,))
 
 
 def _require_plain_packing(image: Subheader) -> None:
-    """Refuse packed bits where it is open which bits are whose, or where GDAL has its own idea of it.
+    """Refuse packed bits that no standard has where GDAL has its own idea of which are whose.
 
     Raises:
         NotServedError: that is so.
     """
-    if image.bits % 8 == 0:
+    if image.bits % 8 == 0 or image.bits in STANDARD_BITS:
         return
     row = image.block_shape[1] * image.bits
     what = f"samples of {image.bits} bits, IMODE={image.imode} and {image.bands} bands"
     if image.bands > 1 and image.imode in {"P", "R"}:
         raise NotServedError(what)
-    if image.bands > 1 and image.imode == "B" and row * image.block_shape[0] % 8:
-        raise NotServedError(f"{what} that do not begin on a byte")
-    if image.bits not in {1, 12} and row % 8 and (image.bands > 1 or image.grid != (1, 1)):
+    if row % 8 and (image.bands > 1 or image.grid != (1, 1)):
         raise NotServedError(f"{what} in several blocks, whose rows do not begin on a byte")
 
 

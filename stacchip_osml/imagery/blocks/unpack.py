@@ -197,7 +197,7 @@ def _unpacked(octets: Octets, codec: BlockCodec, count: int, line: int, scratch:
     stored = np.dtype(codec.stored)
     if stored.kind == "f" and codec.bits == 24:
         return _floats_of_24_bits(octets, codec, count, line, scratch)
-    if stored.kind != "u" or codec.bits == 24 or codec.predictor != 1:
+    if stored.kind not in "iu" or codec.bits == 24 or codec.predictor != 1:
         raise DecodeError(f"{codec.bits}-bit samples stored as {codec.stored}, predictor {codec.predictor}")
     imagecodecs = codec_library()
 
@@ -213,7 +213,15 @@ def _unpacked(octets: Octets, codec: BlockCodec, count: int, line: int, scratch:
     narrow = np.dtype("u1" if codec.bits <= 8 else "u2" if codec.bits <= 16 else "u4")
     values = scratch.array("unpacked", (count, line), narrow)
     imagecodecs.packints_decode(source[: len(octets)], narrow, codec.bits, runlen=run, out=values.reshape(-1))
-    return values
+    return values if stored.kind == "u" else _signed(values, codec.bits)
+
+
+def _signed(values: Array, bits: int) -> Array:
+    """Read unsigned numbers of fewer bits than their type as two's complement, in place."""
+    free = 8 * values.itemsize - bits
+    np.left_shift(values, free, out=values)
+    signed: Array = values.view(f"i{values.itemsize}")
+    return np.right_shift(signed, free, out=signed)
 
 
 def _floats_of_24_bits(octets: Octets, codec: BlockCodec, count: int, line: int, scratch: Scratch) -> Array:

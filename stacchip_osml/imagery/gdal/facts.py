@@ -104,7 +104,9 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     dtypes = {STANDS_FOR.get(dtype, dtype) for dtype in dataset.dtypes}
     if len(dtypes) > 1:
         raise DecodeError(f"{name}: bands of several dtypes, {', '.join(sorted(map(str, dtypes)))}")
-    dtype = np.dtype("int8" if dataset.sign else dtypes.pop())
+    dtype = np.dtype(dtypes.pop())
+    if dataset.sign:
+        dtype = np.dtype(f"i{dtype.itemsize}")
     colors = [color.name.lower() for color in dataset.colorinterp]
     flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
     # One by one: for all of them GDAL looks through the boxes of a JPEG 2000 file, and does not come back from some.
@@ -119,7 +121,7 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
         bands=tuple(
             BandHeader(
                 dtype=dtype.name,
-                nodata=nodata_with_sign(dataset.sign, nodata),
+                nodata=nodata_with_sign(dataset, nodata),
                 scale=scale,
                 offset=offset,
                 description=description or None,
@@ -149,7 +151,7 @@ def with_pad(facts: Facts, pad: float) -> Facts:
 def level_of(dataset: Any, overview: int | None, *, pad: float | None = None) -> Level:
     """Read the size and blocks of the level that a dataset was opened at; ``pad`` is nodata where GDAL says none."""
     rows, cols = dataset.block_shapes[0]
-    nodata = tuple(pad if value is None else nodata_with_sign(dataset.sign, value) for value in dataset.nodatavals)
+    nodata = tuple(pad if value is None else nodata_with_sign(dataset, value) for value in dataset.nodatavals)
     return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, nodata)
 
 

@@ -1,9 +1,9 @@
-"""Samples that GDAL gives as others than the file has: signed ones of up to 8 bits, packed ones of NITF.
+"""Samples that GDAL gives as others than the file has: signed ones of up to 8 and of 12 bits, packed ones of NITF.
 
 Signed ones it calls unsigned. Uncompressed ones keep all of their bits, so the
 sign is put back. Of JPEG 2000 GDAL gives 0 for what is below 0, and packed
-samples it takes apart in another way: such pixels are refused here. Most of
-them the block reader reads.
+samples it takes apart in another way: such pixels are refused here. The block
+reader reads them.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ def sign_of(dataset: Any, head: bytes) -> Sign:
         dataset: of any level.
         head: the file's first bytes.
     """
-    if set(dataset.dtypes) != {"uint8"}:
+    kinds = set(dataset.dtypes)
+    if kinds not in ({"uint8"}, {"uint16"}):
         return ""
     if dataset.driver == "NITF":
         if dataset.get_tag_item("NITF_PVTYPE") != "SI":
             return ""
         compression = (dataset.get_tag_item("NITF_IC") or "").strip()
-        return "kept" if compression in KEPT else "lost" if compression in LOST else ""
-    return "lost" if dataset.driver == "JP2OpenJPEG" and _is_signed(head) else ""
+        return "kept" if compression in KEPT and kinds == {"uint8"} else "lost" if compression in KEPT | LOST else ""
+    return "lost" if kinds == {"uint8"} and dataset.driver == "JP2OpenJPEG" and _is_signed(head) else ""
 
 
 def _is_signed(head: bytes) -> bool:
@@ -98,12 +99,12 @@ def with_sign(dataset: Any, pixels: NDArray[Any]) -> NDArray[Any]:
     if dataset.packing:
         raise DecodeError(f"{redact(dataset.name)}: GDAL does not read packed samples of {dataset.packing}")
     if dataset.sign == "lost":
-        raise DecodeError(
-            f"{redact(dataset.name)}: JPEG 2000 samples are signed and of 8 bits or less: GDAL gives none below zero"
-        )
+        what = "JPEG 2000 samples are signed and of 8 bits or less" if pixels.itemsize == 1 else "samples are signed"
+        raise DecodeError(f"{redact(dataset.name)}: {what}: GDAL gives none below zero")
     return pixels.view(np.int8) if dataset.sign else pixels
 
 
-def nodata_with_sign(sign: Sign, value: float | complex | None) -> float | complex | None:
-    """Read a nodata value as one of signed samples."""
-    return value - 256 if sign and isinstance(value, int | float) and 127 < value < 256 else value
+def nodata_with_sign(dataset: Any, value: float | complex | None) -> float | complex | None:
+    """Read a nodata value of an open dataset as one of signed bytes, where it has those."""
+    is_wrapped = dataset.sign and dataset.dtypes[0] == "uint8" and isinstance(value, int | float) and 127 < value < 256
+    return value - 256 if is_wrapped and value is not None else value

@@ -96,10 +96,8 @@ def _jpeg(imode: str, name: str, bands: int) -> Cell:
 
 
 def _raw_readers(ic: str, imode: str, name: str, bands: int) -> tuple[str, ...]:
-    readers = ["jbpy"]
+    readers = ["jbpy", "blocks"]
     packed = name in {"bit", "u12", "i12"}
-    if name != "i12" and not (packed and imode in {"P", "R"}):
-        readers.append("blocks")
     masked_bands = ic == "NM" and bands > 1 and imode in {"B", "R"}
     if not packed and name not in {"u64", "i64"} and not masked_bands:
         readers.append("gdal")  # it packs 12 bits otherwise, and knows no blocks of bits

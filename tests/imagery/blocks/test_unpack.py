@@ -56,12 +56,14 @@ def test_samples_of_every_order_and_byte_order_come_apart(rows, cols, samples, o
     order=st.sampled_from(sorted(ORDERS)),
     bits=st.sampled_from([bits for bits in range(1, 32) if bits not in (8, 16, 24)]),
     aligned=st.booleans(),
+    signed=st.booleans(),
     share=st.floats(0, 1),
 )
-def test_packed_samples_of_every_order_come_apart(rows, cols, samples, order, bits, aligned, share):
-    stored = "u1" if bits < 8 else "u2" if bits < 16 else "u4"
-    pixels = np.random.default_rng(2).integers(0, 2**bits, (samples, rows, cols), np.uint64).astype(stored)
-    laid = pixels.transpose(ORDERS[order])
+def test_packed_samples_of_every_order_come_apart(rows, cols, samples, order, bits, aligned, signed, share):
+    stored = ("i" if signed else "u") + ("1" if bits < 8 else "2" if bits < 16 else "4")
+    numbers = np.random.default_rng(2).integers(0, 2**bits, (samples, rows, cols), np.uint64).astype(np.int64)
+    pixels = np.where(signed & (numbers >> (bits - 1) > 0), numbers - 2**bits, numbers).astype(stored)
+    laid = numbers.transpose(ORDERS[order])
     lines = laid.reshape(rows, -1) if order == "pixel" else laid.reshape(-1, cols)
     data = packed(lines, bits, aligned=aligned)
     codec = BlockCodec(
