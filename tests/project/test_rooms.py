@@ -19,6 +19,7 @@ FOREIGN = {
     "cv2": ("chain", "encode/codecs.py", "encode/pictures/sheet.py"),
     "rasterio": ("imagery/gdal/library.py", "encode/jpeg2000/codecs.py"),
     "imagecodecs": ("encode/codecs.py", "encode/jpeg2000/codecs.py", "encode/codecs_nitf.py", "imagery/blocks"),
+    "isal": ("encode/codecs.py",),
     "lxml": ("geometry", "encode"),
     "obstore": ("imagery", "stac/documents.py"),
     "pyproj": ("geometry", "encode/tiff/geokeys.py", "stac/crs.py"),

@@ -64,7 +64,7 @@ class Compression:
     levels: tuple[float, float] | None = None
     """Lowest and highest; None where it has none."""
     level: Level = None
-    """What is meant where nobody says one."""
+    """What is meant where nobody says one; None where that is a way of its own."""
     whole: bool = True
     """Whether levels are whole numbers."""
     predicted: bool = False
@@ -89,6 +89,10 @@ def _whole(function: Callable[[Any, int], bytes]) -> Callable[[Any, Level], byte
     return lambda data, level: function(data, int(level or 0))
 
 
+def _deflate(data: Any, level: Level) -> bytes:
+    return codecs.deflate_bytes(data, None if level is None else int(level))
+
+
 def _lerc(then: Literal["deflate", "zstd"] | None) -> Callable[[Any, Level], bytes]:
     return lambda samples, error: codecs.lerc_bytes(samples, error=error or 0.0, then=then)
 
@@ -101,9 +105,7 @@ COMPRESSIONS: dict[str, Compression] = {
     for row in (
         Compression(name="none", code=1, encode=_plain(codecs.raw_bytes)),
         Compression(name="lzw", code=5, encode=_plain(codecs.lzw_bytes), predicted=True),
-        Compression(
-            name="deflate", code=8, encode=_whole(codecs.deflate_bytes), levels=(1, 12), level=1, predicted=True
-        ),
+        Compression(name="deflate", code=8, encode=_deflate, levels=(1, 12), predicted=True),
         Compression(name="zstd", code=50000, encode=_whole(codecs.zstd_bytes), levels=(1, 19), level=9, predicted=True),
         Compression(name="lzma", code=34925, encode=_whole(codecs.lzma_bytes), levels=(0, 9), level=6, predicted=True),
         Compression(name="packbits", code=32773, encode=_plain(codecs.packbits_bytes)),

@@ -85,7 +85,7 @@ def write_tiff(
         layout: ``tiff``, or ``cog`` with its overviews and its order of parts.
         compression: ``none``, ``deflate``, ``lzw``, ``zstd``, ``packbits``, ``lzma``, ``lerc``, ``lerc_deflate``,
             ``lerc_zstd``, ``jpeg``, ``webp``, ``jpegxl``, or the number of tag 259; deflate by default.
-        level: effort of deflate (1 to 12; 1 without), zstd (1 to 19) and lzma (0 to 9); quality of jpeg
+        level: effort of deflate (1 to 12; the fastest way without), zstd (1 to 19) and lzma (0 to 9); quality of jpeg
             (1 to 100), webp and jpegxl (0 to 100, lossless without); largest error of lerc (0: none).
         predictor: ``none``, ``horizontal`` or ``float``; the dtype's own where the compression has one by default.
         interleave: ``pixel`` or ``band``.
