@@ -30,7 +30,7 @@ IMAGES = "stacchip_osml:images"
 SHOWN_FILES = 5
 
 
-@click.command("build")
+@click.command("build", short_help="Index the chips of items, APIs, images or folders.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("out")
 @click.option("--chip-size", type=SIZE, default="256", show_default=True, help="Pixels of the chip's level.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,7 +30,7 @@ def chain_group() -> None:
     """Look into processing chains and the steps they are made of."""
 
 
-@chain_group.command("list")
+@chain_group.command("list", short_help="List the chains of an index, or all known steps.")
 @click.argument("index", required=False)
 @json_option
 @debug_option
@@ -84,7 +85,7 @@ def _default(value: Any) -> Any:
     return None if value is REQUIRED or callable(value) else value
 
 
-@chain_group.command("show")
+@chain_group.command("show", short_help="Show a chain, its id and what comes out of it.")
 @click.argument("chain", metavar="ID|FILE.json")
 @click.option("--index", metavar="INDEX", help="The index that holds the chain ID.")
 @click.option("--bands", type=click.IntRange(1), metavar="N", help="Bands that go in.  [default: as in INDEX]")
@@ -102,6 +103,8 @@ def show_command(chain: str, index: str | None, bands: int | None, dtype: str | 
 
     opened = None
     if index is None:
+        if not Path(chain).exists() and not chain.endswith(".json"):
+            raise click.UsageError(f"there is no file {chain}; the ID of a chain needs --index, which index has it")
         definition = load_chain(chain)
     else:
         from stacchip_osml.index import ChipIndex

@@ -71,8 +71,9 @@ def cut_command(
     """Write chips of INDEX as image files into the folder OUTDIR.
 
     A file is named after its chip's id, made safe: whatever an id says, the
-    file lies directly in OUTDIR and each chip has its own. A chip without any
-    pixel in its source (sparse) gives no file.
+    file lies directly in OUTDIR and each chip has its own. One that is there
+    already is replaced. A chip without any pixel in its source (sparse) gives
+    no file.
     """
     kind = FORMATS[format_]
     if display and kind not in PICTURES:

@@ -19,7 +19,7 @@ import click
 
 from stacchip_osml import __version__
 from stacchip_osml.app.output import one_line
-from stacchip_osml.app.texts import DEBUG, EXIT_EPILOG, INTERRUPTED, PIPE_CLOSED, failure
+from stacchip_osml.app.texts import DEBUG, EXIT_EPILOG, INTERRUPTED, PIPE_CLOSED, USAGE, failure
 
 __all__ = ["cli", "main"]
 
@@ -33,6 +33,10 @@ COMMANDS = {
     "demo": "stacchip_osml.app.demo:demo_command",
 }
 """Command name → module and object."""
+
+
+NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""A group that is called without a command: help, not an error in one line. Before click 8.2 it is no exception."""
 
 
 class Root(click.Group):
@@ -97,6 +101,9 @@ class Root(click.Group):
 
 def _report(error: Exception, *, debug: bool) -> int:
     """Say in one line what went wrong; give the exit code."""
+    if isinstance(error, NO_ARGUMENTS):
+        click.echo(error.format_message(), err=True)
+        return USAGE
     text, code = failure(error)
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["headers_command"]
 
 
-@click.command("headers")
+@click.command("headers", short_help="Store where the blocks of the images are.")
 @click.argument("index")
 @click.option("--dry-run", is_flag=True, help="Count the images that lack a header; open and write nothing.")
 @click.option("--threads", type=click.IntRange(1, 256), default=16, show_default=True, help="Images read at a time.")

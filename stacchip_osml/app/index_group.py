@@ -25,7 +25,7 @@ def index_group() -> None:
     """Build, merge, query and check chip indexes."""
 
 
-@index_group.command("merge")
+@index_group.command("merge", short_help="Unite several indexes into one.")
 @click.argument("indexes", nargs=-1, required=True)
 @click.argument("out")
 @force_option
@@ -48,7 +48,7 @@ def merge_command(indexes: tuple[str, ...], out: str, force: bool, portable: boo
         say_saved(summary)
 
 
-@index_group.command("info")
+@index_group.command("info", short_help="Say what is in an index.")
 @click.argument("index")
 @json_option
 @debug_option
@@ -64,7 +64,7 @@ def info_command(index: str, as_json: bool) -> None:
         click.echo(one_line(line))
 
 
-@index_group.command("check")
+@index_group.command("check", short_help="Look for rows that contradict each other or images.")
 @click.argument("index")
 @click.option("--files", is_flag=True, help="Also open every image and compare it with what was indexed.")
 @json_option

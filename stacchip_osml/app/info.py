@@ -38,9 +38,17 @@ def info_command(*, file: str, as_json: bool) -> None:
         return
     click.echo(f"{one_line(file)}: {found['format']}, {len(found['assets'])} assets")
     for image in found["images"]:
-        _say_image(image, is_listed="nitf" in found)
+        _say_image(image if found["format"] != "tiff" else _named(image), is_listed="nitf" in found)
     if "nitf" in found:
         _say_nitf(found["nitf"])
+
+
+def _named(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the tags of a TIFF, and the values that have one, their names."""
+    from stacchip_osml.encode import TagNameResolver
+
+    tags = TagNameResolver(dict(image["metadata"]))
+    return {**image, "metadata": {name: tags.readable(name) for name, _ in tags}}
 
 
 def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:

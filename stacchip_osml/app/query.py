@@ -26,7 +26,7 @@ TABLE_ROWS = 20
 FORMATS = ("table", "json", "geojson", "csv")
 
 
-@click.command("query")
+@click.command("query", short_help="Show or save the chips that match conditions.")
 @click.argument("index")
 @condition_options
 @click.option("--columns", type=NAMES, help="Columns to show; geometry is shown as hexadecimal WKB.")

@@ -58,6 +58,8 @@ def failure(error: Exception) -> tuple[str, int]:
     """Give the message and exit code of a failure."""
     if isinstance(error, click.ClickException):
         return _usage(error), error.exit_code if isinstance(error, click.UsageError) else USAGE
+    if isinstance(error, IndexSchemaError) and isinstance(error.__cause__, OSError):
+        return str(error), UNREADABLE
     for kind, code in _CODES:
         if isinstance(error, kind):
             return str(error), code

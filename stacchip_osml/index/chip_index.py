@@ -79,7 +79,7 @@ class ChipIndex:
         elif where.exists():
             opened = files.open_file(where)
         else:
-            raise IndexSchemaError(f"{where}: no such file or directory")
+            raise IndexSchemaError(f"{where}: no such file or directory") from FileNotFoundError(where)
         return cls(opened.store, opened.tables, path=where, rows_of=(where.resolve(), opened.version))
 
     @classmethod

@@ -78,7 +78,11 @@ class IndexSummary:
             ("footprints", _counts(self.footprints)),
             ("levels", _counts(self.levels)),
             ("windows", _counts(self.sizes)),
-            ("assets", "; ".join(self.assets[:4]) + (f"; {len(self.assets) - 4} more" if len(self.assets) > 4 else "")),
+            (
+                "assets",
+                "; ".join(self.assets[:4] or ("none",))
+                + (f"; {len(self.assets) - 4} more" if len(self.assets) > 4 else ""),
+            ),
             ("chains", _counts(self.chains)),
             ("size", size if self.path is None else f"{size} in {self.path}"),
         ]

@@ -48,7 +48,10 @@ def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
         tree = ast.parse(_BACKTICKED.sub(stand_in, text.strip()), mode="eval")
         return _Where(text, schema, {f"__column_{i}__": name for i, name in enumerate(names)}).visit(tree.body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise IndexSchemaError(f"where: {text!r} is not a condition: {error}") from error
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise IndexSchemaError(
+            f'where: {text!r} is not a condition such as "cloud_fraction < 0.2 and level == 0": {reason}'
+        ) from error
 
 
 class _Where:

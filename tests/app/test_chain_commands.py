@@ -135,6 +135,7 @@ def test_a_file_that_holds_no_chain_is_one_error(tmp_path, two_dates, text, code
 def test_wrong_usage_and_missing_files_have_their_exit_codes(tmp_path, file, chained):
     assert "No such file" in only_error(run("chain", "show", tmp_path / "none.json", code=4))
     assert "--bands and --dtype go together" in only_error(run("chain", "show", file, "--bands", 3, code=2))
+    assert "the ID of a chain needs --index" in only_error(run("chain", "show", "raw", code=2))
     assert "unknown processing chain 'x'" in only_error(run("chain", "show", "x", "--index", chained, code=3))
     assert "unknown type 'pixel'" in only_error(run("chain", "show", file, "--bands", 3, "--dtype", "pixel", code=3))
     args = ["index", "build", tmp_path, tmp_path / "out.parquet", "--chain", file, "--scale-offset"]

