@@ -1,9 +1,10 @@
 """JPEG blocks of NITF images: where each stream begins and ends, and what it holds (MIL-STD-188-198A, ITU-T T.81).
 
-Every block is a whole JPEG stream, padded to the block's size. Their places
-are in the mask table of a masked image; without one the streams follow each
-other and have to be walked, which reads the image data once, up to
-``MOST_WALKED`` bytes.
+Every block is a whole JPEG stream, padded to the block's size, or in IMODE B and
+S one of each band: of IMODE B those of a block follow each other, of S those of
+a band. Places of blocks are in the mask table of a masked image. What is not
+said there, streams that follow each other, has to be walked, which reads the
+image data once, up to ``MOST_WALKED`` bytes.
 """
 
 from __future__ import annotations
@@ -61,28 +62,61 @@ def jpeg_layout(ahead: ReadAhead, segment: Segment, image: Subheader, limits: Re
         NotServedError: it is stored in a way that is not read here.
         DecodeError: the file ends before the image does.
     """
-    if image.bands > 1 and image.imode != "P":
+    if image.bands > 1 and image.imode not in {"B", "P", "S"}:
         raise NotServedError(f"IC={image.ic} with IMODE={image.imode} and {image.bands} bands")
     end = segment.end if ahead.size is None else min(segment.end, ahead.size)
-    rows, cols = image.grid
-    if image.ic == "M3":
-        places = recorded_places(read_mask_table(ahead, segment, image), image, end)
-    elif image.grid == (1, 1):
-        places = Places(np.full((1, 1, 1), segment.data), np.full((1, 1, 1), max(0, end - segment.data)))
-    else:
-        require_few(rows * cols)
-        data = _whole(ahead, segment.data, end)
-        streams = np.array(_streams(data, rows * cols), np.int64).reshape(rows, cols, 2)
-        places = Places(streams[None, :, :, 0] + segment.data, streams[None, :, :, 1])
+    places = _places(ahead, segment, image, end)
     stored = np.flatnonzero(places.counts)
     if not len(stored):
         raise NotServedError("none of its blocks is recorded")
     first, length = int(places.offsets.flat[stored[0]]), int(places.counts.flat[stored[0]])
     frame = _frame(ahead.upto(first, min(length, MOST_HEAD)))
-    _require_like(frame, image)
+    _require_like(frame, image, components=image.bands // len(places.offsets))
     level = padded_level(image, _codec(frame), places)
     require_small(level, limits)
-    return ImageLayout(levels=(level, *_scaled(image)))
+    return ImageLayout(levels=(level, *([] if level.planes > 1 else _scaled(image))))
+
+
+def _places(ahead: ReadAhead, segment: Segment, image: Subheader, end: int) -> Places:
+    """Find the streams: of all bands together, or of each.
+
+    Raises:
+        NotServedError: they are not to be told apart, or too many.
+        DecodeError: the file ends before the image does.
+    """
+    (rows, cols), planes = image.grid, 1 if image.imode == "P" else image.bands
+    require_few(planes * rows * cols)
+    if image.ic == "M3":
+        masked = read_mask_table(ahead, segment, image)
+        places = recorded_places(masked, image, end)
+        if image.imode == "S" or planes == 1:
+            return places
+        return _each_band(_whole(ahead, masked.data, end), masked.data, places, planes)
+    if planes * rows * cols == 1:
+        return Places(np.full((1, 1, 1), segment.data), np.full((1, 1, 1), max(0, end - segment.data)))
+    data = _whole(ahead, segment.data, end)
+    streams = np.array(_streams(data, planes * rows * cols), np.int64)
+    streams[:, 0] += segment.data
+    shape = (planes, rows, cols) if image.imode == "S" else (rows, cols, planes)
+    in_order = streams.reshape(*shape, 2)
+    if image.imode != "S":
+        in_order = in_order.transpose(2, 0, 1, 3)
+    return Places(in_order[..., 0], in_order[..., 1])
+
+
+def _each_band(data: bytes, start: int, blocks: Places, bands: int) -> Places:
+    """Find the streams of every band in recorded blocks, of which ``data`` from byte ``start`` of the file has all.
+
+    Raises:
+        NotServedError: a block has fewer.
+    """
+    found = Places(*(np.zeros((bands, *blocks.offsets.shape[1:]), np.int64) for _ in blocks))
+    for _, row, col in np.argwhere(blocks.counts).tolist():
+        offset, count = int(blocks.offsets[0, row, col]), int(blocks.counts[0, row, col])
+        first = offset - start
+        streams = np.array(_streams(data[first : first + count], bands, "bands of a block"), np.int64)
+        found.offsets[:, row, col], found.counts[:, row, col] = streams[:, 0] + offset, streams[:, 1]
+    return found
 
 
 def _codec(frame: Frame) -> BlockCodec:
@@ -97,8 +131,8 @@ def _codec(frame: Frame) -> BlockCodec:
     )
 
 
-def _require_like(frame: Frame, image: Subheader) -> None:
-    """Refuse streams that are not the blocks which the subheader describes.
+def _require_like(frame: Frame, image: Subheader, *, components: int) -> None:
+    """Refuse streams that are not the blocks which the subheader describes, of some components each.
 
     Raises:
         NotServedError: saying how they differ.
@@ -107,10 +141,10 @@ def _require_like(frame: Frame, image: Subheader) -> None:
         raise NotServedError("its JPEG streams rely on default tables")
     if frame.bits not in {8, 12} or (frame.bits > 8) != (image.bits > 8):
         raise NotServedError(f"JPEG of {frame.bits} bits, NBPP={image.bits}")
-    if frame.shape != image.block_shape or frame.components != image.bands:
+    if frame.shape != image.block_shape or frame.components != components:
         raise NotServedError(
             f"JPEG streams of {frame.shape[1]} x {frame.shape[0]} pixels and {frame.components} components "
-            f"in blocks of {image.block_shape[1]} x {image.block_shape[0]} and {image.bands} bands"
+            f"in blocks of {image.block_shape[1]} x {image.block_shape[0]}, {components} of {image.bands} bands"
         )
 
 
@@ -133,7 +167,7 @@ def _whole(ahead: ReadAhead, start: int, end: int) -> bytes:
     return ahead.exactly(start, max(0, end - start))
 
 
-def _streams(data: bytes, count: int) -> list[tuple[int, int]]:
+def _streams(data: bytes, count: int, what: str = "blocks") -> list[tuple[int, int]]:
     """Find ``count`` JPEG streams that follow each other: (first byte, length) of each.
 
     Raises:
@@ -155,7 +189,7 @@ def _streams(data: bytes, count: int) -> list[tuple[int, int]]:
         else:
             at += int.from_bytes(data[at : at + 2], "big")
     if len(found) < count:
-        raise NotServedError(f"{len(found)} JPEG streams for {count} blocks")
+        raise NotServedError(f"{len(found)} JPEG streams for {count} {what}")
     return found
 
 

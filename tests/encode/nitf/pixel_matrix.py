@@ -92,7 +92,7 @@ def _jpeg(imode: str, name: str, bands: int) -> Cell:
     if imode == "P" and name == "u12":
         return Cell(refused="NBPP=12 with IMODE=P")
     several = bands > 1 and imode != "P"
-    return Cell(readers=("jbpy", "streams") if several else ("jbpy", "blocks", "gdal"), lossy=True)
+    return Cell(readers=("jbpy", "streams", "blocks") if several else ("jbpy", "blocks", "gdal"), lossy=True)
 
 
 def _raw_readers(ic: str, imode: str, name: str, bands: int) -> tuple[str, ...]:

@@ -189,7 +189,8 @@ def test_a_stuffed_byte_and_a_thumbnail_do_not_look_like_a_stream(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "data", "reason"),
     [
-        ({"IMODE": "B", "NBANDS": 3}, b"", "IC=C3 with IMODE=B and 3 bands"),
+        ({"IMODE": "R", "NBANDS": 3}, b"", "IC=C3 with IMODE=R and 3 bands"),
+        ({"IMODE": "B", "NBANDS": 3}, b"", "0 JPEG streams for 3 blocks"),
         ({}, b"\xff\xd8" * 20, "no JPEG frame header"),
         ({}, b"no stream at all", "no JPEG stream where"),
         ({"NBPC": 2, "NPPBV": 32}, imagecodecs.jpeg8_encode(hills(1, 64, 64)[0]), "1 JPEG streams for 2 blocks"),
