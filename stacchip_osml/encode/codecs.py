@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
-from isal import igzip_lib
+from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import EncodeError
@@ -40,8 +40,6 @@ Array = NDArray[Any]
 
 IGZIP = 2
 """Its level, of 0 to 3: imagery takes half the time of libdeflate's level 1, and 1 to 2 percent more bytes."""
-FASTEST = 1
-"""zlib's level for parts of a stream where nobody says one."""
 BARE = -15
 """A window of 32 KiB, without zlib's header and check value."""
 
@@ -110,17 +108,20 @@ def deflate_part(data: Any, level: int | None = None, *, last: bool) -> tuple[by
 
     Args:
         data: each part is compressed alone; parts stand one behind the other.
-        level: zlib's, 0 to 9; to 1 of runs alone, which is the fastest that still compresses imagery.
+        level: zlib's, 0 to 9, to 1 of runs alone; without one by igzip.
         last: nothing follows; else the part ends on a byte (RFC 1951, 3.2.4, an empty stored block).
 
     Returns:
         The bytes, and Adler-32 of ``data`` (RFC 1950, 8).
     """
-    level = FASTEST if level is None else level
-    strategy = zlib.Z_RLE if level <= 1 else zlib.Z_FILTERED
-    packer = zlib.compressobj(level, zlib.DEFLATED, BARE, zlib.DEF_MEM_LEVEL, strategy)
+    packer: Any
+    if level is None:
+        packer = isal_zlib.compressobj(IGZIP, isal_zlib.DEFLATED, BARE)
+    else:
+        strategy = zlib.Z_RLE if level <= 1 else zlib.Z_FILTERED
+        packer = zlib.compressobj(level, zlib.DEFLATED, BARE, zlib.DEF_MEM_LEVEL, strategy)
     packed = packer.compress(data), packer.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
-    return b"".join(packed), zlib.adler32(data)
+    return b"".join(packed), isal_zlib.adler32(data)
 
 
 def zstd_bytes(data: Any, level: int) -> bytes:
