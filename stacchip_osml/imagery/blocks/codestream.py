@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
-from stacchip_osml.imagery.blocks.jpeg2000_codestream import MOST_SAMPLES, SIZ_HEAD
+from stacchip_osml.imagery.blocks.jpeg2000_codestream import MOST_SAMPLES, MOST_TILES, SIZ_HEAD
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.prefixes import Bytes
 from stacchip_osml.imagery.blocks.scratch import Scratch
@@ -188,32 +189,37 @@ def require_codestream(stream: bytes, codec: BlockCodec, *, shape: tuple[int, in
         DecodeError: its size is another, or it asks for more than that explains.
     """
     try:
-        size, components = _size(stream, codec, shape)
-        codings = [_coding(body, marker, components) for marker, body in _segments(stream) if marker in {COD, COC}]
+        size, components, tiles = _size(stream, codec, shape)
+        segments = list(_segments(stream))
+        codings = [_coding(body, marker, components) for marker, body in segments if marker in {COD, COC}]
     except (struct.error, IndexError) as error:
         raise DecodeError("a JPEG 2000 header that is cut short") from error
     if not codings or any(coding.levels < codec.reduce or coding.levels > 32 for coding in codings):
         raise DecodeError(f"JPEG 2000 without {codec.reduce} resolutions to leave out")
     layers = max(coding.layers for coding in codings)
-    precincts = components * max(_precincts(coding, size) for coding in codings)
-    blocks = components * max(_blocks(coding, size) for coding in codings)
+    precincts = tiles * components * max(_precincts(coding, size) for coding in codings)
+    blocks = tiles * components * max(_blocks(coding, size) for coding in codings)
     if (
         precincts > MOST_PRECINCTS
         or precincts * layers > MOST_PACKETS
-        or blocks > MOST_BLOCKS + size[0] * size[1] // 64
+        or blocks > MOST_BLOCKS + tiles * size[0] * size[1] // 64
     ):
         raise DecodeError(
-            f"JPEG 2000 of {size[0]} x {size[1]} pixels in {precincts} precincts, {layers} layers, {blocks} code-blocks"
+            f"JPEG 2000 of {shape[1]} x {shape[0]} pixels in {tiles} tiles of {size[0]} x {size[1]}, {precincts} "
+            f"precincts, {layers} layers, {blocks} code-blocks"
         )
+    found = {body[:2] for marker, body in segments if marker == SOT}
+    if tiles > 1 and found != {number.to_bytes(2, "big") for number in range(tiles)}:  # OpenJPEG would give zeros
+        raise DecodeError(f"JPEG 2000 of {tiles} tiles, of which {len(found)} were found")
 
 
-def _size(stream: bytes, codec: BlockCodec, shape: tuple[int, int]) -> tuple[tuple[int, int], int]:
-    """Read SIZ (A.5.1): (width, height), components."""
+def _size(stream: bytes, codec: BlockCodec, shape: tuple[int, int]) -> tuple[tuple[int, int], int, int]:
+    """Read SIZ (A.5.1): (width, height) of a tile, components, tiles."""
     marker, _, _, *numbers, components = SIZ_HEAD.unpack_from(stream, 2)
     end, origin, tile, corner = (tuple(numbers[at : at + 2]) for at in (0, 2, 4, 6))
     reduced = tuple(-(-end[axis] >> codec.reduce) - -(-origin[axis] >> codec.reduce) for axis in (1, 0))
-    alone = all(corner[axis] <= origin[axis] and corner[axis] + tile[axis] >= end[axis] for axis in (0, 1))
-    if marker != SIZ or reduced != shape or components != codec.samples or not alone:
+    sound = all(corner[axis] <= origin[axis] < corner[axis] + tile[axis] for axis in (0, 1))
+    if marker != SIZ or reduced != shape or components != codec.samples or not sound:
         raise DecodeError(
             f"JPEG 2000 of {reduced[1]} x {reduced[0]} pixels, {components} components in a block of "
             f"{shape[1]} x {shape[0]}, {codec.samples}"
@@ -221,10 +227,11 @@ def _size(stream: bytes, codec: BlockCodec, shape: tuple[int, int]) -> tuple[tup
     depths = {stream[42 + 3 * number : 45 + 3 * number] for number in range(components)}
     if len(depths) != 1 or next(iter(depths))[1:] != b"\1\1":
         raise DecodeError("JPEG 2000 components that differ, or are subsampled")
-    size = (end[0] - origin[0], end[1] - origin[1])
-    if size[0] * size[1] * components > MOST_SAMPLES:
-        raise DecodeError(f"a JPEG 2000 tile of {size[0]} x {size[1]} pixels, {components} components")
-    return size, components
+    width, height = (end[axis] - origin[axis] for axis in (0, 1))
+    tiles = math.prod(-(-(end[axis] - corner[axis]) // tile[axis]) for axis in (0, 1))
+    if width * height * components > MOST_SAMPLES or (tiles > 1 and (codec.reduce or tiles > MOST_TILES)):
+        raise DecodeError(f"JPEG 2000 of {width} x {height} pixels, {components} components, {tiles} tiles")
+    return (min(width, tile[0]), min(height, tile[1])), components, tiles
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,10 @@ Rules:
 - positions stay those of the reference grid, so that a tile alone rounds at
   every resolution as it does in the image (ISO/IEC 15444-1, B-12 to B-15);
 - where the tiles of a level are not one regular grid from the image's corner,
-  that level is left to GDAL.
+  that level is left to GDAL, which asserts that they are; so level 0 is one
+  block then, as long as it is small enough;
+- components that are all subsampled alike are an image of their samples
+  (``jpeg2000_sampling``).
 """
 
 from __future__ import annotations
@@ -29,17 +32,21 @@ from stacchip_osml.imagery.blocks.jpeg2000_codestream import (
     read_main_header,
     read_tile_parts,
 )
+from stacchip_osml.imagery.blocks.jpeg2000_sampling import in_samples, require_same_order
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["codestream_layout", "one_tile_codestream", "parse_jpeg2000"]
+__all__ = ["codestream_layout", "one_tile_codestream", "parse_jpeg2000", "siz_in_samples"]
 
 MOST_PARTS = 1 << 22
 """Tiles times the tile-parts of one: 64 MiB of places."""
 SMALL = 128
 """Pixels: an image with no longer side is not halved (GDAL)."""
+PACKED = "JPEG 2000 packet headers are packed in the main header (PPM)"
+TILE_BYTES, TILE_COMPONENT_BYTES = 8192, 1280
+"""What OpenJPEG 2.5 holds for each tile of an image that it decodes whole, and for each component of it."""
 TINY_TILE, TINY_IMAGE = 32, 1024
 """Pixels: smaller tiles in no larger an image are one block to GDAL, so odd sides do not matter."""
 
@@ -82,17 +89,51 @@ def codestream_layout(
     """
     try:
         boxes = find_codestream(ahead, start, end)
-        stream = read_main_header(ahead, boxes.start)
+        stored = read_main_header(ahead, boxes.start)
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),))
+    # Boxes tell sizes, and places on the ground, by the reference grid.
+    stream = in_samples(stored) if boxes.start == start else stored
     limits.require_image(ahead.name, _reduced_size(stream.siz, 0), len(stream.siz.components))
     sizes = _level_sizes(stream, boxes)
     try:
         _require_plain(stream)
-        parts = _places(read_tile_parts(ahead, stream, boxes.end), stream.siz, absent)
+        found = read_tile_parts(ahead, stream, boxes.end)
+        if stream is not stored:
+            require_same_order(ahead, stored, found)
+        parts = _places(found, stream.siz, absent)
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),) * len(sizes))
-    return ImageLayout(levels=tuple(_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)))
+    levels: list[LevelLayout | Unserved] = [Unserved(reason=PACKED)] * len(sizes)
+    if not stream.packed_headers:
+        levels = [_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)]
+    if _block_shape(stream.siz, 0) is None and stream is stored and absent is None and boxes.end is not None:
+        levels[0] = _whole(stream, sizes[0], (boxes.start, boxes.end), limits)
+    return ImageLayout(levels=tuple(levels))
+
+
+def siz_in_samples(ahead: ReadAhead, start: int, end: int | None) -> tuple[ImageSize, bytes] | None:
+    """Tell the size of a bare codestream in samples, where all its components are subsampled alike.
+
+    Args:
+        ahead: the file.
+        start: first byte of the codestream; SIZ is two bytes further.
+        end: last byte and one; None where unknown.
+
+    Returns:
+        The size, and a SIZ marker segment of the same length that says so; None where the data is of another kind.
+
+    Raises:
+        DecodeError: it is not JPEG 2000, or its header is damaged.
+        NotServedError: its tiles are not all found, or might decode to something else.
+    """
+    boxes = find_codestream(ahead, start, end)
+    stored = read_main_header(ahead, boxes.start)
+    stream = in_samples(stored)
+    if stream is stored or boxes.start != start:
+        return None
+    require_same_order(ahead, stored, read_tile_parts(ahead, stored, boxes.end))
+    return _reduced_size(stream.siz, 0), stream.shared[2 : SIZ_HEAD.size + 2 + 3 * len(stream.siz.components)]
 
 
 def one_tile_codestream(shared: bytes, parts: Sequence[bytes | memoryview]) -> bytes:
@@ -159,10 +200,9 @@ def _require_plain(stream: Codestream) -> None:
     """
     components = stream.siz.components
     first = components[0]
-    if stream.packed_headers:
-        raise NotServedError("JPEG 2000 packet headers are packed in the main header (PPM)")
     if any(each.step != (1, 1) for each in components):
-        raise NotServedError("JPEG 2000 components are subsampled")
+        steps = dict.fromkeys(f"{across} x {down}" for _, _, (across, down) in components)
+        raise NotServedError(f"JPEG 2000 components are subsampled by {', '.join(steps)}")
     if any(each != first for each in components):
         raise NotServedError("JPEG 2000 components differ in depth")
     if first.bits > 31:
@@ -209,6 +249,30 @@ def _level(
         reduce=reduce,
     )
     return LevelLayout(size=size, block_shape=block, short_edge=True, codec=codec, offsets=parts[0], counts=parts[1])
+
+
+def _whole(stream: Codestream, size: ImageSize, place: tuple[int, int], limits: ReadLimits) -> LevelLayout | Unserved:
+    """Lay out R0 as one block, its codestream, if what OpenJPEG holds of it is within the limit of a block."""
+    components = stream.siz.components
+    samples = size.width * size.height * len(components)
+    tiles = stream.siz.grid[0] * stream.siz.grid[1]
+    held = 4 * samples + tiles * (TILE_BYTES + TILE_COMPONENT_BYTES * len(components)) + place[1] - place[0]
+    if samples > MOST_SAMPLES or held > limits.block_bytes:
+        return Unserved(
+            reason="the JPEG 2000 tiles of level 0 are not a regular grid from the image's corner, and all of them "
+            f"take {held} bytes to decode, more than {limits.block_bytes}"
+        )
+    dtype = ("" if components[0].signed else "u") + _kind(components[0].bits)
+    codec = BlockCodec(
+        compression="htj2k" if stream.high_throughput else "jpeg2000",
+        dtype=dtype,
+        stored=dtype,
+        bits=components[0].bits,
+        samples=len(components),
+    )
+    offsets, counts = (np.array(number, np.int64).reshape(1, 1, 1, 1) for number in (place[0], place[1] - place[0]))
+    shape = (size.height, size.width)
+    return LevelLayout(size=size, block_shape=shape, short_edge=True, codec=codec, offsets=offsets, counts=counts)
 
 
 def _reduced_size(siz: Siz, reduce: int) -> ImageSize:

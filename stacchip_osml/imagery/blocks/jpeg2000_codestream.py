@@ -25,17 +25,19 @@ from stacchip_osml.imagery.blocks.read_ahead import AHEAD, NotServedError, ReadA
 
 __all__ = [
     "MOST_SAMPLES",
+    "MOST_TILES",
     "SIZ_HEAD",
     "Codestream",
     "Component",
     "Siz",
     "TileParts",
+    "may_order_by_position",
     "read_main_header",
     "read_tile_parts",
 ]
 
-SOC, SIZ, CAP, COD, COC, TLM, PLM, PPM, CRG, COM, SOT, EOC = (
-    0xFF4F, 0xFF51, 0xFF50, 0xFF52, 0xFF53, 0xFF55, 0xFF57, 0xFF60, 0xFF63, 0xFF64, 0xFF90, 0xFFD9,
+SOC, SIZ, CAP, COD, COC, TLM, PLM, POC, PPM, CRG, COM, SOT, SOD, EOC = (
+    0xFF4F, 0xFF51, 0xFF50, 0xFF52, 0xFF53, 0xFF55, 0xFF57, 0xFF5F, 0xFF60, 0xFF63, 0xFF64, 0xFF90, 0xFF93, 0xFFD9,
 )  # fmt: skip
 LEFT_OUT = frozenset({TLM, PLM, CRG, COM})
 """Marker segments that say nothing about pixels, or about all tiles' lengths."""
@@ -50,6 +52,8 @@ MOST_SHARED = 1 << 20
 MOST_SEGMENTS = 1 << 16
 """Marker segments of a main header: two for each of 16,384 components are possible."""
 MOST_TILES = 65535
+LAST_UNPLACED = 1
+"""LRCP, RLCP: progression orders in which places do not count come first (table A.16)."""
 NEAR = 1 << 16
 """Bytes: tile-parts smaller than this are looked for several at a time."""
 
@@ -98,6 +102,8 @@ class Codestream:
     """Bodies of the TLM segments, in order."""
     packed_headers: bool
     """It has PPM."""
+    by_position: bool
+    """Packets are, or may be, ordered by their place: RPCL, PCRL, CPRL, or whatever POC says (table A.16)."""
 
 
 class TileParts(NamedTuple):
@@ -124,7 +130,7 @@ def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
     resolutions: dict[int, int] = {}
     styles = 0
     lengths: list[bytes] = []
-    packed_headers = high_throughput = False
+    packed_headers = high_throughput = by_position = False
     at = start + held
     for _ in range(MOST_SEGMENTS):
         marker, length = struct.unpack(">HH", ahead.exactly(at, 4))
@@ -135,6 +141,7 @@ def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
         if marker == TLM:
             lengths.append(ahead.exactly(at + 4, length - 2))
         packed_headers |= marker == PPM
+        by_position |= marker == POC
         if marker not in LEFT_OUT:
             held += length + 2
             if held > MOST_SHARED:
@@ -144,6 +151,7 @@ def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
             high_throughput |= marker == CAP and bool(segment[5:6] > b"\x01" and segment[5] & 0x02)  # Pcap15
             if marker in {COD, COC}:
                 component, count, style = _coding(segment, len(siz.components), ahead.name)
+                by_position |= marker == COD and segment[5] > LAST_UNPLACED
                 resolutions[component] = count
                 styles |= style
         at += length + 2
@@ -161,6 +169,7 @@ def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
         first=at,
         lengths=tuple(lengths),
         packed_headers=packed_headers,
+        by_position=by_position,
     )
 
 
@@ -219,6 +228,23 @@ def read_tile_parts(ahead: ReadAhead, stream: Codestream, end: int | None) -> Ti
     if end is not None and len(parts.tiles) and int(parts.offsets[-1] + parts.counts[-1]) > end:
         raise NotServedError("the JPEG 2000 codestream is cut short")
     return parts
+
+
+def may_order_by_position(ahead: ReadAhead, at: int) -> bool:
+    """Tell whether the header of the tile-part at byte ``at`` changes the order of packets, or cannot be followed.
+
+    Raises:
+        NotServedError: no read is left.
+    """
+    at += SOT_HEAD.size
+    for _ in range(MOST_SEGMENTS):
+        head = ahead.upto(at, 4, ahead=SOT_HEAD.size)
+        if head[:2] == SOD.to_bytes(2, "big"):
+            return False
+        if len(head) < 4 or head[0] != 0xFF or int.from_bytes(head[:2], "big") in {COD, POC}:
+            return True
+        at += 2 + int.from_bytes(head[2:], "big")
+    return True
 
 
 def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | None:

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, TypeVar
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
+from stacchip_osml.imagery.gdal.joined import Change, open_joined, sizes_in_samples
 from stacchip_osml.imagery.gdal.library import (
     GDAL_ERRORS,
     Dataset,
     environment,
     forget_signals,
     hide_signatures,
-    open_begun,
     open_dataset,
     settle,
     story,
@@ -70,6 +70,8 @@ NETWORK_TROUBLE = re.compile(
     r"HTTP|CURL|timed out|Timeout|Could not resolve|connection|got \d+ bytes, expected|Cannot read offset",
     re.IGNORECASE,
 )
+OF_JPEG_2000 = frozenset({"NITF", "JP2OpenJPEG"})
+"""Drivers of files that may hold it."""
 T = TypeVar("T")
 _POOL: HandlePool[Dataset] = HandlePool(OPEN_HANDLES)
 
@@ -109,6 +111,7 @@ class FileAccess:
         self._turn = 0
         self._opening = opening
         self._begins = b""
+        self._change: Change | None = None
         self.head: bytes | None = None
         """First bytes of a remote TIFF file, of the version that was noted; whoever has all facts lets go of them."""
 
@@ -161,7 +164,7 @@ class FileAccess:
         target = self._target()
         driver = self._driver(read_local_head(target))
         with environment(sidecars=self.sidecars, options={}):
-            return open_dataset(gdal_name(target), driver=driver, overview=overview, head=self._begins)
+            return self._open(target, driver=driver, overview=overview)
 
     def _checked_stamp(self) -> FileStamp:
         stamp = local_stamp(self.location)
@@ -210,10 +213,11 @@ class FileAccess:
         if begun and self.head is not None and self._version is not None and self._version.size_bytes is not None:
             target = self._target() if seen is None else seen[0]
             size = self._version.size_bytes
-            dataset = open_begun(self.head, size, gdal_name(target), driver="GTiff", overview=overview)
+            first = Change(0, self.head, size)
+            dataset = open_joined(first, gdal_name(target), driver="GTiff", overview=overview)
         else:
             target, driver = self.look() if seen is None else seen
-            dataset = open_dataset(gdal_name(target), driver=driver, overview=overview, head=self._begins)
+            dataset = self._open(target, driver=driver, overview=overview)
         try:
             settle(dataset)
         except GDAL_ERRORS:
@@ -290,6 +294,20 @@ class FileAccess:
         return RemoteObject(
             self.location, sign=self.sign, fetch=self.fetch, expect_size=self.size_bytes, expect_etag=etag
         )
+
+    def _open(self, target: str, *, driver: str, overview: int | None) -> Dataset:
+        """Open a level; of JPEG 2000 that GDAL refuses for its subsampling, as it is in samples."""
+        name = gdal_name(target)
+        if self._change is None:
+            try:
+                return open_dataset(name, driver=driver, overview=overview, head=self._begins)
+            except GDAL_ERRORS as error:
+                if driver not in OF_JPEG_2000 or self.sidecars or NETWORK_TROUBLE.search(story(error)):
+                    raise
+                self._change = sizes_in_samples(self.bytes_of(), driver=driver, name=self.name)
+                if self._change is None:
+                    raise
+        return open_joined(self._change, name, driver=driver, overview=overview, head=self._begins)
 
     def _target(self) -> str:
         return self.location if self.sign is None else require_location(self.sign(self.location))

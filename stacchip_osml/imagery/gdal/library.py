@@ -20,7 +20,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
-from xml.sax.saxutils import escape
 
 import numpy as np
 from rasterio import Env
@@ -107,30 +106,6 @@ def open_dataset(name: str, *, driver: str, overview: int | None, head: bytes = 
     dataset = Dataset(name, driver=driver, sharing=False, **level)
     dataset.known_stored, dataset.known_split, dataset.sign = set(), {}, sign_of(dataset, head)
     dataset.packing = packing_of(dataset)
-    return dataset
-
-
-def open_begun(head: bytes, size: int, name: str, *, driver: str, overview: int | None) -> Dataset:
-    """Open one stored level of a file whose first bytes are there: GDAL reads no more than what lies behind them.
-
-    Args:
-        head: the first bytes.
-        size: bytes of the file.
-        name: as GDAL spells it.
-        driver: the only one that may open it.
-        overview: GDAL's overview index, None for R0.
-    """
-    first = MemoryFile(head)
-    regions = [(first.name, 0, len(head)), (name, len(head), size - len(head))]
-    texts = [
-        f'<SubfileRegion><Filename relative="0">{escape(place)}</Filename>'
-        f"<DestinationOffset>{start}</DestinationOffset><SourceOffset>{start}</SourceOffset><RegionLength>{length}</RegionLength></SubfileRegion>"
-        for place, start, length in regions
-        if length > 0
-    ]
-    joined = MemoryFile(f"<VSISparseFile><Length>{size}</Length>{''.join(texts)}</VSISparseFile>".encode(), ext=".xml")
-    dataset = open_dataset(f"/vsisparse/{joined.name}", driver=driver, overview=overview)
-    dataset.begun = (first, joined)  # read from as long as it is open
     return dataset
 
 

@@ -25,6 +25,9 @@ FILES = (
     "nitf/imaging-nitf__rgb16_6ABPPLeft.ntf",
     "nitf/imaging-nitf__U_2001A.NTF",
     "nitf/gdal__SENSRB_TRE.ntf",
+    "nitf/imaging-nitf__p0_10b.ntf",  # JPEG 2000 components that are subsampled alike
+    "nitf/imaging-nitf__p1_01a.ntf",  # from an odd column on
+    "nitf/imaging-nitf__p1_05b.ntf",  # tiles that are no regular grid, and packed packet headers
     "sicd_sidd/gdal__sar_sicd.ntf",
     "sicd_sidd/six-library__cropped_sicd_040.nitf",
     "sicd_sidd/six-library__cropped_sicd_extra_des.nitf",

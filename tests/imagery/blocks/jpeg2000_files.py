@@ -71,8 +71,8 @@ def tiles_of(level: LevelLayout, data: bytes) -> list[tuple[tuple[int, int], lis
 
 
 def decoded(codec: BlockCodec, parts: list[bytes]) -> np.ndarray:
-    """Decode one tile ``(bands, rows, cols)``: GDAL or OpenJPH, at a lower resolution too."""
-    stream = one_tile_codestream(codec.shared, parts)
+    """Decode one tile, or a whole codestream ``(bands, rows, cols)``: GDAL or OpenJPH, at a lower resolution too."""
+    stream = one_tile_codestream(codec.shared, parts) if codec.shared else b"".join(parts)
     if codec.compression == "htj2k":
         pixels = imagecodecs.htj2k_decode(stream, skipres=codec.reduce)
         return np.moveaxis(pixels.reshape(*pixels.shape[:2], codec.samples), 2, 0)

@@ -120,11 +120,20 @@ def test_a_tile_that_is_cut_short_is_damaged():
             decoded(part[:size], codec=codec)
 
 
-def test_more_tiles_than_one_in_a_block_are_refused():
+def test_tiles_that_a_codestream_does_not_have_are_an_error():
     tiled = bytearray(PLAIN)
     struct.pack_into(">II", tiled, 24, 64, 64)
 
-    with pytest.raises(DecodeError, match="in a block of"):
+    with pytest.raises(DecodeError, match="JPEG 2000 of 20 tiles, of which 1 were found"):
+        decoded(bytes(tiled))
+
+
+@pytest.mark.parametrize(("side", "message"), [(1, "52000 tiles of 1 x 1, .* precincts"), (0, "in a block of")])
+def test_more_tiles_than_their_pixels_explain_are_refused(side, message):
+    tiled = bytearray(PLAIN)
+    struct.pack_into(">II", tiled, 24, side, side)
+
+    with pytest.raises(DecodeError, match=message):
         decoded(bytes(tiled))
 
 
@@ -158,7 +167,7 @@ def header_only(side: int, *, layers: int, precincts: int) -> bytes:
     [
         (8192, 1, 1, "8192 x 8192 pixels in .* precincts"),
         (8192, 60000, 8, "60000 layers"),
-        (16384, 1, 15, "a JPEG 2000 tile of 16384 x 16384"),
+        (16384, 1, 15, "16384 x 16384 pixels, 1 components, 1 tiles"),
     ],
 )
 def test_headers_that_ask_for_more_memory_than_they_explain_are_refused(side, layers, precincts, message):
