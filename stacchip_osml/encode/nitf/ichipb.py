@@ -100,8 +100,9 @@ def chip_in_image(
     scale = math.sqrt(across * down)
     if parent is not None and parent.is_nonlinear:
         return parent
-    cols = _grid_line(x, across, size.width, image_size.width)
-    rows = _grid_line(y, down, size.height, image_size.height)
+    inside_cols, inside_rows = _extent(image_size, parent)
+    cols = _grid_line(x, across, size.width, inside_cols)
+    rows = _grid_line(y, down, size.height, inside_rows)
     if cols is None or rows is None:
         return None
     output = tuple((row, col) for row in rows for col in cols)
@@ -168,13 +169,33 @@ def parse_ichipb(data: bytes) -> ImageChip:
     )
 
 
-def _grid_line(start: float, step: float, count: int, limit: int) -> tuple[float, float] | None:
+def _extent(size: ImageSize, parent: ImageChip | None) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Give which columns and rows of an image are intelligent data: of a chip those that lie in the full image."""
+    width, height = parent.full_size if parent is not None else (0, 0)
+    if (
+        parent is None
+        or not (_is_upright(parent.output) and _is_upright(parent.full))
+        or not all(
+            0 <= row <= height and 0 <= col <= width for row, col in parent.full
+        )  # sizes that are none, or wrong
+    ):
+        return (0.0, float(size.width)), (0.0, float(size.height))
+
+    def inside(axis: int, side: int, full_side: int) -> tuple[float, float]:
+        (low, full_low), (high, full_high) = ((parent.output[at][axis], parent.full[at][axis]) for at in (0, 3))
+        edges = [low + (edge - full_low) * (high - low) / (full_high - full_low) for edge in (0, full_side)]
+        return max(0.0, min(edges)), min(float(side), max(edges))
+
+    return inside(1, size.width, width), inside(0, size.height, height)
+
+
+def _grid_line(start: float, step: float, count: int, limits: tuple[float, float]) -> tuple[float, float] | None:
     """Choose the two grid lines of one axis: the outermost pixel centres that lie in the image."""
-    first = max(0, math.ceil(-start / step - 0.5))
-    last = min(count - 1, math.floor((limit - start) / step - 0.5))
+    begin, end = ((limit - start) / step for limit in limits)
+    first, last = max(0, math.ceil(begin - 0.5)), min(count - 1, math.floor(end - 0.5))
     if first < last:
         return first + 0.5, last + 0.5
-    low, high = max(0.0, -start / step), min(float(count), (limit - start) / step)
+    low, high = max(0.0, begin), min(float(count), end)
     # The fields hold three decimals of a chip's pixel, which may be many of the image's: lines that need no more.
     exact_low, exact_high = math.ceil(low * 1e3 - 1e-9) / 1e3, math.floor(high * 1e3 + 1e-9) / 1e3
     if exact_low < exact_high:

@@ -17,7 +17,7 @@ from stacchip_osml.encode.chip import Chip
 __all__ = ["comment_lines", "comments_of_chip"]
 
 LINES, WIDTH = 9, 80
-NAME, PLACE = "Chip of ", "Chip window "
+NAME, PLACE, CHAIN = "Chip of ", "Chip window ", "Chip chain "
 
 
 def comments_of_chip(chip: Chip, parent: Mapping[str, str]) -> dict[str, str]:
@@ -30,26 +30,28 @@ def comments_of_chip(chip: Chip, parent: Mapping[str, str]) -> dict[str, str]:
     inherited = [parent[f"ICOM{index}"].rstrip() for index in range(1, LINES + 1) if f"ICOM{index}" in parent]
     ours = comment_lines(chip)
     while len(inherited) + len(ours) > LINES:
-        drop = next((i for i, line in enumerate(inherited) if line.startswith((NAME, PLACE))), len(inherited) - 1)
+        drop = next(
+            (i for i, line in enumerate(inherited) if line.startswith((NAME, PLACE, CHAIN))), len(inherited) - 1
+        )
         del inherited[drop]
     return {f"ICOM{index}": line for index, line in enumerate([*inherited, *ours], start=1)}
 
 
 def comment_lines(chip: Chip) -> list[str]:
-    """Tell parent, window, level, chain and software in two lines of at most 80 characters."""
+    """Tell parent, window, level, chain and software in two lines of at most 80 characters, or three."""
     origin = chip.origin
     name = "?" if origin is None else origin.name
     window = tuple(chip.window) if origin is None else origin.window
     place = ", ".join(f"{label} {value:.10g}" for label, value in zip(("x", "y", "w", "h"), window, strict=True))
-    software = f"stacchip-osml {_version()}"
-    line = f"{PLACE}{place}; level {chip.level}; chain "
-    room = WIDTH - len(line) - len(software) - 2
-    return [_fitted(NAME, name), f"{line}{_plain(chip.chain)[: max(room, 0)]}; {software}"[:WIDTH]]
+    line, software = f"{PLACE}{place}; level {chip.level}", f"; stacchip-osml {_version()}"
+    whole = f"{line}; chain {_plain(chip.chain)}{software}"
+    lines = [whole] if len(whole) <= WIDTH else [line, _fitted(CHAIN, chip.chain, room=len(software)) + software]
+    return [_fitted(NAME, name), *lines]
 
 
-def _fitted(head: str, name: str) -> str:
-    """Keep the end of a long name: folders come first."""
-    text, room = _plain(name), WIDTH - len(head)
+def _fitted(head: str, name: str, *, room: int = 0) -> str:
+    """Keep the end of a long name, where folders and steps come first; ``room`` is for what follows it."""
+    text, room = _plain(name), WIDTH - len(head) - room
     return head + (text if len(text) <= room else "..." + text[len(text) - room + 3 :])
 
 

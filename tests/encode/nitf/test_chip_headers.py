@@ -3,6 +3,7 @@
 import struct
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -144,6 +145,17 @@ def test_bands_that_a_chain_made_have_none_of_the_parents(colors):
     assert (image.fields["IREP"], image.fields["IREPBAND2"], image.fields["ISUBCAT2"]) == ("RGB", "G", "")
     assert [tre.tag for tre in image.tres] == ["PIAIMC", "XYZABC", "ICHIPB"]
     assert image.fields["ISCLAS"] == "S"
+
+
+def test_a_long_chain_id_is_told_whole(colors):
+    chain = "select-scale-clip-display-0123456789ab"
+    image = chip_file(replace(cut(colors, (10.25, 20, 30.5, 16), size=(30, 16)), chain=chain)).images[0]
+
+    told = [text for name, text in sorted(image.fields.items()) if name.startswith("ICOM")]
+
+    assert told[-2] == "Chip window x 10.25, y 20, w 30.5, h 16; level 0"
+    assert told[-1].startswith(f"Chip chain {chain}; stacchip-osml ")
+    assert told[-1].endswith(version("stacchip-osml"))
 
 
 def test_comments_tell_where_a_chip_comes_from(colors, tmp_path):

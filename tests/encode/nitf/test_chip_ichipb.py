@@ -1,6 +1,7 @@
 """ICHIPB: the half-pixel grid, the true size of the full image, chips of chips."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +110,31 @@ def test_pixels_outside_of_the_image_are_no_grid_points():
     assert chip.output[3] == (7.5, 7.5)
     assert chip_in_image((-8, 0, 8, 8), ImageSize(8, 8), IMAGE) is None
     assert chip_in_image((0, 6000, 8, 8), ImageSize(8, 8), IMAGE) is None
+
+
+def test_a_chip_of_a_padded_chip_has_grid_points_in_the_first_image_only():
+    image, size = ImageSize(500, 400), ImageSize(100, 100)
+    parent = chip_in_image((-10, -20, 100, 100), size, image)
+    assert parent is not None
+
+    chip = chip_in_image((0, 0, 50, 50), ImageSize(50, 50), size, parent=parent)
+
+    assert chip is not None
+    assert (chip.output[0], chip.output[3]) == ((20.5, 10.5), (49.5, 49.5))
+    np.testing.assert_allclose((chip.full[0], chip.full[3]), ((0.5, 0.5), (29.5, 39.5)), atol=1e-9)
+    assert ichipb_tre(chip).tag == "ICHIPB"
+    assert chip_in_image((0, 0, 10, 10), ImageSize(10, 10), size, parent=parent) is None
+
+
+def test_a_size_that_its_own_grid_points_leave_limits_nothing():
+    parent = replace(
+        chip_in_image((100, 50, 60, 60), ImageSize(60, 60), ImageSize(500, 400)), full_size=ImageSize(90, 90)
+    )
+
+    chip = chip_in_image((10, 10, 20, 20), ImageSize(20, 20), ImageSize(60, 60), parent=parent)
+
+    assert chip is not None
+    np.testing.assert_allclose((chip.full[0], chip.full[3]), ((60.5, 110.5), (79.5, 129.5)), atol=1e-9)
 
 
 def test_one_pixel_has_its_edges_for_a_grid():
