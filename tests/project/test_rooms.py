@@ -58,8 +58,8 @@ def room_of(path: Path) -> str:
 
 def breaches(path: Path) -> list[str]:
     room = room_of(path)
-    if not room:  # the top level: errors.py stands left of all rooms, __init__.py right of them
-        reachable = set(ROOMS) if path.name == "__init__.py" else set()
+    if not room:  # the top level: errors.py stands left of all rooms, __init__.py and __main__.py right
+        reachable = set(ROOMS) if path.name in {"__init__.py", "__main__.py"} else set()
     elif room == "testing":
         reachable = {"pixel", "imagery"}
     else:
