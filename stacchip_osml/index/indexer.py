@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -72,7 +73,7 @@ class Indexer:
         quality: QualityBand | str | None = None,
         max_nodata: float = 1.0,
         alternate: str | None = None,
-        base: str | None = None,
+        base: str | os.PathLike[str] | None = None,
         roots: Sequence[str] | None = None,
         search: Mapping[str, Any] | None = None,
         sign: Callable[[str], str] | None = None,
@@ -102,7 +103,7 @@ class Indexer:
             quality: the band that gives nodata and cloud fractions: ``scl``, ``qa_pixel`` or a QualityBand.
             max_nodata: drop chips whose nodata fraction is above this; needs ``quality`` below 1.
             alternate: prefer this alternate href of an asset, for example ``s3``.
-            base: path or URL that relative hrefs of items given as objects resolve against.
+            base: folder, or path or URL of a document, that relative hrefs of items given as objects resolve against.
             roots: local folders that assets may lie under, instead of the item's own.
             search: parameters of a STAC API search: collections, bbox, datetime, query, filter, max_items …
             sign: href → href, applied when bytes are read and never stored.

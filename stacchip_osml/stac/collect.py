@@ -31,7 +31,7 @@ from stacchip_osml.stac.api import search_api
 from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lines, read_bytes, require_shallow
 from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
-from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, is_remote, resolve_href
+from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, document_place, folder_of, is_remote, resolve_href
 from stacchip_osml.stac.image_place import SensorReader
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.places import (
@@ -83,7 +83,7 @@ class _Context:
 def iter_items(
     source: Any,
     *,
-    base: str | None = None,
+    base: str | os.PathLike[str] | None = None,
     roots: Iterable[str] | None = None,
     search: Mapping[str, Any] | None = None,
     sign: Callable[[str], str] | None = None,
@@ -98,7 +98,7 @@ def iter_items(
         source: a ``pystac`` Item, ItemCollection, Catalog or Collection; the same as a dict; a path or URL of
             one, of a list of items, of newline-delimited items or of a stac-geoparquet table; an image file; a
             folder of any of these; the URL of a STAC API, together with ``search``; or an iterable of sources.
-        base: path or URL that relative hrefs of documents given as objects resolve against.
+        base: folder, path or URL of a document, that relative hrefs of documents given as objects resolve against.
         roots: local folders that assets may lie under, instead of what each document's place implies.
         search: parameters of a STAC API search (``collections``, ``bbox``, ``datetime``, ``query``, ``filter``,
             ``max_items`` …); the source is then an API's URL.
@@ -113,6 +113,7 @@ def iter_items(
         LimitError: a document is too long or nested too deep.
         ReadError: a document could not be read.
     """
+    base = document_place(base)
     fixed = None if roots is None else tuple(str(root) for root in roots)
     context = _Context(
         base=base,
@@ -140,7 +141,7 @@ def iter_items(
 def _roots_of_base(base: str | None) -> tuple[str, ...]:
     if base is None:
         return TRUSTED
-    return () if is_remote(base) else (str(Path(base).absolute().parent),)
+    return () if is_remote(base) else (folder_of(base),)
 
 
 def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) -> StacItem | None:

@@ -26,13 +26,14 @@ import os
 import posixpath
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 from stacchip_osml.errors import ItemError, redact
 from stacchip_osml.imagery.network.hosts import host_of, may_lead_to
 
-__all__ = ["MAX_HREF", "TRUSTED", "alternate_href", "is_remote", "resolve_href"]
+__all__ = ["MAX_HREF", "TRUSTED", "alternate_href", "document_place", "folder_of", "is_remote", "resolve_href"]
 
 MAX_HREF = 8192
 """Characters; no server or file system takes longer ones."""
@@ -84,8 +85,21 @@ def resolve_href(href: object, *, base: str | None, roots: tuple[str, ...]) -> s
         return _local(href, href, roots)
     if base is None:
         raise _refused(href, "it is relative, and nothing says where its item lies: give the item's base")
-    folder = posixpath.dirname(base if base.startswith("/") else os.path.abspath(base))  # noqa: PTH100 - text only
-    return _local_relative(href, folder, roots)
+    return _local_relative(href, folder_of(base), roots)
+
+
+def document_place(base: str | os.PathLike[str] | None) -> str | None:
+    """Give where a document without a place of its own counts as lying: in ``base`` if that is a folder, else at it."""
+    if base is None:
+        return None
+    text = os.fspath(base)
+    is_folder = not is_remote(text) and Path(text).is_dir()
+    return os.path.abspath(text) + "/" if is_folder else text  # noqa: PTH100 - a Path drops the slash
+
+
+def folder_of(base: str) -> str:
+    """Give the folder of a local document, absolute."""
+    return posixpath.dirname(base if base.startswith("/") else os.path.abspath(base))  # noqa: PTH100 - text only
 
 
 def alternate_href(asset: Mapping[str, Any], *, prefer: str) -> str | None:

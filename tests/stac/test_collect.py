@@ -5,6 +5,7 @@ import copy
 import json
 import sys
 import time
+from pathlib import Path
 
 import pystac
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from stacchip_osml.errors import AssetMissing, ItemError, LimitError
 from stacchip_osml.stac import TRUSTED, iter_items, source_images
 from stacchip_osml.stac.geoparquet import items_to_table, write_items
+from stacchip_osml.stac.hrefs import resolve_href
 
 
 def write(path, value):
@@ -189,6 +191,17 @@ def test_documents_given_as_objects_may_say_where_they_come_from(document):
     assert (item.base, item.roots) == ("https://host.example/x/item.json", ())
     (item,) = iter_items(document, base="/data/item.json")
     assert (item.base, item.roots) == ("/data/item.json", ("/data",))
+
+
+@pytest.mark.parametrize("spell", [str, Path, lambda folder: f"{folder}/", lambda folder: "."])
+def test_a_folder_as_base_is_where_documents_given_as_objects_lie(document, tmp_path, monkeypatch, spell):
+    monkeypatch.chdir(tmp_path)
+    document["links"] = []
+    (item,) = iter_items(document, base=spell(tmp_path))
+    assert item.roots == (str(tmp_path),)
+    assert resolve_href("red.tif", base=item.base, roots=item.roots) == f"{tmp_path}/red.tif"
+    with pytest.raises(ItemError, match="is refused"):
+        resolve_href("../outside.tif", base=item.base, roots=item.roots)
 
 
 @pytest.mark.parametrize("own", [None, "/etc/item.json", "https://host.example/item.json"])
