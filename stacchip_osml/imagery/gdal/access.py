@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
+from stacchip_osml.imagery.gdal.codestreams import may_hold_several_types, require_one_type, sizes_in_samples
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
-from stacchip_osml.imagery.gdal.joined import Change, open_joined, sizes_in_samples
+from stacchip_osml.imagery.gdal.joined import Change, open_joined
 from stacchip_osml.imagery.gdal.library import (
     GDAL_ERRORS,
     Dataset,
@@ -112,6 +113,7 @@ class FileAccess:
         self._opening = opening
         self._begins = b""
         self._change: Change | None = None
+        self._of_one_type = False
         self.head: bytes | None = None
         """First bytes of a remote TIFF file, of the version that was noted; whoever has all facts lets go of them."""
 
@@ -300,14 +302,29 @@ class FileAccess:
         name = gdal_name(target)
         if self._change is None:
             try:
-                return open_dataset(name, driver=driver, overview=overview, head=self._begins)
+                dataset = open_dataset(name, driver=driver, overview=overview, head=self._begins)
             except GDAL_ERRORS as error:
                 if driver not in OF_JPEG_2000 or self.sidecars or NETWORK_TROUBLE.search(story(error)):
                     raise
                 self._change = sizes_in_samples(self.bytes_of(), driver=driver, name=self.name)
                 if self._change is None:
                     raise
+            else:
+                self._require_one_type(dataset)
+                return dataset
         return open_joined(self._change, name, driver=driver, overview=overview, head=self._begins)
+
+    def _require_one_type(self, dataset: Dataset) -> None:
+        """Refuse JPEG 2000 of which GDAL would cut something off; looked at once."""
+        if self._of_one_type or dataset.driver not in OF_JPEG_2000:
+            return
+        try:
+            if may_hold_several_types(dataset, self._begins):
+                require_one_type(self.bytes_of(), driver=dataset.driver, name=self.name)
+        except ReadError:
+            dataset.close()
+            raise
+        self._of_one_type = True
 
     def _target(self) -> str:
         return self.location if self.sign is None else require_location(self.sign(self.location))

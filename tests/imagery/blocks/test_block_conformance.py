@@ -37,7 +37,8 @@ def difference(found, expected, *, by: str, driver: str) -> str | None:
     """Say in what a block image's answer differs from GDAL's beyond what is meant to differ."""
     if isinstance(found, ChipError) or isinstance(expected, ChipError):
         both = isinstance(found, ChipError) and isinstance(expected, ChipError)
-        return None if both else f"{found!r} and {expected!r}"
+        irregular = by == "block/jpeg2000" and "jp2opjlikedataset.cpp failed" in str(expected)  # GDAL's assertion
+        return None if both or irregular else f"{found!r} and {expected!r}"
     if found is None or expected is None:
         # A NITF block that is not stored is absent here, and zeros there.
         return None if found is expected or driver == "NITF" else f"{found} and {expected}"

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.skipif(not (DATA / "manifest.csv").exists(), reason="th
 
 SERVED_AT_LEAST = {"tiff": 520, "nitf": 70, "j2k": 90, "pngjpg": 28}
 
+IN_SAMPLES = {"nitf/imaging-nitf__p0_10b.ntf", "nitf/imaging-nitf__p1_01a.ntf"}
+"""JPEG 2000 whose size is told to GDAL in samples; rasterio by itself does not open it."""
+
 
 def rows_of(category):
     with (DATA / "manifest.csv").open(newline="") as file:
@@ -35,6 +38,8 @@ def check(row, rng):
     image = GdalImage(str(path))
     try:
         header = image.header
+        if row["path"] in IN_SAMPLES:
+            return "in samples"
         stated = "x".join(map(str, (len(header.bands), header.size.height, header.size.width)))
         assert (header.driver, stated) == (row["driver"], row["shape"])
         for level, size in enumerate(header.levels):
@@ -66,6 +71,7 @@ def test_every_conformance_image_gives_rasterios_pixels_or_a_typed_error(categor
 
     assert ends["served"] >= SERVED_AT_LEAST[category], ends
     assert not ends["error without a name"]
+    assert ends["in samples"] == (len(IN_SAMPLES) if category == "nitf" else 0)
 
 
 def test_hostile_files_give_pixels_or_typed_errors_and_the_process_lives():
