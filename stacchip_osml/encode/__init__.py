@@ -9,7 +9,7 @@ from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.factory import ChipFactory, ChipMetadataBuilder
-    from stacchip_osml.encode.formats import FORMATS, ImageFormat, encode_chip, image_format
+    from stacchip_osml.encode.formats import FORMATS, ImageFormat, encode_chip, image_format, register_format
     from stacchip_osml.encode.io import (
         IO,
         AssetType,
@@ -50,6 +50,7 @@ __all__ = [
     "encode_chip",
     "image_format",
     "imsave",
+    "register_format",
     "safe_name",
     "tiff_metadata",
     "to_rgb8",
@@ -75,6 +76,7 @@ _HOMES = {
     "contact_sheet": "pictures.sheet",
     "encode_chip": "formats",
     "image_format": "formats",
+    "register_format": "formats",
     "imsave": "io",
     "safe_name": "names",
     "tiff_metadata": "tiff.reading",

@@ -1,11 +1,12 @@
 """The image files that a chip can become: one table, one function.
 
-A new format is a row of ``FORMATS`` and a file with its encoder.
+A new format is a row of ``FORMATS`` and a file with its encoder; one of a caller's
+own is a row that ``register_format`` adds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +18,7 @@ from stacchip_osml.encode.pictures.chip import encode_jpeg, encode_png
 from stacchip_osml.encode.tiff.chip import encode_geotiff
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "require_fields"]
+__all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "register_format", "require_fields"]
 
 OVERRIDES = "overrides"
 """An encoder's keyword argument for fields of its format; how the rows that have it tell that they do."""
@@ -78,6 +79,43 @@ FORMATS: dict[str, ImageFormat] = {
 """Canonical name → format."""
 
 NAMES = {alias: row for row in FORMATS.values() for alias in (row.name, *row.aliases)}
+
+
+_OWN = frozenset(NAMES)
+
+
+def register_format(
+    name: str,
+    encode: Callable[..., bytes],
+    *,
+    extensions: Sequence[str],
+    media_type: str = "application/octet-stream",
+    aliases: Sequence[str] = (),
+) -> ImageFormat:
+    """Make a format of your own known to this process, so that chips can be written in it by its name.
+
+    Args:
+        name: in lower case; none of this package's.
+        encode: chip → the whole file. Its keyword arguments with defaults are the options that it takes; one that is
+            called ``overrides`` gets the fields that a caller gives.
+        extensions: file name endings with their dot; the first is written.
+        media_type: as STAC assets name it.
+        aliases: other names that mean the same.
+
+    Raises:
+        EncodeError: a name is taken or not in lower case, or there is no ending.
+    """
+    if not extensions or not all(ending.startswith(".") for ending in extensions):
+        raise EncodeError(f"format {name!r} needs file name endings with a dot, got {list(extensions)}")
+    row = _format(name, tuple(aliases), tuple(extensions), media_type, encode)
+    for each in (name, *row.aliases):
+        if each != each.lower() or not each or each.startswith("."):
+            raise EncodeError(f"a format's name is in lower case and without a dot, got {each!r}")
+        if each in _OWN or NAMES.get(each, row) != row:
+            raise EncodeError(f"the format name {each!r} is taken")
+    FORMATS[name] = row
+    NAMES.update(dict.fromkeys((name, *row.aliases), row))
+    return row
 
 
 def image_format(name: str) -> ImageFormat:
