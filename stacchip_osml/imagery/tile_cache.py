@@ -5,7 +5,8 @@ Rules:
 - bounded in bytes, the least recently used tile out first; a tile larger than a
   quarter of the bound is handed to whoever waits for it and not kept;
 - single flight: of several threads that miss a tile, one makes it and the
-  others wait. An error is told to those who wait, and is not kept;
+  others wait. An error is told to those who wait, and is not kept; of a thread that is interrupted they hear
+  nothing, and try themselves;
 - what is held is a copy that nobody else has, and is given out read-only: the
   array that a caller put in stays the caller's, and writeable;
 - a key stands for one tile, for ever: it holds everything that changes pixels
@@ -30,6 +31,14 @@ __all__ = ["TileCache"]
 
 Tile = NDArray[Any]
 GIB = 1 << 30
+
+
+class _Foreign(ChipError):
+    """What another library raised, on its way to those who wait."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class TileCache:
@@ -99,7 +108,7 @@ class TileCache:
             The tile, read-only.
 
         Raises:
-            ChipError: what ``make`` raised, in this thread or in the one that was waited for.
+            Exception: what ``make`` raised, in this thread or in the one that was waited for.
         """
         making: set[Hashable] = self._own.__dict__.setdefault("keys", set())
         if key in making:  # a provider that asks for the tile that it is making: nobody would ever deliver it
@@ -115,15 +124,15 @@ class TileCache:
                 making.add(key)
                 try:
                     return self._deliver(claim, make(), owned=owned)
-                except ChipError as error:
-                    self._tiles.fail(claim, error)
+                except Exception as error:
+                    self._tiles.fail(claim, error if isinstance(error, ChipError) else _Foreign(error))
                     raise
                 finally:
                     making.discard(key)
                     self._tiles.abandon(claim)
             result = self._tiles.wait(claim)
             if isinstance(result, ChipError):
-                raise result
+                raise result.error if isinstance(result, _Foreign) else result
             if result is not None:
                 return result.view()
 

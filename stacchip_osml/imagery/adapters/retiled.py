@@ -7,8 +7,9 @@ from typing import Any
 
 from stacchip_osml.imagery.adapters.cached import CachedImageProvider, read_cached
 from stacchip_osml.imagery.adapters.identity import identity_of
+from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import gather_blocks, holes_in
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.provider import Pixels
@@ -31,8 +32,8 @@ class RetiledImageProvider(ProviderView):
     """The source's pixels in tiles of another size.
 
     Tile ``k`` of level ``n`` covers what tile ``k`` of R0 covers, as blocks of reduced levels do elsewhere: it is
-    ``2**n`` times smaller. Levels have the sizes that the source's have. A tile is absent where every source block
-    under it is; where some are, their part holds the pad pixel value.
+    ``2**n`` times smaller. Levels have the sizes that the source's have. A tile is absent where everything under it
+    is; where some of it is, that part holds the pad pixel value.
     """
 
     shows_source = True
@@ -64,6 +65,7 @@ class RetiledImageProvider(ProviderView):
         self.tile_width, self.tile_height = int(tile_width), int(tile_height)
         self.pad_edges = bool(pad_edges)
         self.cache = cache
+        self._stored = _behind(source)
 
     @property
     def pixel_identity(self) -> Hashable:
@@ -93,16 +95,17 @@ class RetiledImageProvider(ProviderView):
         return BlockGrid(padded, grid.block_shape, grid.reduction, below.image_size)
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
-        """Tell whether a tile is in the grid, has a pixel of the image, and any source block under it stored."""
+        """Tell whether a tile is in the grid, and anything of the image under it stored."""
         if not 0 <= resolution_level < self.num_resolution_levels:
             return False
-        grid, below = self.level_grid(resolution_level), self.source_grid(resolution_level)
+        grid = self.level_grid(resolution_level)
         if not grid.has(block_row, block_col):
             return False
         x, y, width, height = grid.window(block_row, block_col)
         real = grid.image_size
+        source, below = self._stored, level_grid(self._stored, resolution_level)
         rows, cols = below.under(PixelWindow(x, y, min(width, real.width - x), min(height, real.height - y)))
-        return any(has_block(self.source, row, col, resolution_level, grid=below) for row in rows for col in cols)
+        return any(has_block(source, row, col, resolution_level, grid=below) for row in rows for col in cols)
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
         """Give the parts of a tile under which the source stores nothing, in the tile's own pixels."""
@@ -153,6 +156,13 @@ class RetiledImageProvider(ProviderView):
         blocks = LevelBlocks.of(source, level, bands, grid=self.source_grid(level))
         ReadLimits().require_block(key_of(self), (window.height, window.width), blocks.count, blocks.dtype.itemsize)
         return gather_blocks(blocks, window, fill=pad_number(self))
+
+
+def _behind(provider: Any) -> Any:
+    """Give what is behind adapters that show each pixel at its place: its blocks say more exactly what is absent."""
+    while type(provider) in {CachedImageProvider, MappedImageProvider, RetiledImageProvider}:
+        provider = provider.source
+    return provider
 
 
 def _holds_whole_blocks(grid: BlockGrid, below: BlockGrid) -> bool:

@@ -85,49 +85,52 @@ def test_concurrent_misses_decode_once():
         np.testing.assert_array_equal(result, np.negative(source.pixels))
 
 
-def test_an_error_is_not_kept_and_reaches_all_who_wait():
+@pytest.mark.parametrize("error", [ReadError("no answer"), OSError("no answer"), ValueError("no answer")])
+def test_an_error_is_not_kept_and_reaches_all_who_wait(error):
     class Ill(Foreign):
         ill = True
 
         def get_block(self, row, col, resolution_level=0, bands=None):
             self.asked.append((row, col, resolution_level, bands))
-            time.sleep(0.03)
             if self.ill:
-                raise ReadError("no answer")
+                all_wait.wait(10)
+                raise error
             return super().get_block(row, col, resolution_level, bands)
 
+    cache, all_wait = TileCache(1 << 20), threading.Event()
     source = Ill(random_pixels((1, 16, 16)))
-    provider = CachedImageProvider(source, TileCache(1 << 20))
-    start = threading.Barrier(4)
-
-    def read(_):
-        start.wait()
-        with pytest.raises(ReadError, match="no answer"):
-            provider.get_block(0, 0)
+    provider = MappedImageProvider(CachedImageProvider(source, cache), np.negative, cache)
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(read, range(4)))
+        futures = [pool.submit(provider.get_block, 0, 0) for _ in range(4)]
+        while cache.counts.waits < 3:
+            time.sleep(0.001)
+        all_wait.set()
+        assert [future.exception() for future in futures] == [error] * 4
+    assert len(source.asked) == 1
     source.ill = False
 
-    np.testing.assert_array_equal(provider.get_block(0, 0), source.pixels)
+    np.testing.assert_array_equal(provider.get_block(0, 0), np.negative(source.pixels))
 
 
-def test_an_error_of_another_library_lets_those_who_wait_try_themselves():
-    calls = []
+def test_of_a_thread_that_is_interrupted_those_who_wait_hear_nothing_and_try_themselves():
+    calls, all_wait, cache = [], threading.Event(), TileCache(1 << 10)
 
     def make():
         calls.append(threading.get_ident())
-        time.sleep(0.02)
         if len(calls) == 1:
-            raise RuntimeError("first")
+            all_wait.wait(10)
+            raise KeyboardInterrupt
         return np.zeros((1, 2, 2), np.uint8)
 
-    cache = TileCache(1 << 10)
     with ThreadPoolExecutor(3) as pool:
         futures = [pool.submit(cache.fetch, "key", make) for _ in range(3)]
+        while cache.counts.waits < 2:
+            time.sleep(0.001)
+        all_wait.set()
         errors = [future.exception() for future in futures]
 
-    assert sorted(str(error) for error in errors if error) == ["first"]
+    assert [type(error) for error in errors if error] == [KeyboardInterrupt]
     assert len(calls) == 2
 
 
