@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from affine import Affine
 
@@ -18,11 +19,19 @@ from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["Placement", "find_placement"]
+__all__ = ["NamedCrs", "Placement", "find_placement"]
 
 LON_LAT = "EPSG:4326"
 ROUNDING = 8 * 2.0**-52
 """How far four corners of doubles may be from a parallelogram, relative to the largest of them."""
+
+
+class NamedCrs(Protocol):
+    """A CRS of pyproj or rasterio."""
+
+    def to_string(self) -> str:
+        """Give ``EPSG:n`` or WKT."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +58,7 @@ def find_placement(
     size: ImageSize,
     *,
     corners: Sequence[tuple[float, float]] | None = None,
-    crs: str | None = None,
+    crs: str | int | NamedCrs | None = None,
     transform: Affine | Sequence[float] | None = None,
     gcps: Sequence[GroundControlPoint] = (),
 ) -> Placement | None:
@@ -58,7 +67,7 @@ def find_placement(
     Args:
         size: of the image.
         corners: UL, UR, LR, LL; in longitude and latitude where there is no ``crs``.
-        crs: ``EPSG:n``, or anything that pyproj understands.
+        crs: ``EPSG:n`` or n, or anything that pyproj understands; or a CRS of pyproj or rasterio.
         transform: affine a b c d e f, pixel corner (col, row) → CRS (x, y).
         gcps: control points.
 
@@ -75,23 +84,38 @@ def find_placement(
     ]
     if len(given) > 1:
         raise EncodeError(f"{' and '.join(given)} both say the place; give one of them")
+    named = _crs_text(crs)
     if corners is not None:
-        return _of_corners(size, corners, LON_LAT if crs is None else crs)
+        return _of_corners(size, corners, LON_LAT if named is None else named)
     if transform is not None:
-        numbers = [float(number) for number in tuple(transform)[:6]]
+        numbers = _numbers(tuple(transform)[:6])
         if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
             raise EncodeError(f"a transform is six finite numbers, a b c d e f; got {transform!r}")
         matrix = Affine(*numbers)
         if matrix.determinant == 0:
             raise EncodeError(f"a transform must not map the image onto a line: {transform!r}")
-        return Placement(transform=matrix, crs=crs)
+        return Placement(transform=matrix, crs=named)
     if gcps:
-        return Placement(gcps=tuple(gcps), crs=crs)
-    return None if crs is None else Placement(crs=crs)
+        return Placement(gcps=tuple(gcps), crs=named)
+    return None if named is None else Placement(crs=named)
+
+
+def _crs_text(crs: str | int | NamedCrs | None) -> str | None:
+    if crs is None or isinstance(crs, str):
+        return crs
+    return f"EPSG:{crs}" if isinstance(crs, int) else crs.to_string()
+
+
+def _numbers(given: Sequence[Any]) -> tuple[float, ...]:
+    """Give numbers; none where one of them is none."""
+    try:
+        return tuple(float(number) for number in given)
+    except (TypeError, ValueError):
+        return ()
 
 
 def _of_corners(size: ImageSize, corners: Sequence[tuple[float, float]], crs: str) -> Placement:
-    points = [tuple(float(number) for number in corner) for corner in corners]
+    points = [_numbers(corner) for corner in corners]
     if len(points) != 4 or any(len(point) != 2 or not all(map(math.isfinite, point)) for point in points):
         raise EncodeError(f"corners are four (x, y) of finite numbers, UL UR LR LL; got {corners!r}")
     if crs == LON_LAT and any(not (abs(lon) <= 360 and abs(lat) <= 90) for lon, lat in points):

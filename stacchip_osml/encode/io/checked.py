@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stacchip_osml.errors import ChipError, ProviderError
+from stacchip_osml.errors import ChipError, EncodeError, ProviderError
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_utils import gather_blocks
 from stacchip_osml.imagery.provider import Pixels
@@ -49,6 +49,7 @@ def require_provider(provider: Any) -> None:
 
     Raises:
         TypeError: naming the attributes that are missing.
+        EncodeError: an image without rows, columns or bands.
     """
     missing = [name for name in REQUIRED if not hasattr(provider, name)]
     if missing:
@@ -56,6 +57,9 @@ def require_provider(provider: Any) -> None:
             f"{type(provider).__name__} is no image provider: it has no {', '.join(missing)} "
             f"(required are {', '.join(REQUIRED)})"
         )
+    for name in ("num_rows", "num_columns", "num_bands"):
+        if not getattr(provider, name) >= 1:
+            raise EncodeError(f"{key_of(provider)}: {name} is {getattr(provider, name)}; an image has at least 1")
     if not callable(provider.get_block):
         raise TypeError(f"{type(provider).__name__} is no image provider: its get_block is no method")
 

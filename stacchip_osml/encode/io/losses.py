@@ -12,6 +12,8 @@ __all__ = ["JPEG", "JPEG2000", "nitf_rate", "require_no_quality", "require_no_ra
 
 JPEG2000 = ("C8", "M8", "CD", "MD")
 JPEG = ("C3", "M3", "I1")
+LEAST_QUALITY, MOST_QUALITY = 5, 100
+"""Of JPEG in NITF: COMRAT 00.0 to 04.5 says a type of imagery and a level (MIL-STD-2500C, table A-3)."""
 
 
 def require_no_quality(what: str, quality: float | None) -> None:
@@ -66,6 +68,10 @@ def nitf_rate(
             raise EncodeError(f"{what}: COMRAT is {given!r}, and {told} says how much is lost again; give one of them")
         return {}
     if ic in JPEG:
+        if quality is not None and not LEAST_QUALITY <= quality <= MOST_QUALITY:
+            raise EncodeError(
+                f"{what}: quality is {LEAST_QUALITY} to {MOST_QUALITY}, below COMRAT is a type; got {quality}"
+            )
         return {} if quality is None else {"COMRAT": f"{quality:04.1f}"}
     return {"COMRAT": _rate(bits, ratio)}
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
@@ -20,7 +21,7 @@ from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.tres import make_tre, tre_fields
 from stacchip_osml.errors import DecodeError, EncodeError
 
-__all__ = ["TreRecord", "metadata_of", "split_metadata"]
+__all__ = ["TreRecord", "is_foreign", "metadata_of", "split_metadata"]
 
 FIELD = re.compile(r"[A-Z][A-Z0-9_]*")
 FOREIGN = ("TIFFTAG_", "AREA_OR_POINT", "NITF_", "STATISTICS_")
@@ -90,12 +91,18 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
             tres.append(make_tre(key, {name: _text(each, f"{where}: {key}: {name}") for name, each in value.items()}))
         elif isinstance(value, (bytes, bytearray)):
             tres.append(Tre(key, bytes(value)))
-        elif FIELD.fullmatch(key) is None or key.startswith(FOREIGN) or value is None:
+        elif is_foreign(key, value) or value is None:
             continue
         else:
             _require_one(metadata, key, where)
             fields[key] = _text(value, f"{where}: {key}")
     return fields, tuple(tres)
+
+
+def is_foreign(key: str, value: Any) -> bool:
+    """Tell whether metadata are another format's: no TRE, and no name that a field could have."""
+    is_tre = isinstance(value, (Mapping, bytes, bytearray))
+    return not is_tre and (FIELD.fullmatch(key) is None or key.startswith(FOREIGN))
 
 
 def _require_one(metadata: BufferedMetadataProvider, key: str, where: str) -> None:
@@ -106,6 +113,6 @@ def _require_one(metadata: BufferedMetadataProvider, key: str, where: str) -> No
 def _text(value: Any, where: str) -> str:
     if isinstance(value, str):
         return value  # the very object: text as it was read knows that it was
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise EncodeError(f"{where} is text or a number, got {type(value).__name__}")
     return str(value)

@@ -84,7 +84,7 @@ class IO:
 def _listed(paths: Any) -> list[Any]:
     if isinstance(paths, (str, os.PathLike)) or hasattr(paths, "read") or hasattr(paths, "write"):
         return [paths]
-    if not isinstance(paths, Sequence):
+    if not isinstance(paths, Sequence) or isinstance(paths, bytes):
         raise TypeError(f"paths are a path or a list of them, not a {type(paths).__name__}")
     if not paths:
         raise EncodeError("no path to open")

@@ -6,9 +6,11 @@ or refused by name, with a format that has it; nothing is written then.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Complex, Integral, Real
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,7 +27,7 @@ from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
-from stacchip_osml.encode.placement import Placement, find_placement
+from stacchip_osml.encode.placement import NamedCrs, Placement, find_placement
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
@@ -128,7 +130,7 @@ def imsave(
     ratio: float | None = None,
     block_size: int | tuple[int, int] | None = None,
     corners: Sequence[tuple[float, float]] | None = None,
-    crs: str | None = None,
+    crs: str | int | NamedCrs | None = None,
     transform: Affine | Sequence[float] | None = None,
     gcps: Sequence[GroundControlPoint] = (),
     nodata: float | complex | None = None,
@@ -146,13 +148,13 @@ def imsave(
         compression: GeoTIFF: ``deflate`` (default), ``lzw``, ``zstd``, ``packbits``, ``jpeg``, ``webp``, ``lerc``,
             ``none`` …; NITF: an ``IC``, or ``none``, ``jpeg``, ``jpeg2000`` (default, lossless, where the type
             allows), ``htj2k``; JPEG 2000: ``jpeg2000`` or ``htj2k``. PNG and JPEG have one each.
-        quality: of JPEG, and of GeoTIFF and NITF of it: 1 to 100, 90 by default.
+        quality: of JPEG, and of GeoTIFF and NITF of it: 1 to 100, 90 by default; of NITF from 5 on, 75 by default.
         ratio: of JPEG 2000, and of NITF of it: raw samples to file, 10 is ten to one; lossless by default.
         block_size: of tiles and blocks: a side, or ``(width, height)``; 256 in GeoTIFF and 1024 in NITF and JPEG 2000
             by default.
         corners: UL, UR, LR, LL as ``(x, y)`` of ``crs``, of the outer pixels' edges: longitude and latitude without
             ``crs``.
-        crs: ``EPSG:n``, WKT, or what else pyproj knows.
+        crs: ``EPSG:n`` or n, WKT, or what else pyproj knows; or a CRS of pyproj or rasterio.
         transform: affine a b c d e f, pixel corner (col, row) → CRS (x, y), instead of corners.
         gcps: control points instead of corners.
         nodata: value of pixels that hold no measurement.
@@ -174,6 +176,8 @@ def imsave(
         kind = format_of_path(target)
     else:
         raise EncodeError("an open file has no ending that says its format: give format=")
+    told = {"compression": compression, "quality": quality, "ratio": ratio, "nodata": nodata, "bits": bits}
+    _require_kinds({**told, "workers": workers, **options})
     pixels = _checked(data)
     size = ImageSize(pixels.shape[2], pixels.shape[1])
     request = SaveRequest(
@@ -195,6 +199,27 @@ def imsave(
         write(out)
 
 
+KINDS: dict[str, tuple[type, str]] = {
+    "compression": (str, "text"),
+    "nodata": (Complex, "a number"),
+    **dict.fromkeys(("quality", "ratio", "level"), (Real, "a finite number")),
+    **dict.fromkeys(("bits", "workers"), (Integral, "a whole number of at least 1")),
+    **dict.fromkeys(("levels", "layers"), (Integral, "a whole number")),
+}
+"""Option → what it must be."""
+
+
+def _require_kinds(given: Mapping[str, Any]) -> None:
+    """Refuse values of options that are none, whatever the format makes of them."""
+    for name, (kind, words) in KINDS.items():
+        value = given.get(name)
+        if value is None:
+            continue
+        is_one = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_one or (kind is Real and not math.isfinite(value)) or (words.endswith("1") and value < 1):
+            raise EncodeError(f"{name} is {words}, got {value!r}")
+
+
 def _checked(data: ArrayLike) -> Pixels:
     pixels = np.asarray(data)
     if pixels.ndim == 2:
@@ -208,14 +233,19 @@ def _checked(data: ArrayLike) -> Pixels:
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def _block(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+def _block(size: Any) -> tuple[int, int] | None:
     """Give (rows, cols)."""
     if size is None:
         return None
-    width, height = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-    if min(width, height) < 1:
+    sides: Any = (size, size) if isinstance(size, Integral) else size
+    if (
+        not isinstance(sides, Sequence)
+        or len(sides) != 2
+        or not all(isinstance(side, Integral) and int(side) >= 1 for side in sides)
+    ):
         raise EncodeError(f"block_size is a side or (width, height) of at least 1, got {size!r}")
-    return height, width
+    width, height = sides
+    return int(height), int(width)
 
 
 Write = Callable[[BinaryIO], object]

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stacchip_osml.encode.io.checked import CheckedProvider
-from stacchip_osml.encode.io.losses import nitf_rate
+from stacchip_osml.encode.io.losses import JPEG2000, nitf_rate
 from stacchip_osml.encode.io.nitf_dataset import MISREAD
-from stacchip_osml.encode.io.nitf_metadata import split_metadata
+from stacchip_osml.encode.io.nitf_metadata import is_foreign, split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, Tre
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.encode.nitf.write import write_nitf
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import EncodeError, ItemError
+from stacchip_osml.geometry.locate import parse_crs
 from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def nitf_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:
 
 def _file(request: SaveRequest) -> NitfFile:
     _, rows, cols = request.pixels.shape
+    if foreign := [key for key, value in request.metadata.items() if is_foreign(key, value)]:
+        raise EncodeError(f"metadata {foreign[0]!r} is no field of NITF, whose names are capitals, and no TRE")
     given, tres = split_metadata(request.metadata, where="metadata")
     of_file = {name: text for name, text in given.items() if name in FILE_FIELDS}
     fields = _storage(request, given) | {name: text for name, text in given.items() if name not in FILE_FIELDS}
@@ -64,6 +67,7 @@ def _file(request: SaveRequest) -> NitfFile:
     if request.placement is not None and "IGEOLO" not in given:
         if request.placement.transform is None and not request.placement.gcps:
             raise EncodeError("a CRS alone says no place: give corners or transform with it")
+        _require_readable(request.placement.crs)
         place = nitf_place(request.placement, ImageSize(cols, rows))
         if place is None:
             raise EncodeError("NITF says four corners of a CRS, and no other control points: write .tif")
@@ -78,6 +82,14 @@ def _file(request: SaveRequest) -> NitfFile:
     )
 
 
+def _require_readable(crs: str | None) -> None:
+    if crs is not None:
+        try:
+            parse_crs(crs)
+        except ItemError as error:
+            raise EncodeError(f"NITF places images on the Earth: {error}") from error
+
+
 def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
     """Give the fields of compression and blocking."""
     named = request.compression
@@ -85,6 +97,12 @@ def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
         raise EncodeError(f"NITF compressions are {', '.join(COMPRESSIONS)}; got {named!r}")
     exact = request.pixels.dtype.name in KEPT_BY_JPEG2000
     ic = given.get("IC") or (COMPRESSIONS[named] if named else BY_DEFAULT if exact else "NC")
+    if named and ic != COMPRESSIONS[named]:
+        raise EncodeError(
+            f"compression {named} is IC {COMPRESSIONS[named]}, and metadata have IC {ic}; give one of them"
+        )
+    if ic not in JPEG2000 and (of_wavelets := sorted(set(HINTS) & set(request.options))):
+        raise EncodeError(f"NITF with IC {ic} has no {of_wavelets[0]}, which are of JPEG 2000")
     fields: dict[str, Any] = {"IC": ic}
     bits = request.bits or request.pixels.dtype.itemsize * 8
     if request.bits is not None:
@@ -95,8 +113,11 @@ def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
         if side > LARGEST_BLOCK:
             raise EncodeError(f"{name} is 1 to {LARGEST_BLOCK} (MIL-STD-2500C, table A-3), got {side}")
     rows, cols = request.block or (BLOCK, BLOCK)
-    _, height, width = request.pixels.shape
-    if request.block is not None or height > rows or width > cols:
+    bands, height, width = request.pixels.shape
+    is_packed = request.pixels.dtype == bool and bands > 1
+    if is_packed and request.block is None:  # bands that begin within a byte are read by no one
+        rows, cols = min(height, rows), min(-(-width // 8) * 8, cols)
+    if is_packed or request.block is not None or height > rows or width > cols:
         fields |= {"NPPBV": f"{rows:04d}", "NPPBH": f"{cols:04d}"}
     return fields
 

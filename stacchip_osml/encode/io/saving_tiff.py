@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stacchip_osml.encode.io.losses import require_no_ratio
 from stacchip_osml.encode.tiff.image import write_tiff
+from stacchip_osml.encode.tiff.levels import holds
 from stacchip_osml.errors import EncodeError
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def tiff_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:
         if "level" in options:
             raise EncodeError("quality and level both say how much is lost; give one of them")
         options["level"] = request.quality
+    if "subsampling" in options and request.compression != "jpeg":
+        raise EncodeError(f"GeoTIFF has subsampling with compression jpeg, not with {request.compression or 'deflate'}")
+    dtype = request.pixels.dtype
+    if request.nodata is not None and not holds(dtype, complex(request.nodata).real):
+        raise EncodeError(
+            f"nodata {request.nodata} is no value of {dtype} pixels, so none would be without measurement"
+        )
     placement = request.placement
     if placement is not None:
         options |= {"transform": placement.transform, "crs": placement.crs, "gcps": placement.gcps}

@@ -228,6 +228,8 @@ def _levels(grid: BlockGrid, options: Jpeg2000Options) -> int:
         return min(MOST_LEVELS, possible)
     if not 0 <= options.levels <= 32:
         raise EncodeError(f"JPEG 2000 has 0 to 32 decomposition levels, not {options.levels}")
+    if options.high_throughput and not options.levels:
+        raise EncodeError("high-throughput JPEG 2000 is written with 1 decomposition level at least, not 0")
     needed = 1 << options.levels if options.high_throughput else 2 << options.levels
     if side < needed:
         raise EncodeError(f"{options.levels} decomposition levels need tile sides of {needed} here, not {side}")

@@ -70,10 +70,11 @@ def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
             )
     if blocking.count > MOST_TILES:
         raise EncodeError(f"NBPR, NBPC of IC={ic}: at most {MOST_TILES} blocks, not {blocking.count} (15444-1, A.4.2)")
-    levels, most = storage.levels, min(rows, cols).bit_length() - 1
-    if levels is not None and not 0 <= levels <= min(most, 32):
+    levels, most = storage.levels, min(min(rows, cols).bit_length() - 1, 32)
+    least = 1 if storage.compression.high_throughput else 0  # OpenJPH takes 0 for its default
+    if levels is not None and not least <= levels <= most:
         raise EncodeError(
-            f"J2K_DECOMPOSITION_LEVELS is 0 to {min(most, 32)} for blocks of {cols} x {rows}, got {levels}"
+            f"J2K_DECOMPOSITION_LEVELS of IC={ic} is {least} to {most} for blocks of {cols} x {rows}, got {levels}"
         )
     if not 1 <= storage.layers <= MOST_LAYERS or (storage.compression.high_throughput and storage.layers > 1):
         allowed = "1" if storage.compression.high_throughput else f"1 to {MOST_LAYERS}"

@@ -3,7 +3,8 @@
 JPEG 2000 (``Nxyz`` numerically lossless, ``Vxyz`` visually lossless, both with
 xy.z bits; ``wxyz``, wx.yz bits per pixel per band) and JPEG (``XX.Y``, type of
 imagery and quality level). Accepted too are forms with a decimal point where
-the standard implies it: ``N001.0``, ``V020.0``, ``N1.0``, ``01.0``, ``00.5``.
+the standard implies it, ``N001.0``, ``V020.0``, ``N1.0``, ``01.0``, ``00.5``, and
+fewer digits, which are whole bits: ``V1``, ``N2``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MOST_TYPE = 4
 """00 general, 01 visible, 02 infrared, 03 SAR, 04 downsampled."""
 CLAUSE = "MIL-STD-2500C, table A-3"
 _IMPLIED = re.compile(r"([NV])(\d{3})|(\d{4})")
-_SPELLED = re.compile(r"([NV]?)(\d{1,3}\.\d{1,2})")
+_SPELLED = re.compile(r"([NV]?)(\d{1,3}\.\d{1,2})|([NV])(\d{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def parse_rate(text: str) -> Rate:
         kind = implied[1] or ""
         bits = int(implied[2]) / 10 if kind else int(implied[3]) / 100
     elif spelled is not None:
-        kind, bits = spelled[1], float(spelled[2])
+        kind, bits = spelled[1] or spelled[3] or "", float(spelled[2] or spelled[4])
     else:
         raise EncodeError(f"COMRAT of JPEG 2000 is Nxyz, Vxyz or wxyz ({CLAUSE}), got {text!r}")
     most = 99.9 if kind else 99.99

@@ -138,7 +138,7 @@ def holds(dtype: np.dtype[Any], value: float) -> bool:
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         return limits.min <= value <= limits.max and float(value).is_integer()
-    return dtype.kind in "fc"
+    return value in {0, 1} if dtype.kind == "b" else dtype.kind in "fc"
 
 
 def fits_gdal(dtype: np.dtype[Any], value: float | complex) -> bool:

@@ -3,12 +3,15 @@
 import io
 
 import numpy as np
+import pyproj
 import pytest
+import rasterio
 from affine import Affine
 from io_scenes import CORNERS, gdal_read, scene
 
 from stacchip_osml.encode import IO, imsave
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery import read_window
 
 TRANSFORM = (0.0025, 0.0, -77.0, 0.0, -0.5 / 300, 39.0)
 KINDS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64")
@@ -97,6 +100,32 @@ def test_corners_are_an_exact_transform_for_gdal(form, crs):
     assert facts["transform"] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.parametrize("form", ["tif", "nitf", "jp2"])
+def test_a_crs_is_text_a_code_or_an_object_of_pyproj_or_rasterio(form):
+    transform = (10.0, 0.0, 300000.0, 0.0, -10.0, 4300000.0)
+    for crs in (32618, pyproj.CRS(32618), rasterio.CRS.from_epsg(32618), pyproj.CRS(32618).to_wkt()):
+        out = io.BytesIO()
+        imsave(out, scene(), format=form, transform=transform, crs=crs)
+        _, facts = gdal_read(out.getvalue())
+        assert (facts["crs"], facts["transform"]) == ("EPSG:32618", transform)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 33, 45), (2, 9, 1030), (1, 33, 45)])
+def test_bits_of_several_bands_are_read_by_all(shape):
+    pixels = np.random.default_rng(1).random(shape) > 0.5
+    out = io.BytesIO()
+
+    imsave(out, pixels, format="nitf")
+
+    out.seek(0)
+    with IO.open(out) as dataset:
+        image = dataset.get_asset("image:0")
+        assert image.source.served_by(0).startswith("block")
+        assert np.array_equal(read_window(image, (0, 0, shape[2], shape[1])), pixels)
+    if max(shape) <= 1024:  # GDAL reads bits of one block only
+        assert np.array_equal(gdal_read(out.getvalue())[0], pixels)
+
+
 def test_a_rotated_transform_is_kept_exactly():
     matrix = Affine(0.7, 0.2, 500000.25, 0.3, -0.9, 4000000.125)
     for form in ("tif", "jp2"):
@@ -173,6 +202,27 @@ def across_down(corners, axis, across, down):
         ("tif", {"transform": (1, 0, 0, 2, 0, 0)}, "must not map the image onto a line"),
         ("tif", {"transform": (1, 0, float("nan"), 0, 1, 0)}, "six finite numbers"),
         ("tif", {"block_size": (0, 5)}, "block_size is a side or"),
+        ("tif", {"block_size": (64,)}, r"block_size is a side or .* got \(64,\)"),
+        ("tif", {"block_size": 64.0}, "block_size is a side or .* got 64.0"),
+        ("tif", {"nodata": 256}, "nodata 256 is no value of uint8"),
+        ("tif", {"nodata": float("nan")}, "nodata nan is no value of uint8"),
+        ("tif", {"nodata": "0"}, "nodata is a number, got '0'"),
+        ("tif", {"subsampling": "444"}, "subsampling with compression jpeg, not with deflate"),
+        ("tif", {"level": "9"}, "level is a finite number, got '9'"),
+        ("tif", {"compression": 5}, "compression is text, got 5"),
+        ("tif", {"transform": "abcdef"}, "a transform is six finite numbers"),
+        ("tif", {"corners": "abcd"}, r"corners are four \(x, y\)"),
+        ("jpg", {"quality": float("nan")}, "quality is a finite number, got nan"),
+        ("jp2", {"ratio": "10"}, "ratio is a finite number, got '10'"),
+        ("jp2", {"bits": 0}, "bits is a whole number of at least 1, got 0"),
+        ("nitf", {"bits": 0}, "bits is a whole number of at least 1, got 0"),
+        ("png", {"workers": 0}, "workers is a whole number of at least 1, got 0"),
+        ("nitf", {"crs": "EPSG:0", "corners": CORNERS}, "a CRS that PROJ knows, got 'EPSG:0'"),
+        ("nitf", {"metadata": {"Software": "x"}}, "metadata 'Software' is no field of NITF"),
+        ("nitf", {"compression": "jpeg2000", "metadata": {"IC": "NC"}}, "compression jpeg2000 is IC C8, .* IC NC"),
+        ("nitf", {"compression": "none", "levels": 3}, "NITF with IC NC has no levels, which are of JPEG 2000"),
+        ("nitf", {"compression": "jpeg", "quality": 4}, "quality is 5 to 100, below COMRAT is a type; got 4"),
+        ("nitf", {"compression": "htj2k", "levels": 0}, "J2K_DECOMPOSITION_LEVELS of IC=CD is 1 to"),
         ("gif", {}, "unknown format 'gif'; choose one of nitf"),
     ],
 )

@@ -73,6 +73,15 @@ def test_a_missing_attribute_is_a_type_error_that_names_it(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["num_rows", "num_columns", "num_bands"])
+def test_an_image_without_pixels_is_refused_when_it_is_added(tmp_path, name):
+    source = Lazy(10, 10)
+    setattr(source, name, 0)
+
+    with pytest.raises(EncodeError, match=f"{name} is 0; an image has at least 1"):
+        IO.open(tmp_path / "a.tif", "w").add_asset("image:0", source)
+
+
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_provider_that_raises_is_told_with_its_cause_and_leaves_the_old_file(tmp_path, ending):
     class Broken(Lazy):
@@ -162,6 +171,8 @@ def test_wrong_arguments_are_value_errors_that_say_what_to_do(paths, mode, kind,
 def test_other_things_than_paths_are_type_errors():
     with pytest.raises(TypeError, match="paths are a path or a list of them, not a int"):
         IO.open(42)
+    with pytest.raises(TypeError, match="paths are a path or a list of them, not a bytes"):
+        IO.open(b"a.ntf", "w")
     with pytest.raises(TypeError, match="a target is a path or a binary file"):
         IO.open([42], "w", "tif")
 

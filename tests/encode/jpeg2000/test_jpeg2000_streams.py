@@ -203,6 +203,7 @@ def test_threads_give_the_same_bytes(ratio):
         (np.zeros((1, 8200, 8200), np.uint8), {"tile": (32, 32)}, "at most 65535 tiles"),
         (np.zeros((1, 8, 8), np.uint8), {"levels": 4}, "4 decomposition levels need tile sides of 32 here, not 8"),
         (np.zeros((1, 8, 8), np.uint8), {"levels": 40}, "0 to 32 decomposition levels, not 40"),
+        (np.zeros((1, 8, 8), np.uint8), {"levels": 0, "high_throughput": True}, "1 decomposition level at least"),
         (np.zeros((1, 8, 8), np.uint8), {"ratio": 0.5}, "above 1 and at most 1000, got 0.5"),
         (np.zeros((1, 8, 8), np.uint8), {"layers": 0}, "layers are 1 to 32 here, got 0"),
         (np.zeros((1, 8, 8), np.uint8), {"layers": 2, "high_throughput": True}, "one quality layer"),
