@@ -3,7 +3,8 @@
 MIL-STD-2500C, table A-3: IMODE, NBPP, PVTYPE. Rules:
 
 - samples are stored most significant byte and bit first; samples of 1 and 12
-  bits follow each other without gaps, and a block ends on a byte, filled with 0;
+  bits follow each other without gaps, and a block ends on a byte, filled with 0:
+  of IMODE=B and S, each band of it, as other writers and readers have it;
 - a block is worked on in strips of rows, so that blocks of any size take
   little memory: every piece has its place by arithmetic;
 - of a file in memory, samples are put where they stay: fresh memory costs more
@@ -66,11 +67,18 @@ class Layout:
     """Number of a block → its place among those that are recorded."""
 
     @property
+    def band_bytes(self) -> int:
+        """Of one band of a block, where bands do not lie between each other."""
+        rows, cols = self.blocking.block_shape
+        return -(-rows * cols * self.storage.nbpp // 8)
+
+    @property
     def unit_bytes(self) -> int:
         """Of one block, all its bands, or one for IMODE=S."""
-        rows, cols = self.blocking.block_shape
-        samples = rows * cols * (1 if self.storage.imode == "S" else self.storage.bands)
-        return -(-samples * self.storage.nbpp // 8)
+        storage, (rows, cols) = self.storage, self.blocking.block_shape
+        if storage.imode in {"B", "S"}:
+            return self.band_bytes * (storage.bands if storage.imode == "B" else 1)
+        return -(-rows * cols * storage.bands * storage.nbpp // 8)
 
     @property
     def total(self) -> int:
@@ -103,10 +111,7 @@ class Layout:
         wanted = max(1, STRIP_BYTES // (cols * storage.bands * storage.dtype.itemsize))
         if storage.nbpp % 8 == 0:
             return min(rows, wanted)
-        # Pieces begin on bytes after 8 rows, and so must the planes of several bands.
-        if storage.imode == "B" and storage.bands > 1 and rows * cols * storage.nbpp % 8:
-            return rows
-        return min(rows, max(8, wanted // 8 * 8))
+        return min(rows, max(8, wanted // 8 * 8))  # pieces begin on bytes after 8 rows
 
 
 @lru_cache(maxsize=256)
@@ -207,14 +212,15 @@ def _pieces(layout: Layout, strip: Strip, pixels: Pixels | None, memory: Octets 
     else:
         shape, axes = (bands, strip.rows, cols), (0, 1, 2)
     is_whole = strip.rows == rows
-    is_apart = imode == "S" or (imode == "B" and bands > 1 and not is_whole)
+    is_joined = is_whole and rows * cols * bits % 8 == 0
+    is_apart = imode == "S" or (imode == "B" and bands > 1 and not is_joined)
     parts: list[tuple[int, Pixels | None]]
     if is_apart:
         shape, skipped = (1, strip.rows, cols), strip.first * cols * bits // 8
         starts = [
             layout.offset(strip.number, band)
             if imode == "S"
-            else layout.offset(strip.number) + band * rows * cols * bits // 8
+            else layout.offset(strip.number) + band * layout.band_bytes
             for band in range(bands)
         ]
         parts = [

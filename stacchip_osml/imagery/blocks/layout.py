@@ -112,6 +112,6 @@ class ImageLayout:
     """All levels of one image, in the order of its ``ImageHeader.levels``."""
 
     levels: tuple[LevelLayout | Unserved, ...]
-    pad: float | None = None
+    pad: float | complex | None = None
     """What a parser found to be the value of pixels that hold nothing, for whoever makes a header of the layout; where
     there is a header, its nodata counts."""

@@ -4,8 +4,8 @@ Rules:
 
 - bands, dtypes and levels are those that GDAL delivers;
 - samples of 1 and 12 bits follow each other from the highest bit, without a gap
-  within a block of whatever IMODE (MIL-STD-2500C, table A-3), as GDAL does not
-  read them. A block whose bands do not begin on bytes is read as one;
+  within a block (MIL-STD-2500C, table A-3); most of them GDAL does not read so.
+  What IMODE B and S call a block holds one band and begins on a byte;
 - blocks beyond the image, which a block grid may have, are left out;
 - an uncompressed image of one block is given as strips: of one row, as GDAL
   gives it, or of ``STRIP_BYTES`` where rows do not begin on a byte;
@@ -28,7 +28,6 @@ from stacchip_osml.imagery.blocks.nitf_places import (
     Places,
     nominal_places,
     padded_level,
-    planes_of,
     read_mask_table,
     require_few,
     require_small,
@@ -59,7 +58,7 @@ KINDS = {
 """(PVTYPE, NBPP) → dtypes delivered and stored; for packed bits the one they are unpacked to."""
 STANDARD_BITS = frozenset({1, 12})
 """NBPP of packed samples (MIL-STD-2500C, table A-3)."""
-ORDERS = {"B": "band", "S": "band", "P": "pixel", "R": "row"}
+ORDERS = {"B": "pixel", "S": "pixel", "P": "pixel", "R": "row"}
 COMPRESSIONS = {
     "C1": "bi-level compression",
     "C4": "vector quantization",
@@ -156,7 +155,7 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     if not dtype or image.imode not in ORDERS:
         raise NotServedError(f"PVTYPE={image.pvtype} with NBPP={image.bits} and IMODE={image.imode}")
     _require_plain_packing(image)
-    planes = planes_of(image)
+    planes = image.bands if image.imode in {"B", "S"} else 1
     codec = BlockCodec(
         compression="none",
         dtype=dtype,
@@ -173,7 +172,7 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     end = segment.end if ahead.size is None else ahead.size
     if places.offsets.size and int((places.offsets + places.counts).max()) > end:
         raise NotServedError("its image data is cut short")
-    unblocked = image.grid == (1, 1) and image.ic == "NC" and codec.order != "band"
+    unblocked = image.grid == (1, 1) and image.ic == "NC"
     level = _strips(image, codec, places) if unblocked else padded_level(image, codec, places)
     require_small(level, limits)
     return ImageLayout(levels=(level,))

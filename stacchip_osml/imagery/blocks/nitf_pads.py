@@ -1,8 +1,8 @@
 """The pad pixel of a masked NITF image: the value of pixels that hold nothing (MIL-STD-2500C 5.4.3.2, table A-3(A)).
 
 A pixel counts by its value alone, in whatever block it is, as in GDAL, which
-takes codes of 8 bits only. A code of another type or width than the pixels', so
-that none can have its value, is none.
+takes codes of 8 bits only. Of complex pixels both parts count. A code of another
+type or width than the pixels', so that none can have its value, is none.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ HEAD = 10
 """Bytes of IMDATOFF, BMRLNTH, TMRLNTH and TPXCDLNTH."""
 MOST_BITS = 64
 """The widest sample that is one number."""
-FLOATS = {("R", 32): ">f4", ("R", 64): ">f8"}
+FLOATS = {("R", 32): ">f4", ("R", 64): ">f8", ("C", 64): ">c8"}
 """PVTYPE and NBPP → how a code of as many bits is stored."""
 
 
-def first_pad_pixel(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> float | None:
+def first_pad_pixel(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> float | complex | None:
     """Find the pad pixel of a file's first image, the one that GDAL opens; None where it has none.
 
     Args:
@@ -45,7 +45,7 @@ def first_pad_pixel(read: ReadAt, *, name: str, limits: ReadLimits, size: int | 
         return None
 
 
-def pad_pixel(ahead: ReadAhead, segment: Segment, image: Subheader) -> float | None:
+def pad_pixel(ahead: ReadAhead, segment: Segment, image: Subheader) -> float | complex | None:
     """Read TPXCD of a masked image; None where it has none, or the file ends before.
 
     Raises:
@@ -61,11 +61,11 @@ def pad_pixel(ahead: ReadAhead, segment: Segment, image: Subheader) -> float | N
     return _value(code, bits, image) if len(code) == -(-bits // 8) else None
 
 
-def _value(code: bytes, bits: int, image: Subheader) -> float | None:
+def _value(code: bytes, bits: int, image: Subheader) -> float | complex | None:
     """Read a right-justified code as a sample of its image."""
     if image.pvtype not in {"B", "INT", "SI"}:
         kind = FLOATS.get((image.pvtype, bits)) if bits == image.bits else None
-        return None if kind is None else float(np.frombuffer(code, kind)[0])
+        return None if kind is None else np.frombuffer(code, kind)[0].item()
     value = int.from_bytes(code, "big") & ((1 << bits) - 1)
     if image.pvtype == "SI" and bits >= image.bits:  # a wider code repeats the sign, or has zeros before it
         value &= (1 << image.bits) - 1

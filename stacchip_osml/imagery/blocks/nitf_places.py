@@ -18,7 +18,6 @@ __all__ = [
     "Places",
     "nominal_places",
     "padded_level",
-    "planes_of",
     "read_mask_table",
     "recorded_places",
     "require_few",
@@ -71,17 +70,8 @@ def read_mask_table(ahead: ReadAhead, segment: Segment, image: Subheader) -> Mas
     return Masked(data, records.reshape(planes, rows, cols))
 
 
-def planes_of(image: Subheader) -> int:
-    """Count the pieces that an uncompressed block comes in, each beginning on a byte: one a band, or one of all.
-
-    Bands of IMODE B follow each other bit by bit (MIL-STD-2500C, table A-3), those of S begin anew.
-    """
-    bits = image.block_shape[0] * image.block_shape[1] * image.bits
-    return image.bands if image.imode == "S" or (image.imode == "B" and bits % 8 == 0) else 1
-
-
 def nominal_places(image: Subheader, data: int, records: NDArray[np.int64] | None) -> Places:
-    """Place blocks of equal length: one a band, or one for all bands.
+    """Place blocks of equal length, each beginning on a byte: one a band for IMODE B and S, else one for all bands.
 
     Args:
         image: uncompressed.
@@ -91,7 +81,7 @@ def nominal_places(image: Subheader, data: int, records: NDArray[np.int64] | Non
     Raises:
         NotServedError: there are too many.
     """
-    planes = planes_of(image)
+    planes = image.bands if image.imode in {"B", "S"} else 1
     rows, cols = image.grid
     require_few(planes * rows * cols)
     pixels = image.block_shape[0] * image.block_shape[1]

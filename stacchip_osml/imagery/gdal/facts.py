@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.errors import DecodeError
-from stacchip_osml.imagery.gdal.signs import nodata_with_sign
+from stacchip_osml.imagery.gdal.signs import nodata_with_sign, require_all_bands
 from stacchip_osml.imagery.header import BandHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -72,7 +72,7 @@ class Facts:
     interleave: str | None
     has_mask_table: bool
     """It is a NITF image with one, in which pixels that hold nothing may have a value of their own."""
-    pad: float | None = None
+    pad: float | complex | None = None
     """That value, where the file has it and GDAL does not say it."""
 
     @property
@@ -94,13 +94,14 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     """Read the facts of an open R0 dataset.
 
     Raises:
-        DecodeError: it holds no image, or bands of several dtypes.
+        DecodeError: it holds no image, bands of several dtypes, or more bands than GDAL shows.
         LimitError: it is larger than ``limits``.
     """
     size = ImageSize(dataset.width, dataset.height)
     limits.require_image(name, size, dataset.count)
     if not dataset.count:
         raise DecodeError(f"{name}: holds no image")
+    require_all_bands(dataset)
     dtypes = {STANDS_FOR.get(dtype, dtype) for dtype in dataset.dtypes}
     if len(dtypes) > 1:
         raise DecodeError(f"{name}: bands of several dtypes, {', '.join(sorted(map(str, dtypes)))}")
@@ -141,14 +142,14 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     )
 
 
-def with_pad(facts: Facts, pad: float) -> Facts:
+def with_pad(facts: Facts, pad: float | complex) -> Facts:
     """Take a pad pixel for the nodata value of all bands that have none."""
     bands = tuple(replace(band, nodata=pad) if band.nodata is None else band for band in facts.bands)
     base = replace(facts.base, nodata=tuple(band.nodata for band in bands))
     return replace(facts, base=base, bands=bands, pad=pad)
 
 
-def level_of(dataset: Any, overview: int | None, *, pad: float | None = None) -> Level:
+def level_of(dataset: Any, overview: int | None, *, pad: float | complex | None = None) -> Level:
     """Read the size and blocks of the level that a dataset was opened at; ``pad`` is nodata where GDAL says none."""
     rows, cols = dataset.block_shapes[0]
     nodata = tuple(pad if value is None else nodata_with_sign(dataset, value) for value in dataset.nodatavals)

@@ -4,9 +4,9 @@ Rules:
 
 - sizes are checked against ``ReadLimits`` before GDAL allocates for them;
 - a mask is True where everything the file declares says valid: the mask band
-  or, without one, nodata; the alpha band; and that a sparse GeoTIFF stores the
-  block. The alpha band itself is a band like the others. A complex pixel is
-  nodata when both its parts say so;
+  or, without one, nodata; the alpha band; and that the block is stored, which
+  GeoTIFF and NITF may leave out. The alpha band itself is a band like the others.
+  A complex pixel is nodata when both its parts say so;
 - how the file is reached, and what is promised of files that change, is
   ``access``'s to say.
 """
@@ -36,7 +36,7 @@ from stacchip_osml.imagery.gdal.library import (
     read_stored,
     stores_block,
 )
-from stacchip_osml.imagery.gdal.pads import read_facts
+from stacchip_osml.imagery.gdal.pads import MaskTable, read_facts
 from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
@@ -111,6 +111,7 @@ class GdalImage:
         self.location = location
         self.sign, self.sidecars, self.expect = sign, sidecars, expect
         self._name = self._access.name
+        self._table = MaskTable(self._access, self.limits)
         self._known: Facts | None = None
         self._stored: tuple[Level, ...] | None = None
         self._header: ImageHeader | None = None
@@ -151,7 +152,7 @@ class GdalImage:
 
         Returns:
             ``(bands, rows, cols)`` in the source dtype with its mask; None where every block under the
-            window is absent from a sparse GeoTIFF.
+            window is absent from a sparse GeoTIFF or a masked NITF image.
 
         Raises:
             WindowError: ``window`` is empty or leaves the level.
@@ -169,7 +170,7 @@ class GdalImage:
         found = self._certain(stored, partial(self._read, facts, stored, window, chosen))
         if found is not None and facts.shared_mask:
             np.logical_and(found.mask, self._shared_mask(facts, stored, window), out=found.mask)
-        return found
+        return self._table.masked(found, facts, stored, window, chosen)
 
     def _read(
         self, facts: Facts, stored: Level, window: PixelWindow, chosen: tuple[int, ...], dataset: Dataset, *, sure: bool
@@ -280,7 +281,7 @@ class GdalImage:
         return self._picture_tags
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
-        """Tell whether a block is in the grid and stored (False where a GeoTIFF is sparse)."""
+        """Tell whether a block is in the grid and stored (False where a GeoTIFF or a masked NITF image is sparse)."""
         facts = self._facts()
         if not 0 <= resolution_level < self.num_resolution_levels:
             return False
@@ -288,9 +289,10 @@ class GdalImage:
         rows, cols = grid_of(stored)
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             return False
-        return facts.driver != "GTiff" or self._certain(
-            stored, lambda dataset, sure: stores_block(dataset, facts, block_row, block_col, sure=sure)
-        )
+        if facts.driver != "GTiff":
+            return self._table.stores(facts, stored, block_row, block_col)
+        place = block_row, block_col
+        return self._certain(stored, lambda dataset, sure: stores_block(dataset, facts, *place, sure=sure))
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
@@ -312,11 +314,9 @@ class GdalImage:
             raise IndexError(f"{self._name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
         window = block_window(stored, block_row, block_col)
         self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
-
-        def block(dataset: Dataset, *, sure: bool) -> Pixels:
-            return read_stored(dataset, facts, stored, window, chosen, sure=sure)[0]
-
-        return self._certain(stored, block)
+        wanted = facts, stored, window, chosen
+        pixels, _ = self._certain(stored, lambda dataset, sure: read_stored(dataset, *wanted, sure=sure))
+        return self._table.filled(pixels, *wanted)
 
     # ---- header
 

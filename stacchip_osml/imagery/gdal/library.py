@@ -32,7 +32,7 @@ from rasterio.windows import Window
 
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
-from stacchip_osml.imagery.gdal.signs import packing_of, sign_of, with_sign
+from stacchip_osml.imagery.gdal.signs import packing_of, require_understood, sign_of, with_sign
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
@@ -142,6 +142,7 @@ def _heard() -> Iterator[None]:
 
 def read_pixels(dataset: Dataset, window: PixelWindow, bands: Sequence[int]) -> Pixels:
     """Read ``(bands, rows, cols)`` in the source dtype; ``bands`` are 0-based."""
+    require_understood(dataset)
     with Env(session=DummySession(), GDAL_NUM_THREADS="1") if dataset.driver in FORGETFUL else nullcontext():
         pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
     return with_sign(dataset, pixels)

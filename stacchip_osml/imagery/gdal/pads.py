@@ -1,12 +1,24 @@
-"""The facts of an image file, with the pad pixel of a NITF image, of which GDAL tells codes of 8 bits only."""
+"""What the mask table of a NITF image says, and GDAL does not.
+
+Of pad pixels GDAL tells codes of 8 bits only. Blocks that are not recorded it
+fills, and calls them valid.
+"""
 
 from __future__ import annotations
 
-from stacchip_osml.imagery.gdal.access import FileAccess
-from stacchip_osml.imagery.gdal.facts import Facts, facts_of, with_pad
-from stacchip_osml.imagery.limits import ReadLimits
+from collections.abc import Sequence
 
-__all__ = ["read_facts"]
+import numpy as np
+
+from stacchip_osml.imagery.blocks.nitf_unrecorded import Unrecorded, first_unrecorded
+from stacchip_osml.imagery.blocks.sources import fill_values
+from stacchip_osml.imagery.gdal.access import FileAccess
+from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, with_pad
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.pixel import PixelWindow
+
+__all__ = ["MaskTable", "read_facts"]
 
 
 def read_facts(access: FileAccess, limits: ReadLimits) -> Facts:
@@ -24,3 +36,55 @@ def read_facts(access: FileAccess, limits: ReadLimits) -> Facts:
     file = access.bytes_of()
     pad = first_pad_pixel(file.read_at, name=access.name, limits=limits, size=file.size)
     return facts if pad is None else with_pad(facts, pad)
+
+
+class MaskTable:
+    """The blocks of a NITF image that are not recorded; looked for when pixels are first read."""
+
+    __slots__ = ("_access", "_found", "_limits")
+
+    def __init__(self, access: FileAccess, limits: ReadLimits) -> None:
+        self._access = access
+        self._limits = limits
+        self._found: list[Unrecorded | None] = []
+
+    def masked(
+        self, found: MaskedPixels | None, facts: Facts, level: Level, window: PixelWindow, bands: tuple[int, ...]
+    ) -> MaskedPixels | None:
+        """Make pixels of blocks that are not recorded invalid, and fill them; None where that is all of them."""
+        absent = None if found is None else self._under(facts, level, window, bands)
+        if found is None or absent is None:
+            return found
+        if absent.all():
+            return None
+        _fill(found.pixels, absent, facts, bands)
+        np.logical_and(found.mask, ~absent, out=found.mask)
+        return found
+
+    def filled(self, pixels: Pixels, facts: Facts, level: Level, window: PixelWindow, bands: tuple[int, ...]) -> Pixels:
+        """Fill pixels of blocks that are not recorded."""
+        absent = self._under(facts, level, window, bands)
+        if absent is not None:
+            _fill(pixels, absent, facts, bands)
+        return pixels
+
+    def stores(self, facts: Facts, level: Level, row: int, col: int) -> bool:
+        """Tell whether a block of any band is recorded."""
+        absent = self._under(facts, level, block_window(level, row, col), tuple(range(facts.count)))
+        return absent is None or not absent.all()
+
+    def _under(self, facts: Facts, level: Level, window: PixelWindow, bands: tuple[int, ...]) -> Mask | None:
+        if not facts.has_mask_table or level.overview is not None:
+            return None
+        if not self._found:
+            file = self._access.bytes_of()
+            self._found.append(
+                first_unrecorded(file.read_at, name=self._access.name, limits=self._limits, size=file.size)
+            )
+        unrecorded = self._found[0]
+        return None if unrecorded is None else unrecorded.under(window, bands)
+
+
+def _fill(pixels: Pixels, absent: Mask, facts: Facts, bands: Sequence[int]) -> None:
+    values = fill_values(tuple(facts.base.nodata[band] for band in bands), pixels.dtype)[:, None, None]
+    np.copyto(pixels, values, where=absent)

@@ -2,27 +2,31 @@
 
 Signed ones it calls unsigned. Uncompressed ones keep all of their bits, so the
 sign is put back. Of JPEG 2000 GDAL gives 0 for what is below 0, and packed
-samples it takes apart in another way: such pixels are refused here. The block
-reader reads them.
+samples, and masked blocks of several bands, it takes apart in another way: such
+pixels are refused here. The block reader reads them.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError, redact
 
-__all__ = ["Sign", "nodata_with_sign", "packing_of", "sign_of", "with_sign"]
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.nitf_fields import Subheader
+
+__all__ = ["Sign", "nodata_with_sign", "packing_of", "require_all_bands", "require_understood", "sign_of", "with_sign"]
 
 Sign = Literal["", "kept", "lost"]
 """Of a dataset's pixels: none to speak of; GDAL keeps it among the bits; GDAL loses it."""
 
 KEPT = frozenset({"NC", "NM"})
 LOST = frozenset({"C8", "M8", "CD", "MD"})
+JPEG = frozenset({"C3", "M3"})
 SIZE_MARKER = b"\xff\x4f\xff\x51"
 """SOC and SIZ, with which a codestream begins (ISO/IEC 15444-1 A.4, A.5.1)."""
 FIRST_COMPONENT = 42
@@ -57,23 +61,43 @@ def _is_signed(head: bytes) -> bool:
 
 
 def packing_of(dataset: Any) -> str:
-    """Say how uncompressed samples are packed where GDAL takes them apart wrongly; nothing where it does not.
+    """Say what uncompressed samples are where GDAL takes them apart wrongly; nothing where it does not.
 
     Args:
         dataset: of any level.
     """
-    if dataset.driver != "NITF" or (dataset.get_tag_item("NITF_IC") or "").strip() not in KEPT:
+    if dataset.driver != "NITF" or (ic := (dataset.get_tag_item("NITF_IC") or "").strip()) not in KEPT:
         return ""
+    imode = (dataset.get_tag_item("NITF_IMODE") or "").strip()
+    where = f"IMODE={imode} and {dataset.count} bands"
+    if ic == "NM" and dataset.count > 1 and imode in {"B", "R"}:
+        return f"masked blocks of {where}"
     if dataset.get_tag_item("NBITS", "IMAGE_STRUCTURE", bidx=1) not in {"1", "12"}:
         return ""
-    bits, imode = _stored_bits(dataset), (dataset.get_tag_item("NITF_IMODE") or "").strip()
+    bits = 0 if (subheader := _subheader(dataset)) is None else subheader.bits
     if bits == 12 or (bits == 1 and dataset.count > 1 and imode in {"P", "R"}):
-        return f"NBPP={bits}, IMODE={imode} and {dataset.count} bands"
+        return f"packed samples of NBPP={bits}, {where}"
     return ""
 
 
-def _stored_bits(dataset: Any) -> int:
-    """Find NBPP: GDAL tells ABPP only, but gives the subheader as it is; 0 where its fields are not numbers."""
+def require_all_bands(dataset: Any) -> None:
+    """Refuse a NITF image of which GDAL shows the first of several JPEG streams for all.
+
+    Args:
+        dataset: of R0.
+
+    Raises:
+        DecodeError: saying how many bands it has.
+    """
+    if dataset.driver != "NITF" or dataset.count != 1 or (dataset.get_tag_item("NITF_IC") or "").strip() not in JPEG:
+        return
+    subheader = _subheader(dataset)
+    if subheader is not None and subheader.bands != 1:
+        raise DecodeError(f"{redact(dataset.name)}: GDAL shows one of {subheader.bands} bands")
+
+
+def _subheader(dataset: Any) -> Subheader | None:
+    """Read what GDAL does not tell (NBPP, NBANDS) but gives as it is; None where its fields are not numbers."""
     from stacchip_osml.imagery.blocks.nitf_fields import Segment, read_subheader
     from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
     from stacchip_osml.imagery.limits import ReadLimits
@@ -85,19 +109,27 @@ def _stored_bits(dataset: Any) -> int:
     )
     version = (dataset.get_tag_item("NITF_FHDR") or "").encode("latin-1")
     try:
-        return read_subheader(ahead, Segment(0, version, 0, len(data), len(data)), ReadLimits()).bits
+        return read_subheader(ahead, Segment(0, version, 0, len(data), len(data)), ReadLimits())
     except NotServedError:
-        return 0
+        return None
+
+
+def require_understood(dataset: Any) -> None:
+    """Refuse to read pixels that GDAL takes apart wrongly, as the ``packing`` of an open dataset tells.
+
+    Raises:
+        DecodeError: saying what they are.
+    """
+    if dataset.packing:
+        raise DecodeError(f"{redact(dataset.name)}: GDAL does not read {dataset.packing}")
 
 
 def with_sign(dataset: Any, pixels: NDArray[Any]) -> NDArray[Any]:
     """Put the sign of an open dataset's pixels back, as its ``sign`` tells.
 
     Raises:
-        DecodeError: it is lost, or the samples are packed in a way that GDAL does not read.
+        DecodeError: it is lost.
     """
-    if dataset.packing:
-        raise DecodeError(f"{redact(dataset.name)}: GDAL does not read packed samples of {dataset.packing}")
     if dataset.sign == "lost":
         what = "JPEG 2000 samples are signed and of 8 bits or less" if pixels.itemsize == 1 else "samples are signed"
         raise DecodeError(f"{redact(dataset.name)}: {what}: GDAL gives none below zero")

@@ -143,7 +143,7 @@ def _numbered(stem: Path, number: int) -> Path | None:
     return None
 
 
-def _header_of(level: LevelLayout, pad: float | None) -> ImageHeader:
+def _header_of(level: LevelLayout, pad: float | complex | None) -> ImageHeader:
     return ImageHeader(
         driver="NITF",
         levels=(level.size,),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from nitf_block_files import Reads, fields_of, layout_of, masked, packed, write_nitf
 
+from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks import nitf_jpeg
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import Unserved
@@ -20,7 +21,7 @@ JPEG = {"IC": "C3", "COMRAT": "00.0"}
 
 
 def cut(pixels, block, imode):
-    """Cut padded blocks, each as the array that its samples follow; band by band first for IMODE S."""
+    """Cut padded blocks, each as the arrays that its samples follow: one a band for IMODE B; band by band for S."""
     bands, rows, cols = pixels.shape
     down, across = -(-rows // block[0]), -(-cols // block[1])
     padded = np.pad(pixels, ((0, 0), (0, down * block[0] - rows), (0, across * block[1] - cols)), mode="edge")
@@ -29,6 +30,12 @@ def cut(pixels, block, imode):
         return list(whole.transpose(2, 0, 1, 3, 4).reshape(-1, *block))
     axes = {"B": (0, 1, 2), "P": (1, 2, 0), "R": (1, 0, 2)}[imode]
     return [each.transpose(axes) for each in whole.reshape(-1, bands, *block)]
+
+
+def packed_block(samples, imode, bits):
+    """Pack a block; of IMODE B each band by itself."""
+    bare = samples.astype(np.int64) & ((1 << bits) - 1)
+    return b"".join(packed(each, bits) for each in (bare if imode == "B" else [bare]))
 
 
 def holes_of(grid, bands, imode):
@@ -61,7 +68,7 @@ def test_packed_samples_of_several_bands_are_as_they_were_put_in(tmp_path, kind,
     dtype, bits = PACKED[kind]
     low = -(1 << (bits - 1)) if kind[0] == "S" else 0
     pixels = RANDOM.integers(low, low + (1 << bits), (3, 29, 41)).astype(dtype)
-    blocks = [packed(each.astype(np.int64) & ((1 << bits) - 1), bits) for each in cut(pixels, block, imode)]
+    blocks = [packed_block(each, imode, bits) for each in cut(pixels, block, imode)]
     fields = fields_of(pixels, block, imode, IC=ic, NBPP=bits) | {"PVTYPE": kind.split()[0]}
     valid = np.ones(pixels.shape, bool)
     if ic == "NM":
@@ -85,15 +92,17 @@ def test_packed_samples_of_several_bands_are_as_they_were_put_in(tmp_path, kind,
                 np.testing.assert_array_equal(found.pixels, np.where(valid[here], pixels[here], 0))
 
 
-def test_bands_that_begin_on_bytes_have_blocks_of_their_own(tmp_path):
-    pixels = np.zeros((2, 29, 41), np.uint8)
-    whole, parted = tmp_path / "whole.ntf", tmp_path / "parted.ntf"
-    for path, block in ((whole, (16, 16)), (parted, (5, 5))):
-        data = b"".join(packed(each, 1) for each in cut(pixels, block, "B"))
-        write_nitf(path, [(fields_of(pixels, block, "B", NBPP=1) | {"PVTYPE": "B"}, data)])
+def test_each_band_of_a_block_begins_on_a_byte_as_gdal_has_it(tmp_path):
+    path = tmp_path / "a.ntf"
+    pixels = RANDOM.integers(0, 2, (3, 18, 35), np.uint8)  # 630 bits a band
+    fields = fields_of(pixels, (18, 35), "B", NBPP=1) | {"PVTYPE": "B"}
+    write_nitf(path, [(fields, packed_block(pixels, "B", 1))])
 
-    assert [(level.planes, level.codec.order) for level in layout_of(whole).levels] == [(2, "pixel")]
-    assert [(level.planes, level.codec.order) for level in layout_of(parted).levels] == [(1, "band")]
+    (level,) = layout_of(path).levels
+
+    assert (level.offsets[0, :, 0, 0] - level.offsets.flat[0]).tolist() == [0, 79, 158]
+    for image in (BlockImage(str(path)), GdalImage(str(path))):
+        np.testing.assert_array_equal(image.read(PixelWindow(0, 0, 35, 18)).pixels, pixels)
 
 
 def test_an_unblocked_image_of_packed_pixels_is_given_as_strips_that_begin_on_bytes(tmp_path):

@@ -38,6 +38,8 @@ PADS = [
     ("float32", -9999.5),
     ("float32", NAN),
     ("float64", 1e300),
+    ("complex64", 9 - 2j),
+    ("complex64", complex(NAN, 0)),
 ]
 
 
@@ -134,7 +136,8 @@ def test_a_code_of_one_bit_is_one_of_bi_level_pixels(tmp_path):
         ("uint16", b"\0\0\0\x07", 32, 7),
         ("float32", b"\0\x07", 16, None),
         ("float32", plain_code(7, "float64"), 64, None),
-        ("complex64", plain_code(7, "complex64"), 64, None),
+        ("complex64", plain_code(7 - 2j, "complex64"), 64, 7 - 2j),
+        ("complex64", plain_code(7, "float32"), 32, None),
         ("uint16", b"", 0, None),
         ("uint16", b"\0" * 9, 72, None),
     ],
@@ -202,7 +205,7 @@ def test_a_level_that_is_a_segment_has_its_own_pad_pixel(tmp_path):
         np.testing.assert_array_equal(again.read(whole(image)).mask, pixels != pad)
 
 
-@pytest.mark.parametrize(("dtype", "pad"), [("uint16", 7), ("int16", -5), ("float32", NAN)])
+@pytest.mark.parametrize(("dtype", "pad"), [("uint16", 7), ("int16", -5), ("float32", NAN), ("complex64", 3 - 4j)])
 def test_a_stored_header_has_the_pad_pixel_and_needs_no_gdal(tmp_path, dtype, pad):
     pixels, path = scene(dtype, pad), tmp_path / "a.ntf"
     write_nitf(path, [coded(pixels, plain_code(pad, dtype))])

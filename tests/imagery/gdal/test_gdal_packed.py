@@ -58,3 +58,23 @@ def test_what_gdal_reads_as_it_was_written_is_given(tmp_path, image_class):
 
     assert (image_class(bits).read(WINDOW).pixels == PIXELS["bool"][:1]).all()
     assert (image_class(few).read(WINDOW).pixels == PIXELS["uint16"]).all()
+
+
+@pytest.mark.parametrize("ic", ["NC", "NM"])
+@pytest.mark.parametrize("imode", ["B", "P", "R", "S"])
+@pytest.mark.parametrize("kind", PIXELS)
+def test_bands_that_do_not_end_on_bytes_are_read_as_they_were_written(tmp_path, kind, imode, ic):
+    fields = {"IC": ic, "IMODE": imode, "NPPBH": "13", "NPPBV": "9"} | ({} if kind == "bool" else TWELVE)
+    path = nitf(tmp_path / "odd.ntf", PIXELS[kind][:, :41, :61], **fields)
+
+    found = BlockImage(path).read(PixelWindow(0, 0, 61, 41))
+
+    assert (found.pixels == PIXELS[kind][:, :41, :61]).all()
+    assert found.mask.all()
+
+
+def test_gdal_finds_every_band_of_bits_that_were_written(tmp_path):
+    path = nitf(tmp_path / "bits.ntf", PIXELS["bool"][:, :41, :61], NPPBH="0", NPPBV="0")
+
+    with rasterio.open(path) as dataset:
+        assert (dataset.read() == PIXELS["bool"][:, :41, :61]).all()
