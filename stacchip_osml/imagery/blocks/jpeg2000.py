@@ -7,8 +7,8 @@ Rules:
 - positions stay those of the reference grid, so that a tile alone rounds at
   every resolution as it does in the image (ISO/IEC 15444-1, B-12 to B-15);
 - where the tiles of a level are not one regular grid from the image's corner,
-  that level is left to GDAL, which asserts that they are; so level 0 is one
-  block then, as long as it is small enough;
+  or cannot be decoded alone, that level is left to GDAL. GDAL reads them wrongly
+  or not at all, so level 0 is one block then, as long as it is small enough;
 - components that are all subsampled alike are an image of their samples
   (``jpeg2000_sampling``).
 """
@@ -38,7 +38,7 @@ from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadA
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["codestream_layout", "one_tile_codestream", "parse_jpeg2000", "siz_in_samples"]
+__all__ = ["codestream_layout", "one_tile_codestream", "parse_jpeg2000", "siz_in_samples", "unread_by_gdal"]
 
 MOST_PARTS = 1 << 22
 """Tiles times the tile-parts of one: 64 MiB of places."""
@@ -107,7 +107,7 @@ def codestream_layout(
     levels: list[LevelLayout | Unserved] = [Unserved(reason=PACKED)] * len(sizes)
     if not stream.packed_headers:
         levels = [_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)]
-    if _block_shape(stream.siz, 0) is None and stream is stored and absent is None and boxes.end is not None:
+    if isinstance(levels[0], Unserved) and unread_by_gdal(stream) and stream is stored and absent is None:
         levels[0] = _whole(stream, sizes[0], (boxes.start, boxes.end), limits)
     return ImageLayout(levels=tuple(levels))
 
@@ -130,7 +130,7 @@ def siz_in_samples(ahead: ReadAhead, start: int, end: int | None) -> tuple[Image
     boxes = find_codestream(ahead, start, end)
     stored = read_main_header(ahead, boxes.start)
     stream = in_samples(stored)
-    if stream is stored or boxes.start != start:
+    if stream is stored or boxes.start != start or unread_by_gdal(stream):
         return None
     require_same_order(ahead, stored, read_tile_parts(ahead, stored, boxes.end))
     return _reduced_size(stream.siz, 0), stream.shared[2 : SIZ_HEAD.size + 2 + 3 * len(stream.siz.components)]
@@ -180,16 +180,34 @@ def _level_sizes(stream: Codestream, boxes: Jp2) -> list[ImageSize]:
     """List the sizes of R0 and the overviews that GDAL's JP2OpenJPEG driver shows."""
     width, height = _reduced_size(stream.siz, 0)
     across, down = stream.siz.tile
-    # The driver then decodes areas, not tiles, and tile sides no longer matter.
-    is_single = (across, down) == (width, height) and max(width, height) > TINY_IMAGE
-    is_tiny = max(across, down) < TINY_TILE and max(width, height) <= TINY_IMAGE
-    by_area = is_single or is_tiny or (width < across and height < down)
+    by_area = _is_read_by_area(stream.siz)
     sizes = [ImageSize(width, height)]
     resolutions = 1 if boxes.color_table else stream.resolutions
     while len(sizes) < resolutions and max(width, height) > SMALL and (by_area or not (across % 2 or down % 2)):
         width, height, across, down = -(-width // 2), -(-height // 2), across // 2, down // 2
         sizes.append(ImageSize(width, height))
     return sizes
+
+
+def _is_read_by_area(siz: Siz) -> bool:
+    """Tell whether the driver decodes areas, not tiles, so that these no longer matter."""
+    width, height = _reduced_size(siz, 0)
+    across, down = siz.tile
+    is_single = (across, down) == (width, height) and max(width, height) > TINY_IMAGE
+    is_tiny = max(across, down) < TINY_TILE and max(width, height) <= TINY_IMAGE
+    return is_single or is_tiny or (width < across and height < down)
+
+
+def unread_by_gdal(stream: Codestream) -> str:
+    """Say which tiles GDAL gives other pixels of, or none; nothing where it reads them."""
+    siz = stream.siz
+    if _is_read_by_area(siz) or siz.grid == (1, 1):
+        return ""
+    if stream.packed_headers:
+        return "JPEG 2000 tiles whose packet headers are packed in the main header (PPM)"
+    if any(siz.grid[axis] > 1 and siz.origin[axis] != siz.tile_origin[axis] for axis in (0, 1)):
+        return "JPEG 2000 tiles that are not a regular grid from the image's corner"
+    return ""
 
 
 def _require_plain(stream: Codestream) -> None:
@@ -231,7 +249,7 @@ def _level(
     block = _block_shape(siz, reduce)
     if reduce >= stream.fewest_resolutions:
         return Unserved(reason=f"not all JPEG 2000 components have resolution {reduce}")
-    if block is None or size != _reduced_size(siz, reduce):
+    if block is None or size != _reduced_size(siz, reduce) or (reduce and unread_by_gdal(stream)):
         return Unserved(reason=f"the JPEG 2000 tiles of level {reduce} are not a regular grid from the image's corner")
     decoded = block[0] * block[1] * len(components) * np.dtype(dtype).itemsize
     if decoded > limits.block_bytes:
@@ -251,16 +269,21 @@ def _level(
     return LevelLayout(size=size, block_shape=block, short_edge=True, codec=codec, offsets=parts[0], counts=parts[1])
 
 
-def _whole(stream: Codestream, size: ImageSize, place: tuple[int, int], limits: ReadLimits) -> LevelLayout | Unserved:
+def _whole(
+    stream: Codestream, size: ImageSize, place: tuple[int, int | None], limits: ReadLimits
+) -> LevelLayout | Unserved:
     """Lay out R0 as one block, its codestream, if what OpenJPEG holds of it is within the limit of a block."""
+    start, end = place
+    if end is None:
+        return Unserved(reason=f"{unread_by_gdal(stream)}, in a file of unknown size")
     components = stream.siz.components
     samples = size.width * size.height * len(components)
     tiles = stream.siz.grid[0] * stream.siz.grid[1]
-    held = 4 * samples + tiles * (TILE_BYTES + TILE_COMPONENT_BYTES * len(components)) + place[1] - place[0]
+    one = min(size.width, stream.siz.tile[0]) * min(size.height, stream.siz.tile[1]) * len(components)
+    held = 4 * (samples + one) + tiles * (TILE_BYTES + TILE_COMPONENT_BYTES * len(components)) + end - start
     if samples > MOST_SAMPLES or held > limits.block_bytes:
         return Unserved(
-            reason="the JPEG 2000 tiles of level 0 are not a regular grid from the image's corner, and all of them "
-            f"take {held} bytes to decode, more than {limits.block_bytes}"
+            reason=f"{unread_by_gdal(stream)}: all together take {held} bytes to decode, more than {limits.block_bytes}"
         )
     dtype = ("" if components[0].signed else "u") + _kind(components[0].bits)
     codec = BlockCodec(
@@ -270,7 +293,7 @@ def _whole(stream: Codestream, size: ImageSize, place: tuple[int, int], limits: 
         bits=components[0].bits,
         samples=len(components),
     )
-    offsets, counts = (np.array(number, np.int64).reshape(1, 1, 1, 1) for number in (place[0], place[1] - place[0]))
+    offsets, counts = (np.array(number, np.int64).reshape(1, 1, 1, 1) for number in (start, end - start))
     shape = (size.height, size.width)
     return LevelLayout(size=size, block_shape=shape, short_edge=True, codec=codec, offsets=offsets, counts=counts)
 

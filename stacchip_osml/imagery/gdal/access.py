@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
-from stacchip_osml.imagery.gdal.codestreams import may_hold_several_types, require_one_type, sizes_in_samples
+from stacchip_osml.imagery.gdal.codestreams import holds_codestream, sizes_in_samples, unread_tiles
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
 from stacchip_osml.imagery.gdal.joined import Change, open_joined
 from stacchip_osml.imagery.gdal.library import (
@@ -113,7 +113,8 @@ class FileAccess:
         self._opening = opening
         self._begins = b""
         self._change: Change | None = None
-        self._of_one_type = False
+        self._unread: str | None = None
+        self._opening_bytes = b""
         self.head: bytes | None = None
         """First bytes of a remote TIFF file, of the version that was noted; whoever has all facts lets go of them."""
 
@@ -249,6 +250,7 @@ class FileAccess:
         driver = self._driver(head)
         if self._version is None:
             self._version = version
+            self._opening_bytes = head if driver in OF_JPEG_2000 else b""
             if driver == "GTiff" and not self.sidecars:
                 self.head = self._beginning(target, head, version)
         elif version.differs_from(self._version):
@@ -310,21 +312,28 @@ class FileAccess:
                 if self._change is None:
                     raise
             else:
-                self._require_one_type(dataset)
-                return dataset
+                return self._looked_at(dataset)
         return open_joined(self._change, name, driver=driver, overview=overview, head=self._begins)
 
-    def _require_one_type(self, dataset: Dataset) -> None:
-        """Refuse JPEG 2000 of which GDAL would cut something off; looked at once."""
-        if self._of_one_type or dataset.driver not in OF_JPEG_2000:
-            return
-        try:
-            if may_hold_several_types(dataset, self._begins):
-                require_one_type(self.bytes_of(), driver=dataset.driver, name=self.name)
-        except ReadError:
-            dataset.close()
-            raise
-        self._of_one_type = True
+    def _looked_at(self, dataset: Dataset) -> Dataset:
+        """Note at a dataset what GDAL reads wrongly of it; of JPEG 2000 its file is asked, once."""
+        if self._unread is None:
+            try:
+                self._unread = self._unread_tiles(dataset.driver) if holds_codestream(dataset) else ""
+            except ReadError:
+                dataset.close()
+                raise
+            self._opening_bytes = b""
+        dataset.packing = dataset.packing or self._unread
+        return dataset
+
+    def _unread_tiles(self, driver: str) -> str:
+        first, file = self._opening_bytes, self.bytes_of()
+
+        def read(offset: int, size: int) -> bytes:
+            return first[offset : offset + size] if offset + size <= len(first) else file.read_at(offset, size)
+
+        return unread_tiles(read, size=self.size_bytes, driver=driver, name=self.name)
 
     def _target(self) -> str:
         return self.location if self.sign is None else require_location(self.sign(self.location))

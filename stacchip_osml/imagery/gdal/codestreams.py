@@ -5,7 +5,9 @@ Rules:
 - components that are all subsampled alike are an error to GDAL, unless their size is told in samples
   (``blocks.jpeg2000_sampling``). Then it reads the same samples as any decoder does;
 - the type of the first component is that of all to GDAL, and what does not fit is cut off. Where components do not
-  fit, the image is refused.
+  fit, the image is refused;
+- of tiles that are no regular grid from the image's corner it takes some for others, or asserts; with packed packet
+  headers (PPM) it reads none but the first. Then the header is GDAL's, and pixels are refused.
 """
 
 from __future__ import annotations
@@ -22,16 +24,15 @@ from stacchip_osml.pixel import ImageSize
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.files import LocalFile
     from stacchip_osml.imagery.blocks.jpeg2000_codestream import Component
+    from stacchip_osml.imagery.blocks.layout import ReadAt
     from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
     from stacchip_osml.imagery.gdal.library import Dataset
 
-__all__ = ["may_hold_several_types", "require_one_type", "sizes_in_samples"]
+__all__ = ["holds_codestream", "sizes_in_samples", "unread_tiles"]
 
 HOLDERS = frozenset({"C8", "M8", "CD", "MD"})
 """IC of NITF images that are JPEG 2000."""
-DIFFERENT = 255
-"""BPC of the image header box where depths differ (ISO/IEC 15444-1, I.5.3.1)."""
 
 
 class _Place(NamedTuple):
@@ -56,10 +57,11 @@ def sizes_in_samples(file: LocalFile | RemoteObject, *, driver: str, name: str) 
         rows and columns, or cannot be read.
     """
     from stacchip_osml.imagery.blocks.jpeg2000 import siz_in_samples
-    from stacchip_osml.imagery.blocks.read_ahead import NotServedError
+    from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 
     with suppress(ReadError, LimitError, NotServedError):
-        size, ahead = file.size, _header_of(file, name)
+        size = file.size
+        ahead = ReadAhead(file.read_at, name=name, size=size, reads=READS)
         place = _place(ahead, driver)
         found = None if place is None else siz_in_samples(ahead, place.start, place.end)
         if found is not None and place is not None and size is not None and place.size in {None, found[0]}:
@@ -67,55 +69,50 @@ def sizes_in_samples(file: LocalFile | RemoteObject, *, driver: str, name: str) 
     return None
 
 
-def may_hold_several_types(dataset: Dataset, head: bytes) -> bool:
-    """Tell whether it is worth looking at the components of an open dataset.
-
-    Args:
-        dataset: of any level.
-        head: the file's first bytes.
-    """
-    if dataset.count < 2:
-        return False
-    if dataset.driver != "JP2OpenJPEG":
+def holds_codestream(dataset: Dataset) -> bool:
+    """Tell whether the pixels of an open dataset are JPEG 2000."""
+    if dataset.driver == "NITF":
         return (dataset.get_tag_item("NITF_IC") or "").strip() in HOLDERS
-    at = head.find(b"ihdr")
-    return not 0 < at < len(head) - 14 or head[at + 14] == DIFFERENT
+    return bool(dataset.driver == "JP2OpenJPEG")
 
 
-def require_one_type(file: LocalFile | RemoteObject, *, driver: str, name: str) -> None:
-    """Refuse JPEG 2000 whose components do not all fit into the type of the first one.
+def unread_tiles(read: ReadAt, *, size: int | None, driver: str, name: str) -> str:
+    """Find out what of a JPEG 2000 image GDAL reads as something else.
 
     Args:
-        file: its bytes, of which GDAL has made an image.
-        driver: GDAL's.
+        read: its file.
+        size: of the file; None where unknown.
+        driver: GDAL's, which has made an image of it.
         name: of the file, for messages.
 
+    Returns:
+        Which tiles it gives other pixels of, or none, for a message; nothing where it reads them.
+
     Raises:
-        DecodeError: a component is wider, or signed where the first is not, or the other way round.
+        DecodeError: a component is wider than the first one, or signed where that is not, or the other way round.
     """
     from stacchip_osml.imagery.blocks.jp2 import find_codestream
+    from stacchip_osml.imagery.blocks.jpeg2000 import unread_by_gdal
     from stacchip_osml.imagery.blocks.jpeg2000_codestream import read_main_header
-    from stacchip_osml.imagery.blocks.read_ahead import NotServedError
+    from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 
-    components: tuple[Component, ...] = ()
-    with suppress(DecodeError, LimitError, NotServedError):  # GDAL has made an image of it, and may judge it
-        ahead = _header_of(file, name)
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    try:
         place = _place(ahead, driver)
-        if place is not None:
-            components = read_main_header(ahead, find_codestream(ahead, place.start, place.end).start).siz.components
-    if any(each.signed != components[0].signed or _width(each) > _width(components[0]) for each in components):
-        told = ", ".join(dict.fromkeys(f"{each.bits} bits{', signed' * each.signed}" for each in components))
+        if place is None:
+            return ""
+        stream = read_main_header(ahead, find_codestream(ahead, place.start, place.end).start)
+    except (DecodeError, LimitError, NotServedError):  # GDAL has made an image of it, and may judge it
+        return ""
+    first, *others = stream.siz.components
+    if any(each.signed != first.signed or _width(each) > _width(first) for each in others):
+        told = ", ".join(f"{each.bits} bits{', signed' * each.signed}" for each in dict.fromkeys((first, *others)))
         raise DecodeError(f"{name}: JPEG 2000 components of {told}: GDAL cuts off what does not fit into the first.")
+    return unread_by_gdal(stream)
 
 
 def _width(component: Component) -> int:
     return 8 if component.bits <= 8 else 16 if component.bits <= 16 else 32
-
-
-def _header_of(file: LocalFile | RemoteObject, name: str) -> ReadAhead:
-    from stacchip_osml.imagery.blocks.read_ahead import READS, ReadAhead
-
-    return ReadAhead(file.read_at, name=name, size=file.size, reads=READS)
 
 
 def _place(ahead: ReadAhead, driver: str) -> _Place | None:

@@ -233,7 +233,6 @@ def test_parts_that_are_not_of_one_tile_are_refused(tiled):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda data: with_segment(data, 0xFF60, b"\0" * 9), "packed in the main header"),
         (lambda data: data[:43] + b"\x03" + data[44:], "subsampled by 3 x 1"),
         (lambda data: data[:42] + b"\x24" + data[43:], "more than 31 bits"),
         (lambda data: data[: tile_part_starts(data)[-1]] + b"\xff\xd9", "1 of 12 JPEG 2000 tiles are missing"),

@@ -1,72 +1,20 @@
 """JPEG 2000 components that are subsampled alike are read sample by sample; others say why they are not."""
 
-import re
-import struct
-from itertools import pairwise
-
-import imagecodecs
 import numpy as np
-import openjpeg
 import pytest
 from fault_server import serving_faults
 from jpeg2000_files import codestream, copied, hills, parsed, tile_part_starts, with_segment, with_siz
-from nitf_block_files import fields_of, write_nitf
+from jpeg2000_shapes import by_openjpeg, in_nitf, saved, spread, whole
 
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
 from stacchip_osml.imagery.gdal.access import close_idle_handles
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 SIZES = [(260, 150), (130, 75), (65, 38)]
 STEPS = [(2, 1), (1, 3), (4, 4), (255, 2)]
 ORDERS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
-
-
-def sizes_of(stream):
-    return struct.unpack_from(">8I", stream, 8)
-
-
-def spread(stream, *steps):
-    """Put the samples of each component ``steps`` apart (the last ones for the rest); sizes follow the first."""
-    names = ("Xsiz", "Ysiz", "XOsiz", "YOsiz", "XTsiz", "YTsiz", "XTOsiz", "YTOsiz")
-    numbers = (value * steps[0][place % 2] for place, value in enumerate(sizes_of(stream)))
-    changed = bytearray(with_siz(stream, **dict(zip(names, numbers, strict=True))))
-    for number in range(int.from_bytes(stream[40:42], "big")):
-        changed[43 + 3 * number : 45 + 3 * number] = bytes(steps[min(number, len(steps) - 1)])
-    return bytes(changed)
-
-
-def by_openjpeg(stream):
-    """Each component of an image with its own place on the reference grid, of which pylibjpeg fills all pixels."""
-    x, y, left, top = sizes_of(stream)[:4]
-    count = int.from_bytes(stream[40:42], "big")
-    filled = openjpeg.decode(stream).reshape(-1)[: (x - left) * (y - top) * count]
-    planes = filled.reshape(y - top, x - left, count)
-    found = []
-    for number in range(count):
-        across, down = stream[43 + 3 * number : 45 + 3 * number]
-        rows, cols = np.arange(-(-top // down) * down, y, down), np.arange(-(-left // across) * across, x, across)
-        found.append(planes[rows - top][:, cols - left, number])
-    return np.stack(found)
-
-
-def whole(image, level=0):
-    return image.read(PixelWindow(0, 0, *image.level_shape(level)), level=level).pixels
-
-
-def saved(path, data):
-    path.write_bytes(data)
-    return str(path)
-
-
-def in_nitf(path, stream, pixels, size=None, **fields):
-    bands, rows, cols = pixels.shape
-    rows, cols = size or (rows, cols)
-    known = fields_of(np.zeros((bands, rows, cols), pixels.dtype), (rows, cols), "B")
-    write_nitf(path, [(known | {"IC": "C8", "COMRAT": "N001", **fields}, stream)])
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -228,77 +176,6 @@ def test_a_remote_object_is_read_alike(tmp_path, tiled):
             assert image.header.bands == GdalImage(path).header.bands
         server.serve("/a.ntf", bytes(300))
         close_idle_handles()
-
-
-# ---- tiles that are no regular grid from the image's corner
-
-
-def irregular(kind="htj2k", bands=3):
-    """Pixels, and a codestream whose first tiles are narrower and lower: the tile grid begins outside of the image."""
-    pixels = hills(bands, 130, 170)
-    rows, cols = (0, 32, 96, 130), (0, 48, 112, 170)  # tiles of 64 from (-16, -32): all told 64 further
-    parts, head = [], b""
-    for row, (top, bottom) in enumerate(pairwise(rows)):
-        for col, (left, right) in enumerate(pairwise(cols)):
-            tile = np.ascontiguousarray(np.moveaxis(pixels[:, top:bottom, left:right], 0, -1).squeeze())
-            options = {"resolutions": 2, "reversible": True}
-            if kind == "htj2k":
-                one = imagecodecs.htj2k_encode(tile, **options)
-            else:
-                one = imagecodecs.jpeg2k_encode(tile, codecformat="J2K", mct=False, **options)
-            start = tile_part_starts(one)[0]
-            head = head or one[:start]
-            part = bytearray(one[start:-2])
-            part[4:6] = (3 * row + col).to_bytes(2, "big")
-            part[6:10] = len(part).to_bytes(4, "big")
-            parts.append(bytes(part))
-    places = {"Xsiz": 64 + 16 + 170, "Ysiz": 64 + 32 + 130, "XOsiz": 64 + 16, "YOsiz": 64 + 32}
-    tiles = {"XTsiz": 64, "YTsiz": 64, "XTOsiz": 64, "YTOsiz": 64}
-    return pixels, with_siz(b"".join([head, *parts, b"\xff\xd9"]), **places, **tiles)
-
-
-@pytest.mark.parametrize(("kind", "bands"), [("htj2k", 3), ("jpeg2000", 1), ("jpeg2000", 3)])
-def test_an_irregular_grid_of_tiles_is_one_block(tmp_path, kind, bands):
-    pixels, stream = irregular(kind, bands)
-    path = saved(tmp_path / "a.j2k", stream)
-    image = BlockImage(path)
-
-    assert image.served_by(0) == f"block/{kind}"
-    level = image.layout.levels[0]
-    assert (level.grid, level.block_shape, level.bands) == ((1, 1), (130, 170), bands)
-    np.testing.assert_array_equal(whole(image), pixels)
-    np.testing.assert_array_equal(by_openjpeg(stream), pixels)
-    np.testing.assert_array_equal(image.read(PixelWindow(40, 20, 100, 90)).pixels, pixels[:, 20:110, 40:140])
-    nitf = BlockImage(in_nitf(tmp_path / "a.ntf", stream, pixels, IC="CD" if kind == "htj2k" else "C8"))
-    np.testing.assert_array_equal(whole(nitf), pixels)
-    with pytest.raises(DecodeError, match="Assertion"):  # what it is for
-        whole(GdalImage(path))
-
-
-def test_an_irregular_grid_is_left_to_gdal_where_it_takes_more_than_a_block_may():
-    pixels, stream = irregular()
-    held = 4 * pixels.size + 9 * (8192 + 3 * 1280) + len(stream)
-
-    inside, outside = (parsed(stream, block_bytes=held - missing).levels[0] for missing in (0, 1))
-
-    assert isinstance(inside, LevelLayout)
-    assert isinstance(outside, Unserved)
-    assert re.search(f"not a regular grid .* take {held} bytes to decode, more than {held - 1}", outside.reason)
-
-
-def test_a_tile_that_is_missing_of_an_irregular_grid_is_an_error(tmp_path):
-    _, stream = irregular()
-    path = tmp_path / "a.j2k"
-    image = BlockImage(saved(path, stream))
-    assert image.served_by(0) == "block/htj2k"
-    at = tile_part_starts(stream)[4]
-    again = BlockImage(str(path), layout=image.layout, header=image.header)
-    path.write_bytes(stream[: at + 5] + b"\x03" + stream[at + 6 :])  # tile 3 twice, tile 4 never
-
-    with pytest.raises(DecodeError, match="of 9 tiles, of which 8 were found"):
-        again.read(PixelWindow(0, 0, 10, 10))
-    with pytest.raises(DecodeError, match="out of order"):
-        BlockImage(saved(path, path.read_bytes())).read(PixelWindow(0, 0, 10, 10))
 
 
 # ---- real files
