@@ -103,7 +103,8 @@ def count_values(values: NDArray[Any], mask: NDArray[np.bool_] | None = None) ->
 def count_range(values: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> tuple[int, Counts]:
     """Count values as :func:`count_values` does; give only what is needed of the counts, and where it begins there."""
     bits = 8 * values.dtype.itemsize
-    codes = np.ascontiguousarray(values).view(np.dtype(f"u{bits // 8}")).reshape(-1)
+    native = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    codes = native.view(np.dtype(f"u{bits // 8}")).reshape(-1)
     if values.dtype.kind == "i":
         codes = codes ^ codes.dtype.type(1 << (bits - 1))  # the smallest value's code becomes 0
     if mask is None:

@@ -36,6 +36,7 @@ from stacchip_osml.chain.counting import (
     value_bins,
 )
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = [
     "BandStatistics",
@@ -248,7 +249,7 @@ def _band(
     bit_depth: int | None,
 ) -> BandStatistics:
     if nodata is not None:
-        other = _differs(values, nodata)
+        other = differs_from(values, nodata)
         valid = other if valid is None else other & valid
     if is_counted(values.dtype):
         return band_from_counts(
@@ -261,16 +262,8 @@ def _band(
     return band_of(found, bin_counts(seen, edges), edges)
 
 
-def _differs(values: NDArray[Any], nodata: complex) -> NDArray[np.bool_]:
-    if nodata != nodata:  # noqa: PLR0124 - NaN, complex or not
-        return np.ones(values.shape, np.bool_)  # a NaN is never counted
-    if values.dtype == np.float32:  # nodata is written with more digits than pixels have
-        return np.asarray(values != np.float32(nodata.real))
-    return np.asarray(values != nodata)
-
-
 def _nodata_of(nodata: Nodata, band: int, bands: int) -> float | complex | None:
-    if not isinstance(nodata, Sequence):
+    if nodata is None or isinstance(nodata, int | float | complex | np.number):
         return nodata
     if len(nodata) != bands:
         raise ChainError(f"nodata of {len(nodata)} bands for an image of {bands}")

@@ -25,12 +25,12 @@ from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.limits import ReadLimits, require_inside
-from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
 from stacchip_osml.imagery.provider_facts import LevelBlocks, dtype_of, key_of
 from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.imagery.window_cut import NOWHERE, Destination, fill_value
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.nodata import differs_from
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.cache import BlockCache

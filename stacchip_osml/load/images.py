@@ -21,9 +21,9 @@ from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.workers import usable_cores
 from stacchip_osml.imagery.location import is_remote
-from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.nodata import differs_from
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
 

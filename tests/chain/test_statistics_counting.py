@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml.chain import BandStatistics, ImageStatistics, SamplingStrategy, compute_statistics
 from stacchip_osml.errors import ChainError
+from stacchip_osml.imagery import BufferedImageAssetProvider, compute_image_statistics
 
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "bool")
 FLOATS = ("float16", "float32", "float64")
@@ -125,6 +126,39 @@ def test_a_mask_of_rows_and_columns_holds_for_all_bands_and_nodata_may_be_one_a_
 
     assert [band.count for band in found.bands] == [2, 3]
     assert [(band.min, band.max) for band in found.bands] == [(2, 3), (5, 7)]
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">i2", ">u4", ">f4", ">f8"])
+def test_the_byte_order_of_an_array_makes_no_difference(dtype):
+    image = np.array([[[1, 2, 300]], [[-1, 7, 30_000]]]).astype(dtype)
+
+    for found, known in zip(
+        compute_statistics(image).bands,
+        compute_statistics(image.astype(image.dtype.newbyteorder("="))).bands,
+        strict=True,
+    ):
+        assert (found.min, found.max, found.mean, found.m2) == (known.min, known.max, known.mean, known.m2)
+        np.testing.assert_array_equal(found.histogram, known.histogram)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "nodata"),
+    [("float32", -3.4028234663852886e38, -3.402823e38), ("float32", 5, 1e300), ("float64", 1 + 1e-9, 1)],
+)
+def test_nodata_means_to_an_array_what_it_means_to_an_image_of_it(dtype, value, nodata):
+    image = np.array([[[value, 2.0, 3.0]]], dtype)
+
+    (band,) = compute_statistics(image, nodata=nodata).bands
+    provider = BufferedImageAssetProvider.from_array(image)
+
+    assert band.count == compute_image_statistics(provider, nodata=nodata).bands[0].count
+    assert band.count == (3 if nodata == 1e300 else 2)
+
+
+def test_nodata_of_each_band_may_be_an_array():
+    image = np.array([[[1, 2, 3]], [[5, 6, 7]]], np.uint16)
+
+    assert [band.count for band in compute_statistics(image, nodata=np.array([1, 0])).bands] == [2, 3]
 
 
 def test_nan_and_infinity_are_not_counted():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stacchip_osml.imagery.masks import differs_from, valid_where
+from stacchip_osml.imagery.masks import valid_where
+from stacchip_osml.pixel.nodata import differs_from
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16", "uint8"])
@@ -37,11 +38,16 @@ def test_complex_pixels_that_are_not_numbers_are_compared_without_a_warning():
         ("float64", float("inf"), [1, float("inf"), -float("inf")], [True, False, True]),
         ("float32", -1.2676506e30, [-(2.0**100), 0, -1.2676e30], [False, True, True]),
         ("float32", 0.0, [0, 1e-30, -0.0], [False, True, False]),
+        ("float32", -3.4e38, [-3.4028234663852886e38, 3.4e38, -1e38, 0], [False, True, True, True]),
+        ("float32", -1.7976931348623157e308, [-3.4028234663852886e38, -np.inf, 0], [True, True, True]),
+        ("float16", 1e5, [65504, np.inf, 0], [True, True, True]),
         ("uint8", 255.0, [255, 254, 0], [False, True, True]),
         ("uint8", 0.5, [0, 1, 255], [True, True, True]),
         ("uint8", -1.0, [255, 0, 1], [True, True, True]),
         ("int16", float("nan"), [0, 1, -1], [True, True, True]),
         ("complex64", 1 + 2j, [1 + 2j, 1, 2j], [False, True, True]),
+        ("bool", 0.0, [False, True], [False, True]),
+        ("bool", 255.0, [False, True], [True, True]),
     ],
 )
 def test_a_pixel_is_valid_unless_it_is_nodata(dtype, value, pixels, valid):

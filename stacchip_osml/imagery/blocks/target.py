@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.plan import Hole, Pairs, Patch
 from stacchip_osml.imagery.blocks.sources import LevelSource
-from stacchip_osml.imagery.masks import differs_from, valid_where
+from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = ["Target"]
 

@@ -22,7 +22,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
-from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.reduction_sips import SipsReduction
 from stacchip_osml.imagery.resampling.reduction_values import (
@@ -42,6 +41,7 @@ from stacchip_osml.imagery.resampling.resamplers import (
 )
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = ["WHOLE_LIMIT", "Reduction", "needed_box", "reduced_size", "reduction_of", "require_factor"]
 

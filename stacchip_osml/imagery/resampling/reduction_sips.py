@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed
 from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, needed
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = ["FILL_REACH", "SipsReduction"]
 

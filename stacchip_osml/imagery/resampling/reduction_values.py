@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from stacchip_osml.imagery.masks import EPSILON, differs_from
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.nodata import EPSILON, differs_from
 
 __all__ = ["Box", "away_from_nodata", "halved_means", "placed", "require_nodata", "whole_box"]
 

@@ -9,8 +9,8 @@ from rasterio.transform import Affine
 
 from stacchip_osml.errors import DecodeError, LimitError, WindowError
 from stacchip_osml.imagery import GdalImage, ImageProvider, ReadLimits, read_header
-from stacchip_osml.imagery.masks import differs_from
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.nodata import differs_from
 from tests.imagery.blocks.jpeg2000_files import copied, hills
 from tests.imagery.gdal.gdal_files import (
     HEIGHT,

@@ -1,0 +1,59 @@
+"""Which pixels have the value that stands for no data: the one rule for readers, resamplers and statistics."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["EPSILON", "differs_from"]
+
+EPSILON = float(np.finfo(np.float32).eps)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def differs_from(pixels: NDArray[Any], value: complex, *, out: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Compare with a nodata value as stored: NaN equals NaN, and nothing equals what the dtype cannot hold.
+
+    Args:
+        pixels: of any shape.
+        value: nodata.
+        out: where the result goes, of the same shape; None for a new array.
+    """
+    mask = np.empty(pixels.shape, np.bool_) if out is None else out
+    if pixels.dtype.kind in "iub":
+        whole = _whole(value, pixels.dtype)
+        if whole is None:
+            mask[...] = True
+        else:
+            np.not_equal(pixels, whole, out=mask)
+    elif np.isnan(value):
+        np.equal(pixels, pixels, out=mask)  # numpy 2.4's isnan leaves parts of a strided `out` as they were
+    elif pixels.dtype.kind == "c" or np.isinf(value):
+        with np.errstate(invalid="ignore"):  # complex pixels may be NaN
+            np.not_equal(pixels, pixels.dtype.type(value), out=mask)
+    elif abs(value) > float(np.finfo(pixels.dtype).max):
+        mask[...] = True
+    else:
+        # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
+        # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact. The ends of float32 are written
+        # shorter still (-3.4e+38), and are told from nothing else so far out.
+        is_end = pixels.dtype == np.float32 and abs(value) > 0.99 * FLOAT32_MAX
+        near = (0.01 if is_end else 4 * EPSILON) * abs(value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.less_equal(np.abs(pixels - pixels.dtype.type(value.real)), near, out=mask)
+        np.logical_not(mask, out=mask)
+    return mask
+
+
+@lru_cache(maxsize=256)
+def _whole(value: complex, dtype: np.dtype[Any]) -> np.generic | None:
+    """Give a nodata value in an integer dtype, None where that cannot hold it."""
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    real = value.real
+    if not np.isfinite(value) or value.imag or real != np.floor(real) or not low <= int(real) <= high:
+        return None
+    held: np.generic = dtype.type(int(real))
+    return held
