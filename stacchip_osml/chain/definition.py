@@ -33,18 +33,21 @@ def canonical_json(definition: ChainDefinition) -> str:
     for position, step in enumerate(definition):
         if not isinstance(step, Mapping) or not isinstance(step.get("step"), str):
             raise ChainError(f"step {position} of a chain must be an object with a 'step' name, got {step!r}")
-        if not isinstance(step.get("version"), int):
+        version = step.get("version")
+        if isinstance(version, bool) or not isinstance(version, int):
             raise ChainError(f"step {position} ({step['step']}) of a chain must state its 'version' as an integer")
     try:
-        return json.dumps(
+        text = json.dumps(
             [_plain(step) for step in definition],
             sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
             allow_nan=False,
         )
-    except (TypeError, ValueError) as error:
+        text.encode()  # half of a character is none
+    except (TypeError, ValueError, RecursionError) as error:
         raise ChainError(f"a chain's settings must be JSON values: {error}") from error
+    return text
 
 
 def _plain(value: Any) -> Any:

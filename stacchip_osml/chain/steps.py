@@ -7,12 +7,13 @@ functions of a chip's pixels. A new step is a row in ``STEPS``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stacchip_osml.chain import arithmetic, color_space, complex_step, limits, radiometry, tables, tone
 from stacchip_osml.chain.definition import ChainDefinition, canonical_json
-from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
+from stacchip_osml.chain.kinds import REQUIRED, BandedPixels, Setting, Settings, Spec, StepKind
 from stacchip_osml.chain.radiometry import scale_offset_step
 from stacchip_osml.chain.settings import sorted_texts
 from stacchip_osml.errors import ChainError
@@ -253,7 +254,8 @@ def register_step(
         name: not that of a step of this package.
         version: from 1.
         apply: settings and pixels → pixels (see :meth:`BandedPixels.renewed`); it must change nothing it is given.
-        settings: name → default, a JSON value; :data:`REQUIRED` where there is none.
+        settings: name → default, a JSON value; :data:`REQUIRED` where there is none. The function gets values as JSON
+            has them: whole numbers as int, lists, objects with their keys in order.
         output: settings and spec → spec of what comes out, ChainError where the step rejects it; None: as it came.
         check: raises ChainError for impossible settings.
         about: one line for people.
@@ -262,19 +264,24 @@ def register_step(
         A function of the settings that gives the step's definition.
 
     Raises:
-        ChainError: the name is taken.
+        ChainError: the name is taken, or a setting's name is; or a default is no JSON value.
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise ChainError(f"a step is named like a variable, got {name!r}")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ChainError(f"a step's version is a whole number from 1, got {version!r}")
+    if not {"step", "version"}.isdisjoint(settings or {}):
+        raise ChainError(f"step {name!r}: a setting cannot be called 'step' or 'version'")
     options = {key: value for key, value in (("output", output), ("check", check)) if value is not None}
     kind = StepKind(
         name=name,
         version=version,
         about=about,
         apply=apply,
-        settings={key: Setting(_as_it_is, default) for key, default in (settings or {}).items()},
+        settings={
+            key: Setting(_one_form, default if default is REQUIRED else _one_form(default))
+            for key, default in (settings or {}).items()
+        },
         **options,  # type: ignore[arg-type]
     )
     known = STEPS.get((name, version))
@@ -284,9 +291,10 @@ def register_step(
     return kind.define
 
 
-def _as_it_is(value: Any) -> Any:
-    canonical_json(({"step": "", "version": 1, "value": value},))
-    return value
+def _one_form(value: Any) -> Any:
+    """Give a value as its id knows it, and nobody else holds it: what has one id is one thing to the function."""
+    (step,) = json.loads(canonical_json(({"step": "", "version": 1, "value": value},)))
+    return step["value"]
 
 
 def iter_kinds() -> Iterator[StepKind]:

@@ -27,6 +27,10 @@ settings_values = st.recursive(
 steps = st.dictionaries(st.text(), settings_values, max_size=4).map(lambda s: {**s, "step": "x", "version": 1})
 
 
+ENDLESS: list[object] = []
+ENDLESS.append(ENDLESS)
+
+
 @given(step=steps)
 def test_an_id_does_not_depend_on_the_order_in_which_settings_are_written(step):
     assert chain_id((step,)) == chain_id((dict(reversed(step.items())),))
@@ -67,6 +71,9 @@ def test_a_registry_whose_id_lies_is_refused():
         (({"step": "x"},), "must state its 'version'"),
         (({"step": "x", "version": 1, "a": float("nan")},), "must be JSON values"),
         (({"step": "x", "version": 1, "a": object()},), "must be JSON values"),
+        (({"step": "x", "version": 1, "a": "\ud800"},), "must be JSON values"),
+        (({"step": "x", "version": 1, "a": ENDLESS},), "must be JSON values"),
+        (({"step": "x", "version": True},), "must state its 'version'"),
     ],
 )
 def test_a_definition_that_json_cannot_carry_is_refused(definition, message):

@@ -56,6 +56,33 @@ def test_settings_without_a_default_and_unknown_ones_are_refused():
         step(white=np.zeros(2))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(2, 2.0), (2, np.float64(2)), (0, -0.0), ([1, 2], (1.0, 2)), ({"a": 1, "b": 2}, {"b": 2.0, "a": 1})],
+)
+def test_what_has_one_id_is_one_thing_to_the_function(one, other):
+    seen = []
+    step = register_step(
+        "see", 1, lambda settings, chip: seen.append(repr(settings["value"])) or chip, settings={"value": 0}
+    )
+    chip = BandedPixels.of(np.zeros((1, 2, 2), np.uint8))
+
+    assert chain_id((step(value=one),)) == chain_id((step(value=other),))
+    for value in (one, other):
+        apply_chain((step(value=value),), chip)
+    assert seen[0] == seen[1]
+
+
+def test_settings_are_nobody_elses():
+    default, given = [1], [2]
+    step = register_step("list", 1, invert, settings={"values": default})
+    plain, own = step(), step(values=given)
+    default.append(9)
+    given.append(9)
+
+    assert (plain["values"], step()["values"], own["values"]) == ([1], [1], [2])
+
+
 def test_checks_and_predictions_of_ones_own_are_asked():
     def check(settings):
         if settings["white"] < 0:
@@ -96,6 +123,8 @@ def test_names_are_taken_once():
         register_step("clip", 7, invert)
     with pytest.raises(ChainError, match="named like a variable, got 'a b'"):
         register_step("a b", 1, invert)
+    with pytest.raises(ChainError, match="cannot be called 'step' or 'version'"):
+        register_step("other", 1, invert, settings={"version": 1})
     with pytest.raises(ChainError, match="whole number from 1, got 0"):
         register_step("other", 0, invert)
 
