@@ -38,6 +38,10 @@ class DRAParameters:
     actual_max: float
     """The largest value that occurs."""
 
+    def __post_init__(self) -> None:
+        if not (self.suggested_min <= self.suggested_max and self.actual_min <= self.actual_max):
+            raise ChainError(f"ranges go from a number to one that is not below it, got {self}")
+
     @classmethod
     def from_counts(  # noqa: PLR0917 - the documented order
         cls,
@@ -123,7 +127,7 @@ class DRAParameters:
 
         Args:
             input_dtype: an integer type of up to 16 bits.
-            output_dtype: any integer or floating-point type.
+            output_dtype: an integer type of up to 32 bits, or a floating-point one.
             range_adjustment: ``dra`` for the suggested range, ``minmax`` for the actual one.
 
         Returns:
@@ -135,8 +139,8 @@ class DRAParameters:
         source, output = np.dtype(input_dtype), np.dtype(output_dtype)
         if source.kind not in "ui" or source.itemsize > 2:
             raise ChainError(f"a table is for integers of up to 16 bits, got {source}; stretch its pixels instead")
-        if output.kind not in "uif":
-            raise ChainError(f"a table gives integers or floating point, not {output}")
+        if output.kind not in "uif" or (output.kind != "f" and output.itemsize > 4):
+            raise ChainError(f"a table gives integers of up to 32 bits or floating point, not {output}")
         info = np.iinfo(source)
         low, high = self.limits(range_adjustment)
         curve = RescaleCurve(low, high, 0.0, 1.0 if output.kind == "f" else float(np.iinfo(output).max), output.name)
@@ -181,10 +185,10 @@ def _ranges(
 ) -> DRAParameters:
     if not 0 <= shares[0] < shares[1] <= 1:
         raise ChainError(f"the shares of DRA are numbers from 0 to 1 that rise, got {shares[0]} and {shares[1]}")
-    if min(widen) < 0:
+    if not all(share >= 0 for share in widen):
         raise ChainError(f"a and b of DRA are 0 or more, got {widen[0]} and {widen[1]}")
     (used,) = np.nonzero(counts)
-    if not used.size or counts.min() < 0:
+    if not used.size or not counts.min() >= 0:
         raise ChainError("DRA needs the counts of at least one pixel, none of them negative")
     below = np.cumsum(counts.astype(np.float64))
     total = below[-1]

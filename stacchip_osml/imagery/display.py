@@ -74,7 +74,7 @@ class DisplayChainFactory:
             band_selection: 0-based bands to show, in this order; None for red, green and blue where the image tells
                 which those are (:func:`stacchip_osml.imagery.picture.rgb_bands`), else the first three bands that are
                 not alpha, or the first where there are fewer. Of a palette, the one band that has it.
-            output_dtype: any integer or floating-point type; black is 0, white its largest value, or 1.0.
+            output_dtype: integers of up to 32 bits, float32 or float64; black is 0, white the largest value, or 1.0.
             common_names: STAC's names of the bands, where the image itself does not tell them.
             dra: settings of :meth:`DRAParameters.from_statistics`, such as ``{"a": 0.1}``.
             min_pixels: rows times columns that statistics are taken of.

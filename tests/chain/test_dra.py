@@ -134,6 +134,8 @@ def test_each_band_has_its_own_table():
         ([1], {"last_bucket_value": np.inf}, "to a larger one"),
         ([1], {"min_percentage": 0.9, "max_percentage": 0.1}, "that rise"),
         ([1], {"a": -1}, "0 or more"),
+        ([1], {"b": np.nan}, "0 or more"),
+        ([1.0, np.nan], {}, "at least one pixel"),
     ],
 )
 def test_counts_and_settings_that_mean_nothing_are_value_errors(counts, settings, message):
@@ -152,8 +154,12 @@ def test_what_a_table_cannot_be_is_a_value_error():
 
     with pytest.raises(ValueError, match="dra or minmax"):
         limits.build_lut(np.uint8, range_adjustment="percentile")
-    with pytest.raises(ValueError, match="not complex64"):
-        limits.build_lut(np.uint8, np.complex64)
+    for output in ("complex64", "uint64", "int64"):
+        with pytest.raises(ValueError, match=f"not {output}"):
+            limits.build_lut(np.uint8, output)
+    for ranges in ((5, 1, 0, 9), (0, 1, 9, 0), (np.nan, 1, 0, 9)):
+        with pytest.raises(ValueError, match="not below it"):
+            DRAParameters(*ranges)
     with pytest.raises(ValueError, match="2 bands needs as many tables, got 1"):
         dynamic_range_adjust(np.zeros((2, 1, 1), np.uint8), [limits.build_lut(np.uint8)])
     with pytest.raises(ValueError, match="without a histogram"):
