@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,18 @@ PART_PIXELS = 1 << 25
 
 class NoLevelError(IndexError, ValueError):
     """A resolution level that an image does not have."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found out of a source, true as long as its pixels do not change."""
+
+    pixels: Hashable
+    """The source's identity."""
+    stored: dict[tuple[int, int, int], bool] = field(default_factory=dict)
+    """(level, row, col) → whether the block is stored."""
+    whole: Pixels | None = None
+    """The whole result, of a resampler that sees the whole image."""
 
 
 class DownsampledImageProvider(ProviderView):
@@ -113,9 +126,8 @@ class DownsampledImageProvider(ProviderView):
                 resample_func, scale_factor, dtype=self._dtype, nodata=nodata, source_pixels=pixels
             )
         self._fill: Any = pad_number(source) if nodata is None else self._dtype.type(nodata)
-        self._known: dict[tuple[int, int, int], bool] = {}
-        self._whole: Pixels | None = None
         self._lock = threading.Lock()
+        self._found = _Found(None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = {"nodata": self.nodata, "use_native_levels": self.use_native_levels}
@@ -180,11 +192,11 @@ class DownsampledImageProvider(ProviderView):
         grid = self.level_grid(resolution_level)
         if not grid.has(block_row, block_col):
             return False
-        place = (resolution_level, block_row, block_col)
-        known = self._known.get(place)
-        if known is None:
-            known = self._known[place] = self._is_stored(_box(grid.window(block_row, block_col)), resolution_level)
-        return known
+        place, known = (resolution_level, block_row, block_col), self._found_out().stored
+        is_stored = known.get(place)
+        if is_stored is None:
+            is_stored = known[place] = self._is_stored(_box(grid.window(block_row, block_col)), resolution_level)
+        return is_stored
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:  # noqa: ARG002
         """Give none: what a stored block has no source pixels for was made of padding."""
@@ -253,6 +265,13 @@ class DownsampledImageProvider(ProviderView):
             levels.append(level)
         return tuple(levels) if step else ()
 
+    def _found_out(self) -> _Found:
+        """Give what is known of the source as it is now."""
+        pixels, found = identity_of(self.source), self._found
+        if found.pixels != pixels:
+            found = self._found = _Found(pixels)
+        return found
+
     def _is_stored(self, box: Box, level: int) -> bool:
         """Tell whether any source block that a part needs is stored."""
         below = 0
@@ -285,12 +304,13 @@ class DownsampledImageProvider(ProviderView):
 
     def _part_of_whole(self, reduction: Reduction, box: Box, bands: tuple[int, ...] | None) -> Pixels:
         """Take a part of the whole result, which is made once."""
+        found = self._found_out()
         with self._lock:
-            if self._whole is None:
+            if found.whole is None:
                 everything = whole_box(self._source_size)
                 part = self._source_part(everything, None, int(self.source.num_bands), 0)
-                self._whole = reduction.reduce(part, everything, self._source_size, whole_box(self._size))
-            held = self._whole
+                found.whole = reduction.reduce(part, everything, self._source_size, whole_box(self._size))
+            held = found.whole
         chosen: Any = slice(None) if bands is None else list(bands)
         return held[(chosen, *box.seen_from(whole_box(self._size)))]
 

@@ -6,6 +6,7 @@ other, and which of them a request should be read from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,10 +202,10 @@ class TiledImagePyramid:
             The level; 0 where none has enough.
 
         Raises:
-            ValueError: a size that is not positive.
+            ValueError: a size that is not positive, or not finite.
         """
-        if min(*src_size, *output_size) <= 0:
-            raise ValueError(f"sizes must be positive, got {tuple(src_size)} to {tuple(output_size)}")
+        if not all(0 < side < math.inf for side in (*src_size, *output_size)):
+            raise ValueError(f"sizes must be positive numbers, got {tuple(src_size)} to {tuple(output_size)}")
         base = self._sizes[0]
         ratios = []
         for level in range(self.num_levels):

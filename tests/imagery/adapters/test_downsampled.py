@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider, NoLevelError
 from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
+from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.provider import ImageProvider
 from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels
 from stacchip_osml.imagery.resampling.reduction import WHOLE_LIMIT
@@ -34,6 +35,11 @@ def every_second(image, rows, cols):
 
 
 every_second.halo_pixels = 0
+
+
+def all_of(image, rows, cols):
+    """Say nothing of how far it looks, so that it is given the whole image."""
+    return area_resample(image, rows, cols)
 
 
 def whole_of(function, image, factor):
@@ -276,6 +282,20 @@ def test_a_function_that_sees_the_whole_image_sees_it_once():
     large = LazyImage(None, rows=WHOLE_LIMIT // 64, cols=65)
     with pytest.raises(ValueError, match="does not say how far it looks"):
         DownsampledImageProvider(large, 2, flipped)
+
+
+@pytest.mark.parametrize("function", [None, area_resample, all_of])
+@pytest.mark.parametrize("cache", [None, TileCache(1 << 20)], ids=["", "cached"])
+def test_blocks_that_are_set_later_are_in_all_levels(function, cache):
+    image = BufferedImageAssetProvider.create("image", 64, 64, block_width=16, block_height=16)
+    level = build_pyramid_levels(image, 16, 2, 16, 16, function, cache)[2]
+    assert not level.has_block(0, 0)
+    assert not level.get_block(0, 0).any()
+
+    for value in (9, 77):
+        image.set_full_image(np.full((1, 64, 64), value, np.uint8))
+        assert level.has_block(0, 0)
+        assert (level.get_block(0, 0) == value).all()
 
 
 def test_resamplers_share_a_cache_without_getting_each_others_pixels():

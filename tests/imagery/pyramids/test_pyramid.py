@@ -1,5 +1,7 @@
 """Pyramids of providers: their true ratios, which level serves a request, and where levels are found."""
 
+import math
+
 import numpy as np
 import pytest
 import rasterio
@@ -99,7 +101,7 @@ def test_levels_and_sizes_that_there_are_not_are_refused():
         for level in (-1, 2):
             with pytest.raises(IndexError, match="there are 2"):
                 ask(level)
-    for window, output in (((0, 1), (1, 1)), ((1, 1), (1, -1))):
+    for window, output in (((0, 1), (1, 1)), ((1, 1), (1, -1)), ((math.nan, 1), (1, 1)), ((1, 1), (1, math.inf))):
         with pytest.raises(ValueError, match="must be positive"):
             pyramid.best_level_for(window, output)
     with pytest.raises(ValueError, match="at least one level"):
