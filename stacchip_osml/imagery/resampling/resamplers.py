@@ -1,9 +1,9 @@
 """Whole images to another size: the resamplers that pyramids and chips take as an argument.
 
 A resampler is a function ``(image, target_rows, target_cols) → image``; any
-callable of that form will do. These keep layout and dtype, take every integer,
-float and complex dtype, never change what they are given, and give the very
-input back where nothing is to be done. They stretch the image's outer edges to
+callable of that form will do. These keep layout and dtype, take bool and every
+integer, float and complex dtype, never change what they are given, and give the
+very input back where nothing is to be done. They stretch the image's outer edges to
 the target's, so positions scale by the true ratio of the sizes.
 """
 
@@ -33,7 +33,7 @@ ResampleFunc = Callable[[Pixels, int, int], Pixels]
 
 
 def nearest_neighbor_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixels:
-    """Take the pixel under each target pixel's centre; bool is taken too.
+    """Take the pixel under each target pixel's centre.
 
     Args:
         image: ``(rows, cols)`` or ``(bands, rows, cols)``.
@@ -91,6 +91,8 @@ def lanczos_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixel
 def _resized(image: Pixels, target_rows: int, target_cols: int, method: str) -> Pixels:
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"an image must be (rows, cols) or (bands, rows, cols), none of them 0; got {image.shape}")
+    if image.dtype.kind not in "biufc":
+        raise ValueError(f"pixels must be numbers, got {image.dtype}")
     if target_rows <= 0 or target_cols <= 0:
         raise ValueError(f"a target must be positive, got {target_rows} x {target_cols}")
     rows, cols = image.shape[-2:]

@@ -213,13 +213,13 @@ def _picked(values: Pixels, index: Ints, *, axis: int) -> Pixels:
 
 
 def store(values: Pixels, out: Pixels, *, overshoots: bool) -> None:
-    """Write values in the type of the image, rounded half to even."""
+    """Write values in the type of the image, rounded half to even; bool is 0 and 1."""
     dtype = out.dtype
-    if np.issubdtype(dtype, np.integer):
+    if dtype.kind in "iub":
         np.rint(values, out=values)
-        info = np.iinfo(dtype)
         if dtype.itemsize == 8 or overshoots:
+            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
             # The largest float64 below 2**63 or 2**64.
-            high = np.nextafter(float(info.max), 0) if dtype.itemsize == 8 else float(info.max)
-            np.clip(values, float(info.min), high, out=values)
+            most = np.nextafter(float(high), 0) if dtype.itemsize == 8 else float(high)
+            np.clip(values, float(low), most, out=values)
     np.copyto(out, values, casting="unsafe")

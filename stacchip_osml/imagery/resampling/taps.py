@@ -90,7 +90,7 @@ def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tu
     if method == "lanczos":
         offsets = np.arange(1 - LOBES, LOBES + 1)[:, None]
         away = far - offsets
-        weights = np.sinc(away) * np.sinc(away / LOBES)
+        weights = np.where(away == np.rint(away), away == 0, np.sinc(away) * np.sinc(away / LOBES))
         weights /= sum(weights)  # one after the other; numpy adds those of a lone pixel in another order
     else:
         offsets = np.arange(2)[:, None]

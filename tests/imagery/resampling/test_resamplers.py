@@ -65,8 +65,27 @@ def test_overshoot_is_clipped_to_the_range(dtype):
 
 
 @pytest.mark.parametrize("name", PEERS)
+def test_bool_is_0_and_1_rounded_and_not_whatever_is_touched(name):
+    mask = np.random.default_rng(5).random((2, 40, 44)) < 0.3
+    function = getattr(resamplers, name)
+
+    for target in ((20, 22), (13, 17), (61, 90)):
+        np.testing.assert_array_equal(function(mask, *target), function(mask.astype(np.uint8), *target) >= 1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_lanczos_copies_pixels_that_it_stands_on_and_hears_of_no_others(bad):
+    source = np.random.default_rng(6).normal(size=(12, 15))
+    source[5, 6] = bad
+
+    np.testing.assert_array_equal(resamplers.lanczos_resample(source, 4, 5), source[1::3, 1::3])
+
+
+@pytest.mark.parametrize("name", PEERS)
 def test_what_is_no_image_is_refused(name):
     function = getattr(resamplers, name)
+    with pytest.raises(ValueError, match="pixels must be numbers"):
+        function(np.full((4, 4), "a"), 2, 2)
     with pytest.raises(ValueError, match=r"must be \(rows, cols\)"):
         function(np.zeros(5), 2, 2)
     with pytest.raises(ValueError, match="must be positive, got 0 x 3"):
