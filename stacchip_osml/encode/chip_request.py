@@ -9,7 +9,7 @@ image, ``pad`` keeps them as pixels that are not valid.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
 from stacchip_osml.errors import WindowError
@@ -118,6 +118,8 @@ def _size(output_size: Sequence[int] | None, window: tuple[float, float], name: 
 
 
 def _numbers(values: Any, count: int, expected: str, name: str) -> tuple[float, ...]:
+    if isinstance(values, str | bytes | Set):  # of characters, and in no order
+        raise WindowError(f"{name}: {expected}, got {values!r}")
     try:
         found = tuple(float(value) for value in values)
     except (TypeError, ValueError, OverflowError) as error:

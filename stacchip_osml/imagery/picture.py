@@ -194,12 +194,13 @@ def _band_records(tags: Mapping[Any, Any], own: Any, count: int) -> list[dict[st
 
 
 def _words(tags: Mapping[Any, Any], bands: list[dict[str, Any]], name: str, count: int) -> Words:
-    """Give a NITF's field of each band: from a list of all, or from the bands' own."""
+    """Give a NITF's field of each band: from a list of all, from the bands' own, or numbered as in a subheader."""
     said = tags.get(name)
     if isinstance(said, str):
         said = said.split(",")
     if not isinstance(said, list | tuple) or len(said) != count:
-        said = [band.get(name, band.get(f"NITF_{name}")) for band in bands]
+        numbered = [tags.get(f"{name}{number}") for number in range(1, count + 1)]
+        said = [band.get(name, band.get(f"NITF_{name}", own)) for band, own in zip(bands, numbered, strict=True)]
     return tuple((str(word).strip() or None) if word is not None else None for word in said)
 
 

@@ -31,6 +31,7 @@ def foreign(**metadata):
         {"IREPBAND": ["M", "B", "G", "R", "N"]},
         {"IREPBAND": " M,B ,G,R,N"},
         {"BAND_INFO": [{"IREPBAND": f"{word} "} for word in "MBGRN"]},
+        {f"IREPBAND{number}": f"{word} " for number, word in enumerate("MBGRN", 1)},
     ],
 )
 def test_by_irepband(metadata):
