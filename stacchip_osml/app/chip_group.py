@@ -47,7 +47,9 @@ def chip_group() -> None:
 @click.argument("index")
 @click.argument("outdir")
 @selection_options
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="geotiff", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True
+)
 @click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
 @click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `index info` lists them.")
 @on_error_option

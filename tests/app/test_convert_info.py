@@ -149,6 +149,7 @@ def test_a_dry_run_writes_nothing_and_force_replaces(tmp_path):
         ("b.ntf", ["--compression", "jpeg", "--ratio", "9"], 3, "NITF with IC C3 has no ratio"),
         ("b.ntf", ["--compression", "c8", "--quality", "90"], 3, "NITF with IC C8 has no quality"),
         ("b.ntf", ["--ratio", "9"], 3, "ratio of NITF needs a compression, jpeg2000 or htj2k"),
+        ("b.jpg", ["--quality", "nan"], 3, "JPEG quality is a whole number from 1 to 100, got nan"),
         ("b.png", ["--quality", "5"], 3, "png is lossless"),
         ("b.png", ["--cog"], 3, "png has no overviews here, and is no COG"),
         ("b.tif", ["--quality", "5"], 3, "GeoTIFF has a quality with compression jpeg"),
@@ -193,6 +194,24 @@ def test_info_tells_headers_tres_and_segments_of_nitf(tmp_path):
     shown = run("info", path).stdout
     for part in ("FTITLE: A FILE", "text:0: 5 bytes", "IID1: IMAGE1", "ZZZZZZ"):
         assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ("20190704123456", ["  acquired: 2019-07-04T12:34:56Z (20190704123456)"]),
+        ("12000000ZFEB94", ["  acquired: 1994-02-12T00:00:00Z (12000000ZFEB94)"]),
+        ("201907--------", ["  acquired: 2019-07-01T00:00:00Z to 2019-07-31T23:59:59Z (201907--------)"]),
+        ("20160200065200", ["  acquired: 20160200065200 (no time)"]),
+        ("--------------", []),
+    ],
+)
+def test_info_tells_when_an_image_was_taken_and_how_its_file_says_so(tmp_path, stated, shown):
+    path = tmp_path / "a.ntf"
+    with rasterio.open(path, "w", driver="NITF", width=8, height=8, count=1, dtype="uint8", IDATIM=stated) as file:
+        file.write(PIXELS[:1, :8, :8])
+
+    assert [line for line in run("info", path).stdout.splitlines() if "acquired" in line] == shown
 
 
 def test_info_of_what_is_no_image_is_one_line(tmp_path):

@@ -19,7 +19,7 @@ from typing import Any
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
-from stacchip_osml.encode.io.losses import JPEG, JPEG2000, nitf_rate, require_no_quality, require_no_ratio
+from stacchip_osml.encode.io.losses import JPEG, JPEG2000, jpeg_quality, nitf_rate, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of, place_of
@@ -228,7 +228,7 @@ def encoder_options(
             return {}
         if kind.name == "png":
             raise EncodeError("png is lossless and has no quality")
-        return {"quality": round(quality)}
+        return {"quality": jpeg_quality(quality)}
     if named not in {None, "jpeg2000", "j2k", "htj2k"}:
         raise EncodeError(f"{kind.name} is compressed as jpeg2000 or htj2k, not {named}")
     require_no_quality(kind.name, quality)

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["JPEG", "JPEG2000", "nitf_rate", "require_no_quality", "require_no_ratio"]
+__all__ = ["JPEG", "JPEG2000", "jpeg_quality", "nitf_rate", "require_no_quality", "require_no_ratio"]
 
 JPEG2000 = ("C8", "M8", "CD", "MD")
 JPEG = ("C3", "M3", "I1")
 LEAST_QUALITY, MOST_QUALITY = 5, 100
 """Of JPEG in NITF: COMRAT 00.0 to 04.5 says a type of imagery and a level (MIL-STD-2500C, table A-3)."""
+
+
+def jpeg_quality(quality: float) -> int:
+    """Give the quality of a JPEG file.
+
+    Raises:
+        EncodeError: it is no whole number; its range is the encoder's.
+    """
+    if not float(quality).is_integer():
+        raise EncodeError(f"JPEG quality is a whole number from 1 to 100, got {quality}")
+    return int(quality)
 
 
 def require_no_quality(what: str, quality: float | None) -> None:

@@ -36,6 +36,8 @@ __all__ = ["DatasetReader", "open_dataset"]
 Makers = dict[str, Callable[[], Any]]
 
 MEDIA_TYPES = {"GTiff": "image/tiff", "PNG": "image/png", "JPEG": "image/jpeg", "JP2OpenJPEG": "image/jp2"}
+HIGH_THROUGHPUT = b"\x40"
+"""From which first byte of Rsiz on a codestream is one (ISO/IEC 15444-15, A.3: bit 14)."""
 KINDS = {
     "image": AssetType.Image,
     "text": AssetType.Text,
@@ -171,7 +173,8 @@ def open_dataset(sources: Sequence[Any], kind: DatasetFormat | None, *, levels: 
     temporary: list[str] = []
     try:
         files = [_location(source, temporary) for source in sources]
-        drivers = [_driver(file, kind) for file in files]
+        heads = [b"" if is_remote(file) else read_local_head(file) for file in files]
+        drivers = [_driver(file, head, kind) for file, head in zip(files, heads, strict=True)]
         metadata, makers = _assets(files[0], drivers[0], with_levels=not levels)
         for number, file, driver in zip(levels, files[1:], drivers[1:], strict=True):
             key = f"image:0:overview:{number}"
@@ -181,7 +184,7 @@ def open_dataset(sources: Sequence[Any], kind: DatasetFormat | None, *, levels: 
             with suppress(OSError):
                 Path(path).unlink()
         raise
-    name = _format_name(files[0], drivers[0]) if kind is None else kind.name
+    name = _format_name(heads[0], drivers[0]) if kind is None else kind.name
     return DatasetReader(makers, metadata, name=name, temporary=temporary)
 
 
@@ -210,22 +213,28 @@ def _location(source: Any, temporary: list[str]) -> str:
     return file.name
 
 
-def _driver(location: str, kind: DatasetFormat | None) -> str:
+def _driver(location: str, head: bytes, kind: DatasetFormat | None) -> str:
     if is_remote(location):
         from stacchip_osml.imagery.gdal.image import read_header
 
         driver: str | None = read_header(location).driver
     else:
-        driver = sniff_driver(read_local_head(location))
+        driver = sniff_driver(head)
     if driver is None:
         raise DecodeError(f"{location}: its first bytes are those of no image format that is read")
     if kind is not None and kind.driver != driver:
-        raise DecodeError(f"{location}: is no {kind.name}, its first bytes are those of {_format_name('', driver)}")
+        raise DecodeError(f"{location}: is no {kind.name}, its first bytes are those of {_format_name(head, driver)}")
     return driver
 
 
-def _format_name(location: str, driver: str) -> str:
-    del location
+def _format_name(head: bytes, driver: str) -> str:
+    """Name a file's format by its first bytes; of what is not local, what its driver reads first."""
+    if driver == "NITF":
+        return "nsif" if head.startswith(b"NSIF") else "nitf"
+    if driver == "JP2OpenJPEG":
+        if head[4:8] == b"jP  ":
+            return "jph" if head[20:24] == b"jph " else "jp2"
+        return "jhc" if head[6:7] >= HIGH_THROUGHPUT else "j2k"
     return next(row.name for row in FORMATS.values() if row.driver == driver)
 
 

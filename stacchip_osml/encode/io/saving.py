@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
-from stacchip_osml.encode.io.losses import require_no_quality, require_no_ratio
+from stacchip_osml.encode.io.losses import jpeg_quality, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.pictures import require_readable
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
@@ -268,12 +268,10 @@ def _jpeg(request: SaveRequest) -> Write:
     if request.compression not in {None, "jpeg"}:
         raise EncodeError(f"JPEG has one compression, not {request.compression}")
     request.require_only({"subsampling"})
-    quality = 90 if request.quality is None else request.quality
-    if quality != int(quality):
-        raise EncodeError(f"JPEG quality is a whole number from 1 to 100, got {quality}")
+    quality = jpeg_quality(90 if request.quality is None else request.quality)
     source = ProviderSource(request.provider)
     subsampling = request.options.get("subsampling", "420")
-    return lambda out: write_jpeg(out, source, quality=int(quality), subsampling=subsampling, workers=request.workers)
+    return lambda out: write_jpeg(out, source, quality=quality, subsampling=subsampling, workers=request.workers)
 
 
 def _jpeg2000(request: SaveRequest) -> Write:

@@ -127,11 +127,20 @@ def test_a_buffer_is_written_where_it_stands_and_cut_back_by_a_failure():
         ("a.ntf", "nitf"), ("a.nitf", "nitf"), ("a.NTF", "nitf"), ("a.ntf.r1", "nitf"),
         ("a.nsf", "nsif"), ("a.nsif", "nsif"), ("a.nsif.r12", "nsif"),
         ("a.tif", "tiff"), ("a.tiff", "tiff"), ("a.gtif", "tiff"), ("a.gtiff", "tiff"), ("a.tif.r2", "tiff"),
-        ("a.png", "png"), ("a.j2k", "j2k"), ("a.jp2", "jp2"), ("a.jpg", "jpeg"), ("a.jpeg", "jpeg"),
+        ("a.png", "png"), ("a.j2k", "j2k"), ("a.jpc", "j2k"), ("a.jp2", "jp2"), ("a.jpg", "jpeg"), ("a.jpeg", "jpeg"),
     ],
 )  # fmt: skip
 def test_the_ending_says_the_format(name, expected):
     assert IO.open(name, "w").format == expected
+
+
+@pytest.mark.parametrize("kind", ["nitf", "nsif", "tiff", "png", "j2k", "jp2", "jhc", "jph", "jpeg"])
+def test_the_first_bytes_say_the_format_that_was_written(kind):
+    out = io.BytesIO()
+    imsave(out, scene(), format=kind)
+
+    out.seek(0)
+    assert IO.open(out).format == kind
 
 
 @pytest.mark.parametrize(
