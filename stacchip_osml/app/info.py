@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,7 +20,6 @@ IMAGE_LINES = (
     ("control_points", "control points"),
     ("placed_by", "placed by"),
     ("mask", "mask"),
-    ("acquired", "acquired"),
 )
 
 
@@ -59,8 +58,8 @@ def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
     for name, words in IMAGE_LINES:
         if image.get(name):
             _say(words, image[name])
-    if image.get("time"):
-        _say("time", image["time"] if isinstance(image["time"], str) else " to ".join(image["time"]))
+    if (image.get("acquired") or "").strip("-"):
+        _say("acquired", _acquired(image["acquired"], image["time"]))
     for note in image.get("place_notes", ()):
         _say("place", note)
     if image.get("images_in_file", 1) > 1 and not is_listed:
@@ -87,6 +86,13 @@ def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
     for key, value in image["metadata"].items():
         if value not in ("", None):
             _say(key, value)
+
+
+def _acquired(stated: str, time: str | Sequence[str] | None) -> str:
+    """Give the time that a file states, and how it states it."""
+    if time is None:
+        return f"{stated} (no time)"
+    return f"{time if isinstance(time, str) else ' to '.join(time)} ({stated})"
 
 
 def _say_nitf(file: Mapping[str, Any]) -> None:

@@ -31,13 +31,25 @@ def examples(page: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if PYTHON.search(page.read_text())], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if PYTHON.search(page.read_text()) or COMMAND.search(page.read_text())],
+    ids=lambda page: page.name,
 )
-def test_the_python_examples_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
+def test_the_python_examples_of_a_page_run_and_then_its_commands_in_the_same_folder(page, tmp_path, monkeypatch):
     (tmp_path / "indexes").symlink_to(ROOT / "indexes")
     monkeypatch.chdir(tmp_path)
 
     exec(compile(examples(page), str(page), "exec"), {"__name__": "example"})
+
+    for command in COMMAND.findall(page.read_text()):
+        done = subprocess.run(
+            [sys.executable, "-c", CALL, *shlex.split(command)],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 def test_the_readme_example_is_short_and_gives_what_it_says(tmp_path, monkeypatch, capsys):
@@ -53,23 +65,6 @@ def test_the_readme_example_is_short_and_gives_what_it_says(tmp_path, monkeypatc
     assert names["batch"].pixels.shape == (8, 4, 128, 128)
     assert names["data"][:4] in {b"II*\x00", b"MM\x00*"}
     assert (tmp_path / "chips.parquet").is_file()
-
-
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if COMMAND.search(page.read_text())], ids=lambda page: page.name
-)
-def test_the_commands_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch):
-    (tmp_path / "indexes").symlink_to(ROOT / "indexes")
-    monkeypatch.chdir(tmp_path)
-    for command in COMMAND.findall(page.read_text()):
-        done = subprocess.run(
-            [sys.executable, "-c", CALL, *shlex.split(command)],
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 def test_links_between_pages_lead_to_files():
