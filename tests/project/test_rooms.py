@@ -17,7 +17,7 @@ FOREIGN = {
     "aws": ("imagery/adapters/osml.py",),
     "affine": ("imagery", "geometry", "encode", "stac", "index", "load", "app"),
     "cv2": ("chain", "encode/codecs.py", "encode/pictures/sheet.py"),
-    "rasterio": ("imagery/gdal/library.py", "encode/jpeg2000/codecs.py"),
+    "rasterio": ("imagery/gdal/library.py", "imagery/gdal/joined.py", "encode/jpeg2000/codecs.py"),
     "imagecodecs": ("encode/codecs.py", "encode/jpeg2000/codecs.py", "encode/codecs_nitf.py", "imagery/blocks"),
     "isal": ("encode/codecs.py",),
     "lxml": ("geometry", "encode"),
