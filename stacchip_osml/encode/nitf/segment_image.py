@@ -16,6 +16,7 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.nitf import KINDS
+from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["SegmentImage"]
-
-COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
 
 
 class SegmentImage(BlockImage):
@@ -169,7 +168,7 @@ class SegmentImage(BlockImage):
             driver="NITF",
             levels=levels,
             bands=tuple(
-                BandHeader(dtype=dtype, nodata=pad, color=COLORS.get(fields[f"IREPBAND{band}"], "undefined"))
+                BandHeader(dtype=dtype, nodata=pad, color=BAND_COLORS.get(fields[f"IREPBAND{band}"], "undefined"))
                 for band in range(1, count + 1)
             ),
             block_shape=block,

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stacchip_osml.errors import AssetChanged, ChipError, DecodeError, redact
+from stacchip_osml.errors import AssetChanged, ChipError, DecodeError, RemoteReadError, redact
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.parsing import explained, parse_layout
+from stacchip_osml.imagery.blocks.parsing import parse_layout, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
@@ -37,10 +37,14 @@ from stacchip_osml.imagery.provider import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
     from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["BlockImage"]
+
+HOW = ("sign", "sidecars", "expect", "limits", "fetch")
+"""Settings of both readers."""
 
 
 class BlockImage:
@@ -87,19 +91,12 @@ class BlockImage:
         self._layout: ImageLayout | None = None
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | None = None
+        self._said: NitfSaid | None = None
         self._file: LocalFile | RemoteObject | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        settings: dict[str, Any] = {
-            "sign": self.sign,
-            "sidecars": self.sidecars,
-            "expect": self.expect,
-            "limits": self.limits,
-            "fetch": self.fetch,
-            "etag": self.etag,
-            "layout": self._given if self._layout is None else self._layout,
-            "header": self._header,
-        }
+        settings: dict[str, Any] = {name: getattr(self, name) for name in (*HOW, "etag")}
+        settings |= {"layout": self._given if self._layout is None else self._layout, "header": self._header}
         return partial(BlockImage, self.location, **settings), ()
 
     def __repr__(self) -> str:
@@ -137,13 +134,22 @@ class BlockImage:
     def header(self) -> ImageHeader:
         """Everything about the image that is not pixels."""
         if self._header is None:
-            try:
-                self._header = self.gdal.header
-            except DecodeError as error:
-                file = self.file
-                raise explained(error, file.read_at, name=self.name, limits=self.limits, size=file.size) from error
+            self._header = self._told.header
             self._is_one = True
         return self._header
+
+    @property
+    def _told(self) -> GdalImage | NitfSaid:
+        """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open."""
+        if self._said is None:
+            try:
+                _ = self.gdal.header
+            except (DecodeError, RemoteReadError) as error:
+                self._said = said_instead(error, self.file, name=self.name, limits=self.limits)
+                self._gdal = None  # it cannot say more
+            else:
+                return self.gdal
+        return self._said
 
     @property
     def layout(self) -> ImageLayout:
@@ -159,15 +165,8 @@ class BlockImage:
             from stacchip_osml.imagery.gdal.image import GdalImage
 
             file = self.file
-            self._gdal = GdalImage(
-                self.location,
-                sign=self.sign,
-                sidecars=self.sidecars,
-                expect=self.expect,
-                limits=self.limits,
-                fetch=self.fetch,
-                opening=None if isinstance(file, LocalFile) else file.opening,
-            )
+            how: dict[str, Any] = {name: getattr(self, name) for name in HOW}
+            self._gdal = GdalImage(self.location, **how, opening=None if isinstance(file, LocalFile) else file.opening)
         return self._gdal
 
     @property
@@ -270,7 +269,7 @@ class BlockImage:
     @property
     def description(self) -> str:
         """What the file says it shows, empty where it says nothing."""
-        return self.gdal.description
+        return self._told.description
 
     @property
     def num_rows(self) -> int:
@@ -295,7 +294,7 @@ class BlockImage:
     @property
     def actual_bits_per_pixel(self) -> int:
         """Bits that carry information, where the file says so."""
-        return self.gdal.actual_bits_per_pixel
+        return self._told.actual_bits_per_pixel
 
     @property
     def num_pixels_per_block_horizontal(self) -> int:
@@ -331,12 +330,12 @@ class BlockImage:
     @property
     def metadata(self) -> Mapping[str, Any]:
         """The file's own tags, as GDAL names them."""
-        return self.gdal.metadata
+        return self._told.metadata
 
     @property
     def picture_tags(self) -> PictureTags:
         """What the file says of how it is to be shown, and the statistics stored with it."""
-        return self.gdal.picture_tags
+        return self._told.picture_tags
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""

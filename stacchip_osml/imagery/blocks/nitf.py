@@ -35,7 +35,7 @@ from stacchip_osml.imagery.blocks.nitf_places import (
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["parse_nitf", "parse_nitf_segments"]
+__all__ = ["parse_nitf", "parse_nitf_segments", "segment_layout"]
 
 STRIP_BYTES = 1 << 16
 KINDS = {
@@ -94,7 +94,7 @@ def parse_nitf(
         first = read_segments(ahead)[0]
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),))
-    return _segment_layout(ahead, first, limits)
+    return segment_layout(ahead, first, limits)
 
 
 def parse_nitf_segments(
@@ -113,12 +113,13 @@ def parse_nitf_segments(
         return (ImageLayout(levels=(Unserved(reason=str(reason)),)),)
     layouts = []
     for segment in segments:
-        layouts.append(_segment_layout(ahead, segment, limits))
+        layouts.append(segment_layout(ahead, segment, limits))
         ahead = ReadAhead(read, name=name, size=size, reads=reads)
     return tuple(layouts)
 
 
-def _segment_layout(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> ImageLayout:
+def segment_layout(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> ImageLayout:
+    """Find the blocks of one image segment; see :func:`parse_nitf`."""
     try:
         image = read_subheader(ahead, segment, limits)
         pad = pad_pixel(ahead, segment, image)

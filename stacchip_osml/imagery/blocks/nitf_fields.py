@@ -53,6 +53,10 @@ class Subheader:
     """(NPPBV, NPPBH), 0 replaced by the whole image."""
     bits: int
     """NBPP."""
+    irep: str
+    abpp: str
+    irepbands: tuple[str, ...]
+    """IREPBANDn."""
 
 
 class _Fields:
@@ -131,7 +135,10 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         fields.skip(40)
     height, width = fields.number(8, "NROWS"), fields.number(8, "NCOLS")
     pvtype = fields.text(3)
-    fields.skip(8 + 8 + 2 + 1)
+    irep = fields.text(8)
+    fields.skip(8)
+    abpp = fields.text(2)
+    fields.skip(1)
     located = fields.text(1) not in ({"", "N"} if is_old else {""})
     fields.skip(60 if located else 0)
     fields.skip(80 * fields.number(1, "NICOM"))
@@ -148,8 +155,11 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         if segment.number:  # what is refused is an image, not the file that it is in
             raise NotServedError("it is larger than the limits") from None
         raise
+    irepbands = []
     for _ in range(bands):
-        tables = fields.take(13)[12] - ord("0")
+        band = fields.take(13)
+        irepbands.append(band[:2].decode("latin-1").strip())
+        tables = band[12] - ord("0")
         if not 0 <= tables <= 4:
             raise NotServedError(f"{tables} look-up tables")
         fields.skip(tables * fields.number(5, "NELUT") if tables else 0)
@@ -173,4 +183,7 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         grid=(down, across),
         block_shape=(rows, cols),
         bits=bits,
+        irep=irep,
+        abpp=abpp,
+        irepbands=tuple(irepbands),
     )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.errors import DecodeError, LimitError, RemoteReadError
 from stacchip_osml.imagery.blocks.agreement import unserved_layout
+from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, ReadAt, Unserved
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["explained", "parse_layout"]
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
+    from stacchip_osml.imagery.blocks.objects import RemoteObject
+
+__all__ = ["parse_layout", "said_instead"]
 
 
 class Parser(Protocol):
@@ -44,25 +49,43 @@ def parse_layout(header: ImageHeader, read: ReadAt, *, name: str, limits: ReadLi
         return unserved_layout(header, str(error))
 
 
-def explained(error: DecodeError, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> DecodeError:
-    """Add to what GDAL says of a file that it cannot open what in the file blocks do not serve either.
+def said_instead(
+    error: DecodeError | RemoteReadError, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
+) -> NitfSaid:
+    """Give what a file says of itself that GDAL cannot open, where blocks serve it.
 
     Args:
-        error: GDAL's.
-        read: gives the file's bytes.
+        error: GDAL's; of a remote file that it does not recognize, that it got no answer.
+        file: the file.
         name: of the file, for messages.
         limits: refused above these.
-        size: of the file in bytes, where known.
+
+    Raises:
+        DecodeError: GDAL's, and what in the file blocks do not serve either.
+        ReadError: GDAL's, or that the file cannot be read.
     """
-    head = read(0, 12)
+    if isinstance(error, RemoteReadError) and error.status is not None:
+        raise error
+    head = file.read_at(0, 12)
     driver = next((driver for begin, driver in BEGINNINGS.items() if head.startswith(begin)), None)
     if driver is None:
-        return error
+        raise error
+    if driver == "NITF":
+        from stacchip_osml.imagery.blocks.nitf_said import nitf_said
+
+        modified = file.stamp.modified_ns if isinstance(file, LocalFile) else None
+        found = nitf_said(file.read_at, name=name, limits=limits, size=file.size, modified_ns=modified)
+        if found is not None:
+            return found
+    if isinstance(error, RemoteReadError):
+        raise error
     try:
-        level = PARSERS[driver]()(read, name=name, limits=limits, size=size).levels[0]
+        level = PARSERS[driver]()(file.read_at, name=name, limits=limits, size=file.size).levels[0]
     except (DecodeError, LimitError):  # it is damaged, as GDAL says
-        return error
-    return DecodeError(f"{error} Of it: {level.reason}") if isinstance(level, Unserved) else error
+        raise error from None
+    if isinstance(level, Unserved):
+        raise DecodeError(f"{error} Of it: {level.reason}") from error
+    raise error
 
 
 def _tiff() -> Parser:

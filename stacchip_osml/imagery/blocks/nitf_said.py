@@ -1,0 +1,118 @@
+"""What a NITF image says of itself, for kinds of images that blocks serve and GDAL does not open, or opens in part.
+
+Those are 64-bit integers, masked and high-throughput JPEG 2000, JPEG with a
+stream a band, and masked blocks of several bands. Anything else that GDAL does
+not open is damaged, or not served: GDAL is the judge of it.
+
+Rules: what is said is said by the image's subheader. Where the image lies on
+the ground is not looked at here: fields and extensions that tell it are read by
+those who place images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.layout import LevelLayout, ReadAt
+from stacchip_osml.imagery.blocks.nitf import segment_layout
+from stacchip_osml.imagery.blocks.nitf_fields import Segment, Subheader, read_segments, read_subheader
+from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
+from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
+from stacchip_osml.imagery.limits import ReadLimits
+
+__all__ = ["BAND_COLORS", "NitfSaid", "nitf_said"]
+
+BAND_COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
+"""IREPBAND → what GDAL calls it."""
+IDATIM = 12, 26
+"""Bytes of a subheader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NitfSaid:
+    """What an image provider asks of an image besides its pixels."""
+
+    header: ImageHeader
+    metadata: Mapping[str, str]
+    """Fields that say how pixels are stored, as GDAL names them."""
+    actual_bits_per_pixel: int
+    """ABPP, NBPP where it is no number."""
+    picture_tags: PictureTags
+    description: str = ""
+
+
+def nitf_said(
+    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None, modified_ns: int | None
+) -> NitfSaid | None:
+    """Read what a file's first image says; None where it is of no kind that GDAL does not open, or blocks do not serve.
+
+    Args:
+        read: gives the file's bytes.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known.
+        modified_ns: of a local file.
+
+    Raises:
+        ReadError: as ``read``, but for what the bytes are.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    try:
+        segments = read_segments(ahead)
+        image = read_subheader(ahead, segments[0], limits)
+        if not _is_beyond_gdal(image):
+            return None
+        acquired = ahead.exactly(segments[0].subheader, IDATIM[1])[IDATIM[0] :].decode("latin-1").strip()
+        layout = segment_layout(ahead, segments[0], limits)
+    except (DecodeError, LimitError, NotServedError):
+        return None
+    levels = [level for level in layout.levels if isinstance(level, LevelLayout)]
+    if not levels or levels[0] is not layout.levels[0]:
+        return None
+    kind, pad = levels[0].codec.kind.name, layout.pad
+    header = ImageHeader(
+        driver="NITF",
+        levels=tuple(level.size for level in levels),
+        bands=tuple(
+            BandHeader(dtype=kind, nodata=pad, color=BAND_COLORS.get(of_band, "undefined"))
+            for of_band in image.irepbands
+        ),
+        block_shape=levels[0].block_shape,
+        mask="none" if pad is None else "nodata",
+        acquired=acquired or None,
+        images=len(segments),
+        size_bytes=size,
+        modified_ns=modified_ns,
+    )
+    return NitfSaid(
+        header=header,
+        metadata=_metadata(image, segments[0], acquired),
+        actual_bits_per_pixel=int(image.abpp) if image.abpp.isdigit() else image.bits,
+        picture_tags=PictureTags(
+            bands=tuple({"NITF_IREPBAND": of_band} for of_band in image.irepbands),
+            structure={},
+            color_tables=(None,) * image.bands,
+            wavelengths=(None,) * image.bands,
+        ),
+    )
+
+
+def _is_beyond_gdal(image: Subheader) -> bool:
+    if image.ic in {"M8", "CD", "MD"} or (image.pvtype in {"INT", "SI"} and image.bits == 64):
+        return True
+    apart = {"C3": "BS", "M3": "BS", "NM": "BR"}.get(image.ic, "")
+    return image.bands > 1 and image.imode in set(apart)
+
+
+def _metadata(image: Subheader, segment: Segment, acquired: str) -> dict[str, str]:
+    return {
+        "NITF_FHDR": segment.version.decode("latin-1"),
+        "NITF_IDATIM": acquired,
+        "NITF_PVTYPE": image.pvtype,
+        "NITF_IREP": image.irep,
+        "NITF_ABPP": image.abpp,
+        "NITF_IC": image.ic,
+        "NITF_IMODE": image.imode,
+    }
