@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 .NOTPARALLEL:
 .DEFAULT_GOAL := test
 
-demo: $(VENV)/.with-test
+demo: $(or $(wildcard $(VENV)/.with-test),$(VENV)/.with-base)
 	$(BIN)/stacchip-osml demo $(ARGS)
 
 test: $(VENV)/.with-test
@@ -50,15 +50,21 @@ ci:
 clean:
 	rm -rf $(VENV) dist build demo-output docs/_build
 
-# A stamp a set of extras: the second call of a target installs nothing.
+# A stamp a set of extras: the second call of a target installs nothing. The demo needs no extra, and takes what is there.
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "no Python of at least 3.11 found; say PYTHON=/path/to/python3.11" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/.with-base: pyproject.toml | $(BIN)/python
+	@echo "installing the package into $(VENV), a few minutes"
+	$(PIP) install -e .
+	@touch $@
 
 $(VENV)/.with-build: | $(BIN)/python
 	$(PIP) install 'build>=1.2'
 	@touch $@
 
 $(VENV)/.with-%: pyproject.toml | $(BIN)/python
+	@echo "installing what '$*' needs into $(VENV), some minutes"
 	$(PIP) install -e '.[$*]'
 	@touch $@
