@@ -60,15 +60,13 @@ def read_window(
         ``(bands, height, width)`` in the provider's type: new memory, the caller's own.
 
     Raises:
-        WindowError: a negative width or height.
+        WindowError: (a ValueError) a negative width or height, or a part of a pixel.
         ValueError: a fill value that the type of the pixels does not hold.
         IndexError: no such level or band.
         LimitError: more bytes than ``limits``.
         DecodeError: the provider gave something else than it says it has.
     """
-    place = PixelWindow(*map(int, window))
-    if place.width < 0 or place.height < 0:
-        raise WindowError(f"{key_of(provider)}: {place} has a negative size")
+    place = _whole_window(provider, window)
     blocks = LevelBlocks.of(provider, resolution_level, bands)
     (ReadLimits() if limits is None else limits).require_request(
         key_of(provider), ImageSize(place.width, place.height), blocks.count, blocks.dtype.itemsize
@@ -301,6 +299,17 @@ def _overlap(place: PixelWindow, window: PixelWindow) -> tuple[tuple[slice, slic
         (slice(y - place.y, bottom - place.y), slice(x - place.x, right - place.x)),
         (slice(y - window.y, bottom - window.y), slice(x - window.x, right - window.x)),
     )
+
+
+def _whole_window(provider: Any, window: Sequence[float]) -> PixelWindow:
+    """Give a window of whole pixels."""
+    values = tuple(window)
+    if len(values) != 4 or any(value % 1 for value in values):  # of NaN and infinity, NaN
+        raise WindowError(f"{key_of(provider)}: expected whole pixels x, y, width, height, got {values}")
+    place = PixelWindow(*map(int, values))
+    if place.width < 0 or place.height < 0:
+        raise WindowError(f"{key_of(provider)}: {place} has a negative size")
+    return place
 
 
 def _held(value: float, dtype: np.dtype[Any]) -> Any:

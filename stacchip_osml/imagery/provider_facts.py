@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -217,11 +218,12 @@ def require_bands(provider: Any, bands: Sequence[int] | None) -> tuple[int, ...]
 
     Raises:
         IndexError: none, or one that the provider does not have.
+        TypeError: what is no whole number.
     """
     if bands is None:
         return None
     count = int(provider.num_bands)
-    chosen = tuple(int(band) for band in bands)
+    chosen = tuple(map(index, bands))
     if not chosen or min(chosen) < 0 or max(chosen) >= count:
         raise IndexError(f"{key_of(provider)}: bands {chosen} of an image that has {count}")
     return None if chosen == tuple(range(count)) else chosen
