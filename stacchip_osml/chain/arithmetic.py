@@ -146,10 +146,10 @@ def _normalized_difference(settings: Settings, chip: BandedPixels) -> BandedPixe
     dtype = _wide(chip.pixels.dtype)
     a, b = (chip.pixels[band : band + 1].astype(dtype) for band in (first, second))
     mask = chip.mask[first : first + 1] & chip.mask[second : second + 1]
-    total = a + b
-    mask &= total != 0
-    a -= b
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        total = a + b
+        mask &= total != 0
+        a -= b
         a /= total
     return chip.renewed(a, mask)
 
