@@ -30,7 +30,7 @@ from stacchip_osml.encode.bound_chain import BoundChain, Chain
 from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.encode.chip_request import PARTIAL, ChipRequest, chip_request
 from stacchip_osml.encode.formats import encode_chip, require_fields
-from stacchip_osml.encode.source_facts import source_facts
+from stacchip_osml.encode.source_facts import image_behind, source_facts
 from stacchip_osml.errors import EncodeError, WindowError, redact
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
@@ -48,7 +48,7 @@ from stacchip_osml.imagery.window_cut import (
     place_cut,
     plan_cut,
 )
-from stacchip_osml.imagery.window_reader import WindowReader, shown_image
+from stacchip_osml.imagery.window_reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class ChipFactory:
             WindowReader.of(level, nodata=told, is_given=nodata is not None, cache=self._cache, threads=threads)
             for level in map(self.source.get_level, range(self.source.num_levels))
         ]
-        self._provider = shown_image(base)[0]
+        self._provider, self._is_changed = image_behind(base)
         self._place = _affine_of(sensor_model) or (self._facts.transform, self._facts.crs)
         self._placed: tuple[tuple[object, ...], LevelPlacing] | None = None
 
@@ -317,7 +317,7 @@ class ChipFactory:
                 image_size=facts.size,
                 window=request.window,
                 bands=tuple(range(len(facts.nodata))) if chain is None else chain.shown_bands,
-                is_processed=chain is not None and chain.shown_bands is None,
+                is_processed=self._is_changed or (chain is not None and chain.shown_bands is None),
                 locator=facts.locator if self.sensor_model is None else self.sensor_model,
                 provider=self._provider,
             ),

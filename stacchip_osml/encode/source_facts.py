@@ -26,7 +26,7 @@ from stacchip_osml.pixel import ImageSize, Transform
 if TYPE_CHECKING:
     from stacchip_osml.geometry import Locator, Placing
 
-__all__ = ["SourceFacts", "image_placing", "source_facts"]
+__all__ = ["SourceFacts", "image_behind", "image_placing", "source_facts"]
 
 Nodata = tuple[float | complex | None, ...]
 
@@ -98,6 +98,21 @@ def source_facts(provider: Any, *, nodata: float | complex | Sequence[float | co
         colors=tuple(band.color for band in bands) if own is not None else _told_colors(provider),
         has_masks=own is not None and own.mask in {"alpha", "mask"},
     )
+
+
+def image_behind(provider: Any) -> tuple[Any, bool]:
+    """Look through views whose pixels lie where their source's do.
+
+    Returns:
+        The image behind them; and whether a view may show other values than its.
+    """
+    is_changed = False
+    while isinstance(provider, ProviderView):
+        if level_grid(provider).image_size != level_grid(provider.source).image_size:
+            break
+        is_changed |= not vars(type(provider)).get("shows_source", False)
+        provider = provider.source
+    return provider, is_changed
 
 
 def _header_of(provider: Any) -> tuple[ImageHeader | None, bool]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.blocka import blocka_tre
-from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_fields, sicd_storage
+from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS, chip_bands, chip_fields, sicd_storage
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of, require_marking
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
@@ -22,7 +22,7 @@ from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, 
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
 from stacchip_osml.encode.nitf.earlier import NOTE
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
-from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of
+from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of, source_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.encode.nitf.tables import security_names
@@ -85,19 +85,19 @@ def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version
     on_map = work.on_map(fields)
     own = work.own_tres(on_map)
     image_tres = [fate.tre for fate in work.tre_fates(own) if fate.tre is not None] + own
-    parent_file = NitfFile() if work.parent is None else work.parent.file
-    file_tres = [*parent_file.tres, *(() if on_map is None else on_map.file)]
+    source_file = NitfFile() if work.source is None else work.source.file
+    file_tres = [*(() if work.parent is None else source_file.tres), *(() if on_map is None else on_map.file)]
     pixels = _pixels(chip, work, said)
     if pixels.has_holes:
         fields["IC"] = MASKED.get(fields["IC"], fields["IC"])
-    file_fields = {name: parent_file.fields[name] for name in FILE_FIELDS if name in parent_file.fields}
+    file_fields = {name: source_file.fields[name] for name in FILE_FIELDS if name in source_file.fields}
     image = NitfImage(pixels=pixels, fields=_said(fields, said.image, said), tres=tuple(_with(image_tres, said)))
     return NitfFile(
         version=version,
         fields=_said(file_fields, said.file, said),
         tres=tuple(file_tres),
         images=(image,),
-        texts=tuple(text for text in parent_file.texts if text.fields.get("TEXTID") == NOTE),
+        texts=tuple(text for text in source_file.texts if text.fields.get("TEXTID") == NOTE),
         extensions=work.extensions.extensions,
     )
 
@@ -120,8 +120,14 @@ class _Work:
         origin = chip.origin
         self.chip = chip
         self.parent: ParentImage | None = None if origin is None else parent_of(origin.provider)
+        self.source = self.parent
         image = None if self.parent is None else self.parent.image
         self.given: Mapping[str, str] = {} if image is None else image.fields
+        if origin is not None and self.parent is None and (source := source_of(origin.provider)) is not None:
+            # of an image that was made of a NITF one: named and marked as that is, and all else is its own
+            self.source, kept = source, source.image.fields
+            self.given = {name: kept[name] for name in KEPT_FIELDS if name in kept}
+            self.chip = chip = replace(chip, origin=replace(origin, is_processed=True))
         self.tres: tuple[Tre, ...] = () if image is None else image.tres
         self.count = _bands(self.given, chip)
         self.bands = chip_bands(chip, self.given, self.count)

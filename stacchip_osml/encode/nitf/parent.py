@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage
 from stacchip_osml.errors import DecodeError, EncodeError, ItemError
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry import SensorModel
     from stacchip_osml.imagery.gdal.image import GdalImage
 
-__all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of"]
+__all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of", "source_of"]
 
 KEPT = 32
 """Files whose headers are held."""
@@ -71,6 +72,18 @@ def parent_of(provider: Any) -> ParentImage | None:
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return None if file is None else ParentImage(file=file)
+
+
+def source_of(provider: Any) -> ParentImage | None:
+    """Find the NITF image that another was made of, warped or smaller: what is made of it is marked as it is.
+
+    Args:
+        provider: any; adapters have what they look at as ``source``.
+    """
+    while provider is not None and (found := parent_of(provider)) is None:
+        below = getattr(provider, "source", None)
+        provider = below.get_level(0) if isinstance(below, TiledImagePyramid) else below
+    return None if provider is None else found
 
 
 def model_of(parent: ParentImage) -> SensorModel | None:

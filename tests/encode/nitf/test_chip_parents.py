@@ -13,12 +13,15 @@ import pytest
 from chip_sources import cut, scene_pixels, write_parent
 from rasterio.io import MemoryFile
 
+from stacchip_osml.encode import ChipFactory
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, Tre, chip_file, encode_nitf, parent_of, read_nitf, write_nitf
 from stacchip_osml.errors import DecodeError, EncodeError
+from stacchip_osml.imagery import CachedImageProvider, DownsampledImageProvider, MappedImageProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
+from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 
@@ -70,6 +73,43 @@ def test_headers_of_a_parent_are_read_again_when_the_file_changes(tmp_path):
     write_parent(path, scene_pixels((1, 30, 20)), file_fields={"FTITLE": "after"})
     assert parent_of(BlockImage(source)).file.fields["FTITLE"] == "after"
     assert parent_of(object()) is None
+
+
+SECRET = {"ISCLAS": "S", "ISCLSY": "US", "ISCODE": "WORD", "IID1": "NAME"}
+
+
+@pytest.mark.parametrize("shown", [lambda image: MappedImageProvider(image, np.negative), CachedImageProvider])
+def test_a_chip_of_what_shows_a_parent_pixel_by_pixel_is_marked_and_placed_as_its_own(tmp_path, shown):
+    source = write_parent(tmp_path / "a.ntf", scene_pixels((1, 64, 64)), fields=SECRET, tres=(Tre("VENDOR", b"bytes"),))
+
+    chip = read_nitf(ChipFactory(shown(BlockImage(source)), output_format="nitf").create_chip((8, 8, 16, 16)))
+
+    assert {name: chip.images[0].fields[name] for name in SECRET} == SECRET
+    assert (chip.fields["FSCLAS"], chip.fields["FSCODE"]) == ("S", "WORD")
+    assert [tre.tag for tre in chip.images[0].tres] == ["VENDOR", "ICHIPB"]
+
+
+@pytest.mark.parametrize("made", [lambda image: DownsampledImageProvider(image, 2), lambda image: LevelView(image, 1)])
+def test_a_chip_of_what_is_made_of_a_parent_is_marked_as_it_is_and_no_chip_of_it(tmp_path, made):
+    write_nitf(
+        tmp_path / "a.ntf",
+        NitfFile(
+            images=(
+                NitfImage(
+                    pixels=BufferedImageAssetProvider.from_array(scene_pixels((1, 512, 512))),
+                    fields={"IC": "C8", "J2K_DECOMPOSITION_LEVELS": "2", **SECRET},
+                    tres=(Tre("RPC00B", b"of the whole"),),
+                ),
+            )
+        ),
+    )
+
+    image = made(BlockImage(str(tmp_path / "a.ntf")))
+    chip = read_nitf(ChipFactory(image, output_format="nitf").create_chip((8, 8, 16, 16)))
+
+    assert {name: chip.images[0].fields[name] for name in SECRET} == SECRET
+    assert (chip.fields["FSCLAS"], chip.fields["FSCODE"]) == ("S", "WORD")
+    assert chip.images[0].tres == ()
 
 
 def test_a_provider_that_knows_its_file_is_asked(tmp_path):
