@@ -224,6 +224,8 @@ def test_a_chip_larger_than_the_limits_is_refused_before_memory_is_taken():
 
     with pytest.raises(LimitError, match="200 x 200 pixels of 2 bands"):
         factory.read_chip((0, 0, 50, 50), (200, 200))
+    with pytest.raises(LimitError, match="1000000000 x 1000000000 pixels"):
+        factory.read_chip((0, 0, 50, 50), (10**9, 10**9))
 
 
 def test_a_chain_without_functions_has_its_id_and_a_choice_of_bands_is_no_processing():
