@@ -170,6 +170,8 @@ def test_headers_are_found_in_one_to_three_reads(nitf_files):
         reads = Reads(path.read_bytes())
         if reads.data[342:354] == b"9" * 12:  # written as a stream, its lengths are at its end
             continue
+        if "p1_05b" in path.name:  # a JPEG 2000 main header of 229 segments, 100 kB
+            continue
         try:
             levels = parse_nitf(reads, name=path.name, limits=ReadLimits(), size=len(reads.data)).levels
         except ChipError:
