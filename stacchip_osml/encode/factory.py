@@ -248,7 +248,7 @@ class ChipFactory:
         return placed[1]
 
     def _found_placing(self, request: ChipRequest) -> LevelPlacing:
-        # Before a plan is made, which has numbers for each row and column; how many bytes a pixel takes is not known yet.
+        # Before a plan is made, which has numbers for each row and column; bytes of a pixel are not known yet.
         bands = len(self._facts.nodata) if self._chain is None else 1
         self.limits.require_request(self._facts.name, request.size, bands, 1)
         level = self.source.best_level_for(request.asked, request.asked_size)
