@@ -54,6 +54,12 @@ def align_step(*, default: str = "auto", methods: Mapping[str, str] | None = Non
     return ALIGNMENT.define(default=default, methods=methods)
 
 
+def _without_repeats(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the assets for which the default is said once more."""
+    default = settings["default"]
+    return {**settings, "methods": {key: method for key, method in settings["methods"].items() if method != default}}
+
+
 def _check_methods(settings: Settings) -> None:
     for key, method in [("default", settings["default"]), *settings["methods"].items()]:
         if method not in METHODS:
@@ -69,6 +75,7 @@ ALIGNMENT = StepKind(
         "methods": Setting(sorted_texts, lambda _: {}, "method by asset key"),
     },
     apply=lambda _, chip: chip,
+    settle=_without_repeats,
     check=_check_methods,
     keeps_values=True,
 )

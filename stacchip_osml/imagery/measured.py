@@ -148,7 +148,7 @@ class MeasuredLevel:
     def _values(self, nodata: Nodata) -> tuple[float | complex | None, ...]:
         if nodata is None:
             return (_declared(self.provider),) * self.count
-        if not isinstance(nodata, Sequence):
+        if isinstance(nodata, int | float | complex | np.number):
             return (nodata,) * self.count
         if len(nodata) != self.count:
             raise ValueError(f"nodata of {len(nodata)} bands for {self.count}")

@@ -96,6 +96,9 @@ def test_align_states_a_method_for_every_asset():
     assert resampling_for((), "red") == "auto"
     with pytest.raises(ChainError, match="resampling of 'scl' must be one of auto, nearest, bilinear, area"):
         align_step(methods={"scl": "cubic"})
+    assert align_step(default="area", methods={"red": "area", "scl": "nearest"}) == align_step(
+        default="area", methods={"scl": "nearest"}
+    )
 
 
 def test_scale_offset_gives_physical_values_and_nan_where_invalid():

@@ -158,7 +158,13 @@ def test_nodata_means_to_an_array_what_it_means_to_an_image_of_it(dtype, value, 
 def test_nodata_of_each_band_may_be_an_array():
     image = np.array([[[1, 2, 3]], [[5, 6, 7]]], np.uint16)
 
-    assert [band.count for band in compute_statistics(image, nodata=np.array([1, 0])).bands] == [2, 3]
+    provider = BufferedImageAssetProvider.from_array(image)
+
+    for found in (
+        compute_statistics(image, nodata=np.array([1, 0])),
+        compute_image_statistics(provider, nodata=np.array([1, 0])),
+    ):
+        assert [band.count for band in found.bands] == [2, 3]
 
 
 def test_nan_and_infinity_are_not_counted():
