@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from stacchip_osml.imagery.provider import Mask, MaskedPixels
 from stacchip_osml.imagery.resampling.resample import LATTICE, is_copied, resample, source_window
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.nodata import held_value
 
 __all__ = [
     "NOWHERE",
@@ -220,10 +221,4 @@ def leave_empty(pixels: NDArray[Any], mask: Mask, fill: Sequence[float | complex
 
 def fill_value(nodata: float | complex | None, dtype: np.dtype[Any]) -> float | complex:
     """Give the value of pixels that hold nothing: nodata where the type can hold it, else 0."""
-    if nodata is None:
-        return 0
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        real = float(nodata.real)
-        return int(nodata.real) if real.is_integer() and limits.min <= real <= limits.max else 0
-    return nodata
+    return 0 if nodata is None or held_value(nodata, dtype) is None else nodata

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EPSILON", "differs_from"]
+__all__ = ["EPSILON", "differs_from", "held_value"]
 
 EPSILON = float(np.finfo(np.float32).eps)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -23,19 +24,16 @@ def differs_from(pixels: NDArray[Any], value: complex, *, out: NDArray[np.bool_]
         out: where the result goes, of the same shape; None for a new array.
     """
     mask = np.empty(pixels.shape, np.bool_) if out is None else out
-    if pixels.dtype.kind in "iub":
-        whole = _whole(value, pixels.dtype)
-        if whole is None:
-            mask[...] = True
-        else:
-            np.not_equal(pixels, whole, out=mask)
+    held = held_value(value, pixels.dtype)
+    if held is None:
+        mask[...] = True
+    elif pixels.dtype.kind in "iub":
+        np.not_equal(pixels, held, out=mask)
     elif np.isnan(value):
         np.equal(pixels, pixels, out=mask)  # numpy 2.4's isnan leaves parts of a strided `out` as they were
     elif pixels.dtype.kind == "c" or np.isinf(value):
         with np.errstate(invalid="ignore"):  # complex pixels may be NaN
-            np.not_equal(pixels, pixels.dtype.type(value), out=mask)
-    elif abs(value) > float(np.finfo(pixels.dtype).max):
-        mask[...] = True
+            np.not_equal(pixels, held, out=mask)
     else:
         # Headers hold nodata as short text (-1.2676506e+30), pixels hold it in full: equal means equal to
         # float32 precision, as in GDAL (ARE_REAL_EQUAL). Nodata 0 stays exact. The ends of float32 are written
@@ -43,17 +41,24 @@ def differs_from(pixels: NDArray[Any], value: complex, *, out: NDArray[np.bool_]
         is_end = pixels.dtype == np.float32 and abs(value) > 0.99 * FLOAT32_MAX
         near = (0.01 if is_end else 4 * EPSILON) * abs(value)
         with np.errstate(over="ignore", invalid="ignore"):
-            np.less_equal(np.abs(pixels - pixels.dtype.type(value.real)), near, out=mask)
+            np.less_equal(np.abs(pixels - held), near, out=mask)
         np.logical_not(mask, out=mask)
     return mask
 
 
 @lru_cache(maxsize=256)
-def _whole(value: complex, dtype: np.dtype[Any]) -> np.generic | None:
-    """Give a nodata value in an integer dtype, None where that cannot hold it."""
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    real = value.real
-    if not np.isfinite(value) or value.imag or real != np.floor(real) or not low <= int(real) <= high:
+def held_value(value: complex, dtype: np.dtype[Any]) -> np.generic | None:
+    """Give a nodata value in a type, as near as that holds it; None where it is beyond what the type can hold."""
+    if dtype.kind != "c" and value.imag:
         return None
-    held: np.generic = dtype.type(int(real))
+    if dtype.kind in "iub":
+        real = value.real
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if not low <= real <= high or real % 1:  # NaN is in no range
+            return None
+        whole: np.generic = dtype.type(int(real))
+        return whole
+    if float(np.finfo(dtype).max) < abs(value) < math.inf:
+        return None
+    held: np.generic = dtype.type(value if dtype.kind == "c" else value.real)
     return held

@@ -47,6 +47,11 @@ def test_complex_pixels_that_are_not_numbers_are_compared_without_a_warning():
         ("int16", float("nan"), [0, 1, -1], [True, True, True]),
         ("complex64", 1 + 2j, [1 + 2j, 1, 2j], [False, True, True]),
         ("bool", 0.0, [False, True], [False, True]),
+        ("uint64", 2**63 + 1, [2**63, 2**63 + 1, 2**63 + 2], [True, False, True]),
+        ("uint64", 2**64 - 1, [2**64 - 1, 0], [False, True]),
+        ("uint64", 10**30, [2**64 - 1, 0], [True, True]),
+        ("float32", 1 + 2j, [1, 2, 0], [True, True, True]),
+        ("complex64", 1e300, [complex("inf"), 0], [True, True]),
         ("bool", 255.0, [False, True], [True, True]),
     ],
 )
