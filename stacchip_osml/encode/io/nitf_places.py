@@ -16,7 +16,7 @@ from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields
 from stacchip_osml.encode.nitf.igeolo import utm_zone
 from stacchip_osml.encode.nitf.records import Tre
-from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
+from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import AffineLocator
@@ -65,22 +65,13 @@ def nitf_place(placement: Placement, size: ImageSize, *, rpcs: Sequence[tuple[st
     fields = place_fields(ChipPlace(lonlat, centres, utm_zone(placement.crs)), asked=None)
     on_map = None if placement.transform is None else map_tres(placement.crs, placement.transform, size)
     found: list[Tre | None] = [blocka_tre(lonlat, rows=size.height)] if on_map is None else list(on_map.image)
-    if rpcs and _is_scaled(rpcs):
+    if is_scaled(rpcs):
         found.append(
             rpc00b_tre(rpcs, window=(0.0, 0.0, float(size.width), float(size.height)), size=size, corners=lonlat)
         )
     return NitfPlace(
         fields, tuple(tre for tre in found if tre is not None), () if on_map is None else tuple(on_map.file)
     )
-
-
-def _is_scaled(rpcs: Sequence[tuple[str, str]]) -> bool:
-    """Tell whether polynomials have scales to divide by: those of some test files are 0."""
-    scales = [text for name, text in rpcs if name.strip().upper().endswith("_SCALE")]
-    try:
-        return all(float(text.split()[0]) != 0 for text in scales)
-    except (ValueError, IndexError):
-        return False
 
 
 def _centres(placement: Placement, size: ImageSize) -> Points | None:

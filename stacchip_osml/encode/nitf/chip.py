@@ -13,7 +13,7 @@ from typing import Any
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.blocka import blocka_tre
-from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS, chip_bands, chip_fields, sicd_storage
+from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS, chip_bands, chip_fields, sicd_storage, without_bits
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of, require_marking
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
@@ -24,7 +24,7 @@ from stacchip_osml.encode.nitf.earlier import NOTE
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
 from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of, source_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
-from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
+from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.geometry import Locator, RpcLocator
@@ -89,7 +89,7 @@ def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version
     file_tres = [*(() if work.parent is None else source_file.tres), *(() if on_map is None else on_map.file)]
     pixels = _pixels(chip, work, said)
     if pixels.has_holes:
-        fields["IC"] = MASKED.get(fields["IC"], fields["IC"])
+        fields = without_bits(fields, pixels.pad_pixel_value) | {"IC": MASKED.get(fields["IC"], fields["IC"])}
     file_fields = {name: source_file.fields[name] for name in FILE_FIELDS if name in source_file.fields}
     image = NitfImage(pixels=pixels, fields=_said(fields, said.image, said), tres=tuple(_with(image_tres, said)))
     return NitfFile(
@@ -174,7 +174,9 @@ class _Work:
     def on_map(self, fields: Mapping[str, str]) -> Any:
         """Give TREs of a map projection: of images whose own place is on a map, not made of rounded corners."""
         chip = self.chip
-        if chip.transform is None or chip.crs is None or self.has_model or self.extensions.kind is not None:
+        if self.place is None or chip.transform is None or chip.crs is None:
+            return None
+        if self.has_model or self.extensions.kind is not None:
             return None
         has_own = self.parent is not None and any(tre.tag == "GEOPSB" for tre in self.parent.file.tres)
         is_on_map = self.parent is None or fields.get("ICORDS") in {"N", "S"}
@@ -214,7 +216,7 @@ class _Work:
         origin = self.chip.origin
         if self.parent is not None or self.place is None or origin is None:
             return None
-        if not is_image_file(origin.provider) or not origin.provider.header.rpcs:
+        if not is_image_file(origin.provider) or not is_scaled(origin.provider.header.rpcs):
             return None
         return rpc00b_tre(
             origin.provider.header.rpcs, window=self.window, size=self.chip.size, corners=self.place.lonlat

@@ -28,7 +28,7 @@ from stacchip_osml.encode.nitf.provenance import comments_of_chip
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["KEPT_FIELDS", "chip_bands", "chip_fields", "magnification", "sicd_storage"]
+__all__ = ["KEPT_FIELDS", "chip_bands", "chip_fields", "magnification", "sicd_storage", "without_bits"]
 
 KEPT_FIELDS = ("IID1", "IDATIM", "TGTID", "IID2", *security_names("I"), "ISORCE", "ICAT")
 """Fields of the parent's that a chip has too."""
@@ -171,6 +171,15 @@ def _stored_as(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool) -> 
     if kind == "u" and pvtype == "INT" and not _fits_abpp(chip.pixels, int(bits), parent.get("PJUST", "R")):
         return {}  # averages fill bits that were empty, and some parents say fewer than they use
     return {name: parent[name] for name in STORED_AS if name in parent}
+
+
+def without_bits(fields: Mapping[str, str], pad: float) -> dict[str, str]:
+    """Leave out how samples were stored where a pad pixel is none of these: all bits of the type are used then."""
+    kind, bits = fields.get("PVTYPE"), int(fields.get("ABPP", "0"))
+    low = -(1 << max(bits - 1, 0)) if kind == "SI" else 0
+    fits = pad == 0 or (fields.get("PJUST") != "L" and low <= pad < low + (1 << bits))
+    dropped = STORED_AS if kind in {"INT", "SI", "B"} and not fits else ()
+    return {name: text for name, text in fields.items() if name not in dropped}
 
 
 def _fits_abpp(pixels: NDArray[Any], bits: int, justified: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.igeolo import Coordinates, Corners, igeolo_text, utm_zone
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import EncodeError, ItemError
 from stacchip_osml.geometry.locate import AffineLocator, Locator
 
 __all__ = ["ChipPlace", "chip_place", "place_fields"]
@@ -38,11 +38,14 @@ def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPl
     if chip.transform is not None and chip.crs is not None and not (by_model and locator is not None):
         a, b, c, d, e, f = chip.transform[:6]
         on_map = [(col * a + row * b + c, col * d + row * e + f) for col, row in pixels]
-        placed = AffineLocator((a, b, c, d, e, f), chip.crs)
-        zone = utm_zone(chip.crs)
-        if zone is not None and _in_zone(on_map):  # has a place on the Earth, in degrees seldom asked for
-            return ChipPlace(_CornersAskedFor(partial(_corners, placed, pixels)), on_map, zone)
-        return _found(_corners(placed, pixels), on_map, zone)
+        try:
+            placed = AffineLocator((a, b, c, d, e, f), chip.crs)
+            zone = utm_zone(chip.crs)
+            if zone is not None and _in_zone(on_map):  # has a place on the Earth, in degrees seldom asked for
+                return ChipPlace(_CornersAskedFor(partial(_corners, placed, pixels)), on_map, zone)
+            return _found(_corners(placed, pixels), on_map, zone)
+        except ItemError:  # a CRS of nowhere on the Earth, a local one or another planet's
+            return None
     if chip.origin is None or locator is None:
         return None
     x, y, across, down = chip.origin.window

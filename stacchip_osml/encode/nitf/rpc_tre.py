@@ -11,7 +11,7 @@ millionth of the chip, not of the image.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["rpc00b_tre"]
+__all__ = ["is_scaled", "rpc00b_tre"]
 
 Floats = NDArray[np.float64]
 Place = tuple[float, float, float, float]
@@ -37,6 +37,15 @@ TERMS = np.array(
     ]
 )
 """Exponents of longitude, latitude, height in RPC00B's order."""
+
+
+def is_scaled(rpcs: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether there are polynomials, and scales to divide by: those of some files are 0."""
+    scales = [text for name, text in rpcs if name.strip().upper().endswith("_SCALE")]
+    try:
+        return bool(rpcs) and all(float(text.split()[0]) != 0 for text in scales)
+    except (ValueError, IndexError):
+        return False
 
 
 def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSize, corners: Corners) -> Tre | None:

@@ -4,11 +4,13 @@ import io
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from chip_sources import RPCS, cut, scene_pixels, write_parent
 from jbpy.extensions.tre.BLOCKA import BLOCKA
 from rasterio.io import MemoryFile
 
+from stacchip_osml.encode import ChipFactory
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf import encode_nitf, read_nitf
 from stacchip_osml.encode.nitf.blocka import blocka_tre
@@ -165,6 +167,37 @@ def test_a_chip_without_a_place_has_none(tmp_path):
     assert [tre.tag for tre in image.tres] == ["ICHIPB"]
     with pytest.raises(EncodeError, match="ICORDS 'G' needs corners"):
         encode_nitf(chip, overrides={"ICORDS": "G"})
+
+
+@pytest.mark.parametrize(
+    "crs",
+    ['ENGCRS["site",EDATUM["site"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["m",1]]', "ESRI:104905"],
+)
+def test_a_chip_of_nowhere_on_the_earth_is_written_without_corners(crs):
+    chip = Chip(
+        pixels=scene_pixels((1, 20, 30)),
+        mask=np.ones((1, 20, 30), bool),
+        window=PixelWindow(0, 0, 30, 20),
+        transform=Affine(1, 0, 10, 0, -1, 20),
+        crs=crs,
+    )
+
+    image = read_nitf(encode_nitf(chip)).images[0]
+
+    assert (image.fields["ICORDS"].strip(), image.tres) == ("", ())
+
+
+def test_an_image_whose_polynomials_place_nothing_has_chips_without_any(tmp_path):
+    rpcs = {**dict(RPCS), "LINE_SCALE": "0"}
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", width=30, height=20, count=1, dtype="uint8") as file:
+        file.write(scene_pixels((1, 20, 30)))
+        file.update_tags(ns="RPC", **rpcs)
+    source = BlockImage(str(tmp_path / "a.tif"))
+    assert dict(source.header.rpcs)["LINE_SCALE"].startswith("0")
+
+    chip = read_nitf(ChipFactory(source, output_format="nitf").create_chip((0, 0, 10, 10)))
+
+    assert chip.images[0].tres == ()
 
 
 def test_a_parents_corners_never_stay_on_a_chip(tmp_path):

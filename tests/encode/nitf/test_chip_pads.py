@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stacchip_osml.encode import ChipFactory, imsave
-from stacchip_osml.encode.nitf import read_nitf
-from stacchip_osml.imagery import GdalImage
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf, write_nitf
+from stacchip_osml.imagery import BufferedImageAssetProvider, GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import PixelWindow
@@ -45,6 +45,33 @@ def test_a_chip_of_a_chip_keeps_its_mask(tmp_path, dtype, nodata, bands):
             found = reader.read(PixelWindow(0, 0, 40, 40))
             np.testing.assert_array_equal(found.mask, expected.mask)
             np.testing.assert_array_equal(found.pixels, expected.pixels)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stored", "low", "high"),
+    [
+        ("uint16", {"ABPP": "11"}, 0, 2047),
+        ("uint16", {"ABPP": "11", "PJUST": "L"}, 0, 2047),
+        ("int16", {"ABPP": "12"}, -2048, 2047),
+        ("uint8", {"PVTYPE": "B"}, 0, 1),
+    ],
+)
+def test_a_pad_pixel_may_have_more_bits_than_the_parent_uses(tmp_path, dtype, stored, low, high):
+    pixels = np.random.default_rng(1).integers(low, high, (1, 80, 80), dtype=dtype, endpoint=True)
+    pixels[0, 0, :3] = low, 0, high
+    pixels <<= 5 if "PJUST" in stored else 0
+    image = NitfImage(pixels=BufferedImageAssetProvider.from_array(pixels), fields={"IC": "NC", **stored})
+    write_nitf(tmp_path / "a.ntf", NitfFile(images=(image,)))
+
+    data = ChipFactory(BlockImage(str(tmp_path / "a.ntf")), output_format="nitf").create_chip((-8, -8, 40, 40))
+
+    (tmp_path / "chip.ntf").write_bytes(data)
+    found = BlockImage(str(tmp_path / "chip.ntf")).read(PixelWindow(0, 0, 40, 40))
+    np.testing.assert_array_equal(found.pixels[:, 8:, 8:], pixels[:, :32, :32])
+    assert found.mask[:, 8:, 8:].all()
+    assert not found.mask[:, :8].any()
+    assert not found.mask[:, :, :8].any()
+    assert read_nitf(data).images[0].fields["ABPP"] == f"{8 * pixels.itemsize:02d}"
 
 
 @pytest.mark.parametrize("ic", ["NM", "M8", "MD"])
