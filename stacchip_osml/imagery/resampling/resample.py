@@ -96,7 +96,8 @@ def resample(
     down = find_taps(start[1], step[1], size.height, method=require_method(method, step[1]), limit=rows)
     if step[0] == 1 and step[1] == 1 and all(on_lattice(value) == round(value) for value in start):
         return _pasted(source, start=start, size=size, fill=fill)
-    done = copied(source, down, across) if method == "nearest" else weighed(source, down, across, out=out)
+    with np.errstate(over="ignore", invalid="ignore"):  # pixels may be infinite
+        done = copied(source, down, across) if method == "nearest" else weighed(source, down, across, out=out)
     _fill(done.pixels, done.mask, fill)
     return done
 

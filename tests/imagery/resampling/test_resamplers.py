@@ -82,6 +82,16 @@ def test_lanczos_copies_pixels_that_it_stands_on_and_hears_of_no_others(bad):
 
 
 @pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+def test_infinite_pixels_are_silent(name, dtype):
+    source = np.ones((16, 16), dtype)
+    source[5, 5], source[5, 6], source[9, 9] = np.inf, -np.inf, np.finfo(dtype).max
+
+    with np.errstate(all="raise", under="ignore"):
+        getattr(resamplers, name)(source, 7, 6)
+
+
+@pytest.mark.parametrize("name", PEERS)
 def test_what_is_no_image_is_refused(name):
     function = getattr(resamplers, name)
     with pytest.raises(ValueError, match="pixels must be numbers"):
