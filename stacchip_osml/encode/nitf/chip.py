@@ -13,7 +13,7 @@ from typing import Any
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.blocka import blocka_tre
-from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS, chip_bands, chip_fields, sicd_storage, without_bits
+from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_fields, kept_of, sicd_storage, without_bits
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of, require_marking
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
@@ -122,12 +122,12 @@ class _Work:
         self.parent: ParentImage | None = None if origin is None else parent_of(origin.provider)
         self.source = self.parent
         image = None if self.parent is None else self.parent.image
-        self.given: Mapping[str, str] = {} if image is None else image.fields
+        told = image
         if origin is not None and self.parent is None and (source := source_of(origin.provider)) is not None:
             # of an image that was made of a NITF one: named and marked as that is, and all else is its own
-            self.source, kept = source, source.image.fields
-            self.given = {name: kept[name] for name in KEPT_FIELDS if name in kept}
+            self.source, told = source, kept_of(source.image)
             self.chip = chip = replace(chip, origin=replace(origin, is_processed=True))
+        self.given: Mapping[str, str] = {} if told is None else told.fields
         self.tres: tuple[Tre, ...] = () if image is None else image.tres
         self.count = _bands(self.given, chip)
         self.bands = chip_bands(chip, self.given, self.count)
@@ -137,7 +137,7 @@ class _Work:
         self.scale = self.window[2] / width, self.window[3] / height
         self.extensions = self._extensions()
         self.has_model = any(tre.tag in SENSOR_TRES for tre in self.tres)
-        self.fields = chip_fields(chip, self.given, count=self.count, scale=self.scale)
+        self.fields = chip_fields(chip, told if self.given else None, count=self.count, scale=self.scale)
         if self.extensions.kind is not None:
             self.fields |= self.extensions.fields
         if self.extensions.kind == "SICD":

@@ -18,17 +18,18 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
+from stacchip_osml.encode.nitf.records import NitfImage
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["KEPT_FIELDS", "chip_bands", "chip_fields", "magnification", "sicd_storage", "without_bits"]
+__all__ = ["KEPT_FIELDS", "chip_bands", "chip_fields", "kept_of", "magnification", "sicd_storage", "without_bits"]
 
 KEPT_FIELDS = ("IID1", "IDATIM", "TGTID", "IID2", *security_names("I"), "ISORCE", "ICAT")
 """Fields of the parent's that a chip has too."""
@@ -45,29 +46,68 @@ ONE_BLOCK = 8192
 """Longest side of a block."""
 
 
-def chip_fields(chip: Chip, parent: Mapping[str, str], *, count: int, scale: tuple[float, float]) -> dict[str, str]:
+def chip_fields(chip: Chip, parent: NitfImage | None, *, count: int, scale: tuple[float, float]) -> dict[str, str]:
     """Give the image fields of a chip.
 
     Args:
         chip: its pixels are those that are written.
-        parent: fields of the image that it was cut from; empty where that is no NITF.
+        parent: the image that it was cut from; None where that is no NITF.
         count: bands of that image.
         scale: pixels of that image for one of the chip's, (across, down).
 
     Returns:
         Fields without ICORDS and IGEOLO.
     """
-    bands = chip_bands(chip, parent, count)
-    fields = {name: parent[name] for name in KEPT_FIELDS if name in parent} if parent else _item_fields(chip)
-    fields |= comments_of_chip(chip, parent)
-    fields["IMAG"] = magnification(parent.get("IMAG", "1.0"), scale)
-    if bands is None or not parent:
-        if fields.get("ICAT") in COMPLEX_CATEGORIES and chip.pixels.dtype.kind != "c":
+    bands = None if parent is None else chip_bands(chip, parent.fields, count)
+    kind = _Kind(
+        bands=bands,
+        image_bands=count,
+        scale=scale,
+        dtype=chip.pixels.dtype,
+        own_bands=len(chip.pixels),
+        colors=chip.colors,
+        is_processed=chip.origin is not None and chip.origin.is_processed,
+        keeps_storage=bands is not None
+        and parent is not None
+        and _keeps_storage(chip, parent.fields, is_resampled=scale != (1.0, 1.0)),
+    )
+    fields = _kind_fields(parent, kind) | comments_of_chip(chip, parent)
+    return fields if parent is not None else fields | _item_fields(chip)
+
+
+@lru_cache(maxsize=32)
+def kept_of(image: NitfImage) -> NitfImage:
+    """Give an image of which nothing is said but the names and markings of another."""
+    return NitfImage(pixels=None, fields={name: image.fields[name] for name in KEPT_FIELDS if name in image.fields})
+
+
+class _Kind(NamedTuple):
+    """What decides the fields of a chip besides its image; not its window and name."""
+
+    bands: tuple[int, ...] | None
+    image_bands: int
+    scale: tuple[float, float]
+    dtype: np.dtype[Any]
+    own_bands: int
+    colors: tuple[str, ...]
+    is_processed: bool
+    keeps_storage: bool
+
+
+@lru_cache(maxsize=32)  # chips of one image are of few kinds, and it may have a hundred fields
+def _kind_fields(image: NitfImage | None, kind: _Kind) -> dict[str, str]:
+    """Give the fields that chips of an image and a kind have in common; never changed."""
+    parent: Mapping[str, str] = {} if image is None else image.fields
+    fields = {name: parent[name] for name in KEPT_FIELDS if name in parent}
+    fields["IMAG"] = magnification(parent.get("IMAG", "1.0"), kind.scale)
+    if kind.bands is None:
+        if fields.get("ICAT") in COMPLEX_CATEGORIES and kind.dtype.kind != "c":
             fields["ICAT"] = COMPLEX_CATEGORIES[fields["ICAT"]]
-        fields |= _own_bands(chip)
-    else:
-        fields |= _parents_bands(parent, bands, count) | _stored_as(chip, parent, is_resampled=scale != (1.0, 1.0))
-    return fields | _compression(parent if bands is not None else {}, chip)
+        return fields | _own_bands(kind) | {"IC": "NC"}
+    fields |= _parents_bands(parent, kind.bands, kind.image_bands)
+    if kind.keeps_storage:
+        fields |= {name: parent[name] for name in STORED_AS if name in parent}
+    return fields | _compression(parent, kind.dtype)
 
 
 def _item_fields(chip: Chip) -> dict[str, str]:
@@ -131,7 +171,6 @@ def _parents_bands(parent: Mapping[str, str], bands: Sequence[int], count: int) 
     return fields
 
 
-@lru_cache(maxsize=4096)
 def _band_field(name: str) -> tuple[str, int, str] | None:
     """Take the name of a band's field apart: before the band's number, the number, after it; None of other fields."""
     found = BAND_FIELD.fullmatch(name)
@@ -159,18 +198,17 @@ def _has_luts(fields: Mapping[str, str]) -> bool:
     return any(fields.get(f"NLUTS{band}", "0").strip("0 ") for band in range(1, 2))
 
 
-def _stored_as(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool) -> dict[str, str]:
-    """Keep PVTYPE, ABPP and PJUST where the pixels are still of that kind."""
+def _keeps_storage(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool) -> bool:
+    """Tell whether the pixels are still of the parent's kind, and PVTYPE, ABPP and PJUST hold for them."""
     kind, pvtype = chip.pixels.dtype.kind, parent.get("PVTYPE", "").strip()
     fits = {"INT": "u", "SI": "i", "R": "f", "C": "c", "B": "u"}.get(pvtype) == kind
     bits = parent.get("ABPP", "").strip()
     if not fits or not bits.isdigit() or int(bits) > 8 * chip.pixels.dtype.itemsize:
-        return {}
+        return False
     if pvtype == "B" and (is_resampled or len(chip.pixels) > 1 or int(chip.pixels.max()) > 1):
-        return {}  # bits of several bands that do not end on a byte are read by few
-    if kind == "u" and pvtype == "INT" and not _fits_abpp(chip.pixels, int(bits), parent.get("PJUST", "R")):
-        return {}  # averages fill bits that were empty, and some parents say fewer than they use
-    return {name: parent[name] for name in STORED_AS if name in parent}
+        return False  # bits of several bands that do not end on a byte are read by few
+    # averages fill bits that were empty, and some parents say fewer than they use
+    return kind != "u" or pvtype != "INT" or _fits_abpp(chip.pixels, int(bits), parent.get("PJUST", "R"))
 
 
 def without_bits(fields: Mapping[str, str], pad: float) -> dict[str, str]:
@@ -192,12 +230,12 @@ def _fits_abpp(pixels: NDArray[Any], bits: int, justified: str) -> bool:
     return not int(pixels.max()) >> bits
 
 
-def _own_bands(chip: Chip) -> dict[str, str]:
+def _own_bands(kind: _Kind) -> dict[str, str]:
     """Describe bands that no parent describes: by their colours where they have some."""
-    bands, is_complex = len(chip.pixels), chip.pixels.dtype.kind == "c"
-    marks = [COLORS.get(color, "") for color in chip.colors] or [""] * bands
-    if bands == 3 and sorted(marks) != ["B", "G", "R"] and chip.pixels.dtype == np.uint8 and not any(marks):
-        marks = ["R", "G", "B"] if chip.origin is not None and chip.origin.is_processed else marks
+    bands, is_complex = kind.own_bands, kind.dtype.kind == "c"
+    marks = [COLORS.get(color, "") for color in kind.colors] or [""] * bands
+    if bands == 3 and sorted(marks) != ["B", "G", "R"] and kind.dtype == np.uint8 and not any(marks):
+        marks = ["R", "G", "B"] if kind.is_processed else marks
     fields = {f"IREPBAND{place}": mark for place, mark in enumerate(marks, start=1)}
     if is_complex:
         return dict.fromkeys(fields, "") | {"IREP": "NODISPLY"}
@@ -212,9 +250,9 @@ def _own_bands(chip: Chip) -> dict[str, str]:
     return fields | {"IREP": "MULTI"}
 
 
-def _compression(parent: Mapping[str, str], chip: Chip) -> dict[str, str]:
+def _compression(parent: Mapping[str, str], dtype: np.dtype[Any]) -> dict[str, str]:
     """Choose IC: lossless as the parent's where that is quick and keeps these pixels, else none."""
-    is_kept = chip.pixels.dtype.kind in "ui" and chip.pixels.dtype.itemsize <= HT_BYTES
+    is_kept = dtype.kind in "ui" and dtype.itemsize <= HT_BYTES
     if is_kept and parent.get("IC") in LOSSLESS_HT and parent.get("COMRAT", "").startswith("N"):
         return {"IC": "CD", "COMRAT": parent["COMRAT"]}
     return {"IC": "NC"}

@@ -26,7 +26,8 @@ class ChipPixels:
 
     def __init__(self, pixels: Pixels, *, key: str, pad: Any = 0, hole: PixelWindow | None = None) -> None:
         """Hold ``(bands, rows, cols)``; ``hole`` is a pixel that holds nothing, whose value is ``pad``."""
-        self._pixels = pixels
+        self.pixels = pixels
+        """``(bands, rows, cols)``."""
         self._hole = hole
         self.key = key
         self.num_bands, self.num_rows, self.num_columns = pixels.shape
@@ -41,6 +42,12 @@ class ChipPixels:
         """Whether some pixels hold nothing."""
         return self._hole is not None
 
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """What images that are stored alike have in common."""
+        # two numbers that are equal may be stored otherwise: 0.0 and -0.0
+        return self.key, self.pixels.dtype, self.pixels.shape, self._hole is None, repr(self.pad_pixel_value)
+
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether it is the block."""
         return block_row == block_col == resolution_level == 0
@@ -51,7 +58,7 @@ class ChipPixels:
         """Give the pixels themselves."""
         if not self.has_block(block_row, block_col, resolution_level):
             raise IndexError(f"{self.key}: no block {block_row}, {block_col} at level {resolution_level}")
-        return self._pixels if bands is None else self._pixels[list(bands)]
+        return self.pixels if bands is None else self.pixels[list(bands)]
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
         """Give a part that holds nothing, so that the pad pixel is declared."""

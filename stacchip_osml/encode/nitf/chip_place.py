@@ -110,6 +110,8 @@ def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str
     return {"ICORDS": asked, "IGEOLO": igeolo_text(place.lonlat, coordinates)}
 
 
-def _in_zone(corners: Corners) -> bool:
+def _in_zone(corners: Sequence[tuple[float, float]]) -> bool:
     """Tell whether UTM's digits in IGEOLO hold these metres."""
-    return all(0 <= round(easting) <= 999_999 and 0 <= round(northing) <= 9_999_999 for easting, northing in corners)
+    eastings, northings = zip(*corners, strict=True)
+    least, most = (round(min(eastings)), round(min(northings))), (round(max(eastings)), round(max(northings)))
+    return bool(min(least) >= 0 and most[0] <= 999_999 and most[1] <= 9_999_999)

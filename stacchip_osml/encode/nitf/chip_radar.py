@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from stacchip_osml.encode.nitf.igeolo import Corners
@@ -86,7 +86,7 @@ def chip_extensions(
             xml, corners = sidd_of_chip(sidd_parent(extension.data), window=window, size=size)
         kind = found
         header = _located(extension.user_header, corners)
-        kept.append(replace(extension, data=xml, user_header=header))
+        kept.append(DataExtension(fields=extension.fields, user_header=header, data=xml))
         fates.append(ExtensionFate(desid, "changed", f"{found} XML of the chip"))
     fields: dict[str, str] = {}
     if kind is not None:

@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from stacchip_osml.encode.nitf.fields_kept import NotedValues, header_like, keep_header
 from stacchip_osml.errors import DecodeError, EncodeError
 
 __all__ = [
     "BYTES",
     "HEX",
     "Field",
+    "Header",
     "Layout",
     "NotNumberError",
     "Rule",
@@ -36,6 +36,7 @@ __all__ = [
     "between",
     "counted",
     "field_bytes",
+    "header_of",
     "numbered",
     "one_of",
     "pattern",
@@ -168,7 +169,35 @@ def field_bytes(field: Field, text: str) -> bytes:
     return bare.ljust(field.length).encode("latin-1")
 
 
+class Header(NamedTuple):
+    """A header as it is written, and where its fields are."""
+
+    data: bytes
+    places: Mapping[str, tuple[Field, int]]
+    """Name → the field, and where it begins."""
+
+    def changed(self, texts: Mapping[str, str], *, where: str) -> Header:
+        """Write other texts of fields that do not decide which fields there are.
+
+        Raises:
+            EncodeError: a text is not what the standard allows.
+        """
+        data = bytearray(self.data)
+        try:
+            for name, text in texts.items():
+                field, at = self.places[name]
+                data[at : at + field.length] = _encoded(field, text)
+        except EncodeError as error:
+            raise EncodeError(f"{where}: {error}") from error
+        return Header(bytes(data), self.places)
+
+
 def written_fields(layout: Layout, values: Values, *, where: str, given: Iterable[str] = ()) -> bytes:
+    """Encode all fields of a layout; see :func:`header_of`."""
+    return header_of(layout, values, where=where, given=given).data
+
+
+def header_of(layout: Layout, values: Values, *, where: str, given: Iterable[str] = ()) -> Header:
     """Encode all fields of a layout.
 
     Args:
@@ -180,29 +209,23 @@ def written_fields(layout: Layout, values: Values, *, where: str, given: Iterabl
     Raises:
         EncodeError: a value is missing, is not what the standard allows, or is of no field.
     """
+    known = dict(values)
+    parts: list[bytes] = []
+    places: dict[str, tuple[Field, int]] = {}
+    at = 0
     try:
-        like = header_like(layout, values, given)
-        if like is not None:
-            return like.written(values, _encoded)
-        known = NotedValues(values)
-        parts: list[bytes] = []
-        places: dict[str, tuple[Field, int]] = {}
-        at = count = 0
         for field in layout(known):
-            text = dict.get(known, field.name)
+            text = known.get(field.name)
             if text is None:
                 text = known[field.name] = _default(field)
             parts.append(_encoded(field, text))
             places[field.name] = field, at
-            at, count = at + field.length, count + 1
+            at += field.length
     except (EncodeError, NotNumberError) as error:
         raise EncodeError(f"{where}: {error}") from error
     if left := set(given) - places.keys():
         raise EncodeError(f"{where}: no such field, or none that the others allow: {', '.join(sorted(left))}")
-    data = b"".join(parts)
-    if count == len(places):
-        keep_header(layout, known, values, places, data)
-    return data
+    return Header(b"".join(parts), places)
 
 
 def _encoded(field: Field, text: str) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from stacchip_osml.errors import EncodeError
@@ -25,6 +26,7 @@ CLAUSE = "MIL-STD-2500C, table A-3"
 UTM = re.compile(r"EPSG:32([67])(\d\d)$")
 
 
+@lru_cache(maxsize=64)
 def utm_zone(crs: str | None) -> tuple[Literal["N", "S"], int] | None:
     """Tell hemisphere and zone of a CRS that is UTM on WGS 84; None of others."""
     match = UTM.match(crs or "")

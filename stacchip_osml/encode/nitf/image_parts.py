@@ -24,7 +24,7 @@ from stacchip_osml.errors import DecodeError, EncodeError
 if TYPE_CHECKING:
     from stacchip_osml.encode.nitf.pixels import PreparedSegment
 
-__all__ = ["ImagePart", "Settled", "image_parts"]
+__all__ = ["ImagePart", "Settled", "encoded", "image_parts"]
 
 PIECE = 1 << 22
 """Bytes copied at a time."""
@@ -69,6 +69,8 @@ class ImagePart:
     size: int = 0
     """Bytes of its data, where they are known before."""
     places: dict[str, str] = field(default_factory=dict)
+    segment: PreparedSegment | None = None
+    """What is encoded; None where data is copied."""
 
 
 def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
@@ -115,8 +117,9 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
                 fields=fields,
                 given=frozenset(given) - {"COMRAT"},
                 tres=image.tres if index == 0 else (),
-                write=partial(_encoded, segment),
+                write=partial(encoded, segment),
                 size=segment.size,
+                segment=segment,
             )
         )
     return parts
@@ -161,7 +164,8 @@ def _counted(name: str, index: int) -> str:
     return next((f"{name[:at]}{index:03d}" for matches, at in COUNTED if matches.fullmatch(name)), name)
 
 
-def _encoded(segment: PreparedSegment, out: BinaryIO, *, workers: int, progress: Any) -> Settled:
+def encoded(segment: PreparedSegment, out: BinaryIO, *, workers: int, progress: Any) -> Settled:
+    """Write a segment; what an image part does that is not copied."""
     written = segment.write(out, workers=workers, progress=progress)
     return Settled(written.length, written.fields)
 

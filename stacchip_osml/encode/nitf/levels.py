@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["Place", "complexity_level", "place_segments"]
+__all__ = ["Place", "bytes_level", "complexity_level", "place_segments"]
 
 Fields = Mapping[str, str]
 NAMES = (("IDLVL", "IALVL", "ILOC"), ("SDLVL", "SALVL", "SLOC"))
@@ -117,6 +117,11 @@ def _step(value: int, *steps: tuple[int, int]) -> int:
     return 9
 
 
+def bytes_level(count: int) -> int:
+    """Give the level that the length of a file asks for."""
+    return _step(count, (50 * MIB - 1, 3), (GIB - 1, 5), (2 * GIB - 1, 6), (10 * GIB - 1, 7))
+
+
 def complexity_level(
     *,
     file_bytes: int,
@@ -139,7 +144,7 @@ def complexity_level(
     bands = [_bands(fields) for fields, _ in images]
     levels = [
         3,
-        _step(file_bytes, (50 * MIB - 1, 3), (GIB - 1, 5), (2 * GIB - 1, 6), (10 * GIB - 1, 7)),
+        bytes_level(file_bytes),
         _step(_extent(images), (2048, 3), (8192, 5), (65_536, 6), (99_999_999, 7)),
         _step(len(images), (20, 3), (100, 5)),
         _step(graphic_bytes, (MIB, 3), (2 * MIB, 5)),

@@ -25,7 +25,7 @@ from stacchip_osml.encode.nitf.pixels_jpeg import require_jpeg, write_jpeg
 from stacchip_osml.encode.nitf.pixels_jpeg2000 import require_jpeg2000, write_jpeg2000
 from stacchip_osml.encode.nitf.pixels_rates import Rate
 from stacchip_osml.encode.nitf.pixels_raw import raw_bytes, write_raw
-from stacchip_osml.encode.nitf.pixels_source import Source
+from stacchip_osml.encode.nitf.pixels_source import PixelSource, source_of
 from stacchip_osml.encode.nitf.pixels_storage import Storage, number, storage_of
 from stacchip_osml.encode.nitf.pixels_work import Progress, blocks_of
 from stacchip_osml.encode.nitf.records import NitfImage
@@ -58,7 +58,7 @@ class PreparedSegment:
 
     storage: Storage
     blocking: Blocking
-    source: Source
+    source: PixelSource
     most_bytes: int
 
     @property
@@ -157,7 +157,7 @@ def prepare_image(
         DecodeError: the provider's numbers are no image.
     """
     storage = storage_of(image.pixels, image.fields)
-    source = Source(image.pixels, storage)
+    source = source_of(image.pixels, storage)
     if segment_rows is None and PLACED.match(str(image.fields.get("IID1", ""))):
         segment_rows = MOST_PLACED_ROWS
     asked = number(image.fields, "NPPBV"), number(image.fields, "NPPBH")

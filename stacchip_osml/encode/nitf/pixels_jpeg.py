@@ -25,7 +25,7 @@ from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_rates import JpegRate
-from stacchip_osml.encode.nitf.pixels_source import Source
+from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Block, Progress, blocks_of
 from stacchip_osml.errors import EncodeError
@@ -93,7 +93,7 @@ def write_jpeg(
     out: BinaryIO,
     storage: Storage,
     blocking: Blocking,
-    source: Source,
+    source: PixelSource,
     *,
     workers: int,
     progress: Progress | None,

@@ -24,7 +24,7 @@ from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_rates import Rate
-from stacchip_osml.encode.nitf.pixels_source import Source
+from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Progress, part_of
 from stacchip_osml.errors import EncodeError
@@ -85,7 +85,7 @@ class _Tiles:
     """The pixels of a segment, as a codestream is made of them."""
 
     def __init__(
-        self, source: Source, storage: Storage, blocking: Blocking, *, absent: frozenset[int], marks: bool
+        self, source: PixelSource, storage: Storage, blocking: Blocking, *, absent: frozenset[int], marks: bool
     ) -> None:
         self._source = source
         self._storage = storage
@@ -112,7 +112,7 @@ def write_jpeg2000(
     out: BinaryIO,
     storage: Storage,
     blocking: Blocking,
-    source: Source,
+    source: PixelSource,
     *,
     workers: int,
     progress: Progress | None,

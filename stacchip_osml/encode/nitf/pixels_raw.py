@@ -25,7 +25,7 @@ from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.nitf.masks import MaskTable
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples
-from stacchip_osml.encode.nitf.pixels_source import Source
+from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Progress, memory_of, part_of
 from stacchip_osml.imagery.provider import Pixels
@@ -114,17 +114,24 @@ class Layout:
         return min(rows, max(8, wanted // 8 * 8))  # pieces begin on bytes after 8 rows
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # of a large image with many blocks it is large
+def _arranged(storage: Storage, blocking: Blocking, absent: frozenset[int]) -> tuple[Layout, tuple[Strip, ...]]:
+    """Lay out the blocks of a segment; those of chips of one size lie alike."""
+    places = [number for number in range(blocking.count) if number not in absent]
+    layout = Layout(storage, blocking, {number: place for place, number in enumerate(places)})
+    return layout, tuple(layout.strips())
+
+
 def raw_bytes(storage: Storage, blocking: Blocking) -> int:
     """Count the bytes of a segment of which every block is recorded, without a mask table."""
-    return Layout(storage, blocking, {number: number for number in range(blocking.count)}).total
+    return _arranged(storage, blocking, frozenset())[0].total
 
 
 def write_raw(
     out: BinaryIO,
     storage: Storage,
     blocking: Blocking,
-    source: Source,
+    source: PixelSource,
     *,
     workers: int,
     progress: Progress | None,
@@ -146,9 +153,7 @@ def write_raw(
     Returns:
         Bytes written.
     """
-    places = [number for number in range(blocking.count) if number not in absent]
-    layout = Layout(storage, blocking, {number: place for place, number in enumerate(places)})
-    strips = list(layout.strips())
+    layout, strips = _arranged(storage, blocking, absent)
     units = storage.bands if storage.imode == "S" else 1
     padded: dict[tuple[int, int], bool] = {}
     base = out.tell()

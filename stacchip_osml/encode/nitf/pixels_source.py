@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from stacchip_osml.encode.nitf.chip_pixels import ChipPixels
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import gather_blocks, holes_in
@@ -20,13 +21,77 @@ from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import LevelBlocks, has_block, key_of, pad_number
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["HELD_BYTES", "Source"]
+__all__ = ["HELD_BYTES", "PixelSource", "source_of"]
 
 HELD_BYTES = 128 << 20
 
 
-class Source:
+class PixelSource(Protocol):
     """What an image's pixels are read from."""
+
+    @property
+    def size(self) -> ImageSize:
+        """Of the image."""
+        ...
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """(rows, cols) of the provider's own blocks."""
+        ...
+
+    def stores(self, window: PixelWindow) -> bool:
+        """Tell whether anything under a window is stored."""
+        ...
+
+    def has_holes(self, window: PixelWindow) -> bool:
+        """Tell whether a part of a window is not stored."""
+        ...
+
+    def read(self, window: PixelWindow, band: int | None = None) -> Pixels:
+        """Give ``(bands, rows, cols)`` of a window inside the image, what is not stored as padding.
+
+        Args:
+            window: of the image.
+            band: one stored band only.
+        """
+        ...
+
+
+def source_of(provider: Any, storage: Storage) -> PixelSource:
+    """Give what a provider's pixels are read from."""
+    return _Array(provider, storage) if type(provider) is ChipPixels else _Blocks(provider, storage)
+
+
+class _Array:
+    """An array in memory: windows of it are neither kept nor checked."""
+
+    def __init__(self, image: ChipPixels, storage: Storage) -> None:
+        self._image = image
+        self._is_split = storage.is_split
+        self.block_shape = image.num_rows, image.num_columns
+        self.size = ImageSize(image.num_columns, image.num_rows)
+
+    def stores(self, window: PixelWindow) -> bool:
+        del window
+        return True
+
+    def has_holes(self, window: PixelWindow) -> bool:
+        return any(
+            window.x <= hole.x < window.x + window.width and window.y <= hole.y < window.y + window.height
+            for hole in self._image.absent_parts(0, 0)  # of one pixel
+        )
+
+    def read(self, window: PixelWindow, band: int | None = None) -> Pixels:
+        x, y, width, height = window
+        pixels = self._image.pixels[:, y : y + height, x : x + width]
+        if band is not None:
+            source_band = _source_band(band, split=self._is_split)
+            pixels = pixels[source_band : source_band + 1]
+        return _stored(pixels, band, split=self._is_split)
+
+
+class _Blocks:
+    """Blocks of a provider."""
 
     def __init__(self, provider: Any, storage: Storage) -> None:
         self._provider = provider
@@ -36,7 +101,6 @@ class Source:
 
     @property
     def size(self) -> ImageSize:
-        """Of the image."""
         return self._grid.image_size
 
     @property
@@ -46,27 +110,18 @@ class Source:
 
     @property
     def block_shape(self) -> tuple[int, int]:
-        """(rows, cols) of the provider's own blocks."""
         return self._grid.block_shape
 
     def stores(self, window: PixelWindow) -> bool:
-        """Tell whether anything under a window is stored."""
         rows, cols = self._grid.under(window)
         return any(has_block(self._provider, row, col, grid=self._grid) for row in rows for col in cols)
 
     def has_holes(self, window: PixelWindow) -> bool:
-        """Tell whether a part of a window is not stored."""
         return next(holes_in(self._provider, self._grid, window, level=0), None) is not None
 
     def read(self, window: PixelWindow, band: int | None = None) -> Pixels:
-        """Give ``(bands, rows, cols)`` of a window inside the image, what is not stored as padding.
-
-        Args:
-            window: of the image.
-            band: one stored band only.
-        """
         split = self._storage.is_split
-        bands = None if band is None else (band // 2,) if split else (band,)
+        bands = None if band is None else (_source_band(band, split=split),)
         self._kept.window = window
         blocks = LevelBlocks.of(self._kept, 0, bands, grid=self._grid)
         rows, cols = self._grid.under(window)
@@ -75,12 +130,22 @@ class Source:
             pixels = blocks.read(rows[0], cols[0]) if stored else self._absent(blocks, window)
         else:
             pixels = gather_blocks(blocks, window, fill=self._fill)
-        if split:
-            return _split(pixels)[slice(None) if band is None else slice(band % 2, band % 2 + 1)]
-        return pixels.view(np.uint8) if pixels.dtype.kind == "b" else pixels
+        return _stored(pixels, band, split=split)
 
     def _absent(self, blocks: LevelBlocks, window: PixelWindow) -> Pixels:
         return np.full((blocks.count, window.height, window.width), self._fill, blocks.dtype)
+
+
+def _source_band(band: int, *, split: bool) -> int:
+    """Give the band of the provider that a stored band is made of."""
+    return band // 2 if split else band
+
+
+def _stored(pixels: Pixels, band: int | None, *, split: bool) -> Pixels:
+    """Give pixels as they are stored."""
+    if split:
+        return _split(pixels)[slice(None) if band is None else slice(band % 2, band % 2 + 1)]
+    return pixels.view(np.uint8) if pixels.dtype.kind == "b" else pixels
 
 
 def _split(pixels: Pixels) -> Pixels:

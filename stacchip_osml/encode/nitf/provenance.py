@@ -8,33 +8,35 @@ oldest of ours go first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.nitf.records import NitfImage
 
 __all__ = ["comment_lines", "comments_of_chip"]
 
 LINES, WIDTH = 9, 80
+NAMES = tuple(f"ICOM{line}" for line in range(1, LINES + 1))
 NAME, PLACE, CHAIN = "Chip of ", "Chip window ", "Chip chain "
 
 
-def comments_of_chip(chip: Chip, parent: Mapping[str, str]) -> dict[str, str]:
+def comments_of_chip(chip: Chip, parent: NitfImage | None) -> dict[str, str]:
     """Give ``ICOM1`` … of a chip.
 
     Args:
         chip: with its origin.
-        parent: image fields of the image that it was cut from.
+        parent: the image that it was cut from; None where that is no NITF.
     """
-    inherited = [parent[f"ICOM{index}"].rstrip() for index in range(1, LINES + 1) if f"ICOM{index}" in parent]
+    given = {} if parent is None else parent.fields
+    inherited = [given[name].rstrip() for name in NAMES if name in given]
     ours = comment_lines(chip)
     while len(inherited) + len(ours) > LINES:
         drop = next(
             (i for i, line in enumerate(inherited) if line.startswith((NAME, PLACE, CHAIN))), len(inherited) - 1
         )
         del inherited[drop]
-    return {f"ICOM{index}": line for index, line in enumerate([*inherited, *ours], start=1)}
+    return dict(zip(NAMES, (*inherited, *ours), strict=False))
 
 
 def comment_lines(chip: Chip) -> list[str]:
@@ -42,7 +44,7 @@ def comment_lines(chip: Chip) -> list[str]:
     origin = chip.origin
     name = "?" if origin is None else origin.name
     window = tuple(chip.window) if origin is None else origin.window
-    place = ", ".join(f"{label} {value:.10g}" for label, value in zip(("x", "y", "w", "h"), window, strict=True))
+    place = "x {:.10g}, y {:.10g}, w {:.10g}, h {:.10g}".format(*window)
     line, software = f"{PLACE}{place}; level {chip.level}", f"; stacchip-osml {_version()}"
     whole = f"{line}; chain {_plain(chip.chain)}{software}"
     lines = [whole] if len(whole) <= WIDTH else [line, _fitted(CHAIN, chip.chain, room=len(software)) + software]
@@ -55,6 +57,7 @@ def _fitted(head: str, name: str, *, room: int = 0) -> str:
     return head + (text if len(text) <= room else "..." + text[len(text) - room + 3 :])
 
 
+@lru_cache(maxsize=64)  # names and chains are those of many chips
 def _plain(text: str) -> str:
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
 

@@ -9,7 +9,7 @@ constant range and Doppler.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -73,11 +73,18 @@ class SicdParent:
         if self.slant_normal is None:
             return self._between(row, col)
         down, across = row - self.scp_pixel[0], col - self.scp_pixel[1]
-        offset = tuple(down * r + across * c for r, c in zip(self.row_step, self.col_step, strict=True))
-        reach = dot(offset, self.ground_normal) / dot(self.slant_normal, self.ground_normal)
-        lat, lon, _ = geodetic(
-            tuple(p + o - reach * n for p, o, n in zip(self.scp, offset, self.slant_normal, strict=True))
+        (x_down, y_down, z_down), (x_across, y_across, z_across) = self.row_step, self.col_step
+        dx, dy, dz = (
+            down * x_down + across * x_across,
+            down * y_down + across * y_across,
+            down * z_down + across * z_across,
         )
+        (slant_x, slant_y, slant_z), (ground_x, ground_y, ground_z) = self.slant_normal, self.ground_normal
+        reach = (dx * ground_x + dy * ground_y + dz * ground_z) / (
+            slant_x * ground_x + slant_y * ground_y + slant_z * ground_z
+        )
+        x, y, z = self.scp
+        lat, lon, _ = geodetic((x + dx - reach * slant_x, y + dy - reach * slant_y, z + dz - reach * slant_z))
         return lat, lon
 
     def _between(self, row: float, col: float) -> Point:
@@ -119,7 +126,8 @@ def sicd_of_chip(
         )
     top, left = parent.first[0] + int(y), parent.first[1] + int(x)
     bottom, right = top + size.height - 1, left + size.width - 1
-    corners = [parent.ground(row, col) for row, col in ((top, left), (top, right), (bottom, right), (bottom, left))]
+    pixels: tuple[Point, ...] = (top, left), (top, right), (bottom, right), (bottom, left)
+    corners = [parent.ground(*at) for at in pixels]
     values = {
         "FirstRow": str(top),
         "FirstCol": str(left),
@@ -129,7 +137,7 @@ def sicd_of_chip(
     for name, (lat, lon) in zip(CORNERS, corners, strict=True):
         values[f"Lat{name[0]}"], values[f"Lon{name[0]}"] = repr(lat), repr(lon)
     if parent.tags:
-        values |= _valid_data(parent, (top, left), (bottom, right))
+        values |= _valid_data(parent, (top, left), (bottom, right), dict(zip(pixels, corners, strict=True)))
     return parent.template.render(values), [(lon, lat) for lat, lon in corners]
 
 
@@ -229,8 +237,8 @@ def _slant_normal(scp: Vector, arp: Vector, velocity: Vector, look: int) -> Vect
     return unit if dot(unit, up(lat, lon)) else None
 
 
-def _valid_data(parent: SicdParent, low: Point, high: Point) -> dict[str, str]:
-    """Write ValidData of both places: the parent's polygon in the chip.
+def _valid_data(parent: SicdParent, low: Point, high: Point, placed: Mapping[Point, Point]) -> dict[str, str]:
+    """Write ValidData of both places: the parent's polygon in the chip, which mostly ends at its corners.
 
     A chip of one row or column has no polygon, and a chip without any valid pixel no area: both elements are optional,
     and left out then.
@@ -240,6 +248,6 @@ def _valid_data(parent: SicdParent, low: Point, high: Point) -> dict[str, str]:
         return dict.fromkeys(parent.tags, "")
     values: dict[str, Sequence[Point]] = {
         "ImageData": polygon,
-        "GeoData": [parent.ground(row, col) for row, col in polygon],
+        "GeoData": [placed[at] if at in placed else parent.ground(*at) for at in polygon],
     }
     return {place: polygon_xml(tags, values[place]) for place, tags in parent.tags.items()}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -27,7 +28,7 @@ from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.tiff.codecs import compression_of
 from stacchip_osml.encode.tiff.image import array_blocks, image_pages, mask_page
 from stacchip_osml.encode.tiff.levels import fits_gdal
-from stacchip_osml.encode.tiff.options import storage_of
+from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, PageBlock, write_pages
 from stacchip_osml.encode.tiff.tags import Described, level_tags, picture_of, place_tags
 
@@ -75,12 +76,10 @@ def encode_geotiff(
         offsets=chip.offsets,
     )
     picture = picture_of(described, bands, dtype)
-    storage = storage_of(
+    storage = _storage(
         size=chip.size,
         bands=bands,
         dtype=dtype,
-        layout="tiff",
-        hints={},
         compression=row.name,
         level=FASTEST.get(row.name) if level is None else level,
         predictor=predictor,
@@ -98,6 +97,12 @@ def encode_geotiff(
     out = io.BytesIO()
     write_pages(out, pages, chain.from_iterable(streams), container=Container())
     return out.getvalue()
+
+
+@lru_cache(maxsize=64, typed=True)  # chips are stored alike; True and 1 are not the same level or predictor
+def _storage(**how: Any) -> Storage:
+    """Decide how the pixels of a chip are stored."""
+    return storage_of(layout="tiff", hints={}, **how)
 
 
 def _says_mask(chip: Chip, pixels: NDArray[Any], nodata: float | complex | None) -> bool:

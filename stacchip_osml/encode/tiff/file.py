@@ -13,9 +13,10 @@ References: TIFF 6.0, section 2; the BigTIFF design. It must not know what a pix
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -117,15 +118,15 @@ class TiffFile:
         Raises:
             EncodeError: a classic TIFF would pass 4 GiB.
         """
-        parts = (struct.pack("<I", len(data)), data, data[-4:].rjust(4, b"\0")) if self.framed else (data,)
-        length = sum(map(len, parts))
-        self._require_room(self._at + length)
+        if self.framed:
+            whole, before = b"".join((struct.pack("<I", len(data)), data, data[-4:].rjust(4, b"\0"))), 4
+        else:
+            whole, before = data, 0
+        self._require_room(self._at + len(whole))
         table = self._tables[directory]
-        table.offsets[block] = self._at + (4 if self.framed else 0)
-        table.counts[block] = len(data)
-        for part in parts:
-            self.out.write(part)
-        self._at += length
+        table.offsets[block], table.counts[block] = self._at + before, len(data)
+        self.out.write(whole)
+        self._at += len(whole)
 
     def finish(self) -> None:
         """Fill in the tables; the file's position is its end afterwards."""
@@ -145,27 +146,39 @@ class TiffFile:
     def _packed(self, directory: Directory, table: _Table, *, start: int, last: bool) -> bytes:
         """Pack one directory that begins at ``start``; values that do not fit into their entries follow them."""
         word, most = ("Q", 8) if self.big else ("I", 4)
-        entry = struct.Struct(f"{self.order}HH{word}{most}s")
+        pack, size = _entry(self.order, self.big)
         offsets, counts = TILES if directory.tiled else STRIPS
         room = bytes(most * directory.blocks)
         tags: Tags = {**directory.tags, offsets: (word, room), counts: (word, room)}
         head = struct.pack(self.order + ("Q" if self.big else "H"), len(tags))
-        position = start + len(head) + entry.size * len(tags) + most
+        at = start + len(head) + size - most  # of the value, or of its place, in the entry
+        position = at + size * (len(tags) - 1) + 2 * most
         places: dict[int, int] = {}
         entries: list[bytes] = []
         values: list[bytes] = []
         for number in sorted(tags):
             kind, told = tags[number]
             count, packed = (directory.blocks, told) if told is room else _values(kind, told, self.order)
-            places[number] = start + len(head) + entry.size * (len(entries) + 1) - most
-            if len(packed) > most:
+            length = len(packed)
+            if length > most:
                 places[number] = position
-                values.append(packed + b"\0" * (len(packed) % 2))  # values begin on even bytes
+                values.append(packed + b"\0" if length % 2 else packed)  # values begin on even bytes
                 packed = struct.pack(self.order + word, position)
-                position += len(values[-1])
-            entries.append(entry.pack(number, TYPES[kind], count, packed))
+                position += length + length % 2
+            else:
+                places[number] = at
+            entries.append(pack(number, TYPES[kind], count, packed))
+            at += size
         table.offsets_at, table.counts_at = places[offsets], places[counts]
         return b"".join((head, *entries, struct.pack(self.order + word, 0 if last else position), *values))
+
+
+@lru_cache(maxsize=4)
+def _entry(order: str, big: bool) -> tuple[Callable[..., bytes], int]:
+    """Give what packs an entry of a directory, and the bytes of one."""
+    word, most = ("Q", 8) if big else ("I", 4)
+    entry = struct.Struct(f"{order}HH{word}{most}s")
+    return entry.pack, entry.size
 
 
 def _values(kind: str, values: Any, order: str) -> tuple[int, bytes]:

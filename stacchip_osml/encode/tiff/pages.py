@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -58,7 +59,7 @@ class Page:
     @property
     def grid(self) -> BlockGrid:
         """Where its blocks lie."""
-        return BlockGrid(self.size, self.block)
+        return _grid(self.size, self.block)
 
     @property
     def raw_bytes(self) -> int:
@@ -93,6 +94,11 @@ class Page:
         if self.planes == 1:
             return [(place, self.coder.encode(pixels, shape))]
         return [(band * count + place, self.coder.encode(pixels[band : band + 1], shape)) for band in range(self.bands)]
+
+
+@lru_cache(maxsize=256)  # asked for at every block, and alike for chips that are as large
+def _grid(size: ImageSize, block: tuple[int, int]) -> BlockGrid:
+    return BlockGrid(size, block)
 
 
 class PageBlock(NamedTuple):
