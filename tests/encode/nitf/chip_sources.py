@@ -52,7 +52,8 @@ def cut(source, window, *, size=None, pixels=None, locate=True, **origin):
         shape = len(header.bands), size.height, size.width
         pixels = np.zeros(shape, header.bands[0].dtype)
         if size == (width, height) and min(x, y) >= 0 and x + width <= header.size.width:
-            pixels = image.read(PixelWindow(*map(int, window))).pixels
+            found = image.read(PixelWindow(*map(int, window)))
+            pixels = pixels + pixels.dtype.type(header.bands[0].nodata) if found is None else found.pixels
         else:
             pixels[:] = scene_pixels(shape).astype(pixels.dtype)
     settings = {"bands": tuple(range(len(header.bands))), "locator": load_sensor_model(image) if locate else None}
