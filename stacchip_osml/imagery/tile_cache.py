@@ -124,7 +124,7 @@ class TileCache:
                 making.add(key)
                 try:
                     return self._deliver(claim, make(), owned=owned)
-                except Exception as error:
+                except Exception as error:  # whatever a provider raises, it is told to all who wait, and raised
                     self._tiles.fail(claim, error if isinstance(error, ChipError) else _Foreign(error))
                     raise
                 finally:

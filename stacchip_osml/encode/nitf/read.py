@@ -206,7 +206,9 @@ def _file_header(ahead: ReadAhead, earlier: EarlierFile | None) -> Fields:
         at, head = HL_AT + EVENT_BYTES, ahead.upto(0, SHORTEST + EVENT_BYTES)
     length = (told or head)[at : at + 6]
     if not length.isdigit() or int(length) < SHORTEST:
-        raise DecodeError(f"{ahead.name}: HL is {length!r}")
+        if len(head) < SHORTEST:
+            raise DecodeError(f"{ahead.name}: cut short: {len(head)} bytes, a NITF file header has {SHORTEST} or more")
+        raise DecodeError(f"{ahead.name}: HL is {length!r}, not the length of a file header, {SHORTEST} or more")
     header = (told + ahead.exactly(0, int(length))[len(told) :])[: int(length)]
     layout = file_layout if earlier is None else earlier_tables.file_layout
     fields, _ = read_fields(layout, header, where=f"{ahead.name}: file header")

@@ -245,28 +245,37 @@ def _level(
     """Lay out one level, or say why not."""
     siz = stream.siz
     components = siz.components
-    dtype = ("" if components[0].signed else "u") + _kind(components[0].bits)
     block = _block_shape(siz, reduce)
     if reduce >= stream.fewest_resolutions:
         return Unserved(reason=f"not all JPEG 2000 components have resolution {reduce}")
     if block is None or size != _reduced_size(siz, reduce) or (reduce and unread_by_gdal(stream)):
         return Unserved(reason=f"the JPEG 2000 tiles of level {reduce} are not a regular grid from the image's corner")
-    decoded = block[0] * block[1] * len(components) * np.dtype(dtype).itemsize
+    decoded = block[0] * block[1] * len(components) * np.dtype(_dtype(stream)).itemsize
     if decoded > limits.block_bytes:
         return Unserved(reason=f"JPEG 2000 tiles decode to {decoded} bytes, more than {limits.block_bytes}")
     cols, rows = (min(siz.tile[axis], siz.end[axis] - siz.origin[axis]) for axis in (0, 1))
     if cols * rows * len(components) > MOST_SAMPLES:  # whatever the resolution, a decoder begins with all of a tile
         return Unserved(reason=f"JPEG 2000 tiles of {cols} x {rows} pixels, {len(components)} components")
-    codec = BlockCodec(
+    codec = _codec(stream, shared=stream.shared, reduce=reduce)
+    return LevelLayout(size=size, block_shape=block, short_edge=True, codec=codec, offsets=parts[0], counts=parts[1])
+
+
+def _codec(stream: Codestream, *, shared: bytes = b"", reduce: int = 0) -> BlockCodec:
+    dtype = _dtype(stream)
+    return BlockCodec(
         compression="htj2k" if stream.high_throughput else "jpeg2000",
         dtype=dtype,
         stored=dtype,
-        bits=components[0].bits,
-        samples=len(components),
-        shared=stream.shared,
+        bits=stream.siz.components[0].bits,
+        samples=len(stream.siz.components),
+        shared=shared,
         reduce=reduce,
     )
-    return LevelLayout(size=size, block_shape=block, short_edge=True, codec=codec, offsets=parts[0], counts=parts[1])
+
+
+def _dtype(stream: Codestream) -> str:
+    first = stream.siz.components[0]
+    return ("" if first.signed else "u") + _kind(first.bits)
 
 
 def _whole(
@@ -285,14 +294,7 @@ def _whole(
         return Unserved(
             reason=f"{unread_by_gdal(stream)}: all together take {held} bytes to decode, more than {limits.block_bytes}"
         )
-    dtype = ("" if components[0].signed else "u") + _kind(components[0].bits)
-    codec = BlockCodec(
-        compression="htj2k" if stream.high_throughput else "jpeg2000",
-        dtype=dtype,
-        stored=dtype,
-        bits=components[0].bits,
-        samples=len(components),
-    )
+    codec = _codec(stream)
     offsets, counts = (np.array(number, np.int64).reshape(1, 1, 1, 1) for number in (start, end - start))
     shape = (size.height, size.width)
     return LevelLayout(size=size, block_shape=shape, short_edge=True, codec=codec, offsets=offsets, counts=counts)

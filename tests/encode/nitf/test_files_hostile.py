@@ -55,7 +55,8 @@ IMAGE_AT = int(DATA[354:360])
     [
         (b"", "not a NITF 2.1, NSIF 1.0 or NITF 2.0 file"),
         (b"NITF01.10" + DATA[9:], r"not a NITF 2.1, NSIF 1.0 or NITF 2.0 file: it begins with 'NITF01.10'"),
-        (patched(354, b"000001"), "HL is b'000001'"),
+        (b"NITF02.10garbage", "cut short: 16 bytes, a NITF file header has 388 or more"),
+        (patched(354, b"000001"), "HL is b'000001', not the length of a file header, 388 or more"),
         (patched(354, b"-00400"), "HL is b'-00400'"),
         (patched(354, b"999999"), "ends where 999999 bytes of its header should be"),
         (patched(360, b"9x9"), "NUMI is '9x9', not a whole number"),
