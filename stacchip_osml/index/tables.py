@@ -23,6 +23,8 @@ ItemKey = tuple[str, str]
 MAX_FOOTER_BYTES = 8 * 2**20
 """Largest compressed items, headers and chains that a single file carries; above it, save a directory."""
 MAX_UNPACKED_BYTES = 2**30
+BINARY = ("sensor", "blocks")
+"""Columns of headers that JSON carries as base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,11 @@ def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
 def _text_row(row: dict[str, Any]) -> dict[str, Any]:
     """Give a row as JSON can carry it: without nulls, bytes as base64."""
     kept = {name: value for name, value in row.items() if value is not None}
-    if "blocks" in kept:
-        kept["blocks"] = base64.b64encode(kept["blocks"]).decode()
-    return kept
+    return kept | {name: base64.b64encode(kept[name]).decode() for name in BINARY if name in kept}
 
 
 def _binary_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "blocks": base64.b64decode(row["blocks"], validate=True)} if "blocks" in row else row
+    return row | {name: base64.b64decode(row[name], validate=True) for name in BINARY if name in row}
 
 
 def items_by_key(documents: Iterable[dict[str, Any]]) -> dict[ItemKey, dict[str, Any]]:

@@ -105,6 +105,17 @@ def test_chips_know_their_place_without_the_image_s_headers(case, tmp_path):
         assert np.array_equal(chip.origin.locator([9.0], [9.0]), load_sensor_model(folder / "image.ntf")([9.0], [9.0]))
 
 
+def test_a_single_file_holds_the_sensor_metadata_too(case, tmp_path):
+    _, folder, _ = case
+    index = ChipIndex.open(folder / "index")
+
+    index.save(tmp_path / "index.parquet")
+
+    again = ChipIndex.open(tmp_path / "index.parquet")
+    assert dict(again.tables.headers) == dict(index.tables.headers)
+    assert again.to_arrow().equals(index.to_arrow())
+
+
 def test_an_index_of_before_has_no_sensor_columns_and_is_read_all_the_same(case):
     _, folder, _ = case
     table = headers_to_table(ChipIndex.open(folder / "index").tables.headers.values())
