@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.format import sniff_driver as sniff_driver
     from stacchip_osml.imagery.gdal.access import close_idle_handles as close_idle_handles
     from stacchip_osml.imagery.gdal.image import GdalImage as GdalImage
-    from stacchip_osml.imagery.gdal.image import read_header as read_header
     from stacchip_osml.imagery.header import BandHeader as BandHeader
     from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
     from stacchip_osml.imagery.header import ImageHeader as ImageHeader
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.pyramids.files import find_rset as find_rset
     from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid as TiledImagePyramid
     from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels as build_pyramid_levels
+    from stacchip_osml.imagery.reading import read_header as read_header
     from stacchip_osml.imagery.resampling.resample import read_resampled as read_resampled
     from stacchip_osml.imagery.resampling.resample import resample as resample
     from stacchip_osml.imagery.resampling.resample import source_extent as source_extent
@@ -88,7 +88,7 @@ HOME = {
     "load_complex_remap": "complex",
     "measure_complex_remap": "complex",
     "read_block_or_pad": "block_utils",
-    "read_header": "gdal.image",
+    "read_header": "reading",
     "read_resampled": "resampling.resample",
     "read_window": "block_utils",
     "resample": "resampling.resample",

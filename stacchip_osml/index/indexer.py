@@ -22,7 +22,7 @@ from stacchip_osml.chain import (
     resolve,
 )
 from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
-from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.index.chip_index import ChipIndex
 from stacchip_osml.index.filling import Filler, filled_in_order
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
@@ -264,7 +264,7 @@ class Indexer:
     def _fractions(self, plan: ItemPlan, grid: ChipGrid) -> ChipFractions | None:
         if plan.quality is None or self.choice.quality is None:
             return None
-        reader = GdalImage(plan.quality.location, sign=self.sign)
+        reader = BlockImage(plan.quality.location, sign=self.sign)
         return chip_fractions(reader, self.choice.quality, grid, reference=plan.grid.reference, quality=plan.quality)
 
     def _refuse(self, item: StacItem, error: ChipError) -> None:

@@ -105,7 +105,7 @@ def iter_items(
         sign: makes a fetchable href of an href when a remote document is read; its answers are not kept.
         on_error: takes each failure, and the rest goes on; without it, the first failure is raised.
         limits: time limits and tries for remote documents.
-        read_header: opens image files; the default is the GDAL reader.
+        read_header: opens image files; the default is :func:`stacchip_osml.imagery.read_header`.
         read_sensor: reads the sensor metadata of NITF files; the default signs no URL.
 
     Raises:

@@ -81,16 +81,16 @@ def item_from_image(
         location: absolute path or URL.
         roots: folders that the item's local assets may lie under.
         item_id: the item's id; None: the file stem.
-        read_header: opens the file; the default is the GDAL reader.
+        read_header: opens the file; the default is :func:`stacchip_osml.imagery.read_header`.
         read_sensor: reads the sensor metadata of a NITF file; the default signs no URL.
 
     Raises:
         ReadError: the file could not be read as an image.
     """
     if read_header is None:
-        from stacchip_osml.imagery import read_header as gdal_header
+        from stacchip_osml.imagery import read_header as default_header
 
-        read_header = gdal_header
+        read_header = default_header
     header = read_header(location)
     sensor: SensorFacts | ChipError | None = None
     if header.driver == "NITF":

@@ -215,7 +215,7 @@ def _location(source: Any, temporary: list[str]) -> str:
 
 def _driver(location: str, head: bytes, kind: DatasetFormat | None) -> str:
     if is_remote(location):
-        from stacchip_osml.imagery.gdal.image import read_header
+        from stacchip_osml.imagery.reading import read_header
 
         driver: str | None = read_header(location).driver
     else:

@@ -44,35 +44,11 @@ from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["GdalImage", "read_header"]
+__all__ = ["GdalImage"]
 
 T = TypeVar("T")
 MASK_PROBE = 1 << 26
 """Pixels: the most that finding out about a mask's overviews may read."""
-
-
-def read_header(
-    location: str,
-    *,
-    sign: Callable[[str], str] | None = None,
-    sidecars: bool = False,
-    limits: ReadLimits | None = None,
-    fetch: FetchLimits | None = None,
-) -> ImageHeader:
-    """Read everything an image says of itself except its pixels.
-
-    Args:
-        location: absolute path, or ``http(s)://``, ``s3://``, ``gs://``, ``az://`` URL, unsigned.
-        sign: turns ``location`` into what is really opened.
-        sidecars: also believe the files next to it.
-        limits: refused above these; None for the defaults.
-        fetch: how long and how often a server is asked; None for the defaults.
-
-    Raises:
-        ReadError: no location that is served, no such file, no image that GDAL reads, or not given by its server.
-        LimitError: it is larger than ``limits``.
-    """
-    return GdalImage(location, sign=sign, sidecars=sidecars, limits=limits, fetch=fetch).header
 
 
 class GdalImage:
