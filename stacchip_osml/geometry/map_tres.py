@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.geometry.locate import AffineLocator, parse_crs
 
 __all__ = ["map_locator"]
 
@@ -67,7 +68,7 @@ def map_locator(
 
 
 def _projection(file_tres: Mapping[str, bytes], notes: list[str]) -> str | None:
-    """Read PRJPSB as a PROJ string."""
+    """Read the CRS of PRJPSB."""
     if "PRJPSB" not in file_tres:
         notes.append("MAPLOB is not used: there is no PRJPSB that says its projection")
         return None
@@ -81,7 +82,15 @@ def _projection(file_tres: Mapping[str, bytes], notes: list[str]) -> str | None:
     names = (*parameters, "x_0", "y_0")
     values = [_real("PRJPSB", each, text[83 + 15 * at : 98 + 15 * at]) for at, each in enumerate(names)]
     settings = " ".join(f"+{each}={value!r}" for each, value in zip(names, values, strict=True))
-    return f"+proj={name} {settings} +datum=WGS84 +units=m +no_defs"
+    return _named_crs(f"+proj={name} {settings} +datum=WGS84 +units=m +no_defs")
+
+
+@lru_cache(maxsize=64)
+def _named_crs(proj: str) -> str:
+    """Write a PROJ string as ``EPSG:n`` where it is one (UTM), else as WKT2: items hold no PROJ strings."""
+    crs = parse_crs(proj)
+    code = crs.to_epsg()
+    return str(crs.to_wkt("WKT2_2019")) if code is None else f"EPSG:{code}"
 
 
 def _text(tag: str, data: bytes) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 
 from stacchip_osml.encode import imsave
 from stacchip_osml.errors import ItemError
@@ -35,6 +36,30 @@ def test_the_place_is_that_which_was_written_and_which_gdal_reads(crs, from_reco
         assert np.allclose(image.transform[:6], PLACES[crs], rtol=1e-12)
     expected = AffineLocator(PLACES[crs], crs)(cols, rows)
     np.testing.assert_allclose(model(cols, rows), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("crs", "said"),
+    [
+        ("EPSG:32632", "EPSG:32632"),
+        ("EPSG:32760", "EPSG:32760"),
+        ("+proj=lcc +lat_1=49 +lat_2=77 +lat_0=49 +lon_0=-96 +datum=WGS84", "PROJCRS["),
+    ],
+)
+def test_an_image_that_gdal_does_not_open_is_on_a_map_whose_crs_items_can_say(crs, said, tmp_path):
+    from stacchip_osml import Chipper, Indexer
+
+    path, transform = tmp_path / "image.ntf", Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 1_500_000.0)
+    imsave(tmp_path / "image.tif", np.ones((40, 50), np.int64), transform=transform, crs=crs)
+    whole = Indexer(str(tmp_path / "image.tif"), chip_size=(50, 40)).create_index()
+    path.write_bytes(Chipper(whole).encode(0, format="nitf"))
+
+    index = Indexer(str(path), chip_size=16).create_index()
+    chip = Chipper(index)[1]
+
+    assert chip.crs.startswith(said)
+    assert chip.transform == transform @ Affine.translation(16, 0)
+    assert index.query(columns=["footprint"]).column(0).unique().to_pylist() == ["projected"]
 
 
 def facts_of(path, **changes):
