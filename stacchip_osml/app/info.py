@@ -59,7 +59,7 @@ def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
         if image.get(name):
             _say(words, image[name])
     if (image.get("acquired") or "").strip("-"):
-        _say("acquired", _acquired(image["acquired"], image["time"]))
+        _say("dated", _acquired(image["acquired"], image["time"]))
     for note in image.get("place_notes", ()):
         _say("place", note)
     if image.get("images_in_file", 1) > 1 and not is_listed:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags"]
+__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags", "nitf_time"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,8 @@ class ImageHeader:
     compression: str | None = None
     interleave: str | None = None
     acquired: str | None = None
-    """The file's own time as it spells it (TIFF DateTime, NITF IDATIM); None when it gives none."""
+    """The file's own time as it spells it (TIFF DateTime; NITF IDATIM, FDT where that says nothing); None when it gives
+    none."""
     images: int = 1
     """Images that the file holds: pages of a TIFF, segments of a NITF file; this is the first."""
     size_bytes: int | None = None
@@ -94,3 +95,8 @@ class ImageHeader:
     def size(self) -> ImageSize:
         """R0 size."""
         return self.levels[0]
+
+
+def nitf_time(image: str | None, file: str | None) -> str | None:
+    """Give the time that a NITF file states of an image: IDATIM or, where that says nothing, FDT; None for neither."""
+    return next((text for text in (image, file) if text and text.strip("-0Z \0")), None)

@@ -7,7 +7,9 @@ import pytest
 import rasterio
 from pystac import Item
 
+from stacchip_osml.encode import BufferedImageAssetProvider
 from stacchip_osml.encode.io.informing import image_info
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
 from stacchip_osml.stac.collect import iter_items
 from tests.encode.nitf import earlier_files as earlier
 
@@ -34,9 +36,9 @@ def test_a_nitf_states_its_time(tmp_path):
     assert item.document["properties"]["datetime"] == "2019-07-04T12:34:56Z"
 
 
-def earlier_nitf(path, date):
+def earlier_nitf(path, date, *, file_date=""):
     pixels = np.ones((1, 8, 8), np.uint8)
-    path.write_bytes(earlier.file(images=[earlier.image(pixels, date=date)]))
+    path.write_bytes(earlier.file(images=[earlier.image(pixels, date=date)], date=file_date))
     return path
 
 
@@ -57,14 +59,38 @@ def test_a_nitf_2_0_states_its_time(tmp_path, stated, moment):
     assert (image["acquired"], image["time"]) == (stated, moment)
 
 
-@pytest.mark.parametrize("stated", ["", "-" * 14, "\0" * 14, "30000000ZFEB94", "29000000ZFEB93", "--------Z---94"])
-def test_a_nitf_2_0_that_states_no_time_has_that_of_its_file(tmp_path, stated):
-    path = earlier_nitf(tmp_path / "a.ntf", stated)
+@pytest.mark.parametrize("stated", ["", "-" * 14, "\0" * 14])
+def test_a_nitf_2_0_image_that_states_no_time_has_that_of_its_file_s_header(tmp_path, stated):
+    path = earlier_nitf(tmp_path / "a.ntf", stated, file_date="06165926ZAPR93")
+    (item,) = iter_items(path)
+
+    assert item.document["properties"]["datetime"] == "1993-04-06T16:59:26Z"
+    assert image_info(path)["images"][0]["time"] == "1993-04-06T16:59:26Z"
+
+
+@pytest.mark.parametrize(
+    ("stated", "written"),
+    [("", ""), ("-" * 14, "-" * 14), ("30000000ZFEB94", ""), ("29000000ZFEB93", ""), ("--------Z---94", "")],
+)
+def test_a_nitf_2_0_file_that_states_no_time_has_that_of_its_last_change(tmp_path, stated, written):
+    path = earlier_nitf(tmp_path / "a.ntf", stated, file_date=written)
     os.utime(path, (1_000_000_000, 1_000_000_000))
     (item,) = iter_items(path)
 
     assert item.document["properties"]["datetime"] == "2001-09-09T01:46:40Z"
     assert image_info(path)["images"][0]["time"] is None
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint64"])  # GDAL opens the first
+def test_every_image_that_states_no_time_has_that_of_its_file_s_header(tmp_path, dtype):
+    pixels = BufferedImageAssetProvider.from_array(np.ones((1, 8, 8), dtype))
+    images = tuple(NitfImage(pixels=pixels, fields=fields) for fields in ({}, {"IDATIM": "20190704123456"}, {}))
+    write_nitf(tmp_path / "a.ntf", NitfFile(fields={"FDT": "20200102030405"}, images=images))
+    (item,) = iter_items(tmp_path / "a.ntf")
+
+    assert item.document["properties"]["datetime"] == "2020-01-02T03:04:05Z"
+    times = [image["time"] for image in image_info(tmp_path / "a.ntf")["images"]]
+    assert times == ["2020-01-02T03:04:05Z", "2019-07-04T12:34:56Z", "2020-01-02T03:04:05Z"]
 
 
 @pytest.mark.parametrize(

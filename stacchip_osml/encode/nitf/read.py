@@ -141,7 +141,7 @@ def read_nitf(
     parts = _parts(header, name=file.name)
     subheader = _Subheaders(ahead, earlier)
     extensions, overflows = _extensions(subheader, parts["NUMDES"], limits)
-    images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, sign=sign)
+    images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, sign=sign, written=header["FDT"])
     graphics = tuple(
         GraphicSegment(fields=fields, tres=tres, data=data)
         for fields, tres, data in _segments(subheader, parts["NUMS"], GRAPHIC, overflows=overflows, limits=limits)
@@ -332,6 +332,7 @@ def _images(
     *,
     limits: ReadLimits,
     sign: Callable[[str], str] | None,
+    written: str,
 ) -> tuple[NitfImage, ...]:
     @cache
     def layouts() -> tuple[ImageLayout, ...]:
@@ -346,7 +347,7 @@ def _images(
         kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
         pixels: BlockImage
         if number or isinstance(file, HeldFile):
-            pixels = SegmentImage(file, kept, number, limits=limits, layouts=layouts, sign=sign)
+            pixels = SegmentImage(file, kept, number, limits=limits, layouts=layouts, sign=sign, written=written)
         else:
             pixels = BlockImage(file.location, limits=limits, sign=sign)
         stored = StoredPixels(

@@ -17,7 +17,7 @@ from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.nitf import KINDS
 from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS
-from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
+from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
@@ -39,6 +39,7 @@ class SegmentImage(BlockImage):
         limits: ReadLimits,
         layouts: Callable[[], tuple[ImageLayout, ...]],
         sign: Callable[[str], str] | None = None,
+        written: str = "",
     ) -> None:
         """Name the segment; its data is not looked at yet.
 
@@ -49,11 +50,13 @@ class SegmentImage(BlockImage):
             limits: refused above these.
             layouts: gives where the blocks of all segments are.
             sign: turns a URL into what is really opened.
+            written: FDT of the file.
         """
         super().__init__(file.location, limits=limits, sign=sign)
         self._segment_file = file
         self._fields = fields
         self._number = number
+        self._written = written
         self._layouts = layouts
         self._parent: ParentImage | None = None
         self.name = f"{file.name}, image segment {number + 1}"
@@ -173,4 +176,5 @@ class SegmentImage(BlockImage):
             ),
             block_shape=block,
             mask="none" if pad is None else "nodata",
+            acquired=nitf_time(fields.get("IDATIM"), self._written),
         )

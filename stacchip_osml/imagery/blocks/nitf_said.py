@@ -19,15 +19,17 @@ from stacchip_osml.imagery.blocks.layout import LevelLayout, ReadAt
 from stacchip_osml.imagery.blocks.nitf import segment_layout
 from stacchip_osml.imagery.blocks.nitf_fields import Segment, Subheader, read_segments, read_subheader
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
-from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
+from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.limits import ReadLimits
 
 __all__ = ["BAND_COLORS", "NitfSaid", "nitf_said"]
 
 BAND_COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
 """IREPBAND → what GDAL calls it."""
-IDATIM = 12, 26
+IDATIM = slice(12, 26)
 """Bytes of a subheader."""
+FDT = slice(25, 39)
+"""Bytes of a file header, of every version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,8 @@ def nitf_said(
         image = read_subheader(ahead, segments[0], limits)
         if not _is_beyond_gdal(image):
             return None
-        acquired = ahead.exactly(segments[0].subheader, IDATIM[1])[IDATIM[0] :].decode("latin-1").strip()
+        taken = ahead.exactly(segments[0].subheader, IDATIM.stop)[IDATIM].decode("latin-1").strip()
+        written = ahead.exactly(0, FDT.stop)[FDT].decode("latin-1").strip()
         layout = segment_layout(ahead, segments[0], limits)
     except (DecodeError, LimitError, NotServedError):
         return None
@@ -81,14 +84,14 @@ def nitf_said(
         ),
         block_shape=levels[0].block_shape,
         mask="none" if pad is None else "nodata",
-        acquired=acquired or None,
+        acquired=nitf_time(taken, written),
         images=len(segments),
         size_bytes=size,
         modified_ns=modified_ns,
     )
     return NitfSaid(
         header=header,
-        metadata=_metadata(image, segments[0], acquired),
+        metadata=_metadata(image, segments[0], taken, written),
         actual_bits_per_pixel=int(image.abpp) if image.abpp.isdigit() else image.bits,
         picture_tags=PictureTags(
             bands=tuple({"NITF_IREPBAND": of_band} for of_band in image.irepbands),
@@ -106,10 +109,11 @@ def _is_beyond_gdal(image: Subheader) -> bool:
     return image.bands > 1 and image.imode in set(apart)
 
 
-def _metadata(image: Subheader, segment: Segment, acquired: str) -> dict[str, str]:
+def _metadata(image: Subheader, segment: Segment, taken: str, written: str) -> dict[str, str]:
     return {
         "NITF_FHDR": segment.version.decode("latin-1"),
-        "NITF_IDATIM": acquired,
+        "NITF_FDT": written,
+        "NITF_IDATIM": taken,
         "NITF_PVTYPE": image.pvtype,
         "NITF_IREP": image.irep,
         "NITF_ABPP": image.abpp,

@@ -33,7 +33,7 @@ from rasterio.windows import Window
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
 from stacchip_osml.imagery.gdal.signs import packing_of, require_understood, sign_of, with_sign
-from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
+from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, nitf_time
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -260,7 +260,7 @@ def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]
         mask=facts.mask,
         compression=facts.compression,
         interleave=facts.interleave,
-        acquired=tags.get("TIFFTAG_DATETIME") or tags.get("NITF_IDATIM"),
+        acquired=tags.get("TIFFTAG_DATETIME") or nitf_time(tags.get("NITF_IDATIM"), tags.get("NITF_FDT")),
         images=max(len(dataset.subdatasets), 1) if facts.driver in MANY else 1,
     )
 
