@@ -254,13 +254,13 @@ class ChipFactory:
         level = self.source.best_level_for(request.asked, request.asked_size)
         while level and self._facts.has_masks and not self._readers[level].knows_masks:
             level -= 1  # one made of the colours alone does not know which of them are valid
-        ratio, pitch = self.source.ratio_at_level(level), request.pitch
+        place, pitch = self.source.place_at_level(level), request.pitch
         _, rows, cols = self.source.image_shape_at_level(level)
-        across, down = (even_step(pitch[axis] / ratio[axis], request.size[axis]) for axis in (0, 1))
+        across, down = (even_step(pitch[axis] / place.ratio[axis], request.size[axis]) for axis in (0, 1))
         return LevelPlacing(
             level=level,
             size=ImageSize(cols, rows),
-            ratio=(1 / ratio[0], 1 / ratio[1]),
+            place=place,
             step=(across, down),
             method=self.resampling,
         )

@@ -17,10 +17,11 @@ from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION
 from stacchip_osml.imagery.picture import picture_of
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.provider_facts import fact
-from stacchip_osml.imagery.pyramids.levels import pitch_of
+from stacchip_osml.imagery.pyramids.levels import place_of
 from stacchip_osml.pixel import ImageSize, Transform
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ def _header_of(provider: Any) -> tuple[ImageHeader | None, bool]:
 
 def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | None, Locator | None]:
     """Give the place of a provider's pixels, which may be larger than those of the file."""
-    pitch = pitch_of(provider)
-    if pitch is None:
-        pitch = (1.0, 1.0) if level_grid(provider).image_size == header.size else None
-    if pitch is None:
+    place = place_of(provider)
+    if place is None:
+        place = FULL_RESOLUTION if level_grid(provider).image_size == header.size else None
+    if place is None:
         return None, None, None
     transform, crs, locator = header.transform, header.crs, None
     if header.driver == "NITF" or transform is None or crs is None:
@@ -141,9 +142,10 @@ def _place(provider: Any, header: ImageHeader) -> tuple[Transform | None, str | 
         if placing is not None:
             transform, crs, locator = placing.transform, placing.crs, placing.locator
     if transform is None:
-        return None, None, locator if pitch == (1.0, 1.0) else None
+        return None, None, locator if place == FULL_RESOLUTION else None
     a, b, c, d, e, f = transform
-    return (a * pitch[0], b * pitch[1], c, d * pitch[0], e * pitch[1], f), crs, None
+    corner = a * place.x + b * place.y + c, d * place.x + e * place.y + f
+    return (a * place.dx, b * place.dy, corner[0], d * place.dx, e * place.dy, corner[1]), crs, None
 
 
 def image_placing(provider: Any, header: ImageHeader) -> Placing | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags", "nitf_time"]
@@ -90,11 +91,25 @@ class ImageHeader:
     """Size of the file."""
     modified_ns: int | None = None
     """Modification time of a local file, ns since the epoch."""
+    places: tuple[LevelPlace, ...] = ()
+    """Where each level lies on R0, R0 first; none at all where every level stretches its outer edges to R0's."""
 
     @property
     def size(self) -> ImageSize:
         """R0 size."""
         return self.levels[0]
+
+    def place(self, level: int) -> LevelPlace:
+        """Tell where a level lies on R0.
+
+        Raises:
+            IndexError: no such level.
+        """
+        if not 0 <= level < len(self.levels):
+            raise IndexError(f"no level {level}; there are {len(self.levels)}")
+        if level == 0:
+            return FULL_RESOLUTION
+        return self.places[level] if self.places else LevelPlace.stretched(self.levels[level], self.levels[0])
 
 
 def nitf_time(image: str | None, file: str | None) -> str | None:

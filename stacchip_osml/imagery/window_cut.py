@@ -4,7 +4,7 @@ The stages that everything which cuts chips has in common. Rules:
 
 - positions are those of pixel corners, (0, 0) the upper-left of the image; a
   chip may lie anywhere, between pixels and outside the image too;
-- a level's true ratio to full resolution counts, for columns and rows by
+- where a level truly lies on full resolution counts, for columns and rows by
   themselves, never a nominal power of two;
 - a chip on the level's own pixel grid is copied, read straight into the memory
   that is given out where that has the image's type; any other is resampled from
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.provider import Mask, MaskedPixels
 from stacchip_osml.imagery.resampling.resample import LATTICE, is_copied, resample, source_window
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -77,8 +78,8 @@ class LevelPlacing:
     """Of the image, 0 is full resolution."""
     size: ImageSize
     """Of the level."""
-    ratio: tuple[float, float]
-    """Pixels of the level a full-resolution pixel of the image, ``(x, y)``."""
+    place: LevelPlace
+    """Where the level lies on full resolution."""
     step: tuple[float, float]
     """Pixels of the level a chip pixel."""
     start: tuple[float, float] = (0.0, 0.0)
@@ -93,10 +94,7 @@ class LevelPlacing:
 
     def corner(self, x: float, y: float) -> tuple[float, float]:
         """Give a chip's corner in pixels of the level."""
-        return (
-            (self.start[0] + x * self.per_pixel[0]) * self.ratio[0],
-            (self.start[1] + y * self.per_pixel[1]) * self.ratio[1],
-        )
+        return self.place.from_base(self.start[0] + x * self.per_pixel[0], self.start[1] + y * self.per_pixel[1])
 
 
 def coarsest_level(ratios: Sequence[tuple[float, float]], step: tuple[float, float], *, slack: float = 1.0) -> int:

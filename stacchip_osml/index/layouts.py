@@ -20,6 +20,7 @@ from stacchip_osml.errors import IndexSchemaError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
 from stacchip_osml.imagery.blocks.packing import pack_level, unpack_level
 from stacchip_osml.imagery.header import BandHeader, GroundControlPoint, ImageHeader
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
@@ -34,7 +35,11 @@ _TEXTS = ("crs", "gcps_crs", "compression", "interleave", "acquired")
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(ImageHeader)}
 _BAND_DEFAULTS = {field.name: field.default for field in dataclasses.fields(BandHeader)}
 _KNOWN = _DEFAULTS.keys() - {"size_bytes", "modified_ns"}
-_ELSEWHERE = frozenset({"size_bytes", "modified_ns", "levels", "bands", "gcps"})
+_ELSEWHERE = frozenset({"size_bytes", "modified_ns", "levels", "bands", "gcps", "places"})
+_FAR = float(1 << 32)
+"""R0 pixels: where no level lies, whatever its image."""
+_STRETCHED = frozenset({"GTiff"})
+"""Drivers whose levels are stretched, unless a header says where they lie; of others it always does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +188,8 @@ def _dump_facts(header: ImageHeader) -> str:
         if name not in _ELSEWHERE and (value := getattr(header, name)) != default
     }
     document["levels"] = [list(size) for size in header.levels]
+    if header.places:
+        document["places"] = [dataclasses.astuple(place) for place in header.places]
     document["bands"] = [_dump_band(band) for band in header.bands]
     if header.gcps:
         document["gcps"] = [dataclasses.astuple(point) for point in header.gcps]
@@ -205,6 +212,11 @@ def _parse_facts(text: str, *, size_bytes: int | None, modified_ns: int | None) 
     levels = tuple(ImageSize(_side(width), _side(height)) for width, height in facts["levels"])
     if not levels or not bands or facts.get("mask", "none") not in MASKS:
         raise ValueError(f"{len(levels)} levels, {len(bands)} bands, mask {facts.get('mask')!r:.40}")
+    places = tuple(_level_place(place) for place in facts.get("places", ()))
+    if places and (len(places) != len(levels) or places[0] != FULL_RESOLUTION):
+        raise ValueError(f"{len(places)} places of {len(levels)} levels, the first {places[0]}")
+    if len(levels) > 1 and facts["driver"] not in _STRETCHED and not places:
+        raise ValueError("it does not say where its levels lie, as those of before did not: run 'index headers' again")
     rows, cols = facts["block_shape"]
     return ImageHeader(
         driver=str(facts["driver"]),
@@ -219,8 +231,16 @@ def _parse_facts(text: str, *, size_bytes: int | None, modified_ns: int | None) 
         images=_side(facts.get("images", 1)),
         size_bytes=size_bytes,
         modified_ns=modified_ns,
+        places=places,
         **{name: facts.get(name) for name in _TEXTS},
     )
+
+
+def _level_place(values: Sequence[Any]) -> LevelPlace:
+    x, y, dx, dy = map(float, values)
+    if not (abs(x) < _FAR and abs(y) < _FAR and 0 < dx < _FAR and 0 < dy < _FAR):
+        raise ValueError(f"a level at {x}, {y} with pixels of {dx} x {dy}")
+    return LevelPlace(x, y, dx, dy)
 
 
 def _point(values: Sequence[Any]) -> GroundControlPoint:

@@ -64,6 +64,7 @@ class ImageReader:
         self.image = image
         self.source = source
         self.levels: tuple[ImageSize, ...] = header.levels
+        self.places = tuple(header.place(level) for level in range(len(header.levels)))
         self.bands = _described(image, len(header.bands))
         self.dtypes = tuple(np.dtype(band.dtype) for band in header.bands)
         self.colors = tuple(band.color for band in header.bands)

@@ -2,9 +2,9 @@
 
 A chip's pixels are steps of ``2**level`` R0 pixels of the reference asset. For
 each asset that grid is expressed in pixels of the stored level that is read:
-the coarsest whose pixels are no larger than the chip's. The true ratio of the
-stored level counts, never a nominal power of two, so pixels lie where the
-chip's transform says.
+the coarsest whose pixels are no larger than the chip's. Where the stored level
+truly lies counts, never a nominal power of two, so pixels lie where the chip's
+transform says.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from affine import Affine
 
 from stacchip_osml.chain import ChainDefinition, ChainRegistry, resampling_for
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.window_cut import coarsest_level
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.load.rows import SourceKey
@@ -95,13 +96,11 @@ def plan_source(key: SourceKey, headers: Mapping[HeaderKey, AssetHeader], chains
     return SourcePlan(key=key, reference=reference, definition=definition, assets=tuple(assets))
 
 
-def stored_level(levels: Sequence[ImageSize], step: tuple[float, float]) -> int:
+def stored_level(places: Sequence[LevelPlace], step: tuple[float, float]) -> int:
     """Choose the coarsest stored level whose pixels are no larger than a chip pixel.
 
     Args:
-        levels: sizes of the stored levels, R0 first.
+        places: of the stored levels, R0 first.
         step: ``(x, y)`` R0 pixels a chip pixel.
     """
-    base = levels[0]
-    ratios = [(base.width / size.width, base.height / size.height) for size in levels]
-    return coarsest_level(ratios, step, slack=_SLACK)
+    return coarsest_level([place.ratio for place in places], step, slack=_SLACK)

@@ -15,6 +15,7 @@ from stacchip_osml.imagery import (
     TiledImagePyramid,
     build_pyramid_levels,
 )
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.window_cut import (
     NOWHERE,
     LevelPlacing,
@@ -55,7 +56,7 @@ def cut_of(placing, x, y, size):
 
 @given(st.integers(-30, 70), st.integers(-30, 50), st.integers(1, 50), st.integers(1, 50))
 def test_chips_on_the_grid_are_copied_and_hold_the_fill_value_outside(x, y, width, height):
-    placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1, 1))
+    placing = LevelPlacing(level=0, size=SIZE, place=FULL_RESOLUTION, step=(1, 1))
     padded = np.pad(SCENE, ((0, 0), (100, 100), (100, 100)))
     inside = np.pad(np.ones((40, 60), bool), 100)
 
@@ -73,7 +74,7 @@ def test_chips_on_the_grid_are_copied_and_hold_the_fill_value_outside(x, y, widt
 
 @pytest.mark.parametrize("off", [-4e-7, 4e-7])
 def test_a_chip_that_is_off_the_grid_by_rounding_alone_is_copied_from_the_nearest_pixels(off):
-    placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1, 1))
+    placing = LevelPlacing(level=0, size=SIZE, place=FULL_RESOLUTION, step=(1, 1))
 
     pixels, mask = cut_of(placing, 5 + off, 7 + off, ImageSize(10, 8))
 
@@ -82,7 +83,7 @@ def test_a_chip_that_is_off_the_grid_by_rounding_alone_is_copied_from_the_neares
 
 
 def test_a_chip_on_the_grid_is_read_where_it_is_given_out_unless_its_type_is_another():
-    placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1, 1))
+    placing = LevelPlacing(level=0, size=SIZE, place=FULL_RESOLUTION, step=(1, 1))
     cut = plan_cut(placing, 4, 5, ImageSize(10, 8))
     pixels, mask = np.empty((2, 8, 10), np.uint16), np.empty((2, 8, 10), bool)
 
@@ -98,7 +99,7 @@ def test_a_chip_on_the_grid_is_read_where_it_is_given_out_unless_its_type_is_ano
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_a_resampled_chip_has_its_pixels_also_where_one_byte_stands_for_its_mask(dtype):
-    placing = LevelPlacing(level=0, size=SIZE, ratio=(1, 1), step=(1.3, 1.7), method="auto")
+    placing = LevelPlacing(level=0, size=SIZE, place=FULL_RESOLUTION, step=(1.3, 1.7), method="auto")
     cut = plan_cut(placing, -4.0, -3.0, ImageSize(20, 16))
     x, y, width, height = cut.window
     here = np.s_[:, y : y + height, x : x + width]
@@ -115,7 +116,9 @@ def test_a_resampled_chip_has_its_pixels_also_where_one_byte_stands_for_its_mask
 
 
 def test_positions_are_of_the_reference_and_ratios_true():
-    placing = LevelPlacing(level=2, size=SIZE, ratio=(0.25, 0.2), step=(1, 1), start=(8, 10), per_pixel=(2, 2))
+    placing = LevelPlacing(
+        level=2, size=SIZE, place=LevelPlace(dx=4, dy=5), step=(1, 1), start=(8, 10), per_pixel=(2, 2)
+    )
 
     assert placing.corner(4, 5) == (4, 4)
 

@@ -13,12 +13,14 @@ from stacchip_osml.errors import IndexSchemaError, LimitError
 from stacchip_osml.imagery import BandHeader, GroundControlPoint, ImageHeader, ReadLimits
 from stacchip_osml.imagery.blocks.fingerprint import FINGERPRINT_HEAD, FINGERPRINT_TAIL, fingerprint
 from stacchip_osml.imagery.blocks.layout import ImageLayout, Unserved
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.location import FileStamp
 from stacchip_osml.imagery.network.remote import RemoteStamp
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import ImageSize
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+finite_places = st.floats(-(2**31), 2**31)
 texts = st.none() | st.text(max_size=30)
 bands = st.builds(
     BandHeader,
@@ -52,7 +54,19 @@ headers = st.builds(
 )
 
 
-@given(header=headers)
+def placed(header, places):
+    """Images of most formats say where their levels lie."""
+    is_told = header.driver != "GTiff" or places[0].x > 0
+    if len(header.levels) == 1 or not is_told:
+        return header
+    return replace(header, places=(LevelPlace(), *places[: len(header.levels) - 1]))
+
+
+pixels = st.floats(2**-20, 2**31)
+level_places = st.lists(st.builds(LevelPlace, x=finite_places, y=finite_places, dx=pixels, dy=pixels), min_size=3)
+
+
+@given(header=st.builds(placed, headers, level_places))
 def test_every_fact_of_a_header_comes_back(header):
     layout = ImageLayout(levels=tuple(Unserved(reason="not read") for _ in header.levels))
     found, levels = StoredHeader.of(header, layout).unpack(name="image")
@@ -125,6 +139,13 @@ def test_a_layout_of_another_image_is_refused(header, message):
         {"gcps": [[1, 2, 3]]},
         {"rpcs": ["x"]},
         {"driver": None, "unknown": 1},
+        {"places": [[0, 0, 1, 1]]},
+        {"places": [[0, 0, 2, 2], [0, 0, 2, 2]]},
+        {"places": [[0, 0, 1, 1], [0, 0, 2]]},
+        {"places": [[0, 0, 1, 1], [0, 0, 0, 2]]},
+        {"places": [[0, 0, 1, 1], [0, 0, 2, float("nan")]]},
+        {"places": [[0, 0, 1, 1], [float("inf"), 0, 2, 2]]},
+        {"places": [[0, 0, 1, 1], 2]},
     ],
 )
 def test_facts_that_cannot_be_are_refused_by_name(changes):
@@ -132,6 +153,14 @@ def test_facts_that_cannot_be_are_refused_by_name(changes):
 
     with pytest.raises(IndexSchemaError, match="sensor/A/red: its stored header is damaged"):
         replace(stored_of(), facts=json.dumps(facts)).unpack(name="sensor/A/red")
+
+
+@pytest.mark.parametrize("driver", ["JP2OpenJPEG", "NITF", "JPEG"])
+def test_a_header_that_does_not_say_where_levels_lie_that_are_not_stretched_is_refused(driver):
+    facts = json.loads(stored_of().facts) | {"driver": driver}
+
+    with pytest.raises(IndexSchemaError, match=r"where its levels lie, .* run 'index headers' again"):
+        replace(stored_of(), facts=json.dumps(facts)).unpack(name="image")
 
 
 @pytest.mark.parametrize("facts", ["", "[]", "7", "null", "{", "[" * 100_000, '{"levels": [[1, 1]]}'])

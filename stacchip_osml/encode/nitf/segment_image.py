@@ -18,6 +18,7 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserv
 from stacchip_osml.imagery.blocks.nitf import KINDS
 from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
@@ -162,11 +163,13 @@ class SegmentImage(BlockImage):
         levels: tuple[ImageSize, ...] = (size,)
         dtype, _ = KINDS.get((fields["PVTYPE"], int(fields["NBPP"])), ("uint8", ""))
         layout = self._segment_layout()
-        served, pad = layout.levels, layout.pad
-        first = served[0]
+        first, pad = layout.levels[0], layout.pad
+        places: tuple[LevelPlace, ...] = ()
         if isinstance(first, LevelLayout):
             dtype, block = first.codec.dtype, first.block_shape
-            levels = tuple(level.size for level in served if isinstance(level, LevelLayout))
+            served = layout.served()
+            levels = tuple(level.size for level in served.levels if isinstance(level, LevelLayout))
+            places = served.places
         return ImageHeader(
             driver="NITF",
             levels=levels,
@@ -177,4 +180,5 @@ class SegmentImage(BlockImage):
             block_shape=block,
             mask="none" if pad is None else "nodata",
             acquired=nitf_time(fields.get("IDATIM"), self._written),
+            places=places,
         )

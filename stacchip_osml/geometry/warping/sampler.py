@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -84,19 +85,20 @@ class SourceSampler:
     def is_stored(self, grid: WarpGrid) -> bool:
         """Tell whether any source block that a grid needs is stored."""
         level = self._level(grid)
-        provider, (across, down) = self.source.get_level(level), self.source.ratio_at_level(level)
+        provider, place = self.source.get_level(level), self.source.place_at_level(level)
         blocks, most = level_grid(provider), max(map(abs, REMAP_METHODS[self.method]))
         x, y, width, height = grid.source_bbox
-        left, top = int(x / across) - most, int(y / down) - most
-        right, bottom = int((x + width) / across) + most + 1, int((y + height) / down) + most + 1
+        first, last = place.from_base(x, y), place.from_base(x + width, y + height)
+        left, top = (floor(edge) - most for edge in first)
+        right, bottom = (floor(edge) + most + 1 for edge in last)
         rows, cols = blocks.under(PixelWindow(left, top, right - left, bottom - top))
         stored = [(row, col) for row in rows for col in cols if has_block(provider, row, col, grid=blocks)]
         if len(stored) in {0, len(rows) * len(cols)}:
             return bool(stored)
         maps, reach = self._maps(grid, level), most + 0.5
         with np.errstate(invalid="ignore"):
-            for place in stored:  # the grid's rectangle touches it, but perhaps none of its positions
-                x, y, width, height = blocks.window(*place)
+            for block in stored:  # the grid's rectangle touches it, but perhaps none of its positions
+                x, y, width, height = blocks.window(*block)
                 inside = (maps[0] > x - reach) & (maps[0] < x + width + reach)
                 if (inside & (maps[1] > y - reach) & (maps[1] < y + height + reach)).any():
                     return True
@@ -124,11 +126,11 @@ class SourceSampler:
         out[0][...], out[1][...] = done.pixels, done.mask
 
     def _maps(self, grid: WarpGrid, level: int) -> Maps:
-        """Give positions in pixels of a level, by its true ratio to full resolution."""
+        """Give positions in pixels of a level, by its true place on full resolution."""
         if level == 0:
             return grid.map_x, grid.map_y
-        across, down = self.source.ratio_at_level(level)
-        return (grid.map_x + 0.5) / across - 0.5, (grid.map_y + 0.5) / down - 0.5
+        x, y = self.source.place_at_level(level).from_base(grid.map_x + 0.5, grid.map_y + 0.5)
+        return x - 0.5, y - 0.5
 
     def _level(self, grid: WarpGrid) -> int:
         """Give the level that a grid is read from: a finer one where that alone knows the image's masks."""

@@ -28,9 +28,10 @@ from stacchip_osml.imagery.adapters.identity import identity_of, token_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, require_bands
-from stacchip_osml.imagery.pyramids.levels import pitch_of
+from stacchip_osml.imagery.pyramids.levels import place_of
 from stacchip_osml.imagery.resampling.reduction import (
     FunctionReduction,
     Reduction,
@@ -164,13 +165,21 @@ class DownsampledImageProvider(ProviderView):
         return float(np.real(self._fill))
 
     @property
-    def pixel_pitch(self) -> tuple[float, float]:
-        """Pixels of the finest image from one pixel to the next, ``(x, y)``."""
-        across, down = pitch_of(self.source) or (1.0, 1.0)
-        (width, height), (cols, rows) = self._source_size, self._size
+    def pixel_place(self) -> LevelPlace:
+        """Where its pixels lie on the finest image."""
+        below = place_of(self.source) or FULL_RESOLUTION
         if self._reduction is None:
-            return across * width / cols, down * height / rows
-        return across * self._reduction.pitch(width), down * self._reduction.pitch(height)
+            return level_place(self.source, self._native[0]).inside(below)
+        width, height = self._source_size
+        return LevelPlace(dx=self._reduction.pitch(width), dy=self._reduction.pitch(height)).inside(below)
+
+    def level_place(self, level: int = 0) -> LevelPlace:
+        """Tell where a level lies on level 0."""
+        self.level_grid(level)
+        if level == 0:
+            return FULL_RESOLUTION
+        first, here = (level_place(self.source, self._native[number]) for number in (0, level))
+        return here.seen_from(first)
 
     def level_grid(self, level: int = 0) -> BlockGrid:
         """Tell the size of a level, and where its blocks lie; all levels have tiles of one size.

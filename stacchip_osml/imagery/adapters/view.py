@@ -14,6 +14,7 @@ import numpy as np
 
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.level_place import LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import absent_parts, fact, has_block, num_levels, pad_number, read_block
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -151,6 +152,17 @@ class ProviderView:
             IndexError: no such level.
         """
         return self.level_grid(level).size
+
+    def level_place(self, level: int = 0) -> LevelPlace:
+        """Tell where a level lies on level 0: as the source's does where the sizes are the same.
+
+        Raises:
+            IndexError: no such level.
+        """
+        base, size = (self.level_grid(number).image_size for number in (0, level))
+        if (base, size) == tuple(self.source_grid(number).image_size for number in (0, level)):
+            return level_place(self.source, level)
+        return LevelPlace.stretched(size, base)
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""

@@ -31,6 +31,7 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserv
 from stacchip_osml.imagery.blocks.parsing import parse_layout, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
@@ -116,6 +117,10 @@ class BlockImage:
     def level_grid(self, level: int) -> BlockGrid:
         """Tell the size of a stored level, and where its blocks lie."""
         return BlockGrid(self.level_shape(level), self._block_shape(level))
+
+    def level_place(self, level: int) -> LevelPlace:
+        """Tell where a stored level lies on R0."""
+        return self.header.place(level)
 
     def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
         """Read one window of one stored level; see :meth:`stacchip_osml.imagery.GdalImage.read`.
@@ -314,7 +319,7 @@ class BlockImage:
     @property
     def block_grid_size(self) -> tuple[int, int]:
         """(rows, cols) of the R0 block grid."""
-        return self._grid(0)
+        return self.level_grid(0).shape
 
     @property
     def pixel_value_type(self) -> np.dtype[Any]:
@@ -341,13 +346,13 @@ class BlockImage:
         """Tell whether a block is in the grid and stored."""
         if not 0 <= resolution_level < self.num_resolution_levels:
             return False
-        rows, cols = self._grid(resolution_level)
-        if not (0 <= block_row < rows and 0 <= block_col < cols):
+        grid = self.level_grid(resolution_level)
+        if not grid.has(block_row, block_col):
             return False
         stored = self.source(resolution_level).level
         if stored is None:
             return self.read_by_gdal.has_block(block_row, block_col, resolution_level)
-        return stored.stores(self._block_window(block_row, block_col, resolution_level))
+        return stored.stores(grid.window(block_row, block_col))
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
@@ -362,13 +367,14 @@ class BlockImage:
             ReadError: as ``read``.
             LimitError: as ``read``.
         """
-        self.level_shape(resolution_level)
-        rows, cols = self._grid(resolution_level)
-        if not (0 <= block_row < rows and 0 <= block_col < cols):
-            raise IndexError(f"{self.name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
+        grid = self.level_grid(resolution_level)
+        if not grid.has(block_row, block_col):
+            raise IndexError(
+                f"{self.name}: no block ({block_row}, {block_col}) in a grid of {' x '.join(map(str, grid.shape))}"
+            )
         if self.source(resolution_level).level is None:
             return self.read_by_gdal.get_block(block_row, block_col, resolution_level, bands)
-        window = self._block_window(block_row, block_col, resolution_level)
+        window = grid.window(block_row, block_col)
         chosen = None if bands is None else tuple(bands)
         source = self.source(resolution_level, chosen)
         self.limits.require_request(
@@ -388,12 +394,3 @@ class BlockImage:
         if isinstance(layout, LevelLayout):
             return layout.block_shape
         return self.header.block_shape if level == 0 else self.read_by_gdal.stored_levels()[level].block_shape
-
-    def _grid(self, level: int) -> tuple[int, int]:
-        (rows, cols), size = self._block_shape(level), self.header.levels[level]
-        return -(-size.height // rows), -(-size.width // cols)
-
-    def _block_window(self, row: int, col: int, level: int) -> PixelWindow:
-        (height, width), size = self._block_shape(level), self.header.levels[level]
-        x, y = col * width, row * height
-        return PixelWindow(x, y, min(width, size.width - x), min(height, size.height - y))

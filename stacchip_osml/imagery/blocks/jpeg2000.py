@@ -35,6 +35,7 @@ from stacchip_osml.imagery.blocks.jpeg2000_codestream import (
 from stacchip_osml.imagery.blocks.jpeg2000_sampling import in_samples, require_same_order
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
@@ -96,20 +97,21 @@ def codestream_layout(
     stream = in_samples(stored) if boxes.start == start else stored
     limits.require_image(ahead.name, _reduced_size(stream.siz, 0), len(stream.siz.components))
     sizes = _level_sizes(stream, boxes)
+    places = tuple(LevelPlace.of_samples(level, stream.siz.origin) for level in range(len(sizes)))
     try:
         _require_plain(stream)
         found = read_tile_parts(ahead, stream, boxes.end)
         if stream is not stored:
             require_same_order(ahead, stored, found)
-        parts = _places(found, stream.siz, absent)
+        parts = _tile_parts(found, stream.siz, absent)
     except NotServedError as reason:
-        return ImageLayout(levels=(Unserved(reason=str(reason)),) * len(sizes))
+        return ImageLayout(levels=(Unserved(reason=str(reason)),) * len(sizes), places=places)
     levels: list[LevelLayout | Unserved] = [Unserved(reason=PACKED)] * len(sizes)
     if not stream.packed_headers:
         levels = [_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)]
     if isinstance(levels[0], Unserved) and unread_by_gdal(stream) and stream is stored and absent is None:
         levels[0] = _whole(stream, sizes[0], (boxes.start, boxes.end), limits)
-    return ImageLayout(levels=tuple(levels))
+    return ImageLayout(levels=tuple(levels), places=places)
 
 
 def siz_in_samples(ahead: ReadAhead, start: int, end: int | None) -> tuple[ImageSize, bytes] | None:
@@ -327,7 +329,7 @@ def _side(tile: int, tile_origin: int, image: tuple[int, int], count: int, reduc
     return int(sides[0]) if regular else 0
 
 
-def _places(
+def _tile_parts(
     parts: TileParts, siz: Siz, absent: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Arrange tile-parts as ``(parts, 1, rows, cols)`` offsets and counts.

@@ -8,12 +8,13 @@ them, from 0: band ``b`` is sample ``b % samples`` of plane ``b // samples``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["BlockCodec", "ImageLayout", "LevelLayout", "ReadAt", "Unserved"]
@@ -115,3 +116,11 @@ class ImageLayout:
     pad: float | complex | None = None
     """What a parser found to be the value of pixels that hold nothing, for whoever makes a header of the layout; where
     there is a header, its nodata counts."""
+    places: tuple[LevelPlace, ...] = ()
+    """Where the levels lie on R0, for whoever makes a header of the layout; none where they are stretched."""
+
+    def served(self) -> ImageLayout:
+        """Give the levels that blocks serve, alone."""
+        kept = [number for number, level in enumerate(self.levels) if isinstance(level, LevelLayout)]
+        places = tuple(self.places[number] for number in kept) if self.places else ()
+        return replace(self, levels=tuple(self.levels[number] for number in kept), places=places)

@@ -71,7 +71,8 @@ def nitf_said(
         layout = segment_layout(ahead, segments[0], limits)
     except (DecodeError, LimitError, NotServedError):
         return None
-    levels = [level for level in layout.levels if isinstance(level, LevelLayout)]
+    served = layout.served()
+    levels = [level for level in served.levels if isinstance(level, LevelLayout)]
     if not levels or levels[0] is not layout.levels[0]:
         return None
     kind, pad = levels[0].codec.kind.name, layout.pad
@@ -88,6 +89,7 @@ def nitf_said(
         images=len(segments),
         size_bytes=size,
         modified_ns=modified_ns,
+        places=served.places,
     )
     return NitfSaid(
         header=header,

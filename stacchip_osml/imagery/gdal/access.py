@@ -27,7 +27,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
-from stacchip_osml.imagery.gdal.codestreams import holds_codestream, sizes_in_samples, unread_tiles
+from stacchip_osml.imagery.gdal.codestreams import (
+    StreamFacts,
+    holds_codestream,
+    sizes_in_samples,
+    stream_facts,
+    told_origin,
+)
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
 from stacchip_osml.imagery.gdal.joined import Change, open_joined
 from stacchip_osml.imagery.gdal.library import (
@@ -113,7 +119,7 @@ class FileAccess:
         self._opening = opening
         self._begins = b""
         self._change: Change | None = None
-        self._unread: str | None = None
+        self._stream: StreamFacts | None = None
         self._opening_bytes = b""
         self.head: bytes | None = None
         """First bytes of a remote TIFF file, of the version that was noted; whoever has all facts lets go of them."""
@@ -313,27 +319,29 @@ class FileAccess:
                     raise
             else:
                 return self._looked_at(dataset)
-        return open_joined(self._change, name, driver=driver, overview=overview, head=self._begins)
+        dataset = open_joined(self._change, name, driver=driver, overview=overview, head=self._begins)
+        dataset.origin = told_origin(self._change)
+        return dataset
 
     def _looked_at(self, dataset: Dataset) -> Dataset:
-        """Note at a dataset what GDAL reads wrongly of it; of JPEG 2000 its file is asked, once."""
-        if self._unread is None:
+        """Note at a dataset what GDAL does not tell of it; of JPEG 2000 its file is asked, once."""
+        if self._stream is None:
             try:
-                self._unread = self._unread_tiles(dataset.driver) if holds_codestream(dataset) else ""
+                self._stream = self._stream_facts(dataset.driver) if holds_codestream(dataset) else StreamFacts()
             except ReadError:
                 dataset.close()
                 raise
             self._opening_bytes = b""
-        dataset.packing = dataset.packing or self._unread
+        dataset.packing, dataset.origin = dataset.packing or self._stream.unread, self._stream.origin
         return dataset
 
-    def _unread_tiles(self, driver: str) -> str:
+    def _stream_facts(self, driver: str) -> StreamFacts:
         first, file = self._opening_bytes, self.bytes_of()
 
         def read(offset: int, size: int) -> bytes:
             return first[offset : offset + size] if offset + size <= len(first) else file.read_at(offset, size)
 
-        return unread_tiles(read, size=self.size_bytes, driver=driver, name=self.name)
+        return stream_facts(read, size=self.size_bytes, driver=driver, name=self.name)
 
     def _target(self) -> str:
         return self.location if self.sign is None else require_location(self.sign(self.location))

@@ -29,10 +29,19 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
     from stacchip_osml.imagery.gdal.library import Dataset
 
-__all__ = ["holds_codestream", "sizes_in_samples", "unread_tiles"]
+__all__ = ["StreamFacts", "holds_codestream", "sizes_in_samples", "stream_facts", "told_origin"]
 
 HOLDERS = frozenset({"C8", "M8", "CD", "MD"})
 """IC of NITF images that are JPEG 2000."""
+
+
+class StreamFacts(NamedTuple):
+    """What GDAL does not tell of the JPEG 2000 data that it reads."""
+
+    unread: str = ""
+    """Which tiles it gives other pixels of, or none, for a message; nothing where it reads them."""
+    origin: tuple[int, int] | None = None
+    """(XOsiz, YOsiz); None where the pixels are no JPEG 2000."""
 
 
 class _Place(NamedTuple):
@@ -69,6 +78,14 @@ def sizes_in_samples(file: LocalFile | RemoteObject, *, driver: str, name: str) 
     return None
 
 
+def told_origin(change: Change) -> tuple[int, int]:
+    """Give the origin of the image, in samples, that :func:`sizes_in_samples` found."""
+    from stacchip_osml.imagery.blocks.jpeg2000_codestream import SIZ_HEAD
+
+    x, y = SIZ_HEAD.unpack_from(change.bytes)[5:7]
+    return int(x), int(y)
+
+
 def holds_codestream(dataset: Dataset) -> bool:
     """Tell whether the pixels of an open dataset are JPEG 2000."""
     if dataset.driver == "NITF":
@@ -76,8 +93,8 @@ def holds_codestream(dataset: Dataset) -> bool:
     return bool(dataset.driver == "JP2OpenJPEG")
 
 
-def unread_tiles(read: ReadAt, *, size: int | None, driver: str, name: str) -> str:
-    """Find out what of a JPEG 2000 image GDAL reads as something else.
+def stream_facts(read: ReadAt, *, size: int | None, driver: str, name: str) -> StreamFacts:
+    """Find out what of a JPEG 2000 image GDAL reads as something else, and where the image begins.
 
     Args:
         read: its file.
@@ -86,7 +103,7 @@ def unread_tiles(read: ReadAt, *, size: int | None, driver: str, name: str) -> s
         name: of the file, for messages.
 
     Returns:
-        Which tiles it gives other pixels of, or none, for a message; nothing where it reads them.
+        The facts; those of an ordinary image at the origin where its header cannot be made out.
 
     Raises:
         DecodeError: a component is wider than the first one, or signed where that is not, or the other way round.
@@ -100,15 +117,15 @@ def unread_tiles(read: ReadAt, *, size: int | None, driver: str, name: str) -> s
     try:
         place = _place(ahead, driver)
         if place is None:
-            return ""
+            return StreamFacts()
         stream = read_main_header(ahead, find_codestream(ahead, place.start, place.end).start)
     except (DecodeError, LimitError, NotServedError):  # GDAL has made an image of it, and may judge it
-        return ""
+        return StreamFacts(origin=(0, 0))
     first, *others = stream.siz.components
     if any(each.signed != first.signed or _width(each) > _width(first) for each in others):
         told = ", ".join(f"{each.bits} bits{', signed' * each.signed}" for each in dict.fromkeys((first, *others)))
         raise DecodeError(f"{name}: JPEG 2000 components of {told}: GDAL cuts off what does not fit into the first.")
-    return unread_by_gdal(stream)
+    return StreamFacts(unread_by_gdal(stream), stream.siz.origin)
 
 
 def _width(component: Component) -> int:

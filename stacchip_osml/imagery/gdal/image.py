@@ -39,6 +39,7 @@ from stacchip_osml.imagery.gdal.library import (
 from stacchip_osml.imagery.gdal.pads import MaskTable, read_facts
 from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
@@ -117,6 +118,10 @@ class GdalImage:
         """Tell the size of a stored level, and where its blocks lie."""
         stored = self._level(level)
         return BlockGrid(stored.size, stored.block_shape)
+
+    def level_place(self, level: int) -> LevelPlace:
+        """Tell where a stored level lies on R0."""
+        return self.header.place(level)
 
     def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
         """Read one window of one stored level.
@@ -302,7 +307,8 @@ class GdalImage:
         if self._header is None:
             facts = self._facts()
             levels = tuple(level.size for level in self.stored_levels())
-            header = self._access.on(None, lambda dataset: read_header_of(dataset, facts, levels), facts=True)
+            read = partial(read_header_of, facts=facts, levels=levels, sidecars=self.sidecars)
+            header = self._access.on(None, read, facts=True)
             self._access.head = None
             self._header = replace(header, size_bytes=self._access.size_bytes, modified_ns=self._access.modified_ns)
         return self._header

@@ -34,6 +34,7 @@ from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
 from stacchip_osml.imagery.gdal.signs import packing_of, require_understood, sign_of, with_sign
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, nitf_time
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -105,7 +106,7 @@ def open_dataset(name: str, *, driver: str, overview: int | None, head: bytes = 
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
     dataset = Dataset(name, driver=driver, sharing=False, **level)
     dataset.known_stored, dataset.known_split, dataset.sign = set(), {}, sign_of(dataset, head)
-    dataset.packing = packing_of(dataset)
+    dataset.packing, dataset.origin = packing_of(dataset), None
     return dataset
 
 
@@ -241,8 +242,17 @@ MANY = frozenset({"GTiff", "NITF"})
 """Drivers whose files hold several images; of others GDAL would look through the whole file."""
 
 
-def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]) -> ImageHeader:
-    """Read what an R0 dataset says of itself; its file's size and time are the caller's to add."""
+def read_header_of(
+    dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...], *, sidecars: bool = False
+) -> ImageHeader:
+    """Read what an R0 dataset says of itself; its file's size and time are the caller's to add.
+
+    Args:
+        dataset: of R0.
+        facts: of it.
+        levels: their sizes, R0 first.
+        sidecars: files next to it are believed, so its levels may be in one of them.
+    """
     gcps, gcps_crs = dataset.gcps
     rpcs = tuple((str(key), str(value)) for key, value in dataset.tags(ns="RPC").items())
     tags = dataset.tags()
@@ -262,7 +272,20 @@ def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...]
         interleave=facts.interleave,
         acquired=tags.get("TIFFTAG_DATETIME") or nitf_time(tags.get("NITF_IDATIM"), tags.get("NITF_FDT")),
         images=max(len(dataset.subdatasets), 1) if facts.driver in MANY else 1,
+        places=_places(dataset, levels, sidecars=sidecars),
     )
+
+
+def _places(dataset: Dataset, levels: tuple[ImageSize, ...], *, sidecars: bool) -> tuple[LevelPlace, ...]:
+    """Tell where levels lie by what makes them: nothing of GeoTIFF, whose overviews are stretched."""
+    if len(levels) == 1 or dataset.driver == "GTiff":
+        return ()
+    if not (sidecars and any(name.lower().endswith((".ovr", ".r1")) for name in dataset.files)):
+        if dataset.origin is not None:
+            return tuple(LevelPlace.of_samples(level, dataset.origin) for level in range(len(levels)))
+        if dataset.driver == "JPEG" or (dataset.get_tag_item("NITF_IC") or "")[1:] in {"1", "3"}:
+            return tuple(LevelPlace.halved(level) for level in range(len(levels)))
+    return tuple(LevelPlace.stretched(size, levels[0]) for size in levels)
 
 
 def _transform(dataset: Dataset, *, tied: bool) -> tuple[float, float, float, float, float, float] | None:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
@@ -30,7 +31,7 @@ from stacchip_osml.imagery.pyramids.cascade import (
     blocks_needing,
     blocks_under,
 )
-from stacchip_osml.imagery.pyramids.levels import pitch_of, planned_sizes
+from stacchip_osml.imagery.pyramids.levels import place_of, planned_sizes
 from stacchip_osml.imagery.pyramids.reading import RowReader, Workers
 from stacchip_osml.imagery.pyramids.store import BlockStore, FileBlocks, MemoryBlocks, OverviewLevel
 from stacchip_osml.imagery.resampling.reduction import Reduction, reduction_of
@@ -134,16 +135,14 @@ class PyramidBuilder:
         """Size and blocks of each level that is made, from the first below full resolution on."""
         return [BlockGrid(size, self._tile) for size in self._sizes[1:]]
 
-    def level_pitch(self, level: int) -> tuple[float, float]:
-        """Give the ``(x, y)`` R0 pixels from one pixel of a level to the next."""
-        across, down = pitch_of(self.source) or (1.0, 1.0)
-        for number in range(1, level + 1):
-            before, size = self._sizes[number - 1 : number + 1]
-            if number <= self._native or self._reduction is None:
-                across, down = across * before.width / size.width, down * before.height / size.height
-            else:
-                across, down = across * self._reduction.pitch(before.width), down * self._reduction.pitch(before.height)
-        return across, down
+    def pixel_place(self, level: int) -> LevelPlace:
+        """Tell where the pixels of a level lie on the finest image: as the source says, as far as it has them."""
+        place = level_place(self.source, min(level, self._native)).inside(place_of(self.source) or FULL_RESOLUTION)
+        if self._reduction is None:
+            return place
+        for width, height in self._sizes[self._native : level]:
+            place = LevelPlace(dx=self._reduction.pitch(width), dy=self._reduction.pitch(height)).inside(place)
+        return place
 
     def blocks(self, *, base: bool = False) -> Iterator[PyramidBlock]:
         """Make the blocks of all levels, each given out as soon as it is complete.
@@ -197,7 +196,7 @@ class PyramidBuilder:
             stores[level - 1].put(row, col, pixels)
         levels = [
             OverviewLevel(
-                self.source, store, level=number, grid=grid, fill=self._fill, pixel_pitch=self.level_pitch(number)
+                self.source, store, level=number, grid=grid, fill=self._fill, pixel_place=self.pixel_place(number)
             )
             for number, (store, grid) in enumerate(zip(stores, self.level_grids, strict=True), start=1)
         ]

@@ -1,9 +1,7 @@
-"""The levels of a pyramid: how many, how large, how far apart their pixels lie, and one level of a file as an image.
+"""The levels of a pyramid: how many, how large, where they lie, and one level of a file as an image.
 
-The ratio of two levels is not always that of their sizes. A file's levels (GDAL's) stretch the image's outer edges,
-so their pixels are ``size / size`` apart. Levels that keep their phase, as SIPS ones do, are exactly ``2**n`` apart,
-and of an odd side their last pixel reaches beyond the image. A level that knows says it: ``pixel_pitch``, the
-``(x, y)`` pixels of the finest image from one of its pixels to the next.
+Where a level lies is not told by its size (:mod:`stacchip_osml.imagery.level_place`). An image that is a level of
+another knows it, and says it as its ``pixel_place``: the grid of its pixels in those of the finest image.
 """
 
 from __future__ import annotations
@@ -14,11 +12,12 @@ from typing import Any
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import absent_parts, has_block, num_levels, read_block
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["LevelView", "pitch_of", "planned_sizes"]
+__all__ = ["LevelView", "place_of", "planned_sizes"]
 
 
 class LevelView(ProviderView):
@@ -59,11 +58,14 @@ class LevelView(ProviderView):
         return 1
 
     @property
-    def pixel_pitch(self) -> tuple[float, float]:
-        """R0 pixels from one pixel to the next, ``(x, y)``: the true ratio of the sizes."""
-        base, here = level_grid(self.source, 0).image_size, self.level_grid(0).image_size
-        across, down = pitch_of(self.source) or (1.0, 1.0)
-        return across * base.width / here.width, down * base.height / here.height
+    def pixel_place(self) -> LevelPlace:
+        """Where its pixels lie on the finest image."""
+        return level_place(self.source, self.level).inside(place_of(self.source) or FULL_RESOLUTION)
+
+    def level_place(self, level: int = 0) -> LevelPlace:
+        """Tell where its one level lies on itself."""
+        self._require(level)
+        return FULL_RESOLUTION
 
     def level_grid(self, level: int = 0) -> BlockGrid:
         """Tell the size of the level, and where its blocks lie.
@@ -95,15 +97,15 @@ class LevelView(ProviderView):
             raise IndexError(f"{self.key}: no level {level} of a single level")
 
 
-def pitch_of(provider: Any) -> tuple[float, float] | None:
-    """Give the ``(x, y)`` pixels of the finest image from one pixel to the next, None where the provider does not say.
+def place_of(provider: Any) -> LevelPlace | None:
+    """Tell where a provider's pixels lie on the finest image, None where it does not say.
 
-    Adapters that change values only, or blocks, have the pitch of what they show.
+    Adapters that change values only, or blocks, lie where what they show does.
     """
     while True:
-        said = getattr(provider, "pixel_pitch", None)
+        said: LevelPlace | None = getattr(provider, "pixel_place", None)
         if said is not None:
-            return float(said[0]), float(said[1])
+            return said
         below = provider.source if isinstance(provider, ProviderView) else None
         if below is None or level_grid(below).image_size != level_grid(provider).image_size:
             return None

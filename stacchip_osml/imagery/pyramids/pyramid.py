@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.block_grid import level_grid
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.provider_facts import num_levels
-from stacchip_osml.imagery.pyramids.levels import LevelView, pitch_of, planned_sizes
+from stacchip_osml.imagery.pyramids.levels import LevelView, place_of, planned_sizes
 from stacchip_osml.imagery.resampling.reduction import require_factor
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
 from stacchip_osml.imagery.tile_cache import TileCache
@@ -172,23 +173,28 @@ class TiledImagePyramid:
         """
         return level_grid(self.get_level(level)).shape
 
-    def ratio_at_level(self, level: int) -> tuple[float, float]:
-        """Give the level-0 pixels from one pixel of a level to the next, ``(x, y)``.
+    def place_at_level(self, level: int) -> LevelPlace:
+        """Tell where a level lies on level 0.
 
-        A level that says its ``pixel_pitch`` has that; any other stretches the outer edges of level 0 to its own, so
-        its ratio is that of the sizes.
+        A level that says its ``pixel_place`` lies there; any other stretches the outer edges of level 0 to its own.
 
         Raises:
             IndexError: no such level.
         """
         if self._require(level) == 0:
-            return 1.0, 1.0
-        said = pitch_of(self._levels[level])
-        base, size = self._sizes[0], self._sizes[level]
+            return FULL_RESOLUTION
+        said = place_of(self._levels[level])
         if said is None:
-            return base.width / size.width, base.height / size.height
-        across, down = pitch_of(self._levels[0]) or (1.0, 1.0)
-        return said[0] / across, said[1] / down
+            return LevelPlace.stretched(self._sizes[level], self._sizes[0])
+        return said.seen_from(place_of(self._levels[0]) or FULL_RESOLUTION)
+
+    def ratio_at_level(self, level: int) -> tuple[float, float]:
+        """Give the level-0 pixels from one pixel of a level to the next, ``(x, y)``.
+
+        Raises:
+            IndexError: no such level.
+        """
+        return self.place_at_level(level).ratio
 
     def best_level_for(self, src_size: tuple[float, float], output_size: tuple[int, int]) -> int:
         """Choose the coarsest level that has at least the output's pixels, so that nothing is upsampled needlessly.

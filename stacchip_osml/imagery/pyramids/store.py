@@ -15,6 +15,7 @@ from stacchip_osml.errors import ReadError
 from stacchip_osml.imagery.adapters.identity import token_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, require_bands
 from stacchip_osml.pixel import PixelWindow
@@ -130,7 +131,7 @@ class OverviewLevel(ProviderView):
         level: int,
         grid: BlockGrid,
         fill: Any,
-        pixel_pitch: tuple[float, float],
+        pixel_place: LevelPlace,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Show what is in ``store``.
@@ -141,17 +142,17 @@ class OverviewLevel(ProviderView):
             level: 1 is the first below full resolution.
             grid: size and blocks of the level.
             fill: value of absent pixels.
-            pixel_pitch: ``(x, y)`` R0 pixels from one pixel to the next.
+            pixel_place: where its pixels lie on the finest image.
             metadata: the level's own; None for the source's.
         """
         super().__init__(source)
         self._store, self._grid, self._fill, self._metadata = store, grid, fill, metadata
         self.level = level
-        self._pitch = pixel_pitch
+        self._pixel_place = pixel_place
 
     def with_metadata(self, metadata: Mapping[str, Any]) -> OverviewLevel:
         """Give the same level with metadata of its own."""
-        settings = {"level": self.level, "grid": self._grid, "fill": self._fill, "pixel_pitch": self._pitch}
+        settings = {"level": self.level, "grid": self._grid, "fill": self._fill, "pixel_place": self._pixel_place}
         return OverviewLevel(self.source, self._store, metadata=metadata, **settings)
 
     @property
@@ -180,9 +181,9 @@ class OverviewLevel(ProviderView):
         return float(np.real(self._fill))
 
     @property
-    def pixel_pitch(self) -> tuple[float, float]:
-        """R0 pixels from one pixel to the next, ``(x, y)``."""
-        return self._pitch
+    def pixel_place(self) -> LevelPlace:
+        """Where its pixels lie on the finest image."""
+        return self._pixel_place
 
     def level_grid(self, level: int = 0) -> BlockGrid:
         """Tell the size of the image, and where its blocks lie.

@@ -208,7 +208,7 @@ def test_a_level_that_the_source_has_is_read_and_not_made():
     np.testing.assert_array_equal(read_whole(quarter), stored[2])
     np.testing.assert_array_equal(read_whole(DownsampledImageProvider(half)), stored[2])
     assert (half.num_resolution_levels, quarter.num_resolution_levels) == (2, 1)
-    assert half.pixel_pitch == (131 / 66, 99 / 50)
+    assert half.pixel_place.ratio == (131 / 66, 99 / 50)
     made = DownsampledImageProvider(source, use_native_levels=False)
     np.testing.assert_array_equal(read_whole(made), sips_rrds_resample(stored[0], 50, 66))
     np.testing.assert_array_equal(
@@ -236,11 +236,11 @@ def test_it_has_every_attribute_of_a_provider_and_pixels_keep_their_type():
 def test_pitches_are_those_of_the_resampler():
     source = CountingImage(noise(99, 131))
 
-    assert DownsampledImageProvider(source, 4).pixel_pitch == (4, 4)
-    assert DownsampledImageProvider(source, 4, area_resample).pixel_pitch == (131 / 33, 99 / 25)
-    assert DownsampledImageProvider(source, 2, every_second).pixel_pitch == (2, 2)
+    assert DownsampledImageProvider(source, 4).pixel_place.ratio == (4, 4)
+    assert DownsampledImageProvider(source, 4, area_resample).pixel_place.ratio == (131 / 33, 99 / 25)
+    assert DownsampledImageProvider(source, 2, every_second).pixel_place.ratio == (2, 2)
     chain = build_pyramid_levels(source, min_size=40, resample_func=area_resample)
-    assert chain[2].pixel_pitch == (131 / 33, 99 / 25)
+    assert chain[2].pixel_place.ratio == (131 / 33, 99 / 25)
 
 
 def test_places_and_levels_that_there_are_not_are_refused():

@@ -201,7 +201,7 @@ def test_a_level_of_a_file_is_one_image(cog):
     with pytest.raises(IndexError, match="no level 1"):
         level.get_block(0, 0, 1)
     half = DownsampledImageProvider(level)
-    assert half.pixel_pitch == pytest.approx((2 * 1001 / 251, 2 * 745 / 187))
+    assert half.pixel_place.ratio == pytest.approx((2 * 1001 / 251, 2 * 745 / 187))
 
 
 def write_level(path, pixels, **more):

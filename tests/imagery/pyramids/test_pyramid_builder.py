@@ -278,8 +278,8 @@ def test_levels_that_the_source_has_are_copied_and_r0_is_not_read():
     np.testing.assert_array_equal(read_whole(levels[4]), halved(None, third))
     assert {place[0] for place in source.seen} == {1, 2}
     assert set(source.seen.values()) == {1}
-    assert levels[2].pixel_pitch == pytest.approx((231 / 58, 199 / 50))
-    assert levels[3].pixel_pitch == pytest.approx((2 * 231 / 58, 2 * 199 / 50))
+    assert levels[2].pixel_place.ratio == pytest.approx((231 / 58, 199 / 50))
+    assert levels[3].pixel_place.ratio == pytest.approx((2 * 231 / 58, 2 * 199 / 50))
     made = PyramidBuilder(source, 20, use_native_levels=False).build()
     np.testing.assert_array_equal(read_whole(made[1]), halved(None, stored[0]))
     only = PyramidBuilder(source, 80, num_workers=0).build()
@@ -294,7 +294,7 @@ def test_levels_have_every_attribute_of_a_provider():
     assert isinstance(half, ImageProvider)
     assert (half.num_rows, half.num_columns, half.num_bands, half.num_resolution_levels) == (45, 66, 3, 1)
     assert (half.num_pixels_per_block_vertical, half.num_pixels_per_block_horizontal) == (64, 32)
-    assert (half.key, half.pad_pixel_value, half.pixel_pitch) == ("image:0:overview:1", -5, (2, 2))
+    assert (half.key, half.pad_pixel_value, half.pixel_place.ratio) == ("image:0:overview:1", -5, (2, 2))
     assert half.metadata is source.metadata
     with pytest.raises(IndexError, match="no level 1"):
         half.get_block(0, 0, 1)

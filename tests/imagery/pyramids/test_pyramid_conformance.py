@@ -12,7 +12,8 @@ from stacchip_osml.imagery import (
     RetiledImageProvider,
     TileCache,
 )
-from stacchip_osml.imagery.pyramids.levels import LevelView, pitch_of
+from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.pyramids.levels import LevelView, place_of
 from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.testing import check_provider
 from tests.imagery.pyramids.pyramid_scenes import noise, read_whole
@@ -80,5 +81,5 @@ def test_adapters_above_and_below_a_level_give_the_same_pixels(make):
             assert np.abs(whole - expected).max() <= 1, "rounded after another function"
         else:
             np.testing.assert_array_equal(whole, expected)
-    assert pitch_of(below) == (2, 2)
-    assert pitch_of(above) == (2, 2)
+    assert place_of(below) == LevelPlace.halved(1)
+    assert place_of(above) == LevelPlace.halved(1)
