@@ -214,10 +214,11 @@ def _keeps_storage(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool)
 def without_bits(fields: Mapping[str, str], pad: float) -> dict[str, str]:
     """Leave out how samples were stored where a pad pixel is none of these: all bits of the type are used then."""
     kind, bits = fields.get("PVTYPE"), int(fields.get("ABPP", "0"))
+    if kind not in {"INT", "SI", "B"}:  # the pad pixel of the others may be complex, or no number
+        return dict(fields)
     low = -(1 << max(bits - 1, 0)) if kind == "SI" else 0
     fits = pad == 0 or (fields.get("PJUST") != "L" and low <= pad < low + (1 << bits))
-    dropped = STORED_AS if kind in {"INT", "SI", "B"} and not fits else ()
-    return {name: text for name, text in fields.items() if name not in dropped}
+    return {name: text for name, text in fields.items() if fits or name not in STORED_AS}
 
 
 def _fits_abpp(pixels: NDArray[Any], bits: int, justified: str) -> bool:

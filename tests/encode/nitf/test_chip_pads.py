@@ -107,6 +107,19 @@ def test_a_pad_pixel_of_nitf_20_holds_nothing_and_neither_does_it_in_a_chip(tmp_
     np.testing.assert_array_equal(found.mask, pixels[..., 8:] != 3)
 
 
+@pytest.mark.parametrize("nodata", [0, NAN])
+def test_complex_pixels_that_hold_nothing_stay_so(tmp_path, nodata):
+    image = image_of(tmp_path / "a.tif", "complex64", nodata)
+    expected = image.read(PixelWindow(4, 4, 40, 40))
+
+    (tmp_path / "chip.ntf").write_bytes(ChipFactory(image, output_format="nitf").create_chip((4, 4, 40, 40)))
+
+    found = BlockImage(str(tmp_path / "chip.ntf")).read(PixelWindow(0, 0, 40, 40))
+    assert not expected.mask.all()
+    np.testing.assert_array_equal(found.mask, expected.mask)
+    np.testing.assert_array_equal(found.pixels[found.mask], expected.pixels[expected.mask])
+
+
 def test_a_chip_read_by_its_stored_header_is_the_same(tmp_path):
     image = image_of(tmp_path / "a.tif", "uint16", 0)
     path = tmp_path / "chip.ntf"
