@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImagePart", "Settled", "encoded", "image_parts"]
 
+CLAUSE = "MIL-STD-2500C table A-3; JBP-2025.1 table 5.13-1"
 PIECE = 1 << 22
 """Bytes copied at a time."""
 COUNTED_ROWS = 99_999
@@ -84,6 +86,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
         EncodeError: the format cannot carry these pixels or fields.
     """
     where = f"image {number}"
+    image = _with_text(image, where)
     given = {name: text for name, text in image.fields.items() if name not in NOT_GIVEN}
     comments = _comments(image.fields, where)
     if _is_copied(image):
@@ -125,6 +128,20 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
     return parts
 
 
+def _with_text(image: NitfImage, where: str) -> NitfImage:
+    """Leave out fields that are None, which are the writer's; refuse values that are no text.
+
+    What says how pixels are stored may be a number.
+    """
+    fields: Mapping[str, Any] = image.fields  # of callers who may not be typed
+    for name, value in fields.items():
+        may_be_number = name in STORAGE or name in HINTS or name in COMPUTED
+        if not (value is None or isinstance(value, str) or (may_be_number and isinstance(value, Real))):
+            raise EncodeError(f"{where}: {name} is {value!r}; values are text ({CLAUSE})")
+    said = {name: text for name, text in image.fields.items() if text is not None}
+    return image if len(said) == len(image.fields) else replace(image, fields=said)
+
+
 def _is_copied(image: NitfImage) -> bool:
     stored = image.stored
     return (
@@ -148,7 +165,7 @@ def _comments(fields: Mapping[str, str], where: str) -> dict[str, str]:
     if numbers != list(range(1, len(numbers) + 1)) or len(numbers) > COMMENTS:
         raise EncodeError(
             f"{where}: comments ICOM{', ICOM'.join(map(str, numbers))}; expected ICOM1 to ICOM{COMMENTS} without gaps "
-            "(MIL-STD-2500C table A-3; JBP-2025.1 table 5.13-1)"
+            f"({CLAUSE})"
         )
     return {"NICOM": str(len(numbers))}
 

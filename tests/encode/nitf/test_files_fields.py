@@ -235,3 +235,18 @@ def test_a_copy_keeps_what_its_parent_has_against_the_rules():
     assert written(file) == broken
     with pytest.raises(EncodeError, match="IDATIM is '3 FEB 26'"):
         written(file_of(image_of(IDATIM=str(file.images[0].fields["IDATIM"]))))
+
+
+@pytest.mark.parametrize("name", ["IID1", "IID2", "ICAT", "ISUBCAT1", "ICOM1", "ISCLAS"])
+@pytest.mark.parametrize("value", [5, 5.5, b"x", True])
+def test_a_field_of_an_image_that_is_no_text_is_named_with_its_clause(name, value):
+    with pytest.raises(
+        EncodeError, match=rf"^image 1: {name} is {value!r}; values are text \(MIL-STD-2500C table A-3;"
+    ):
+        written(file_of(image_of(**{name: value})))
+
+
+def test_fields_of_storage_may_be_numbers_and_none_is_left_to_the_writer():
+    data = written(file_of(image_of(NPPBH=4, NPPBV=4, ICAT=None, ISUBCAT1=None, IID1=None)))
+
+    assert data == written(file_of(image_of(NPPBH="4", NPPBV="4")))
