@@ -158,7 +158,7 @@ def test_what_is_redacted_stays_as_it_is(text):
 
 @pytest.mark.parametrize("part", ["a", "/", "://", "?", "#a", ";a", ";a=", "a@", ":", "sig", "sig=", "'", ":/a:"])
 def test_long_texts_take_no_time(part):
-    started = time.perf_counter()
+    started = time.process_time()
     redact("http://" + part * 50_000)
     redact("x " + part * 50_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

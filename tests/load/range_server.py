@@ -11,7 +11,6 @@ import http.server
 import json
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +43,7 @@ class RangeServer:
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -86,7 +86,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             mode = mode if settings["times"] > 0 else "ok"
             settings["times"] -= 1
         if mode == "stall":
-            time.sleep(30)
+            self.close_connection = True
+            self.rfile.read(1)  # until the client hangs up
+            return
         if isinstance(mode, int):
             self.refuse(mode)
             return

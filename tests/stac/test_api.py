@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from stacchip_osml.errors import AssetMissing, ItemError, LimitError, RemoteReadError
-from stacchip_osml.stac import FetchLimits, iter_items, search_api, source_images
+from stacchip_osml.stac import iter_items, search_api, source_images
+from tests.imagery.patience import PATIENT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Server does not conform to", "ignore:The requested method '(GET|POST|PUT)' is not advertised"
 )
 
-QUICK = FetchLimits(connect_s=1, idle_s=1, total_s=5, attempts=2, backoff_s=0.01)
 CORE = "https://api.stacspec.org/v1.0.0/core"
 SEARCH = "https://api.stacspec.org/v1.0.0/item-search"
 
@@ -63,7 +63,7 @@ INTERNAL = "http://10.0.0.1:9/"
 
 def test_a_search_goes_through_all_pages_and_counts_bad_items(api):
     errors = []
-    found = iter_items(api.url, search={"collections": ["c"], "limit": 2}, on_error=errors.append, limits=QUICK)
+    found = iter_items(api.url, search={"collections": ["c"], "limit": 2}, on_error=errors.append, limits=PATIENT)
     assert [item.id for item in found] == ["scene-0", "scene-1", "scene-3", "scene-4"]
     assert len(errors) == 1
     assert api.asked.count("/search") == 3
@@ -71,26 +71,26 @@ def test_a_search_goes_through_all_pages_and_counts_bad_items(api):
 
 
 def test_a_search_stops_where_it_is_told_to(api):
-    assert len(list(search_api(api.url, max_items=1, limits=QUICK))) == 1
+    assert len(list(search_api(api.url, max_items=1, limits=PATIENT))) == 1
     assert api.asked.count("/search") == 1
     with pytest.raises(ItemError, match="datetime: expected a time"):
-        list(search_api(api.url, limits=QUICK))
+        list(search_api(api.url, limits=PATIENT))
 
 
 def test_pages_are_fetched_when_they_are_reached(api):
-    next(iter_items(api.url, search={"limit": 2}, limits=QUICK))
+    next(iter_items(api.url, search={"limit": 2}, limits=PATIENT))
     assert api.asked.count("/search") == 1
 
 
 def test_items_of_an_api_reach_no_local_file(api):
-    (item,) = search_api(api.url, max_items=1, limits=QUICK)
+    (item,) = search_api(api.url, max_items=1, limits=PATIENT)
     assert item.roots == ()
     assert item.base == api.url
 
 
 def test_an_api_is_not_crawled_by_accident(api):
     with pytest.raises(ItemError, match="give search parameters"):
-        list(iter_items(f"{api.url}/", limits=QUICK))
+        list(iter_items(f"{api.url}/", limits=PATIENT))
 
 
 def test_search_parameters_for_anything_but_an_api_are_an_error(tmp_path):
@@ -100,18 +100,18 @@ def test_search_parameters_for_anything_but_an_api_are_an_error(tmp_path):
 
 def test_failures_of_an_api_are_typed(api):
     with pytest.raises(AssetMissing, match="status 404"):
-        list(search_api(f"{api.url}/nowhere", limits=QUICK))
+        list(search_api(f"{api.url}/nowhere", limits=PATIENT))
     with pytest.raises(ItemError, match="no answer to this STAC search"):
-        list(search_api(f"{api.url}/plain.json", limits=QUICK))
+        list(search_api(f"{api.url}/plain.json", limits=PATIENT))
     with pytest.raises(ItemError, match="no answer to this STAC search"):
-        list(search_api(api.url, nonsense=1, limits=QUICK))
+        list(search_api(api.url, nonsense=1, limits=PATIENT))
     with pytest.raises(RemoteReadError, match="no answer"):
-        list(search_api("http://127.0.0.1:9", limits=QUICK))
+        list(search_api("http://127.0.0.1:9", limits=PATIENT))
 
 
 def test_relative_hrefs_resolve_against_the_items_own_url(api):
     api.items[0]["links"] = [{"rel": "self", "href": f"{api.url}/collections/c/items/scene-0"}]
-    (item,) = search_api(api.url, max_items=1, limits=QUICK)
+    (item,) = search_api(api.url, max_items=1, limits=PATIENT)
     assert source_images(item, assets=["red"])[0].location == f"{api.url}/collections/c/items/red.tif"
 
 
@@ -121,7 +121,7 @@ def test_relative_hrefs_resolve_against_the_items_own_url(api):
 def test_the_own_url_of_an_item_opens_no_other_host(api, own):
     api.items[0]["links"] = [{"rel": "self", "href": own}]
     api.items[0]["assets"]["other"] = {**api.items[0]["assets"]["red"], "href": f"{INTERNAL}x.tif"}
-    (item,) = search_api(api.url, max_items=1, limits=QUICK)
+    (item,) = search_api(api.url, max_items=1, limits=PATIENT)
     assert item.base == api.url
     with pytest.raises(ItemError, match="may not name a host of this network"):
         source_images(item, assets=["other"])
@@ -137,26 +137,26 @@ def test_an_api_leads_to_no_other_host_of_the_network_and_to_no_file(api, place,
     link = {"rel": "next", "href": place, "method": method, "body": {}, "type": "application/geo+json"}
     api.answers["/search"] = lambda path, body: search(path, body) | {"links": [link]}
     with pytest.raises(ItemError, match=r"link: .*(is refused|expected an http)"):
-        list(search_api(api.url, limits=QUICK, on_error=lambda error: None))
+        list(search_api(api.url, limits=PATIENT, on_error=lambda error: None))
 
     link |= {"rel": "search"}
     api.answers["/"]["links"][2] = link
     if place.startswith(("file:", "http")):  # a path is the server's own
         with pytest.raises(ItemError, match=r"link: .*(is refused|expected an http)"):
-            list(search_api(api.url, limits=QUICK))
+            list(search_api(api.url, limits=PATIENT))
 
 
 def test_an_api_redirects_to_no_other_host_of_the_network(api):
     for path in ("/search", "/"):
         api.answers[path] = (307, f"{INTERNAL}x")
         with pytest.raises(ItemError, match=r"link: href 'http://10.0.0.1:9/x' is refused"):
-            list(search_api(api.url, limits=QUICK))
+            list(search_api(api.url, limits=PATIENT))
 
 
 def test_an_api_may_redirect_within_its_host(api):
     api.answers["/moved"] = api.answers["/search"]
     api.answers["/search"] = (307, "/moved")
-    assert len(list(search_api(api.url, max_items=1, limits=QUICK))) == 1
+    assert len(list(search_api(api.url, max_items=1, limits=PATIENT))) == 1
     assert "/moved" in api.asked
 
 
@@ -165,7 +165,7 @@ def test_a_landing_page_that_is_an_item_leads_to_no_collection(api):
     link = {"rel": "collection", "href": f"{api.url}/seen"}
     api.answers["/"] = old | {"links": [link], "collection": "c"}
     with pytest.raises(ItemError, match="expected type=Catalog, found type=Feature"):
-        list(search_api(api.url, limits=QUICK))
+        list(search_api(api.url, limits=PATIENT))
     assert "/seen" not in api.asked
 
 
@@ -174,7 +174,7 @@ def test_an_api_that_leads_back_to_a_page_is_stopped(api):
     link = {"rel": "next", "href": f"{api.url}/search", "method": "POST", "body": {"token": "2"}}
     api.answers["/search"] = lambda path, body: search(path, body) | {"links": [link]}
     with pytest.raises(LimitError, match="pages without end: a page leads to one before it"):
-        list(search_api(api.url, limits=QUICK, on_error=lambda error: None))
+        list(search_api(api.url, limits=PATIENT, on_error=lambda error: None))
     assert api.asked.count("/search") == 2
 
 
@@ -188,9 +188,9 @@ def test_an_api_that_pages_forever_is_stopped(api, monkeypatch):
 
     api.answers["/search"] = endless
     with pytest.raises(LimitError, match="more than 7 pages; give max_items"):
-        list(iter_items(api.url, search={}, limits=QUICK))
+        list(iter_items(api.url, search={}, limits=PATIENT))
     assert len([path for path in api.asked if path.startswith("/search")]) == 7
-    assert len(list(search_api(api.url, max_items=20, limits=QUICK))) == 20
+    assert len(list(search_api(api.url, max_items=20, limits=PATIENT))) == 20
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_an_api_that_pages_forever_is_stopped(api, monkeypatch):
 )
 def test_a_malformed_search_is_named_before_it_is_sent(api, search, said):
     with pytest.raises(ItemError, match=f"no answer to this STAC search: .*{said}"):
-        list(search_api(api.url, limits=QUICK, **search))
+        list(search_api(api.url, limits=PATIENT, **search))
     assert not [path for path in api.asked if path.startswith("/search")]
 
 
@@ -219,19 +219,19 @@ def test_a_search_that_the_api_refuses_is_not_repeated(api, status):
     answer = {"code": "RequestValidationError", "description": "bbox: south is above north, see https://h/x?token=1"}
     api.answers["/search"] = (status, answer)
     with pytest.raises(ItemError, match=rf"status {status}\): bbox: south is above north, see https://h/x\?…$"):
-        list(search_api(api.url, limits=QUICK))
+        list(search_api(api.url, limits=PATIENT))
     assert api.asked.count("/search") == 1
 
 
 def test_an_api_that_fails_is_asked_again_and_named_with_its_status(api):
     api.answers["/search"] = (503, {"detail": "busy"})
     with pytest.raises(RemoteReadError, match=r"no answer|status 503") as caught:
-        list(search_api(api.url, limits=QUICK))
-    assert caught.value.attempts == 2
-    assert api.asked.count("/search") == 2
+        list(search_api(api.url, limits=PATIENT))
+    assert caught.value.attempts == 3
+    assert api.asked.count("/search") == 3
     api.answers["/search"] = (501, {"detail": "not here"})
     with pytest.raises(RemoteReadError, match="status 501 after 1 attempts"):
-        list(search_api(api.url, limits=QUICK))
+        list(search_api(api.url, limits=PATIENT))
 
 
 @pytest.mark.parametrize(("asked", "waited"), [({"Retry-After": "5"}, 5), ({"Retry-After": "86400"}, 30), ({}, None)])
@@ -249,7 +249,7 @@ def test_a_server_is_waited_for_within_reason(asked, waited):
 def test_an_answer_that_is_no_page_of_items_is_an_error(api, page):
     api.answers["/search"] = page
     with pytest.raises(ItemError, match=r"no answer to this STAC search|not a STAC item"):
-        list(search_api(api.url, limits=QUICK))
+        list(search_api(api.url, limits=PATIENT))
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_an_answer_that_is_no_page_of_items_is_an_error(api, page):
     ],
 )
 def test_a_filter_is_sent_as_the_method_takes_it(api, search, method, language):
-    list(search_api(api.url, max_items=1, limits=QUICK, **search))
+    list(search_api(api.url, max_items=1, limits=PATIENT, **search))
     asked = next(path for path in api.asked if path.startswith("/search"))
     sent = api.bodies[0] if method == "POST" else {k: v[0] for k, v in parse_qs(urlsplit(asked).query).items()}
     assert sent["filter-lang"] == language

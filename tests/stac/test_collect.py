@@ -312,7 +312,7 @@ def test_characters_of_every_plane_are_kept(document):
 
 @pytest.mark.parametrize("rel", ["root", "item", "self", "asset"])
 def test_long_hrefs_cost_no_time(document, tmp_path, rel):
-    started = time.perf_counter()
+    started = time.process_time()
     href = "./" + "a/" * 200_000 + "x.json"
     if rel == "asset":
         document["assets"]["red"]["href"] = href
@@ -324,4 +324,4 @@ def test_long_hrefs_cost_no_time(document, tmp_path, rel):
         for item in iter_items(source, on_error=lambda error: None):
             with contextlib.suppress(ItemError):
                 source_images(item)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -356,8 +356,8 @@ def test_twelve_assets_cost_little(document):
     document["assets"] = {f"b{i}": red | own | {"href": f"https://host.example/b{i}.tif"} for i in range(12)}
     item = StacItem(document, "https://host.example/item.json")
     source_images(item)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(20):
         source_images(item)
     # A bound against accidents (parsing a CRS an asset), far above what it takes.
-    assert (time.perf_counter() - started) / 20 < 0.02
+    assert (time.process_time() - started) / 20 < 0.02

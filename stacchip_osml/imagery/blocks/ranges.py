@@ -220,8 +220,8 @@ def _pause_wanted(head: Head) -> float:
 
 def _store_range(url: str, ask: Ask) -> Part:
     library = obstore()
-    ask.call.patience(0)
     try:
+        ask.call.patience(0)
         answer = library.get(_store_for(url, ask), key_of(url), options=_options(ask))
         meta = answer.meta
         size = int(meta["size"])

@@ -10,6 +10,7 @@ import hashlib
 import http.server
 import json
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -22,12 +23,25 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 CONTROL = "/-/"
+MOST_WAIT_S = 60.0
+"""Of answers that come together, for those that are missing."""
 FAULTS = """
-a status | reset: without an answer | hang up: without an answer | short: half of the body | stall: no answer
-stall body: half of the body, and nothing | drip: the body byte by byte | drip head | whole: the range is ignored
+a status | reset: without an answer | hang up: without an answer | short: half of the body
+stall: no answer until the client hangs up or the fault is taken back | stall body: the same after half of the body
+drip: the body byte by byte | drip head | whole: the range is ignored
 whole chunked | chunked | until close: the end of the connection ends the body | other range | wrong length
 two lengths | compressed | junk: not HTTP | redirect | endless head
 """.strip()
+
+
+SETTINGS: dict[str, Any] = {
+    "conditional": True,
+    "token": None,
+    "etag": True,
+    "modified": None,
+    "delay": 0,
+    "together": 1,
+}
 
 
 class Asked(NamedTuple):
@@ -61,9 +75,16 @@ class FaultServer:
         self._put(path, data)
         return self.url + path
 
+    def reset(self) -> None:
+        """Take all faults and settings back, and forget what was asked; files stay."""
+        self.fault("ok")
+        self.set(**SETTINGS)
+        self.asked()
+
     def set(self, **settings: Any) -> None:
         """Change ``conditional`` (is If-Match honoured), ``token`` (the only query served), ``etag`` (is one given),
-        ``modified`` (Last-Modified), ``delay`` (s).
+        ``modified`` (Last-Modified), ``delay`` (s), ``together`` (so many requests, from now on, wait for each other
+        before the first of them is answered; 500 where the others do not come).
         """
         self._put(f"{CONTROL}settings", json.dumps(settings).encode())
 
@@ -110,10 +131,12 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.settings: dict[str, Any] = {"conditional": True, "token": None, "etag": True, "delay": 0, "modified": None}
+        self.settings = dict(SETTINGS)
         self.rules: list[dict[str, Any]] = []
         self.log: list[list[Any]] = []
-        self.lock = threading.Lock()
+        self.count = 0
+        """Requests since a setting was last changed."""
+        self.came = threading.Condition()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a client goes away."""
@@ -131,7 +154,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == f"{CONTROL}settings":
-            self.server.settings |= json.loads(data)
+            with self.server.came:
+                self.server.settings |= json.loads(data)
+                self.server.count = 0
         elif self.path == f"{CONTROL}fault":
             rule = json.loads(data)
             self.server.rules = [] if rule["kind"] == "ok" else [*self.server.rules, rule]
@@ -144,7 +169,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == f"{CONTROL}log":
-            with self.server.lock:
+            with self.server.came:
                 log, self.server.log = self.server.log, []
             self.plain(200, json.dumps(log).encode())
             return
@@ -152,12 +177,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = re.sub(r"^http://[^/]*", "", path)  # asked as a proxy
         path = path.replace("%2E", ".")  # as Google's store is asked
         headers = {name.lower(): value for name, value in self.headers.items()}
-        with self.server.lock:
+        with self.server.came:
             came = time.monotonic()
             self.server.log.append([self.command, path, query, headers, came, self.client_address[1]])
             rule = self.due(path)
+            are_together = self.gathered()
         time.sleep(self.server.settings["delay"])
-        if self.server.settings["token"] not in {None, query}:
+        if not are_together:
+            self.plain(500)
+        elif self.server.settings["token"] not in {None, query}:
             self.plain(403)
         elif rule is not None and (isinstance(rule["kind"], int) or rule["kind"] == "redirect"):
             more = rule.get("headers", {}) | ({"Location": rule["to"]} if "to" in rule else {})
@@ -166,6 +194,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.plain(404)
         else:
             self.give(self.server.files[path], rule or {"kind": "ok"})
+
+    def gathered(self) -> bool:
+        """Wait until as many requests as are to be answered together have come; the caller holds the lock."""
+        self.server.count += 1
+        self.server.came.notify_all()
+        together = self.server.settings["together"]
+        all_of_them = -(-self.server.count // together) * together
+        return self.server.came.wait_for(lambda: self.server.count >= all_of_them, MOST_WAIT_S)
 
     def due(self, path: str) -> dict[str, Any] | None:
         """Find the first fault that applies; the caller holds the lock."""
@@ -184,7 +220,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         kind = rule["kind"]
         etag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
         if kind in {"reset", "hang up", "stall", "junk", "endless head"}:
-            self.no_answer(kind)
+            self.no_answer(rule)
             return
         if self.server.settings["conditional"] and self.headers.get("If-Match", etag) != etag:
             self.plain(412)
@@ -214,9 +250,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers["Content-Length"] = str(length)
         if kind == "two lengths":
             headers["Transfer-Encoding"] = "chunked"
-        self.send(206 if ranged else 200, headers, body, kind, rule.get("every", 0.1))
+        self.send(206 if ranged else 200, headers, body, rule)
 
-    def send(self, status: int, headers: dict[str, str], body: bytes, kind: str, every: float) -> None:
+    def send(self, status: int, headers: dict[str, str], body: bytes, rule: dict[str, Any]) -> None:
+        kind, every = rule["kind"], rule.get("every", 0.1)
         lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in headers.items())]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode()
         if kind == "drip head":
@@ -234,11 +271,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif kind in {"short", "stall body"}:
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
-            time.sleep(30 if kind == "stall body" else 0)
+            if kind == "stall body":
+                self.stall(rule)
         else:
             self.wfile.write(body)
         self.wfile.flush()
-        self.close_connection = kind in {"short", "until close", "drip", "two lengths"}
+        self.close_connection = kind in {"short", "stall body", "until close", "drip", "two lengths"}
 
     def drip(self, data: bytes, every: float) -> None:
         for number in range(len(data)):
@@ -246,10 +284,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(every)
 
-    def no_answer(self, kind: str) -> None:
+    def stall(self, rule: dict[str, Any]) -> None:
+        """Wait until the client hangs up, or the fault is taken back."""
+        while any(each is rule for each in self.server.rules):
+            if select.select([self.connection], [], [], 0.02)[0]:
+                return
+
+    def no_answer(self, rule: dict[str, Any]) -> None:
+        kind = rule["kind"]
         self.close_connection = True
         if kind == "stall":
-            time.sleep(30)
+            self.stall(rule)
         elif kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif kind == "junk":

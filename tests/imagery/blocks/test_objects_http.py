@@ -4,6 +4,9 @@ import pickle
 import random
 import time
 import traceback
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,8 +18,8 @@ from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.network.connection_pool import close_idle_connections
+from tests.imagery.patience import PATIENT, SOON_IDLE
 
-QUICK = FetchLimits(connect_s=1, idle_s=0.3, total_s=1.5, attempts=3, backoff_s=0.01)
 DATA = random.Random(3).randbytes(100_000)
 OTHER = random.Random(4).randbytes(100_000)
 
@@ -29,10 +32,8 @@ def running():
 
 @pytest.fixture
 def server(running):
-    running.fault("ok")
-    running.set(conditional=True, token=None, etag=True, modified=None, delay=0)
+    running.reset()
     running.serve("/a.tif", DATA)
-    running.asked()
     yield running
     close_idle_connections()
 
@@ -51,7 +52,7 @@ def told_by(error):
 
 @pytest.mark.parametrize(("offset", "size"), [(0, 1), (0, 100_000), (17, 1000), (99_999, 1), (90_000, 50_000)])
 def test_bytes_are_those_of_the_object_with_one_request_for_them(server, url, offset, size):
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
 
     assert remote.read_at(offset, size) == DATA[offset : offset + size]
     assert [asked.range for asked in server.asked()] == [(offset, size)]
@@ -62,20 +63,20 @@ def test_bytes_are_those_of_the_object_with_one_request_for_them(server, url, of
 
 
 def test_what_lies_beyond_the_end_is_not_there_and_not_asked_for_once_the_end_is_known(server, url):
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
 
     assert remote.read_at(100_000, 5) == remote.read_at(200_000, 5) == b""
     with pytest.raises(DecodeError, match=r"a\.tif: bytes 99990 to 100030 are wanted, the object ends at 100000"):
         remote.read_exactly(99_990, 40)
     assert [asked.range for asked in server.asked()] == [(100_000, 5), (99_990, 10)]
     with pytest.raises(DecodeError, match="the object ends at 100000"):
-        RemoteObject(url, fetch=QUICK).read_exactly(99_990, 40)
+        RemoteObject(url, fetch=PATIENT).read_exactly(99_990, 40)
     with pytest.raises(LimitError, match="a request of 2147483648 bytes, more than"):
-        RemoteObject(url, fetch=QUICK).read_at(0, 2 * MOST_BYTES)
+        RemoteObject(url, fetch=PATIENT).read_at(0, 2 * MOST_BYTES)
 
 
 def test_asking_for_the_version_or_size_brings_the_head_that_is_read_next(server, url):
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
 
     assert remote.size == 100_000
     assert remote.version == (remote.stamp.etag,)
@@ -87,7 +88,7 @@ def test_asking_for_the_version_or_size_brings_the_head_that_is_read_next(server
 
 @pytest.mark.parametrize("end", ["told", "pixels"])
 def test_the_head_is_not_held_for_good(server, url, end):
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
     assert remote.size == 100_000
     if end == "told":
         remote.forget_head()
@@ -100,7 +101,7 @@ def test_the_head_is_not_held_for_good(server, url, end):
 
 
 def test_one_connection_serves_request_after_request(server, url):
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
     for number in range(20):
         remote.read_at(number, 10)
     server.fault(503, times=1)
@@ -119,7 +120,7 @@ def test_an_address_is_asked_for_as_it_stands(server):
 
 
 def test_a_user_named_in_the_address_is_told_to_the_server_and_to_nobody_else(server, url):
-    remote = RemoteObject(url.replace("//", "//me:HUSH%40HUSH@"), fetch=QUICK)
+    remote = RemoteObject(url.replace("//", "//me:HUSH%40HUSH@"), fetch=PATIENT)
     remote.read_at(0, 1)
     server.fault(500)
 
@@ -132,7 +133,7 @@ def test_a_user_named_in_the_address_is_told_to_the_server_and_to_nobody_else(se
 @pytest.mark.parametrize("kind", ["chunked", "until close", "whole", "whole chunked", "drip"])
 def test_other_ways_to_answer_give_the_same_bytes(server, url, kind):
     server.fault(kind, every=0)
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
 
     assert remote.read_at(50_000, 2500) == DATA[50_000:52_500]
     assert remote.read_at(0, 100) == DATA[:100]
@@ -144,7 +145,7 @@ def test_other_ways_to_answer_give_the_same_bytes(server, url, kind):
 def test_a_server_that_ignores_ranges_is_not_read_for_gigabytes(server, url, monkeypatch):
     monkeypatch.setattr(ranges, "WHOLE", 60_000)
     server.fault("whole")
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
 
     assert remote.read_at(50_000, 10_000) == DATA[50_000:60_000]
     with pytest.raises(RemoteReadError, match="status 200 after 1 attempts") as caught:
@@ -156,17 +157,17 @@ def test_a_server_that_ignores_ranges_is_not_read_for_gigabytes(server, url, mon
 # ---- faults
 
 
-@pytest.mark.parametrize("kind", [500, 502, 503, 504, 429, "reset", "hang up", "short", "stall", "stall body"])
+@pytest.mark.parametrize("kind", [500, 502, 503, 504, 429, "reset", "hang up", "short"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_server_that_heals_within_the_attempts_gives_the_bytes(server, url, kind, times):
     server.fault(kind, times=times)
 
-    assert RemoteObject(url, fetch=QUICK).read_at(1000, 1000) == DATA[1000:2000]
+    assert RemoteObject(url, fetch=PATIENT).read_at(1000, 1000) == DATA[1000:2000]
     assert len(server.asked()) == times + 1
 
 
 STAYS = [(500, 500), (502, 502), (503, 503), (504, 504), (429, 429), ("reset", None), ("hang up", None)]
-STAYS += [("short", 206), ("stall", None), ("stall body", 206), ("other range", 206), ("wrong length", 206)]
+STAYS += [("short", 206), ("other range", 206), ("wrong length", 206)]
 STAYS += [("junk", None), ("two lengths", None), ("endless head", None)]
 
 
@@ -176,9 +177,30 @@ def test_a_server_that_stays_broken_is_an_error_that_counts_the_attempts(server,
     said = "no answer" if status is None else f"status {status}"
 
     with pytest.raises(RemoteReadError, match=rf"a\.tif: {said} after 3 attempts") as caught:
-        RemoteObject(url, fetch=QUICK).read_at(1000, 1000)
+        RemoteObject(url, fetch=PATIENT).read_at(1000, 1000)
     assert (caught.value.status, caught.value.attempts) == (status, 3)
     assert len(server.asked()) == 3
+
+
+def test_a_server_that_stalls_is_given_up_and_asked_again_as_often_as_promised(server):
+    cases = [(kind, times) for kind in ("stall", "stall body") for times in (1, 2, None)]
+    for number, (kind, times) in enumerate(cases):
+        server.serve(f"/{number}.tif", DATA)
+        server.fault(kind, times=times, path=f"/{number}.tif")
+
+    def end(number):
+        try:
+            return RemoteObject(f"{server.url}/{number}.tif", fetch=SOON_IDLE).read_at(1000, 1000)
+        except RemoteReadError as error:
+            return error.status, error.attempts
+
+    with ThreadPoolExecutor(len(cases)) as threads:  # side by side, because each waits several times
+        ends = list(threads.map(end, range(len(cases))))
+
+    assert ends == [DATA[1000:2000]] * 2 + [(None, 3)] + [DATA[1000:2000]] * 2 + [(206, 3)]
+    assert Counter(asked.path for asked in server.asked()) == {
+        "/0.tif": 2, "/1.tif": 3, "/2.tif": 3, "/3.tif": 2, "/4.tif": 3, "/5.tif": 3,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "status"), [(400, 400), (405, 405), (501, 501), ("compressed", 206)])
@@ -186,7 +208,7 @@ def test_what_will_not_change_is_tried_once(server, url, kind, status):
     server.fault(kind)
 
     with pytest.raises(RemoteReadError, match=f"status {status} after 1 attempts"):
-        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+        RemoteObject(url, fetch=PATIENT).read_at(0, 10)
     assert len(server.asked()) == 1
 
 
@@ -195,32 +217,32 @@ def test_what_is_not_there_is_missing_at_once(server, url, status):
     server.fault(status)
 
     with pytest.raises(AssetMissing, match=rf"a\.tif: status {status}"):
-        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+        RemoteObject(url, fetch=PATIENT).read_at(0, 10)
     assert len(server.asked()) == 1
 
 
 @pytest.mark.parametrize("kind", ["drip", "drip head"])
 def test_a_server_that_drips_fails_at_the_deadline(server, url, kind):
-    server.fault(kind, every=0.1)
+    server.fault(kind, every=0.1)  # for a quarter of an hour, and the head for ten seconds and more
+    limits = replace(PATIENT, total_s=1)
     started = time.monotonic()
 
     with pytest.raises(RemoteReadError, match="after 1 attempts"):
-        RemoteObject(url, fetch=QUICK).read_at(0, 10_000)
-    assert QUICK.total_s - 0.1 < time.monotonic() - started < QUICK.total_s + 0.5
+        RemoteObject(url, fetch=limits).read_at(0, 10_000)
+    assert limits.total_s <= time.monotonic() - started < PATIENT.idle_s
 
 
 def test_nothing_is_begun_after_the_deadline(server, url):
     server.fault(503)
     limits = FetchLimits(total_s=0.3, attempts=50, backoff_s=0.1)
-    started = time.monotonic()
 
-    with pytest.raises(RemoteReadError, match=r"status 503 after [23] attempts"):
+    with pytest.raises(RemoteReadError, match=r"(status 503|no answer) after [123] attempts"):
         RemoteObject(url, fetch=limits).read_at(0, 10)
-    assert time.monotonic() - started < 0.5
+    assert len(server.asked()) <= 3
 
 
 def test_pauses_grow_and_a_server_may_ask_for_longer_ones(server, url):
-    limits = FetchLimits(attempts=4, backoff_s=0.05)
+    limits = replace(PATIENT, attempts=4, backoff_s=0.05)
     server.fault(503, times=3)
     RemoteObject(url, fetch=limits).read_at(0, 10)
     times = [asked.time for asked in server.asked()]
@@ -230,25 +252,25 @@ def test_pauses_grow_and_a_server_may_ask_for_longer_ones(server, url):
     first, second = (asked.time for asked in server.asked())
 
     assert [pause > 0.05 * 2**number for number, pause in enumerate(pauses)] == [True, True, True]
-    assert 1 < second - first < 2
+    assert second - first > 1
 
 
 def test_a_port_where_nobody_listens_and_a_host_that_is_none_are_errors(unused_port):
     for url in (f"http://127.0.0.1:{unused_port}/a.tif", "http://nowhere.invalid/a.tif"):
         with pytest.raises(RemoteReadError, match="no answer after 3 attempts"):
-            RemoteObject(url, fetch=QUICK).read_at(0, 1)
+            RemoteObject(url, fetch=PATIENT).read_at(0, 1)
     for url in ("http://host:port/a.tif", "http:///a.tif", "ftp://host/a.tif", "/a.tif"):
         with pytest.raises(ReadError, match=r"not a URL|needs a host|absolute path|not a remote object"):
-            RemoteObject(url, fetch=QUICK).read_at(0, 1)
+            RemoteObject(url, fetch=PATIENT).read_at(0, 1)
 
 
 @pytest.fixture
 def unused_port():
     import socket
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    with socket.socket() as taken:  # and not listened at: nobody else takes it meanwhile
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 # ---- versions
@@ -257,7 +279,7 @@ def unused_port():
 @pytest.mark.parametrize("conditional", [True, False])
 def test_another_version_is_noticed_whether_the_server_honours_conditions_or_not(server, url, conditional):
     server.set(conditional=conditional)
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
     assert remote.read_at(0, 10) == DATA[:10]
     etag = remote.stamp.etag
     assert remote.version == (etag,)
@@ -268,15 +290,15 @@ def test_another_version_is_noticed_whether_the_server_honours_conditions_or_not
     first, second = server.asked()
     assert "if-match" not in first.headers
     assert second.headers["if-match"] == etag
-    assert RemoteObject(url, fetch=QUICK).read_at(0, 10) == OTHER[:10]
+    assert RemoteObject(url, fetch=PATIENT).read_at(0, 10) == OTHER[:10]
 
 
 @pytest.mark.parametrize("conditional", [True, False])
 def test_an_object_that_is_not_the_one_indexed_is_refused_by_the_first_request(server, url, conditional):
-    stamp = RemoteObject(url, fetch=QUICK).stamp
+    stamp = RemoteObject(url, fetch=PATIENT).stamp
     server.set(conditional=conditional)
     server.asked()
-    same = RemoteObject(url, fetch=QUICK, expect_size=stamp.size_bytes, expect_etag=stamp.etag)
+    same = RemoteObject(url, fetch=PATIENT, expect_size=stamp.size_bytes, expect_etag=stamp.etag)
     assert (same.version, same.size) == ((stamp.etag,), 100_000)
     assert server.asked() == []  # nothing need be asked to know it
     assert same.read_at(0, 10) == DATA[:10]
@@ -285,13 +307,13 @@ def test_an_object_that_is_not_the_one_indexed_is_refused_by_the_first_request(s
 
     for expected in ({"expect_etag": stamp.etag}, {"expect_size": 5}):
         with pytest.raises(AssetChanged, match=r"changed since it was first read|not the one that was indexed"):
-            RemoteObject(url, fetch=QUICK, **expected).read_at(0, 2)
+            RemoteObject(url, fetch=PATIENT, **expected).read_at(0, 2)
     assert len(server.asked()) == 2
 
 
 def test_a_version_without_etag_is_known_by_its_size(server, url):
     server.set(etag=False)
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
     remote.read_at(0, 10)
     assert remote.version == (100_000, None)
     server.serve("/a.tif", OTHER[:-1])
@@ -302,7 +324,7 @@ def test_a_version_without_etag_is_known_by_its_size(server, url):
 
 def test_a_version_without_etag_is_known_by_its_time_and_asked_for_by_it(server, url):
     server.set(etag=False, modified="Fri, 02 May 2025 03:04:05 GMT")
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
     remote.read_at(0, 10)
     server.asked()
     server.set(modified="Fri, 02 May 2025 03:04:06 GMT")
@@ -314,10 +336,10 @@ def test_a_version_without_etag_is_known_by_its_time_and_asked_for_by_it(server,
 
 
 def test_an_object_is_pickled_as_its_name_and_what_is_expected(server, url):
-    stamp = RemoteObject(url, fetch=QUICK).stamp
-    remote = pickle.loads(pickle.dumps(RemoteObject(url, fetch=QUICK, expect_etag=stamp.etag)))
+    stamp = RemoteObject(url, fetch=PATIENT).stamp
+    remote = pickle.loads(pickle.dumps(RemoteObject(url, fetch=PATIENT, expect_etag=stamp.etag)))
     server.serve("/a.tif", OTHER)
 
-    assert remote.fetch == QUICK
+    assert remote.fetch == PATIENT
     with pytest.raises(AssetChanged, match="changed"):
         remote.read_at(0, 1)

@@ -10,10 +10,9 @@ from fault_server import serving_faults
 
 from stacchip_osml.errors import ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks.objects import RemoteObject
-from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.network.connection_pool import close_idle_connections
+from tests.imagery.patience import PATIENT
 
-QUICK = FetchLimits(connect_s=1, idle_s=0.3, total_s=1.5, attempts=3, backoff_s=0.01)
 DATA = random.Random(3).randbytes(100_000)
 
 
@@ -25,10 +24,8 @@ def running():
 
 @pytest.fixture
 def server(running):
-    running.fault("ok")
-    running.set(conditional=True, token=None, etag=True, modified=None, delay=0)
+    running.reset()
     running.serve("/a.tif", DATA)
-    running.asked()
     yield running
     close_idle_connections()
 
@@ -58,7 +55,7 @@ class Signing:
 def test_an_object_is_signed_once_for_many_reads_and_once_more_when_it_is_refused(server, url):
     server.set(token="sig=first")
     sign = Signing("sig=first", "sig=second")
-    remote = RemoteObject(url, sign=sign, fetch=QUICK)
+    remote = RemoteObject(url, sign=sign, fetch=PATIENT)
     for _ in range(3):
         assert remote.read_at(0, 10) == DATA[:10]
     assert sign.asked == 1
@@ -72,7 +69,7 @@ def test_an_object_is_signed_once_for_many_reads_and_once_more_when_it_is_refuse
 def test_readers_that_are_refused_together_sign_once(server, url):
     server.set(token="sig=first")
     sign = Signing("sig=first", "sig=second")
-    remote = RemoteObject(url, sign=sign, fetch=QUICK)
+    remote = RemoteObject(url, sign=sign, fetch=PATIENT)
     remote.read_at(0, 1)
     server.set(token="sig=second", delay=0.1)
     got = []
@@ -93,11 +90,11 @@ def test_a_signature_that_stays_refused_is_an_error_without_it(server, url, stat
     server.fault(status)
 
     with pytest.raises(RemoteReadError, match=f"status {status} after 2 attempts") as caught:
-        RemoteObject(url, sign=sign, fetch=QUICK).read_at(0, 10)
+        RemoteObject(url, sign=sign, fetch=PATIENT).read_at(0, 10)
     assert (sign.asked, len(server.asked())) == (2, 2)
     assert "HUSH" not in told_by(caught.value) + caplog.text
     with pytest.raises(RemoteReadError, match=f"status {status} after 1 attempts"):
-        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+        RemoteObject(url, fetch=PATIENT).read_at(0, 10)
 
 
 def test_a_signing_function_that_fails_or_leads_elsewhere_is_an_error_of_the_object(url):
@@ -107,7 +104,7 @@ def test_a_signing_function_that_fails_or_leads_elsewhere_is_an_error_of_the_obj
         (lambda href: "/etc/passwd", "signing it gave a local file"),
     ):
         with pytest.raises(ReadError, match=message):
-            RemoteObject(url, sign=sign, fetch=QUICK).read_at(0, 1)
+            RemoteObject(url, sign=sign, fetch=PATIENT).read_at(0, 1)
 
 
 # ---- redirects
@@ -117,7 +114,7 @@ def test_a_signing_function_that_fails_or_leads_elsewhere_is_an_error_of_the_obj
 def test_a_redirect_is_followed_once_and_remembered_for_a_while(server, url, host, monkeypatch):
     port = server.url.rpartition(":")[2]
     server.fault("redirect", path="/from", to=host.format(port=port) + "/a.tif?sig=HUSH")
-    remote = RemoteObject(f"{server.url}/from.tif", fetch=QUICK)
+    remote = RemoteObject(f"{server.url}/from.tif", fetch=PATIENT)
     server.serve("/from.tif", b"")
 
     assert [remote.read_at(number, 9) for number in range(3)] == [DATA[number : number + 9] for number in range(3)]
@@ -132,11 +129,11 @@ def test_a_redirect_is_followed_once_and_remembered_for_a_while(server, url, hos
     ["http://10.0.0.1/a", "http://169.254.169.254/latest/meta-data", "http://metadata/a", "ftp://example.com/a"],
 )
 def test_a_redirect_into_the_network_or_out_of_http_is_refused_at_any_request(server, url, target):
-    remote = RemoteObject(url, fetch=QUICK)
+    remote = RemoteObject(url, fetch=PATIENT)
     remote.read_at(0, 10)
     server.fault("redirect", to=target)
 
-    for reader in (remote, RemoteObject(url, fetch=QUICK)):
+    for reader in (remote, RemoteObject(url, fetch=PATIENT)):
         with pytest.raises(ReadError, match=r"redirects to .+, where images are not read from"):
             reader.read_at(10, 10)
     assert len(server.asked()) == 3
@@ -146,5 +143,5 @@ def test_redirects_in_a_circle_end(server, url):
     server.fault("redirect", to="/a.tif")
 
     with pytest.raises(RemoteReadError, match="no answer after 1 attempts"):
-        RemoteObject(url, fetch=QUICK).read_at(0, 10)
+        RemoteObject(url, fetch=PATIENT).read_at(0, 10)
     assert len(server.asked()) == 6

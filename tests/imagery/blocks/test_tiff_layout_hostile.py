@@ -79,9 +79,9 @@ def test_any_change_of_a_header_gives_a_layout_or_a_typed_error(seed, changes, c
     for at, size, order, value in changes:
         packed = (value % (1 << 8 * size)).to_bytes(size, "little" if order == "<" else "big")
         data[at : at + size] = packed[: max(len(data) - at, 0)]
-    began = time.perf_counter()
+    began = time.process_time()
     require_sane(outcome(bytes(data[:cut]), sized=sized))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @settings(max_examples=200)

@@ -310,11 +310,11 @@ def test_remote_failures_are_typed(tmp_path, server):
     with pytest.raises(RemoteReadError, match="status 503 after 4 attempts") as caught:
         GdalImage(f"{server.url}/down.tif").read(ONE)
     assert (caught.value.status, caught.value.attempts) == (503, 4)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(RemoteReadError, match="no answer after 4 attempts"):
-        GdalImage(f"http://127.0.0.1:{port}/a.tif").read(ONE)
+    with socket.socket() as taken:  # and not listened at: nobody else takes it meanwhile
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(RemoteReadError, match="no answer after 4 attempts"):
+            GdalImage(f"http://127.0.0.1:{port}/a.tif").read(ONE)
 
 
 def test_a_remote_object_that_changes_is_read_anew_once_its_handles_are_closed(tmp_path, server):

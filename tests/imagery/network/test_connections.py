@@ -5,19 +5,19 @@ import socket
 import ssl
 import subprocess
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from stacchip_osml.errors import ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks.objects import RemoteObject
-from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.network import connection_pool
 from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 from stacchip_osml.imagery.network.http1 import AnswerError, chunk_size, parse_head, place_of, request_for
+from tests.imagery.patience import PATIENT
 
 DATA = random.Random(9).randbytes(300_000)
-QUICK = FetchLimits(connect_s=2, idle_s=2, total_s=5, attempts=2, backoff_s=0.01)
 
 
 # ---- bytes
@@ -217,7 +217,7 @@ def plain():
 
 def test_a_trusted_server_is_read_and_the_connection_kept(secure, certificate, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
-    remote = RemoteObject(f"https://localhost:{secure.server_port}/a.tif", fetch=QUICK)
+    remote = RemoteObject(f"https://localhost:{secure.server_port}/a.tif", fetch=PATIENT)
 
     assert remote.read_at(5, 200_000) == DATA[5:200_005]
     monkeypatch.setattr(connection_pool, "_dial", None)
@@ -230,7 +230,7 @@ def test_a_server_that_is_not_trusted_is_asked_for_nothing_and_tried_once(secure
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
             connection_pool._trust.cache_clear()
         with pytest.raises(RemoteReadError, match="no answer after 1 attempts") as caught:
-            RemoteObject(f"https://{host}:{secure.server_port}/a.tif", fetch=QUICK).read_at(0, 1)
+            RemoteObject(f"https://{host}:{secure.server_port}/a.tif", fetch=PATIENT).read_at(0, 1)
         assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.__cause__)
     assert secure.seen == []
 
@@ -239,30 +239,30 @@ def test_a_proxy_of_the_environment_is_asked_instead(plain, monkeypatch):
     monkeypatch.setenv("http_proxy", f"http://me:HUSH@127.0.0.1:{plain.server_port}")
     monkeypatch.setenv("no_proxy", "direct.invalid")
 
-    assert RemoteObject("http://far.invalid/a.tif?b=c", fetch=QUICK).read_at(5, 5) == DATA[5:10]
+    assert RemoteObject("http://far.invalid/a.tif?b=c", fetch=PATIENT).read_at(5, 5) == DATA[5:10]
     ((path, headers),) = plain.seen
     assert (path, headers["Host"]) == ("http://far.invalid/a.tif?b=c", "far.invalid")
     assert headers["Proxy-Authorization"] == "Basic bWU6SFVTSA=="
-    with pytest.raises(RemoteReadError, match="no answer after 2 attempts") as caught:
-        RemoteObject("http://direct.invalid/a.tif", fetch=QUICK).read_at(5, 5)
+    with pytest.raises(RemoteReadError, match="no answer after 3 attempts") as caught:
+        RemoteObject("http://direct.invalid/a.tif", fetch=PATIENT).read_at(5, 5)
     assert "HUSH" not in str(caught.value.__cause__)
 
 
 def test_a_proxy_passes_secure_requests_on_unread(plain, secure, certificate, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
     monkeypatch.setenv("https_proxy", f"127.0.0.1:{plain.server_port}")
-    remote = RemoteObject(f"https://localhost:{secure.server_port}/a.tif", fetch=QUICK)
+    remote = RemoteObject(f"https://localhost:{secure.server_port}/a.tif", fetch=PATIENT)
 
     assert remote.read_at(5, 50_000) == DATA[5:50_005]
     assert remote.read_at(6, 6) == DATA[6:12]
     assert [path for path, _ in plain.seen] == [f"localhost:{secure.server_port}"]
-    with pytest.raises(RemoteReadError, match="no answer after 2 attempts") as caught:
-        RemoteObject("https://refused.example/a.tif", fetch=QUICK).read_at(0, 1)
+    with pytest.raises(RemoteReadError, match="no answer after 3 attempts") as caught:
+        RemoteObject("https://refused.example/a.tif", fetch=PATIENT).read_at(0, 1)
     assert "the proxy answered with status 407" in str(caught.value.__cause__)
 
 
 def test_a_connection_that_the_server_closed_while_it_rested_is_not_used(plain):
-    remote = RemoteObject(f"http://127.0.0.1:{plain.server_port}/a.tif", fetch=FetchLimits(attempts=1))
+    remote = RemoteObject(f"http://127.0.0.1:{plain.server_port}/a.tif", fetch=replace(PATIENT, attempts=1))
     remote.read_at(0, 1)
     (resting,) = connection_pool._RESTING.by_server.values()
     resting[0].hang_up()
@@ -272,7 +272,9 @@ def test_a_connection_that_the_server_closed_while_it_rested_is_not_used(plain):
 
 def test_no_more_connections_rest_than_allowed(plain, monkeypatch):
     monkeypatch.setattr(connection_pool, "MOST_RESTING", 3)
-    remotes = [RemoteObject(f"http://{host}:{plain.server_port}/a", fetch=QUICK) for host in ("127.0.0.1", "localhost")]
+    remotes = [
+        RemoteObject(f"http://{host}:{plain.server_port}/a", fetch=PATIENT) for host in ("127.0.0.1", "localhost")
+    ]
     for remote in remotes:
         threads = [threading.Thread(target=remote.read_at, args=(0, 100)) for _ in range(8)]
         for thread in threads:
