@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain import apply_lut
 from stacchip_osml.errors import ItemError
+from stacchip_osml.imagery.level_place import LevelPlace
 from stacchip_osml.imagery.provider import PixelReader
 from stacchip_osml.index.rows import ChipFractions
 from stacchip_osml.pixel import ChipGrid, ImageSize, PixelWindow
@@ -123,7 +124,9 @@ def chip_fractions(
         ReadError: the band could not be read.
     """
     size = reader.level_shape(band.level)
-    x, y = _edges(grid, reference=reference, quality=quality, size=size)
+    told = getattr(reader, "level_place", None)
+    place = LevelPlace.stretched(size, quality.size) if told is None else told(band.level)
+    (x, y), shares = _edges(grid, reference=reference, quality=quality, place=place)
     nodata = np.empty((len(y), len(x)))
     cloud = np.empty_like(nodata)
     step = max(1, PREFIX_BYTES // (24 * max(size.width, 1)))
@@ -131,9 +134,13 @@ def chip_fractions(
         rows = slice(first, first + step)
         nodata[rows], cloud[rows] = _sums(reader, band, x, y[rows], size)
     area = (x[:, 1] - x[:, 0])[None, :] * (y[:, 1] - y[:, 0])[:, None]
+    inside = shares[0][None, :] * shares[1][:, None] * area
     inside_x = np.clip(x, 0, size.width)
     inside_y = np.clip(y, 0, size.height)
-    inside = (inside_x[:, 1] - inside_x[:, 0])[None, :] * (inside_y[:, 1] - inside_y[:, 0])[:, None]
+    counted = (inside_x[:, 1] - inside_x[:, 0])[None, :] * (inside_y[:, 1] - inside_y[:, 0])[:, None]
+    # Half a pixel of the image may lie beside those of the level, and is taken to be like them.
+    scale = inside / np.maximum(counted, 1e-12)
+    nodata, cloud = nodata * scale, cloud * scale
     empty = nodata + (area - inside)
     valid = area - empty
     share = np.where(valid > 1e-6 * area, cloud / np.maximum(valid, 1e-12), np.nan)
@@ -144,16 +151,17 @@ def chip_fractions(
 
 
 def _edges(
-    grid: ChipGrid, *, reference: SourceImage, quality: SourceImage, size: ImageSize
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give ``(chips, 2)`` start and end per axis, in pixels of the level that is read."""
+    grid: ChipGrid, *, reference: SourceImage, quality: SourceImage, place: LevelPlace
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Give ``(chips, 2)`` start and end per axis in pixels of the level that is read, and each's share in the image."""
     start, step = relative_grid(reference, quality)
-    ratio = (size.width / quality.size.width, size.height / quality.size.height)
-    axes = []
-    for axis, origin, scale, factor in zip((grid.cols, grid.rows), start, step, ratio, strict=True):
-        ends = np.stack([axis.offset, axis.offset + axis.length], axis=1)
-        axes.append((origin + ends * scale) * factor)
-    return axes[0], axes[1]
+    ends, shares = [], []
+    for axis, origin, scale, side in zip((grid.cols, grid.rows), start, step, quality.size, strict=True):
+        full = origin + np.stack([axis.offset, axis.offset + axis.length], axis=1) * scale
+        inside = np.clip(full, 0, side)
+        shares.append((inside[:, 1] - inside[:, 0]) / (full[:, 1] - full[:, 0]))
+        ends.append(full)
+    return list(place.from_base(*ends)), shares
 
 
 def _sums(

@@ -15,6 +15,7 @@ from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.resampling.remap import REMAP_METHODS, remap, remap_window
+from stacchip_osml.imagery.resampling.resample import LATTICE
 from stacchip_osml.imagery.window_cut import leave_empty
 from stacchip_osml.imagery.window_reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -126,11 +127,15 @@ class SourceSampler:
         out[0][...], out[1][...] = done.pixels, done.mask
 
     def _maps(self, grid: WarpGrid, level: int) -> Maps:
-        """Give positions in pixels of a level, by its true place on full resolution."""
+        """Give positions in pixels of a level, by its true place on full resolution.
+
+        Half a pixel of the image may lie beside the level's pixels; it is shown as the nearest of these.
+        """
         if level == 0:
             return grid.map_x, grid.map_y
         x, y = self.source.place_at_level(level).from_base(grid.map_x + 0.5, grid.map_y + 0.5)
-        return x - 0.5, y - 0.5
+        last_x, last_y = (side - 0.5 - 1 / LATTICE for side in self._size(level))
+        return np.clip(x - 0.5, -0.5, last_x), np.clip(y - 0.5, -0.5, last_y)
 
     def _level(self, grid: WarpGrid) -> int:
         """Give the level that a grid is read from: a finer one where that alone knows the image's masks."""

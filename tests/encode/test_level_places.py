@@ -1,0 +1,142 @@
+"""Chips of reduced levels show what their transform says, however the levels were made and wherever the image begins.
+
+Pixels are their own positions, so many counts a pixel: what a chip shows and what its transform says are compared.
+"""
+
+import struct
+import warnings
+
+import imagecodecs
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
+from rasterio.transform import Affine
+
+from stacchip_osml.encode import ChipFactory
+from stacchip_osml.geometry import AffineLocator
+from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
+from tests.imagery.blocks.jpeg2000_files import copied, parsed
+
+CLOSE = 0.01
+"""Pixels of full resolution, of which integers are off by up to 0.007."""
+COUNTS = 72
+WIDTH, HEIGHT = 701, 603
+PLACE = Affine(2.0, 0.5, 500_000, 0.25, -3.0, 4_000_000)
+MARGIN = 80
+"""Pixels at the image's edges where the longest wavelets curve a ramp."""
+
+
+def ramp(width=WIDTH, height=HEIGHT, dtype=np.uint16):
+    """Positions of pixel centres: bands x and y."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([2 * x + 1, 2 * y + 1]).astype(dtype) * dtype(COUNTS // 2)
+
+
+def with_even_tiles(path, *origin):
+    """Tell the side of an image's one tile larger than the image: of one with odd sides GDAL shows no levels."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\x4f\xff\x51")
+    struct.pack_into(">2I", data, at + 24, 1024, 1024)
+    path.write_bytes(data)
+    return origin or (0, 0)
+
+
+def tile_alone(path, row, col, **sizes):
+    """An image that does not begin at the reference grid's origin: one tile of another image."""
+    data = copied(path, ramp(**sizes), blockxsize=301, blockysize=301, resolutions=4)
+    level = parsed(data).levels[0]
+    places = zip(level.offsets[:, 0, row, col].tolist(), level.counts[:, 0, row, col].tolist(), strict=True)
+    parts = [data[at : at + size] for at, size in places if size]
+    path.write_bytes(one_tile_codestream(level.codec.shared, parts))
+    return with_even_tiles(path, 301 * col, 301 * row)
+
+
+def high_throughput(path):
+    """Three bands, because it takes no two."""
+    planes = np.moveaxis(np.concatenate([ramp(), ramp()[:1]]), 0, -1)
+    stream = imagecodecs.htj2k_encode(np.ascontiguousarray(planes), reversible=True, resolutions=4)
+    path.write_bytes(stream)
+    return with_even_tiles(path)
+
+
+def jpeg2000(path, **options):
+    copied(path, ramp(), blockxsize=1024, blockysize=1024, resolutions=5, **options)
+    return with_even_tiles(path)
+
+
+def nitf(path):
+    with warnings.catch_warnings(), MemoryFile() as memory:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with memory.open(driver="GTiff", count=2, width=WIDTH, height=HEIGHT, dtype="uint16") as dataset:
+            dataset.write(ramp())
+        rasterio.shutil.copy(memory.name, path, driver="NITF", IC="C8", QUALITY="100")
+    return with_even_tiles(path)
+
+
+def overviews(path):
+    with rasterio.open(
+        path, "w", driver="GTiff", count=2, width=WIDTH, height=HEIGHT, dtype="float32", tiled=True,
+        blockxsize=128, blockysize=128, transform=PLACE, crs="EPSG:32631",
+    ) as dataset:  # fmt: skip
+        dataset.write(ramp().astype(np.float32))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2, 4, 8], Resampling.average)
+    return 0, 0
+
+
+MADE = {
+    "JPEG 2000, 5/3": jpeg2000,
+    "JPEG 2000, 9/7": lambda path: jpeg2000(path, reversible="NO"),
+    "JPEG 2000 from (301, 0)": lambda path: tile_alone(path, 0, 1, width=601, height=300),
+    "JPEG 2000 from (301, 301)": lambda path: tile_alone(path, 1, 1, width=601, height=601),
+    "JPEG 2000 from (602, 301)": lambda path: tile_alone(path, 1, 2, width=902, height=601),
+    "HTJ2K": high_throughput,
+    "NITF, C8": nitf,
+    "average overviews": overviews,
+}
+
+
+def off(factory, level, rng, origin):
+    """Cut chips of a level anywhere; give how far, in pixels, what they show is from where they say they are."""
+    size, wide = factory.source.image_shape_at_level(0), 2**level
+    margin = MARGIN if min(size[1:]) > 400 else 40
+    worst = 0.0
+    for _ in range(12):
+        across, down = rng.uniform(3, (size[2] - 2 * margin) / wide), rng.uniform(3, (size[1] - 2 * margin) / wide)
+        window = np.array([across, down]) * wide
+        x, y = (rng.uniform(margin, length - margin - side) for length, side in zip(size[:0:-1], window, strict=True))
+        step = rng.uniform(1, 1.9)
+        shape = max(int(across / step), 1), max(int(down / step), 1)
+        chip = factory.read_chip((x, y, *window), shape)
+        assert chip.level == level
+        assert chip.mask.all()
+        rows, cols = np.mgrid[: shape[1], : shape[0]] + 0.5
+        said = (~PLACE @ chip.transform) * (cols, rows)
+        for pixels, positions, start in zip(chip.pixels, said, origin, strict=False):
+            worst = max(worst, abs(pixels / COUNTS - start - positions).max())
+    return worst
+
+
+@pytest.fixture(scope="module", params=sorted(MADE))
+def image(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("places") / "image"
+    return str(path), MADE[request.param](path), request.param
+
+
+@pytest.mark.parametrize("reader", [BlockImage, GdalImage])
+def test_chips_show_what_their_transform_says(image, reader):
+    path, origin, name = image
+    if reader is GdalImage and name == "HTJ2K":
+        pytest.skip("GDAL opens no bare high-throughput codestream")
+    factory = ChipFactory(reader(path), sensor_model=AffineLocator(tuple(PLACE)[:6], "EPSG:32631"))
+    rng = np.random.default_rng(0)
+
+    assert factory.source.num_levels >= 3
+    for level in range(min(factory.source.num_levels, 4)):
+        assert off(factory, level, rng, origin) < CLOSE
