@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stacchip_osml.errors import AssetChanged, ChipError, DecodeError, RemoteReadError, redact
+from stacchip_osml.errors import AssetChanged, ChipError, DecodeError, redact
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
@@ -149,7 +149,7 @@ class BlockImage:
         if self._said is None:
             try:
                 _ = self.gdal.header
-            except (DecodeError, RemoteReadError) as error:
+            except DecodeError as error:
                 self._said = said_instead(error, self.file, name=self.name, limits=self.limits)
                 self._gdal = None  # it cannot say more
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from stacchip_osml.errors import DecodeError, LimitError, RemoteReadError
+from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.agreement import unserved_layout
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, ReadAt, Unserved
@@ -49,13 +49,11 @@ def parse_layout(header: ImageHeader, read: ReadAt, *, name: str, limits: ReadLi
         return unserved_layout(header, str(error))
 
 
-def said_instead(
-    error: DecodeError | RemoteReadError, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
-) -> NitfSaid:
+def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits) -> NitfSaid:
     """Give what a file says of itself that GDAL cannot open, where blocks serve it.
 
     Args:
-        error: GDAL's; of a remote file that it does not recognize, that it got no answer.
+        error: GDAL's.
         file: the file.
         name: of the file, for messages.
         limits: refused above these.
@@ -64,8 +62,6 @@ def said_instead(
         DecodeError: GDAL's, and what in the file blocks do not serve either.
         ReadError: GDAL's, or that the file cannot be read.
     """
-    if isinstance(error, RemoteReadError) and error.status is not None:
-        raise error
     head = file.read_at(0, 12)
     driver = next((driver for begin, driver in BEGINNINGS.items() if head.startswith(begin)), None)
     if driver is None:
@@ -77,8 +73,6 @@ def said_instead(
         found = nitf_said(file.read_at, name=name, limits=limits, size=file.size, modified_ns=modified)
         if found is not None:
             return found
-    if isinstance(error, RemoteReadError):
-        raise error
     try:
         level = PARSERS[driver]()(file.read_at, name=name, limits=limits, size=file.size).levels[0]
     except (DecodeError, LimitError):  # it is damaged, as GDAL says

@@ -77,6 +77,8 @@ NETWORK_TROUBLE = re.compile(
     r"HTTP|CURL|timed out|Timeout|Could not resolve|connection|got \d+ bytes, expected|Cannot read offset",
     re.IGNORECASE,
 )
+UNRECOGNIZED = "not recognized as being in a supported file format"
+REMOTE_NAME = re.compile(r"/vsi(?:curl|s3|gs|az)/[^\s']*")
 OF_JPEG_2000 = frozenset({"NITF", "JP2OpenJPEG"})
 """Drivers of files that may hold it."""
 T = TypeVar("T")
@@ -193,6 +195,7 @@ class FileAccess:
         try:
             return self._once(overview, action, facts=facts)
         except (*GDAL_ERRORS, RemoteReadError) as error:
+            is_trouble = _is_trouble(story(error))
             refused = isinstance(error, RemoteReadError) and (error.status not in {401, 403} or self.sign is None)
             late = time.monotonic() - started >= self.fetch.total_s
             if late and not isinstance(error, RemoteReadError):  # no time to find out what it was
@@ -206,7 +209,8 @@ class FileAccess:
         try:
             return self._once(overview, action)
         except (*GDAL_ERRORS, RemoteReadError) as error:
-            raise self._translated(error) from OSError(story(error))
+            in_time = time.monotonic() - started < self.fetch.total_s
+            raise self._translated(error, may_ask=in_time and not is_trouble) from OSError(story(error))
 
     def _once(self, overview: int | None, action: Callable[[Dataset], T], *, facts: bool = False) -> T:
         seen = self.look() if self._version is None else None
@@ -275,14 +279,25 @@ class FileAccess:
         # What lies behind them must be asked for under the condition that it is of the same version.
         return head if version.condition() is not None and size >= WORTH_BEGINNING else None
 
-    def _translated(self, error: BaseException) -> ReadError:
-        """Turn what GDAL said of a remote object into an error of ours, without credentials."""
+    def _translated(self, error: BaseException, *, may_ask: bool = False) -> ReadError:
+        """Turn what GDAL said of a remote object into an error of ours, without credentials.
+
+        Args:
+            error: what was raised.
+            may_ask: GDAL met no trouble before. It does not recognize what it did not get either, so it is believed
+                that it does not recognize a file where it said so twice, and the server gives bytes when asked again.
+        """
         if isinstance(error, RemoteReadError):
             # A signed href may differ from the location in more than its query.
             return RemoteReadError(self.location, status=error.status, attempts=error.attempts)
         said = story(error)
-        if not NETWORK_TROUBLE.search(said):
-            return DecodeError(f"{self.name}: {said}")
+        if not _is_trouble(said) and (may_ask or UNRECOGNIZED not in said):
+            try:
+                if UNRECOGNIZED in said:
+                    self.look()
+            except ReadError as trouble:
+                return self._translated(trouble) if isinstance(trouble, RemoteReadError) else trouble
+            return DecodeError(f"{self.name}: {REMOTE_NAME.sub(self.name, said)}")
         status = HTTP_STATUS.search(said)
         code = int(status[1]) if status else None
         if code in (404, 410):
@@ -312,7 +327,7 @@ class FileAccess:
             try:
                 dataset = open_dataset(name, driver=driver, overview=overview, head=self._begins)
             except GDAL_ERRORS as error:
-                if driver not in OF_JPEG_2000 or self.sidecars or NETWORK_TROUBLE.search(story(error)):
+                if driver not in OF_JPEG_2000 or self.sidecars or _is_trouble(story(error)):
                     raise
                 self._change = sizes_in_samples(self.bytes_of(), driver=driver, name=self.name)
                 if self._change is None:
@@ -356,3 +371,8 @@ class FileAccess:
         for what, expected, found in (("bytes", self.expect[0], size), ("ns mtime", self.expect[1], modified)):
             if expected is not None and found is not None and expected != found:
                 raise AssetChanged(f"{self.name}: expected {expected} {what}, found {found}")
+
+
+def _is_trouble(said: str) -> bool:
+    """Tell whether GDAL speaks of the network; the name of what it opens does not count."""
+    return NETWORK_TROUBLE.search(REMOTE_NAME.sub("", said)) is not None

@@ -11,8 +11,8 @@ from nitf_block_files import blocks_of, fields_of, masked, packed, write_nitf
 from stacchip_osml.encode import BufferedImageAssetProvider
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf
 from stacchip_osml.encode.nitf import write_nitf as write_ours
-from stacchip_osml.errors import DecodeError, LimitError
-from stacchip_osml.imagery import GdalImage, ReadLimits
+from stacchip_osml.errors import DecodeError, LimitError, RemoteReadError
+from stacchip_osml.imagery import FetchLimits, GdalImage, ReadLimits
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -131,6 +131,36 @@ def test_what_blocks_do_not_serve_either_is_refused_with_both_reasons(tmp_path, 
 
     with pytest.raises(DecodeError, match=reason):
         BlockImage(str(path)).read(WHOLE)
+
+
+@pytest.mark.parametrize("reader", [GdalImage, BlockImage])
+def test_what_a_server_gives_and_nobody_reads_is_the_error_of_a_local_file(tmp_path, reader):
+    path = tmp_path / "a.ntf"
+    pixels = np.zeros((1, 40, 70), np.uint64)
+    write_nitf(path, [(fields_of(pixels, (40, 70), "B") | {"IC": "C5", "COMRAT": "00.0"}, pixels.tobytes())])
+    said = []
+    with serving_faults() as server:
+        for location in (str(path), server.serve("/a.ntf", path.read_bytes())):
+            with pytest.raises(DecodeError, match="not recognized") as caught:
+                _ = reader(location).header
+            said.append(str(caught.value).replace(location, "NAME"))
+
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("reader", [GdalImage, BlockImage])
+@pytest.mark.parametrize(("fault", "status"), [(503, 503), ("reset", None)])
+def test_what_a_server_does_not_give_is_no_damage(tmp_path, reader, fault, status):
+    path = tmp_path / "a.ntf"
+    wide("uint64", 1, "B", path)
+    quick = FetchLimits(connect_s=5, idle_s=10, total_s=30, attempts=2, backoff_s=0.01)
+    with serving_faults() as server:
+        location = server.serve("/a.ntf", path.read_bytes())
+        server.fault(fault, after=1)
+        with pytest.raises(RemoteReadError, match=r"a\.ntf: ") as caught:
+            _ = reader(location, fetch=quick).header
+
+    assert caught.value.status == status
 
 
 def test_it_is_held_to_the_limits(tmp_path):
