@@ -35,6 +35,7 @@ def encode_jp2(
     layers: int = 1,
     mask: str = "auto",
     display: bool = False,
+    workers: int = 1,
 ) -> bytes:
     """Write a chip as JP2 file, with its place.
 
@@ -46,11 +47,13 @@ def encode_jp2(
         mask: ``auto`` writes an alpha channel where there are invalid pixels; ``alpha`` always; ``ignore`` never. Alpha
             needs uint8 or uint16 of one or three bands.
         display: render the chip for the eye first.
+        workers: threads that encode; the bytes are the same with any number.
 
     Raises:
         EncodeError: JPEG 2000 cannot hold these pixels, their mask or their place.
     """
-    return _boxed(chip, mask, Jpeg2000Options(ratio=ratio, levels=levels, layers=layers), display=display)
+    options = Jpeg2000Options(ratio=ratio, levels=levels, layers=layers)
+    return _boxed(chip, mask, options, display=display, workers=workers)
 
 
 def encode_jph(
@@ -60,9 +63,11 @@ def encode_jph(
     levels: int | None = None,
     mask: str = "auto",
     display: bool = False,
+    workers: int = 1,
 ) -> bytes:
     """Write a chip as JPH file (HTJ2K in boxes); see :func:`encode_jp2`."""
-    return _boxed(chip, mask, Jpeg2000Options(ratio=ratio, levels=levels, high_throughput=True), display=display)
+    options = Jpeg2000Options(ratio=ratio, levels=levels, high_throughput=True)
+    return _boxed(chip, mask, options, display=display, workers=workers)
 
 
 def encode_j2k(
@@ -73,32 +78,42 @@ def encode_j2k(
     layers: int = 1,
     mask: str = "auto",
     display: bool = False,
+    workers: int = 1,
 ) -> bytes:
     """Write a chip as a bare JPEG 2000 codestream: without place, colours and mask; see :func:`encode_jp2`."""
-    return _bare(chip, mask, Jpeg2000Options(ratio=ratio, levels=levels, layers=layers), display=display)
+    options = Jpeg2000Options(ratio=ratio, levels=levels, layers=layers)
+    return _bare(chip, mask, options, display=display, workers=workers)
 
 
 def encode_jhc(
-    chip: Chip, *, ratio: float | None = None, levels: int | None = None, mask: str = "auto", display: bool = False
+    chip: Chip,
+    *,
+    ratio: float | None = None,
+    levels: int | None = None,
+    mask: str = "auto",
+    display: bool = False,
+    workers: int = 1,
 ) -> bytes:
     """Write a chip as a bare HTJ2K codestream; see :func:`encode_j2k`."""
-    return _bare(chip, mask, Jpeg2000Options(ratio=ratio, levels=levels, high_throughput=True), display=display)
+    options = Jpeg2000Options(ratio=ratio, levels=levels, high_throughput=True)
+    return _bare(chip, mask, options, display=display, workers=workers)
 
 
-def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool) -> bytes:
+def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, workers: int) -> bytes:
     pixels, colors = _picture(chip, mask, has_alpha=True, display=display)
     placement = None
     if chip.transform is not None and chip.crs is not None:
         placement = Placement(transform=chip.transform, crs=chip.crs)
     out = io.BytesIO()
-    write_jp2(out, ArraySource(pixels), options, colors=colors, placement=placement)
+    write_jp2(out, ArraySource(pixels), options, colors=colors, placement=placement, workers=workers)
     return out.getvalue()
 
 
-def _bare(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool) -> bytes:
+def _bare(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, workers: int) -> bytes:
     if mask == "alpha":
         raise EncodeError("a codestream does not say which band is alpha: write jp2")
-    return array_codestream(_picture(chip, mask, has_alpha=False, display=display)[0], options)
+    pixels, _ = _picture(chip, mask, has_alpha=False, display=display)
+    return array_codestream(pixels, options, workers=workers)
 
 
 def _picture(chip: Chip, mask: str, *, has_alpha: bool, display: bool) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -117,8 +132,11 @@ def _picture(chip: Chip, mask: str, *, has_alpha: bool, display: bool) -> tuple[
         raise EncodeError(f"JPEG 2000 chips are uint8, uint16 or int16, not {chip.pixels.dtype.name}")
     native = chip.pixels.astype(chip.pixels.dtype.newbyteorder("="), copy=False)
     own_alpha = chip.colors[-1:] == ("alpha",) and len(native) in {2, 4}
-    valid = (chip.mask[:-1] if own_alpha else chip.mask).any(axis=0)  # with nodata 0, pure blue is no hole
-    if mask == "ignore" or (mask == "auto" and bool(valid.all())):
+    measured = chip.mask[:-1] if own_alpha else chip.mask
+    if mask == "ignore" or (mask == "auto" and bool(measured[0].all())):  # mostly so, and quickly seen
+        return native, chip.colors
+    valid = measured.any(axis=0)  # with nodata 0, pure blue is no hole
+    if mask == "auto" and bool(valid.all()):
         return native, chip.colors
     if not has_alpha or len(native) - own_alpha not in {1, 3} or native.dtype.kind != "u":
         raise EncodeError(

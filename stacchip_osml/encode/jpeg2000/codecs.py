@@ -3,14 +3,17 @@
 Three encoders, because none does all: imagecodecs' OpenJPEG is reversible and
 without the GIL, and takes away decomposition levels of narrow tiles; GDAL's has
 rates, quality layers and any tile; OpenJPH is high throughput (part 15). Arrays
-are ``(bands, rows, cols)``. What comes out is a codestream that stands alone;
-making one image of many is not this file's business.
+are ``(bands, rows, cols)``. What comes out is a codestream that stands alone, the
+same by any number of threads; making one image of many is not this file's business.
 
 References: ISO/IEC 15444-1 (JPEG 2000), 15444-15 (HTJ2K).
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import imagecodecs
@@ -19,6 +22,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.codecs import interleaved
+from stacchip_osml.encode.jpeg2000.markers import EOC, SOC, SOD, SOT, SOT_HEAD, taken_apart
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["EXACT_BITS", "most_levels", "openjpeg_lossless", "openjpeg_tile", "openjph_tile"]
@@ -29,6 +33,8 @@ SOME_PLACE = Affine.scale(2.0)
 SMALLEST_BLOCK = 32
 EXACT_BITS = 24
 """Bits a sample that OpenJPEG keeps; the colour transform needs one more."""
+PRECINCT = 1 << 15
+"""A side of OpenJPH's."""
 
 
 def most_levels(rows: int, cols: int) -> int:
@@ -36,7 +42,7 @@ def most_levels(rows: int, cols: int) -> int:
     return max(min(rows, cols).bit_length() - 4, 0)
 
 
-def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform: bool) -> bytes:
+def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform: bool, threads: int) -> bytes:
     """Compress integers reversibly.
 
     Args:
@@ -44,6 +50,7 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
         levels: of decomposition, at most :func:`most_levels`.
         bits: of a sample.
         color_transform: RCT, of three bands.
+        threads: that compress it.
     """
     pixels, bits = _in_bytes(pixels, bits)
     small = 8 if bits <= 8 else 16 if bits <= 16 else 32  # the encoder takes samples for as large as they need to be
@@ -58,6 +65,7 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
                 resolutions=levels + 1,
                 bitspersample=bits,
                 mct=color_transform,
+                numthreads=threads,
             )
         )
     except (imagecodecs.Jpeg2kError, ValueError) as error:
@@ -65,7 +73,14 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
 
 
 def openjph_tile(
-    pixels: Array, *, levels: int, tile: tuple[int, int], bits: int, step: float | None, color_transform: bool
+    pixels: Array,
+    *,
+    levels: int,
+    tile: tuple[int, int],
+    bits: int,
+    step: float | None,
+    color_transform: bool,
+    threads: int,
 ) -> bytes:
     """Compress integers with the high-throughput block coder.
 
@@ -80,26 +95,58 @@ def openjph_tile(
         bits: of a sample.
         step: of quantisation, 1 is the whole range of the samples; None is reversible.
         color_transform: RCT or ICT, of three bands.
+        threads: that compress it; bands that are not transformed together are shared out among them.
     """
     if bits < pixels.dtype.itemsize * 8:
         middle = 1 << (bits - 1) if pixels.dtype.kind == "u" else 0
         depth = 8 if bits <= 8 else 16 if bits <= 16 else 32  # OpenJPEG reads no more bit-planes than of 16 bits
         pixels = (pixels.astype(np.int64) - middle).astype(f"i{depth // 8}")
         pixels = pixels if step is None else pixels << (depth - bits)
+    settings = {
+        "level": step,
+        "rgb": color_transform,
+        "tile": (tile[1], tile[0]),
+        "resolutions": levels,
+        "reversible": step is None,
+    }
     try:
-        return bytes(
-            imagecodecs.htj2k_encode(
-                interleaved(pixels),  # as above
-                step,
-                planar=False,
-                rgb=color_transform,
-                tile=(tile[1], tile[0]),
-                resolutions=levels,
-                reversible=step is None,
-            )
-        )
+        if min(threads, len(pixels)) > 1 and not color_transform and max(tile) <= PRECINCT:
+            return _band_by_band(pixels, settings, threads)
+        return _high_throughput(pixels, settings)
     except (imagecodecs.Htj2kError, ValueError) as error:
         raise _refused(pixels, error) from error
+
+
+def _high_throughput(pixels: Array, settings: Mapping[str, Any]) -> bytes:
+    """Take planes as they are, which is quicker, where the encoder does."""
+    if len(pixels) == 1 or settings["rgb"] or pixels.shape[2] == 1:  # as above
+        return bytes(imagecodecs.htj2k_encode(interleaved(pixels), planar=False, **settings))
+    planes = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    return bytes(imagecodecs.htj2k_encode(planes, planar=True, **settings))
+
+
+def _band_by_band(pixels: Array, settings: Mapping[str, Any], threads: int) -> bytes:
+    """Compress each band alone, and give the codestream of all of them.
+
+    Packets stand by resolution, place and band (B.12.1.3), and each resolution is one place, the precinct. A band's
+    own packets come in a tile-part a resolution.
+    """
+
+    def band(number: int) -> tuple[list[tuple[int, bytes]], list[memoryview]]:
+        segments, parts = taken_apart(_high_throughput(pixels[number : number + 1], {**settings, "tilepart": 1}))
+        return segments, [part.data[2:] for part in parts]
+
+    with ThreadPoolExecutor(min(threads, len(pixels)), thread_name_prefix="encode") as pool:
+        found = list(pool.map(band, range(len(pixels))))
+    segments = b"".join(segment for _, segment in found[0][0])
+    resolutions = zip(*(packets for _, packets in found), strict=True)
+    packets = b"".join(packet for resolution in resolutions for packet in resolution)
+    head = SOT_HEAD.pack(SOT, 10, 0, SOT_HEAD.size + 2 + len(packets), 0, 1)
+    return b"".join([_marker(SOC), segments, head, _marker(SOD), packets, _marker(EOC)])
+
+
+def _marker(marker: int) -> bytes:
+    return struct.pack(">H", marker)
 
 
 def openjpeg_tile(
@@ -111,6 +158,7 @@ def openjpeg_tile(
     percents: tuple[float, ...],
     reversible: bool,
     color_transform: bool,
+    threads: int,
 ) -> tuple[bytes, int]:
     """Compress integers at rates, or a tile too narrow for its levels.
 
@@ -124,6 +172,7 @@ def openjpeg_tile(
             lossless.
         reversible: the 5/3 transform, else 9/7.
         color_transform: of three bands.
+        threads: that compress it.
 
     Returns:
         The codestream, and the number of its tile that has the array.
@@ -160,7 +209,7 @@ def openjpeg_tile(
     shape = {"width": canvas.shape[2], "height": canvas.shape[1], "count": bands, "dtype": canvas.dtype}
     try:
         with (
-            rasterio.Env(GDAL_NUM_THREADS="1", GDAL_PAM_ENABLED="NO"),
+            rasterio.Env(GDAL_NUM_THREADS=str(threads), GDAL_PAM_ENABLED="NO"),
             MemoryFile(ext=".tif") as raw,
             MemoryFile(ext=".j2k") as memory,
         ):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.jpeg2000.codecs import EXACT_BITS, most_levels, openjpeg_lossless, openjpeg_tile, openjph_tile
+from stacchip_osml.encode.jpeg2000.markers import COM, EOC, SIZ, SOC, SOT, SOT_HEAD, TLM, taken_apart
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -33,14 +34,12 @@ __all__ = ["ArraySource", "Jpeg2000Options", "PixelSource", "array_codestream", 
 
 Array = NDArray[Any]
 
-SOC, SIZ, COM, TLM, SOT, EOC = 0xFF4F, 0xFF51, 0xFF64, 0xFF55, 0xFF90, 0xFFD9
-SOT_HEAD = struct.Struct(">HHHIBB")
-"""SOT, Lsot, Isot, Psot, TPsot, TNsot (A.4.2)."""
 TLM_ENTRIES = 10_000
 """Of one TLM segment; 65,535 bytes hold a few more."""
 MOST_TILES = 65_535
 LARGEST_TILE = 1 << 15
-DEPTHS = {"uint8": 8, "int8": 8, "uint16": 16, "int16": 16, "uint32": 32, "int32": 32}
+LARGEST_SAMPLE = 4
+"""Bytes."""
 MOST_LEVELS = 5
 SAMPLED_TILES = 5
 """That the quantisation of a whole high-throughput image is found with."""
@@ -89,14 +88,17 @@ class _Plan:
     color_transform: bool
     percents: tuple[float, ...]
     step: float | None
+    threads: int
+    """That compress one tile."""
 
 
-def array_codestream(pixels: Array, options: Jpeg2000Options | None = None) -> bytes:
+def array_codestream(pixels: Array, options: Jpeg2000Options | None = None, *, workers: int = 1) -> bytes:
     """Compress an array in memory.
 
     Args:
         pixels: ``(bands, rows, cols)``.
         options: None for lossless.
+        workers: threads that compress.
 
     Raises:
         EncodeError: as :func:`write_codestream`.
@@ -104,7 +106,7 @@ def array_codestream(pixels: Array, options: Jpeg2000Options | None = None) -> b
     import io
 
     out = io.BytesIO()
-    write_codestream(out, ArraySource(pixels), options)
+    write_codestream(out, ArraySource(pixels), options, workers=workers)
     return out.getvalue()
 
 
@@ -122,7 +124,7 @@ def write_codestream(
         out: written from where it stands; seekable.
         source: each tile is read once, in the order of rows; of a lossy high-throughput image, some are read twice.
         options: None for lossless.
-        workers: threads that compress; one more reads.
+        workers: threads that compress, tile by tile, or together where there are fewer tiles; one more reads.
         progress: is told the tiles done and their number.
 
     Returns:
@@ -132,7 +134,7 @@ def write_codestream(
         EncodeError: the options, the type or the size are not JPEG 2000's, or could not be kept exactly.
     """
     options = Jpeg2000Options() if options is None else options
-    plan = _planned(source, options)
+    plan = _planned(source, options, workers)
     rows, cols = plan.grid.shape
     count = rows * cols
     windows = [plan.grid.window(row, col) for row in range(rows) for col in range(cols)]
@@ -160,10 +162,10 @@ def write_codestream(
     return end - start
 
 
-def _planned(source: PixelSource, options: Jpeg2000Options) -> _Plan:
+def _planned(source: PixelSource, options: Jpeg2000Options, workers: int) -> _Plan:
     """Check everything that can be checked before a pixel is read."""
-    depth = DEPTHS.get(source.dtype.name)
-    if depth is None:
+    depth = 8 * source.dtype.itemsize
+    if source.dtype.kind not in "iu" or source.dtype.itemsize > LARGEST_SAMPLE:
         raise EncodeError(f"JPEG 2000 holds integers of 8, 16 and 32 bits, not {source.dtype.name}")
     if not 1 <= source.bands <= 16384:
         raise EncodeError(f"JPEG 2000 holds 1 to 16,384 components, not {source.bands} (ISO/IEC 15444-1, A.5.1)")
@@ -184,9 +186,11 @@ def _planned(source: PixelSource, options: Jpeg2000Options) -> _Plan:
     color = _color_transform(source, options)
     bits = _bits(source, options, depth, color=color)
     _require_options(options)
-    plan = _Plan(grid, _levels(grid, options), bits, options, color, _percents(options), None)
+    threads = max(workers // (grid.shape[0] * grid.shape[1]), 1)
+    plan = _Plan(grid, _levels(grid, options), bits, options, color, _percents(options), None, threads)
     if options.high_throughput and options.ratio is not None:
-        return _Plan(grid, plan.levels, bits, options, color, (), _found_step(source, plan, options.ratio))
+        step = _found_step(source, replace(plan, threads=workers), options.ratio)
+        return replace(plan, percents=(), step=step)
     return plan
 
 
@@ -243,12 +247,14 @@ def _percents(options: Jpeg2000Options) -> tuple[float, ...]:
     return tuple(most / 2**left for left in range(options.layers - 1, -1, -1))
 
 
-def _coded(source: PixelSource, windows: list[PixelWindow], plan: _Plan, workers: int) -> Iterator[tuple[bytes, bytes]]:
-    def code(window: PixelWindow, pixels: Array) -> tuple[bytes, bytes]:
+def _coded(
+    source: PixelSource, windows: list[PixelWindow], plan: _Plan, workers: int
+) -> Iterator[tuple[bytes, memoryview]]:
+    def code(window: PixelWindow, pixels: Array) -> tuple[bytes, memoryview]:
         del window
         return _split(*_tile_stream(pixels, plan))
 
-    return in_order(windows, source.read, code, workers=workers)
+    return in_order(windows, source.read, code, workers=min(workers, len(windows)))
 
 
 def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:
@@ -263,10 +269,13 @@ def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:
             bits=plan.bits,
             step=plan.step,
             color_transform=plan.color_transform,
+            threads=plan.threads,
         )
         return stream, 0
     if not plan.percents and plan.levels <= most_levels(*pixels.shape[1:]):
-        stream = openjpeg_lossless(pixels, levels=plan.levels, bits=plan.bits, color_transform=plan.color_transform)
+        stream = openjpeg_lossless(
+            pixels, levels=plan.levels, bits=plan.bits, color_transform=plan.color_transform, threads=plan.threads
+        )
         return stream, 0
     return openjpeg_tile(
         pixels,
@@ -276,6 +285,7 @@ def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:
         percents=plan.percents or (100.0,),
         reversible=plan.options.ratio is None,
         color_transform=plan.color_transform,
+        threads=plan.threads,
     )
 
 
@@ -297,7 +307,7 @@ def _found_step(source: PixelSource, plan: _Plan, ratio: float) -> float:
     target = sum(tile.size for tile in samples) * plan.bits / 8 / ratio
 
     def length(exponent: float) -> int:
-        trial = _Plan(plan.grid, plan.levels, plan.bits, plan.options, plan.color_transform, (), 2.0**exponent)
+        trial = replace(plan, percents=(), step=2.0**exponent)
         return sum(len(_split(*_tile_stream(tile, trial))[1]) for tile in samples)
 
     low, high = -float(plan.bits) - 2.0, 0.0
@@ -309,27 +319,13 @@ def _found_step(source: PixelSource, plan: _Plan, ratio: float) -> float:
     return float(2.0**high)
 
 
-def _split(stream: bytes, number: int) -> tuple[bytes, bytes]:
+def _split(stream: bytes, number: int) -> tuple[bytes, memoryview]:
     """Give the marker segments of a main header that decide decoding (not SIZ), and what follows a tile's SOT."""
-    at = 2
-    kept = []
-    while (marker := int.from_bytes(stream[at : at + 2], "big")) != SOT:
-        length = int.from_bytes(stream[at + 2 : at + 4], "big")
-        if marker not in {SIZ, COM, TLM}:
-            kept.append(stream[at : at + 2 + length])
-        at += 2 + length
-    found = None
-    while stream[at : at + 2] == b"\xff\x90":
-        _, _, tile, length, _, _ = SOT_HEAD.unpack_from(stream, at)
-        length = length or len(stream) - at - 2
-        if tile == number:
-            if found is not None:
-                raise EncodeError("a JPEG 2000 encoder gave a tile in several parts")
-            found = stream[at + SOT_HEAD.size : at + length]
-        at += length
-    if found is None:
-        raise EncodeError("a JPEG 2000 encoder gave no tile")
-    return b"".join(kept), found
+    segments, parts = taken_apart(stream)
+    found = [part.data for part in parts if part.tile == number]
+    if len(found) != 1:
+        raise EncodeError(f"a JPEG 2000 encoder gave a tile in {len(found)} parts")
+    return b"".join(segment for marker, segment in segments if marker not in {SIZ, COM, TLM}), found[0]
 
 
 def _siz(source: PixelSource, plan: _Plan) -> bytes:

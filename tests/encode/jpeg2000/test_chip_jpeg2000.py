@@ -69,6 +69,12 @@ def test_what_cannot_be_said_is_refused(form, chip, options, message):
         encode_chip(chip, form, **options)
 
 
+@pytest.mark.parametrize("form", [*BOXED, *BARE])
+def test_several_workers_write_the_file_that_one_writes(form):
+    chip = chip_of("uint16", (3, 200, 170))
+    assert encode_chip(chip, form, workers=2) == encode_chip(chip, form)
+
+
 def test_ratios_and_pictures_of_any_type():
     chip = chip_of("uint16", (3, 256, 256))
     assert len(encode_chip(chip, "jp2", ratio=20)) == pytest.approx(chip.pixels.nbytes / 20, rel=0.2)

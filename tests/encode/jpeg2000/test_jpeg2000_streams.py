@@ -194,6 +194,40 @@ def test_threads_give_the_same_bytes(ratio):
     assert written(1) == written(4)
 
 
+@pytest.mark.parametrize("ratio", [None, 5])
+@pytest.mark.parametrize("high_throughput", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 7), (3, 90, 1), (3, 200, 170), (5, 64, 130)], ids=str)
+def test_threads_that_share_one_tile_give_the_same_bytes(shape, high_throughput, ratio):
+    pixels = noise(shape, "uint16")
+    options = Jpeg2000Options(ratio=ratio, high_throughput=high_throughput)
+    one = array_codestream(pixels, options)
+    for workers in (2, 3, 8):
+        assert array_codestream(pixels, options, workers=workers) == one
+
+
+@pytest.mark.parametrize(("kind", "most"), [("uint16", 3), ("uint8", 1)])
+def test_bands_of_a_tile_are_shared_out_unless_their_colours_are_transformed(kind, most, monkeypatch):
+    encode, by = imagecodecs.htj2k_encode, []
+
+    def noted(*given, **how):
+        by.append(threading.current_thread())
+        return encode(*given, **how)
+
+    monkeypatch.setattr(imagecodecs, "htj2k_encode", noted)
+    array_codestream(noise((3, 300, 300), kind), Jpeg2000Options(high_throughput=True), workers=3)
+    assert len(by) == most
+    assert (threading.current_thread() in by) == (most == 1)
+
+
+def test_few_tiles_share_the_threads_that_are_left():
+    pixels, told = noise((3, 256, 512), "uint16"), []
+    options = Jpeg2000Options(tile=TILE, high_throughput=True)
+    for workers in (1, 5):
+        told.append(array_codestream(pixels, options, workers=workers))
+    assert told[0] == told[1]
+    assert np.array_equal(gdal_pixels(told[1]), pixels)
+
+
 @pytest.mark.parametrize(
     ("pixels", "options", "message"),
     [
