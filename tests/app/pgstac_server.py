@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-LIFETIME_S = 300
-START_S = 60
+LIFETIME_S = 1200
+START_S = 240
 
 
 class ServerError(Exception):
@@ -173,7 +173,7 @@ def _api(database: Mapping[str, str], folder: Path) -> Iterator[StacApi]:
 def _server(
     command: Sequence[str], log: Path, *, end: signal.Signals = signal.SIGTERM, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    bounded = ["timeout", "--kill-after=10", str(LIFETIME_S), *command]
+    bounded = ["timeout", "--kill-after=60", str(LIFETIME_S), *command]
     with log.open("wb") as output:
         server = subprocess.Popen(
             bounded,
@@ -188,7 +188,7 @@ def _server(
     finally:
         server.send_signal(end)  # timeout hands it on
         try:
-            server.wait(15)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
@@ -212,7 +212,7 @@ def _run(command: Sequence[Any], **options: Any) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -231,7 +231,7 @@ def test_an_item_that_says_too_little_has_its_header_read_over_http(served):
 def run_command(*arguments) -> subprocess.CompletedProcess[str]:
     code = "from stacchip_osml.app.cli import main; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_the_command_line_searches_indexes_and_cuts(served, tmp_path):

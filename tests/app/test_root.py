@@ -203,7 +203,7 @@ def test_a_reader_that_goes_away_is_no_error_message(index, args):
     ) as process:
         process.stdout.close()
         stderr = process.stderr.read().decode()
-        process.wait(timeout=60)
+        process.wait(timeout=300)
 
     assert process.returncode == 141
     assert [line for line in stderr.splitlines() if not line.endswith("matches")] == []

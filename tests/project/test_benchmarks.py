@@ -69,7 +69,7 @@ def test_a_quick_run_gives_its_tables(name, data):
         pytest.importorskip(NEEDS[name])
     command = [sys.executable, "-m", "tests.benchmarks", name, "--quick", "--folder", data, "--json", data / "out.json"]
 
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=1800)
 
     assert done.returncode == 0, done.stderr
     reports = json.loads((data / "out.json").read_text())["reports"]

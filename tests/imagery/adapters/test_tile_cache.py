@@ -93,7 +93,7 @@ def test_an_error_is_not_kept_and_reaches_all_who_wait(error):
         def get_block(self, row, col, resolution_level=0, bands=None):
             self.asked.append((row, col, resolution_level, bands))
             if self.ill:
-                all_wait.wait(10)
+                all_wait.wait(60)
                 raise error
             return super().get_block(row, col, resolution_level, bands)
 
@@ -119,7 +119,7 @@ def test_of_a_thread_that_is_interrupted_those_who_wait_hear_nothing_and_try_the
     def make():
         calls.append(threading.get_ident())
         if len(calls) == 1:
-            all_wait.wait(10)
+            all_wait.wait(60)
             raise KeyboardInterrupt
         return np.zeros((1, 2, 2), np.uint8)
 

@@ -231,7 +231,7 @@ def test_a_forked_child_does_not_wait_for_its_parents_claims():
         child = multiprocessing.get_context("fork").Process(target=_child, args=(cache, theirs))
         child.start()
 
-    assert ours.poll(20)
+    assert ours.poll(120)
     assert ours.recv() == (0, "claimed")
     child.join()
     cache.deliver(claim, block())

@@ -270,7 +270,7 @@ def test_many_threads_at_once_read_the_same(tmp_path, cache):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
 
     assert not any(thread.is_alive() for thread in threads)
     assert wrong == []

@@ -125,7 +125,7 @@ def test_other_threads_run_while_a_block_is_decoded(name):
     other.start()
     try:
         shares = []
-        for _ in range(4):
+        while len(shares) < 40 and min(shares, default=1) >= 0.3:  # once is enough: the machine may be busy elsewhere
             start = time.perf_counter()
             decode_block(codec, data, shape=(side, side), rows=side, scratch=scratch)
             end = time.perf_counter()

@@ -10,14 +10,13 @@ from block_files import require_same, scene, some_windows, write_tiff
 from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetChanged, DecodeError, ReadError
-from stacchip_osml.imagery import FetchLimits, GdalImage
+from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.gdal import access
 from stacchip_osml.imagery.gdal.access import close_idle_handles
 from stacchip_osml.pixel import PixelWindow
-
-QUICK = FetchLimits(connect_s=5, idle_s=10, total_s=30, attempts=2, backoff_s=0.01)
+from tests.imagery.patience import PATIENT
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +27,7 @@ def running():
 
 @pytest.fixture
 def server(running):
-    running.fault("ok")
-    running.set(conditional=True, token=None, etag=True, delay=0)
-    running.asked()
+    running.reset()
     yield running
     close_idle_handles()
 
@@ -60,7 +57,7 @@ def small(tmp_path) -> str:
 
 
 def test_a_first_window_of_a_cog_takes_two_requests(server, cog):
-    image, oracle = BlockImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=QUICK), GdalImage(cog)
+    image, oracle = BlockImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=PATIENT), GdalImage(cog)
     window = PixelWindow(10, 20, 30, 40)
 
     found = image.read(window)
@@ -79,7 +76,7 @@ def test_a_first_window_of_a_cog_takes_two_requests(server, cog):
 
 
 def test_the_header_of_gdals_own_image_takes_one_request(server, cog):
-    image = GdalImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=QUICK)
+    image = GdalImage(server.serve("/cog.tif", Path(cog).read_bytes()), fetch=PATIENT)
 
     assert image.header.levels == GdalImage(cog).header.levels
     assert [asked.range for asked in server.asked()] == [(0, OPENING_BYTES)]
@@ -97,7 +94,7 @@ def test_directories_behind_the_first_bytes_are_found_too(server, tmp_path, monk
     data = Path(path).read_bytes()
     assert len(data) > 2 * OPENING_BYTES
     server.set(**stated)
-    image, oracle = BlockImage(server.serve("/a.tif", data), fetch=QUICK), GdalImage(path)
+    image, oracle = BlockImage(server.serve("/a.tif", data), fetch=PATIENT), GdalImage(path)
 
     for level, size in enumerate(oracle.header.levels):
         for window in some_windows(size, 3):
@@ -105,7 +102,7 @@ def test_directories_behind_the_first_bytes_are_found_too(server, tmp_path, monk
 
 
 def test_a_small_file_is_asked_for_whole_and_its_pixels_by_themselves(server, small):
-    image, oracle = BlockImage(server.serve("/small.tif", Path(small).read_bytes()), fetch=QUICK), GdalImage(small)
+    image, oracle = BlockImage(server.serve("/small.tif", Path(small).read_bytes()), fetch=PATIENT), GdalImage(small)
     window = PixelWindow(10, 20, 30, 30)
 
     require_same(image, oracle, window, 0)
@@ -119,7 +116,7 @@ def test_a_small_file_is_asked_for_whole_and_its_pixels_by_themselves(server, sm
 
 def test_a_small_file_that_changes_while_it_is_opened_is_noticed(server, small, monkeypatch):
     data = Path(small).read_bytes()
-    image = BlockImage(server.serve("/small.tif", data), fetch=QUICK)
+    image = BlockImage(server.serve("/small.tif", data), fetch=PATIENT)
     read = access.read_remote_head
 
     def late(target, fetch, **size):
@@ -133,7 +130,7 @@ def test_a_small_file_that_changes_while_it_is_opened_is_noticed(server, small, 
 
 def test_a_file_that_ends_in_its_first_bytes_is_read_from_them(server, tmp_path):
     path = write_tiff(tmp_path / "a.tif", scene(1, "uint8")[:, :40, :40], nodata=0)
-    image = GdalImage(server.serve("/a.tif", Path(path).read_bytes()), fetch=QUICK)
+    image = GdalImage(server.serve("/a.tif", Path(path).read_bytes()), fetch=PATIENT)
 
     assert image.header.levels == GdalImage(path).header.levels
     assert len(server.asked()) == 1
@@ -143,15 +140,15 @@ def test_what_fails_behind_the_first_bytes_is_told_as_before(server, cog):
     data = bytearray(Path(cog).read_bytes())
     data[4:8] = (len(data) - 1000).to_bytes(4, "little")  # the first directory, where no directory is
     with pytest.raises(DecodeError):
-        _ = BlockImage(server.serve("/cut.tif", bytes(data)), fetch=QUICK).header
+        _ = BlockImage(server.serve("/cut.tif", bytes(data)), fetch=PATIENT).header
     server.fault(503, path="/cut", after=1)
     with pytest.raises(ReadError):
-        _ = BlockImage(server.serve("/cut.tif", bytes(data)), fetch=QUICK).header
+        _ = BlockImage(server.serve("/cut.tif", bytes(data)), fetch=PATIENT).header
 
 
 def test_an_object_that_changes_after_its_first_bytes_is_noticed(server, cog):
     data = Path(cog).read_bytes()
-    image = BlockImage(server.serve("/cog.tif", data), fetch=QUICK)
+    image = BlockImage(server.serve("/cog.tif", data), fetch=PATIENT)
     _ = image.header
     server.serve("/cog.tif", data[:-1] + b"x")
 

@@ -10,14 +10,19 @@ import pytest
 from stacchip_osml.imagery.blocks.workers import Work, usable_cores
 
 
-def do(count: int, threads: int, *, pause: float = 0.0) -> tuple[list[int], set[int]]:
+def do(count: int, threads: int, *, pause: float = 0.0, crew: int = 1) -> tuple[list[int], set[int]]:
+    """Do tasks, each of which waits until ``crew`` threads are at them, or have been."""
     done: list[int] = []
     where: set[int] = set()
+    all_came = threading.Event()
 
     def task(number: int) -> None:
+        where.add(threading.get_ident())
+        if len(where) >= crew:
+            all_came.set()
+        all_came.wait(60)
         time.sleep(pause)
         done.append(number)
-        where.add(threading.get_ident())
 
     work = Work(threads)
     work.add([lambda number=number: task(number) for number in range(count)])
@@ -27,11 +32,10 @@ def do(count: int, threads: int, *, pause: float = 0.0) -> tuple[list[int], set[
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_every_task_is_done_once(threads):
-    done, where = do(60, threads, pause=0.001)
+    done, where = do(60, threads, pause=0.001, crew=min(threads, 2))
 
     assert sorted(done) == list(range(60))
-    assert 1 <= len(where) <= threads
-    assert (len(where) > 1) == (threads > 1)
+    assert min(threads, 2) <= len(where) <= threads
 
 
 def test_one_thread_is_the_callers_own():
@@ -44,7 +48,7 @@ def test_many_callers_at_once_all_finish():
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(20)
+        caller.join(120)
 
     assert [sorted(done) for done in results] == [list(range(20))] * 64
 
@@ -88,7 +92,7 @@ def test_threads_do_not_pile_up():
     for _ in range(50):
         do(8, 4)
 
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def _child(channel) -> None:
@@ -105,7 +109,7 @@ def test_a_forked_child_gets_helpers_of_its_own():
     child = multiprocessing.get_context("fork").Process(target=_child, args=(theirs,))
     child.start()
 
-    assert ours.poll(20)
+    assert ours.poll(120)
     assert ours.recv() == list(range(20))
     child.join()
 

@@ -81,7 +81,7 @@ def test_hostile_files_give_pixels_or_typed_errors_and_the_process_lives():
         input="\n".join(paths),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         cwd=ROOT,
         check=False,
     )

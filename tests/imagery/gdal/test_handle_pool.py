@@ -136,7 +136,7 @@ def test_a_forked_child_and_its_parent_do_not_disturb_each_other(tmp_path):
         child.start()
     read_rows_or_die(image, pixels)
     for child in children:
-        child.join(30)
+        child.join(300)
     assert [child.exitcode for child in children] == [0, 0]
 
 
