@@ -15,7 +15,7 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_fields, kept_of, sicd_storage, without_bits
 from stacchip_osml.encode.nitf.chip_map import map_tres
-from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of, require_marking
+from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
 from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fields
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
@@ -25,8 +25,8 @@ from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ic
 from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of, source_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
+from stacchip_osml.encode.nitf.security import require_no_less
 from stacchip_osml.encode.nitf.tables import security_names
-from stacchip_osml.errors import EncodeError
 from stacchip_osml.geometry import Locator, RpcLocator
 
 __all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
@@ -240,11 +240,9 @@ def _pixels(chip: Chip, work: _Work, said: Overrides) -> ChipPixels:
 
 def _said(fields: Mapping[str, str], own: Mapping[str, str], said: Overrides) -> dict[str, str]:
     """Put the caller's fields over the others, but never a lower marking."""
-    for name in ("ISCLAS", "FSCLAS"):
-        if name in own and name in fields:
-            require_marking(name, own[name], fields[name])
-        elif name in said.without and name in fields:
-            raise EncodeError(f"{name} cannot be left out: a chip is never less marked than what it was cut from")
+    marks = {**dict.fromkeys(said.without), **own}
+    for prefix in "IF":
+        require_no_less(prefix, marks, fields)
     merged = {name: text for name, text in {**fields, **own}.items() if name not in said.without}
     if "IC" in own and "COMRAT" not in own:
         merged.pop("COMRAT", None)

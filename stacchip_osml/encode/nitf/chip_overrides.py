@@ -5,7 +5,7 @@ Rules:
 - a name is a field of the image subheader or of the file header, a hint of the
   encoder, or the tag of a TRE; anything else is refused by name;
 - what follows from pixels and segments cannot be said;
-- a chip is never less marked than its source: a lower ISCLAS or FSCLAS is refused;
+- a chip is never less marked than its source: see ``security``;
 - the caller's mapping is only read.
 """
 
@@ -21,7 +21,7 @@ from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["Overrides", "overrides_of", "require_marking"]
+__all__ = ["Overrides", "overrides_of"]
 
 IMAGE_FIELDS = frozenset(
     (*KEPT_FIELDS, "IREP", "PVTYPE", "ABPP", "PJUST", "ICORDS", "IGEOLO", "IC", "COMRAT", "IMODE", "NPPBH", "NPPBV")
@@ -34,8 +34,6 @@ COMPUTED = frozenset(
     ("NROWS", "NCOLS", "NBANDS", "XBANDS", "NBPR", "NBPC", "NICOM", "ISYNC", "IDLVL", "IALVL", "ILOC", "CLEVEL")
 ) | {"FHDR", "FVER", "STYPE", "FL", "HL", "IM", "ENCRYP"}
 TAG = re.compile(r"[ -~]{1,6}")
-RANK = {letter: rank for rank, letter in enumerate("URCST")}
-CLASSES = {"T": "top secret", "S": "secret", "C": "confidential", "R": "restricted", "U": "unclassified"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,19 +80,6 @@ def overrides_of(given: Mapping[str, Any] | None) -> Overrides:
                 "a TRE is given as a mapping of its fields, or as bytes"
             )
     return Overrides(image=image, file=file, tres=tres, without=frozenset(without))
-
-
-def require_marking(name: str, new: str, old: str) -> None:
-    """Refuse a lower classification.
-
-    Raises:
-        EncodeError: it is lower than the source's.
-    """
-    if RANK.get(new, len(RANK)) < RANK.get(old, -1):
-        raise EncodeError(
-            f"{name} {new!r} ({CLASSES[new]}) is below the source's {old!r} ({CLASSES[old]}): "
-            "a chip is never less marked than what it was cut from"
-        )
 
 
 def _tre(tag: str, value: Any) -> Tre | None:

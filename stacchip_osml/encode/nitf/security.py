@@ -11,7 +11,11 @@ whole):
 - codewords and control of handling of which the file says nothing are the
   segments', where all that have them have the same. Releasing instructions are
   never taken over: what allows is not spread;
-- a segment's own marking is written as it is given.
+- a segment's own marking is written as it is given;
+- of a chip, what its source says in a security field is never left out. A lower
+  classification is refused, another control of handling, the loss of a
+  codeword; and what allows more than the source does: release to others,
+  downgrading or declassification that the source does not have, or earlier.
 """
 
 from __future__ import annotations
@@ -19,11 +23,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stacchip_osml.encode.nitf.tables import SECURITY
+from stacchip_osml.errors import EncodeError
 
-__all__ = ["file_marking"]
+__all__ = ["file_marking", "require_marking", "require_no_less"]
 
+NEVER_LESS = "a chip is never less marked than what it was cut from"
 RANK = {letter: rank for rank, letter in enumerate("URCST")}
+CLASSES = {"T": "top secret", "S": "secret", "C": "confidential", "R": "restricted", "U": "unclassified"}
 RESTRICTIONS = ("CODE", "CTLH")
+FIXED = frozenset({"CTLH", "DCTP", "DCXM", "DG"})
+"""Fields whose values are not more or less than each other."""
+DATES = frozenset({"DCDT", "DGDT"})
+ALLOWING = frozenset({"REL", "DCTP", "DCDT", "DCXM", "DG", "DGDT"})
+"""Fields that let more people see what they mark, at once or later."""
 
 
 def file_marking(fields: Mapping[str, str], segments: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
@@ -56,3 +68,53 @@ def file_marking(fields: Mapping[str, str], segments: Iterable[tuple[str, Mappin
         if len(said) == 1 and not fields.get(f"FS{name}"):
             raised[f"FS{name}"] = said.pop()
     return raised
+
+
+def require_no_less(prefix: str, said: Mapping[str, str | None], source: Mapping[str, str]) -> None:
+    """Refuse security fields that mark less than those of a source.
+
+    Args:
+        prefix: ``I`` or ``F``.
+        said: field → text, None where it is left out; other fields are not looked at.
+        source: fields of what is marked anew; those that it does not have say nothing.
+
+    Raises:
+        EncodeError: naming the field, what is said and what the source says.
+    """
+    is_open = source.get(f"{prefix}SCLAS", "U") == "U"
+    for part in (each.name for each in SECURITY):
+        name = f"{prefix}S{part}"
+        old = source.get(name, "").strip()
+        if name not in said or (is_open and not old):
+            continue
+        new = (said[name] or "").strip()
+        if old and not new:
+            raise EncodeError(f"{name} cannot be left out, the source's is {old!r}: {NEVER_LESS}")
+        if part == "CLAS":
+            require_marking(name, new, old)
+        elif not _is_as_strict(part, new, old):
+            raise EncodeError(f"{name} {new!r} allows more than the source's {old!r}: {NEVER_LESS}")
+
+
+def _is_as_strict(part: str, new: str, old: str) -> bool:
+    """Tell whether a value marks no less than another; one that is blank allows nothing."""
+    if part == "CODE":
+        return set(old.split()) <= set(new.split())
+    if part == "REL":
+        return set(new.split()) <= set(old.split())
+    if part in ALLOWING and not old:
+        return not new
+    if part in FIXED:
+        return new == old or not old
+    return part not in DATES or new >= old
+
+
+def require_marking(name: str, new: str, old: str) -> None:
+    """Refuse a lower classification.
+
+    Raises:
+        EncodeError: it is lower than the source's.
+    """
+    if RANK.get(new, len(RANK)) < RANK.get(old, -1):
+        told = f"{name} {new!r} ({CLASSES[new]}) is below the source's {old!r} ({CLASSES[old]})"
+        raise EncodeError(f"{told}: {NEVER_LESS}")

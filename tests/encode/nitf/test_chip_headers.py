@@ -20,8 +20,8 @@ from stacchip_osml.encode.nitf import (
     read_nitf,
 )
 from stacchip_osml.encode.nitf.chip_fields import magnification
-from stacchip_osml.encode.nitf.chip_overrides import require_marking
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre
+from stacchip_osml.encode.nitf.security import require_marking
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize, PixelWindow
