@@ -17,7 +17,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
-from stacchip_osml.encode.io.checked import ProviderSource
+from stacchip_osml.encode.array_provider import ArrayProvider, ArraySource
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.losses import jpeg_quality, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
@@ -35,38 +35,6 @@ from stacchip_osml.pixel import ImageSize
 __all__ = ["SaveRequest", "imsave"]
 
 Pixels = NDArray[Any]
-
-
-class ArrayProvider:
-    """An array as image provider; its pixels are not copied."""
-
-    title = description = ""
-    num_resolution_levels = 1
-
-    def __init__(self, pixels: Pixels, *, block: tuple[int, int], pad: float, bits: int | None) -> None:
-        self.key = "image:0"
-        self.pixels = pixels
-        self.num_bands, self.num_rows, self.num_columns = pixels.shape
-        self.pixel_value_type = pixels.dtype
-        self.num_bits_per_pixel = pixels.dtype.itemsize * 8
-        self.actual_bits_per_pixel = self.num_bits_per_pixel if bits is None else bits
-        self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal = block
-        self.block_grid_size = -(-self.num_rows // block[0]), -(-self.num_columns // block[1])
-        self.pad_pixel_value = pad
-        self.metadata: Mapping[str, Any] = {}
-
-    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
-        rows, cols = self.block_grid_size
-        return resolution_level == 0 and 0 <= block_row < rows and 0 <= block_col < cols
-
-    def get_block(
-        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
-    ) -> Pixels:
-        if not self.has_block(block_row, block_col, resolution_level):
-            raise IndexError(f"no block ({block_row}, {block_col}) of level {resolution_level}")
-        rows, cols = self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal
-        block = self.pixels[:, block_row * rows : (block_row + 1) * rows, block_col * cols : (block_col + 1) * cols]
-        return block if bands is None else block[list(bands)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +226,7 @@ def _png(request: SaveRequest) -> Write:
         raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
     level = request.options.get("level")
     request.require_only({"level"})
-    source = ProviderSource(request.provider)
+    source = ArraySource(request.provider)
     return lambda out: write_png(out, source, level=level, workers=request.workers)
 
 
@@ -269,7 +237,7 @@ def _jpeg(request: SaveRequest) -> Write:
         raise EncodeError(f"JPEG has one compression, not {request.compression}")
     request.require_only({"subsampling"})
     quality = jpeg_quality(90 if request.quality is None else request.quality)
-    source = ProviderSource(request.provider)
+    source = ArraySource(request.provider)
     subsampling = request.options.get("subsampling", "420")
     return lambda out: write_jpeg(out, source, quality=quality, subsampling=subsampling, workers=request.workers)
 
@@ -291,7 +259,7 @@ def _jpeg2000(request: SaveRequest) -> Write:
         **request.options,
     )
     require_readable(request.pixels.dtype, options)
-    source = ProviderSource(request.provider)
+    source = ArraySource(request.provider)
     if request.kind.name in {"j2k", "jhc"}:
         request.refuse("placement")
         return lambda out: write_codestream(out, source, options, workers=request.workers)

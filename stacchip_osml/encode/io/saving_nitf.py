@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from stacchip_osml.encode.io.checked import CheckedProvider
 from stacchip_osml.encode.io.losses import JPEG2000, nitf_rate
 from stacchip_osml.encode.io.nitf_dataset import MISREAD
 from stacchip_osml.encode.io.nitf_metadata import is_foreign, split_metadata
@@ -73,7 +72,7 @@ def _file(request: SaveRequest) -> NitfFile:
             raise EncodeError("NITF says four corners of a CRS, and no other control points: write .tif")
         fields |= place.fields
         tres, file_tres = (*place.image, *tres), place.file
-    image = NitfImage(pixels=CheckedProvider(request.provider), fields=fields, tres=tres)
+    image = NitfImage(pixels=request.provider, fields=fields, tres=tres)
     return NitfFile(
         version="NSIF01.00" if request.kind.name == "nsif" else "NITF02.10",
         fields=of_file,

@@ -9,10 +9,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.encode.file_memory import reserve
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["Block", "Progress", "blocks_of", "memory_of", "part_of", "reserve"]
+__all__ = ["Block", "Progress", "blocks_of", "memory_of", "part_of"]
 
 Progress = Callable[[int, int], object]
 """Told what is done, and what all is."""
@@ -40,16 +41,6 @@ def blocks_of(blocking: Blocking) -> list[Block]:
     return [
         Block(row * cols + col, part_of(blocking, grid.window(row, col))) for row in range(rows) for col in range(cols)
     ]
-
-
-def reserve(out: BinaryIO, end: int) -> None:
-    """Make a file that is in memory so long, at least; ``out`` is left where it stands."""
-    if type(out) is io.BytesIO:
-        here = out.tell()
-        if out.seek(0, io.SEEK_END) < end:
-            out.seek(end - 1)
-            out.write(b"\0")
-        out.seek(here)
 
 
 def memory_of(out: BinaryIO, start: int, size: int) -> NDArray[np.uint8] | None:

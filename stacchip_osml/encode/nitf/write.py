@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.atomic import atomic_file
+from stacchip_osml.encode.file_memory import reserve
 from stacchip_osml.encode.nitf.levels import bytes_level
-from stacchip_osml.encode.nitf.pixels_work import reserve
 from stacchip_osml.encode.nitf.plan import CLAUSE, HEADER_STEPS, LENGTHS, FilePlan
 from stacchip_osml.encode.nitf.plan_alike import planned
 from stacchip_osml.encode.nitf.records import NitfFile

@@ -11,20 +11,21 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.tiff.pages import PageBlock
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, read_block
-from stacchip_osml.imagery.pyramids.builder import PyramidBuilder
+from stacchip_osml.imagery.pyramids.builder import PyramidBlock, PyramidBuilder
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
@@ -38,6 +39,8 @@ class Levels:
     sizes: tuple[ImageSize, ...]
     builders: tuple[PyramidBuilder, ...]
     """One that makes all levels, or one for each that was given."""
+    block: tuple[int, int] | None
+    """Rows and columns of the blocks to write; None for each image's own size."""
 
     def blocks(self, pages: Sequence[int], *, as_mask: bool = False) -> Iterator[PageBlock]:
         """Read and make the blocks of all levels.
@@ -48,9 +51,23 @@ class Levels:
         """
         single = len(self.builders) == 1
         for number, builder in enumerate(self.builders):
-            for level, row, col, pixels in builder.blocks(base=True):
+            for level, row, col, pixels in self._blocks_of(builder):
                 page = pages[level if single else number]
                 yield PageBlock(page, row, col, pixels != 0 if as_mask else pixels)
+
+    def _blocks_of(self, builder: PyramidBuilder) -> Iterable[PyramidBlock]:
+        """Give the blocks of a builder's levels; of an array that is the only one, in the array's own memory."""
+        image = builder.source
+        if len(self.sizes) > 1 or not isinstance(image, ArrayProvider):
+            return builder.blocks(base=True)
+        pixels = image.pixels
+        _, height, width = pixels.shape
+        rows, cols = self.block or (height, width)
+        return (
+            PyramidBlock(0, row, col, pixels[:, y : y + rows, x : x + cols])
+            for row, y in enumerate(range(0, height, rows))
+            for col, x in enumerate(range(0, width, cols))
+        )
 
 
 def levels_of(
@@ -94,7 +111,7 @@ def levels_of(
     kept = nodata if nodata is not None and holds(dtype, nodata) else None
     absent_reads_the_same = kept is not None or (nodata is None and pad_number(base) == 0)
     if not sparse or not absent_reads_the_same:
-        given = [DenseView(each) for each in given]
+        given = [each if isinstance(each, ArrayProvider) else DenseView(each) for each in given]
     if resampling is None and (dtype.kind in "bc"):
         resampling = nearest_neighbor_resample
     count = _count(level_grid(base).image_size, block, overviews, layout) if len(given) == 1 else 0
@@ -119,7 +136,7 @@ def levels_of(
     if len(given) == 1:
         sizes += [grid.size for grid in builders[0].level_grids]
     _require_sizes(sizes, overviews)
-    return Levels(sizes=tuple(sizes), builders=tuple(builders))
+    return Levels(sizes=tuple(sizes), builders=tuple(builders), block=block)
 
 
 def _require_sizes(sizes: Sequence[ImageSize], overviews: int | None) -> None:

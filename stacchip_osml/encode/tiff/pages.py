@@ -25,6 +25,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 from numpy.typing import NDArray
 
+from stacchip_osml.encode.file_memory import room_for
 from stacchip_osml.encode.tiff.codecs import BlockCoder
 from stacchip_osml.encode.tiff.file import CLASSIC_BYTES, Directory, Tags, TiffFile
 from stacchip_osml.imagery.block_grid import BlockGrid
@@ -34,6 +35,8 @@ __all__ = ["Container", "Page", "PageBlock", "needs_big", "write_pages"]
 
 WAITING_BYTES = 64 << 20
 """Pixels that wait to be encoded, at most; a few more where blocks are larger than that."""
+TASK_BYTES = 1 << 20
+"""Pixels that a thread takes at once: handing work over, and its result back, is worth some thousand of them."""
 IN_MEMORY = 4 << 20
 """Encoded bytes of a directory that wait in memory before they go to a temporary file."""
 WORST_GROWTH = 1.5
@@ -157,6 +160,20 @@ def write_pages(
         EncodeError: a block cannot be encoded, or the file would pass 4 GiB.
         OSError: there is no room. What ``blocks`` raises comes as it is.
     """
+    with room_for(out, sum(page.raw_bytes for page in pages)):
+        _write_pages(out, pages, blocks, container=container, workers=workers, progress=progress, folder=folder)
+
+
+def _write_pages(
+    out: BinaryIO,
+    pages: Sequence[Page],
+    blocks: Iterable[PageBlock],
+    *,
+    container: Container,
+    workers: int,
+    progress: Callable[[int, int, int], None] | None,
+    folder: Path | None,
+) -> None:
     directories = [page.directory() for page in pages]
     file = TiffFile(out, directories, container.big, container.order, container.ghost, container.framed)
     total = sum(page.grid.shape[0] * page.grid.shape[1] for page in pages)
@@ -186,26 +203,43 @@ def _encoded(
 ) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
     """Encode blocks, and give them in their order."""
     if workers <= 1:
-        for number, row, col, pixels in blocks:
-            yield number, pages[number].encode(row, col, pixels)
+        yield from (_of_block(pages, block) for block in blocks)
         return
-    begun: deque[tuple[int, int, Future[list[tuple[int, bytes]]]]] = deque()
+    begun: deque[tuple[int, Future[list[tuple[int, list[tuple[int, bytes]]]]]]] = deque()
     held = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="encode") as pool:
         try:
-            for number, row, col, pixels in blocks:
-                begun.append((number, pixels.nbytes, pool.submit(pages[number].encode, row, col, pixels)))
-                held += pixels.nbytes
-                while begun and (begun[0][2].done() or (held > WAITING_BYTES and len(begun) > 2 * workers)):
-                    first, size, future = begun.popleft()
-                    held -= size
-                    yield first, future.result()
+            for task, size in _tasks(blocks):
+                begun.append((size, pool.submit(lambda some: [_of_block(pages, block) for block in some], task)))
+                held += size
+                while begun and (begun[0][1].done() or (held > WAITING_BYTES and len(begun) > 2 * workers)):
+                    first, future = begun.popleft()
+                    held -= first
+                    yield from future.result()
             while begun:
-                first, _, future = begun.popleft()
-                yield first, future.result()
+                yield from begun.popleft()[1].result()
         finally:
-            for _, _, future in begun:
+            for _, future in begun:
                 future.cancel()
+
+
+def _of_block(pages: Sequence[Page], block: PageBlock) -> tuple[int, list[tuple[int, bytes]]]:
+    """Give the number of a block's directory, and its bytes."""
+    return block.page, pages[block.page].encode(block.row, block.col, block.pixels)
+
+
+def _tasks(blocks: Iterable[PageBlock]) -> Iterator[tuple[list[PageBlock], int]]:
+    """Gather blocks to what is worth a thread's while, and count its bytes."""
+    task: list[PageBlock] = []
+    size = 0
+    for block in blocks:
+        task.append(block)
+        size += block.pixels.nbytes
+        if size >= TASK_BYTES:
+            yield task, size
+            task, size = [], 0
+    if task:
+        yield task, size
 
 
 class _Spool:
