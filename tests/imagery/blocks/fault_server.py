@@ -199,7 +199,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Wait until as many requests as are to be answered together have come; the caller holds the lock."""
         self.server.count += 1
         self.server.came.notify_all()
-        together = self.server.settings["together"]
+        together: int = self.server.settings["together"]
         all_of_them = -(-self.server.count // together) * together
         return self.server.came.wait_for(lambda: self.server.count >= all_of_them, MOST_WAIT_S)
 
