@@ -17,6 +17,7 @@ from stacchip_osml.geometry.gcp import GcpLocator
 from stacchip_osml.geometry.locate import to_crs84
 from stacchip_osml.geometry.mgrs import from_mgrs
 from stacchip_osml.geometry.projective import GcpModel, corner_points, require_points
+from stacchip_osml.geometry.sensor_model import NoProjectionError
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["igeolo_model", "parse_igeolo"]
@@ -36,14 +37,15 @@ def igeolo_model(fields: tuple[str, str], size: ImageSize, *, notes: tuple[str, 
         notes: of the model.
 
     Raises:
-        ItemError: a field is not what the standard says, or the corners place no image.
+        ItemError: a field is not what the standard says.
+        NoProjectionError: the corners place no image: those of a small one are often the same second.
     """
     crs, corners = parse_igeolo(*fields)
     require_points(size, "IGEOLO")
     try:
         return GcpModel(GcpLocator(corner_points(size, [(x, y, 0.0) for x, y in corners]), crs), "IGEOLO", notes)
     except ItemError as error:
-        raise ItemError(f"IGEOLO {fields[1][:60]!r} places no image: {error}") from error
+        raise NoProjectionError(f"IGEOLO {fields[1][:60]!r} places no image: {error}") from error
 
 
 def parse_igeolo(icords: str, igeolo: str) -> tuple[str, list[tuple[float, float]]]:

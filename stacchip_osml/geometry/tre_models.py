@@ -17,6 +17,7 @@ from stacchip_osml.geometry.chipped import PlaneMap
 from stacchip_osml.geometry.gcp import GcpLocator
 from stacchip_osml.geometry.projective import GcpModel, corner_points, require_points
 from stacchip_osml.geometry.rpc import RpcLocator
+from stacchip_osml.geometry.sensor_model import NoProjectionError
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Ichipb", "blocka_model", "cscrna_model", "parse_ichipb", "rpc_model"]
@@ -112,7 +113,8 @@ def cscrna_model(data: bytes, size: ImageSize, *, notes: tuple[str, ...] = ()) -
     """Read CSCRNA: the corners of the original full image, of ``size``, with their heights.
 
     Raises:
-        ItemError: a field is not what the standard says, or the corners place no image.
+        ItemError: a field is not what the standard says.
+        NoProjectionError: the corners place no image.
     """
     fields = _fields("CSCRNA", data, _CSCRNA)
     corners = []
@@ -128,7 +130,8 @@ def blocka_model(data: bytes, size: ImageSize, *, notes: tuple[str, ...] = ()) -
     """Read BLOCKA: the corners of an image of ``size``; None where it speaks of a part of it, or of none.
 
     Raises:
-        ItemError: a field is not what the standard says, or the corners place no image.
+        ItemError: a field is not what the standard says.
+        NoProjectionError: the corners place no image.
     """
     fields = _fields("BLOCKA", data, _BLOCKA)
     if fields["BLOCK_INSTANCE"] != "01" or fields["L_LINES"] != f"{size.height:05d}":
@@ -146,7 +149,7 @@ def _corner_model(
     try:
         return GcpModel(GcpLocator(corner_points(size, corners), LONLAT), tag, notes)
     except ItemError as error:
-        raise ItemError(f"{tag} places no image: {error}") from error
+        raise NoProjectionError(f"{tag} places no image: {error}") from error
 
 
 def _location(name: str, text: str) -> tuple[float, float]:

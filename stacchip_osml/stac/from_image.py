@@ -153,6 +153,8 @@ def _place(header: ImageHeader, sensor: SensorFacts | ChipError | None) -> tuple
         return FilePlace() if sensor is not None else kept_place(header, None, None), str(error)
     if place.placing is None and place.transform is not None and place.crs is not None:
         return place, f"its CRS is local: {place.crs:.80}"
+    if place.placing is None and sensor is not None and (corners := sensor.fields.get("IGEOLO", "").strip()):
+        return place, f"IGEOLO {corners:.60} places no image of {header.size.width} x {header.size.height} pixels"
     return place, None
 
 

@@ -130,6 +130,8 @@ def kept_place(header: ImageHeader, sensor: SensorFacts | None, placing: Placing
         return FilePlace(transform=placing.transform, crs=placing.crs, footprint=footprint, placing=placing)
     if placing is None and header.transform is not None:
         return FilePlace(transform=header.transform, crs=header.crs)
+    if sensor is not None and placing is None:
+        return FilePlace()  # what GDAL has are the corners that place nothing
     return FilePlace(
         crs=header.crs if placing is None else None,
         gcps=header.gcps,

@@ -196,3 +196,25 @@ def test_blocka_of_a_whole_image_is_taken_before_igeolo(tmp_path):
     index = Indexer(str(tmp_path / "a.ntf"), chip_size=128).create_index()
     assert isinstance(index, ChipIndex)
     assert set(index.to_arrow()["footprint"].to_pylist()) == {"blocka"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ({"ICORDS": "G", "IGEOLO": "470000N0130000E" * 4}, (64, 48)),  # a chip of less than a second of arc
+        ({"ICORDS": "G", "IGEOLO": "470000N0130000E470000N0130001E470000N0130001E470000N0130000E"}, (64, 48)),
+        (IGEOLO, (1, 48)),
+        (IGEOLO, (64, 1)),
+    ],
+)
+def test_an_image_whose_corners_are_no_four_points_is_cut_and_has_no_place(fields, size, tmp_path):
+    write(tmp_path / "a.ntf", fields, size=size)
+    index = Indexer(str(tmp_path / "a.ntf"), chip_size=40, edges="partial").create_index()
+    (item,) = iter_items(str(tmp_path / "a.ntf"))
+    chip = Chipper(index)[0]
+
+    assert index.to_arrow()["geometry"].null_count == len(index)
+    assert f"places no image of {size[0]} x {size[1]} pixels" in item.properties["stacchip_osml:unlocated"]
+    assert (chip.transform, chip.crs, chip.origin.locator) == (None, None, None)
+    np.testing.assert_array_equal(chip.pixels[0, :, 0], np.arange(min(size[1], 40), dtype=np.uint16) * size[0])
+    assert Chipper(index).encode(0, format="nitf")[:4] == b"NITF"
