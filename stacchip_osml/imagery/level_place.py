@@ -16,12 +16,16 @@ Positions are those of pixel edges, (0, 0) the upper-left corner of the image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["FULL_RESOLUTION", "LevelPlace", "level_place"]
+__all__ = ["FULL_RESOLUTION", "PLACE_ITEM", "LevelPlace", "level_place"]
+
+PLACE_ITEM = "LEVEL_PLACE", "STACCHIP_OSML"
+"""Name and domain of the item of GDAL's metadata (TIFF tag 42112), of an overview's first band, that says its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,26 @@ class LevelPlace:
         wide = 1 << level
         x, y = (-(-start // wide) * wide - start + 0.5 - wide / 2 for start in origin)
         return cls(x, y, float(wide), float(wide))
+
+    @classmethod
+    def parse(cls, text: str) -> LevelPlace:
+        """Read what ``text`` gives: a file of ours says it of an overview that is not stretched (``LEVEL_PLACE``).
+
+        Raises:
+            ValueError: it is no place of a level.
+        """
+        try:
+            numbers = [float(word) for word in text.split()]
+        except ValueError:
+            numbers = []
+        if len(numbers) != 4 or not all(map(isfinite, numbers)) or min(numbers[2:]) <= 0:
+            raise ValueError(f"a level at {text!r:.80}")
+        return cls(*numbers)
+
+    @property
+    def text(self) -> str:
+        """``x y dx dy``."""
+        return " ".join(map(repr, (self.x, self.y, self.dx, self.dy)))
 
     @property
     def ratio(self) -> tuple[float, float]:

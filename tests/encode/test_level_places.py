@@ -16,11 +16,21 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
-from stacchip_osml.encode import ChipFactory
+from stacchip_osml.encode import IO, ChipFactory
+from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.geometry import AffineLocator
-from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery import (
+    BufferedImageAssetProvider,
+    GdalImage,
+    PyramidBuilder,
+    TiledImagePyramid,
+    write_pyramid,
+)
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
+from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.resampling.resamplers import area_resample
+from stacchip_osml.pixel import ImageSize, PixelWindow
 from tests.imagery.blocks.jpeg2000_files import copied, parsed
 
 CLOSE = 0.01
@@ -140,3 +150,120 @@ def test_chips_show_what_their_transform_says(image, reader):
     assert factory.source.num_levels >= 3
     for level in range(min(factory.source.num_levels, 4)):
         assert off(factory, level, rng, origin) < CLOSE
+
+
+# ---- pyramids of ours, in files
+
+
+def write(paths, image, resample_func=None):
+    with IO.open(paths, "w") as writer:
+        write_pyramid(writer, PyramidBuilder(image, 150, resample_func=resample_func))
+
+
+def in_memory(width=WIDTH, height=HEIGHT):
+    return BufferedImageAssetProvider.from_array(
+        ramp(width, height, np.float32), key="ramp", block_width=128, block_height=128
+    )
+
+
+def of_tiff(folder, image, resample_func=None):
+    write(folder / "a.tif", image, resample_func)
+    with IO.open(folder / "a.tif", "r") as reader:
+        yield TiledImagePyramid.from_dataset(reader)
+    yield TiledImagePyramid.from_asset(BlockImage(str(folder / "a.tif")))
+    yield TiledImagePyramid.from_asset(GdalImage(str(folder / "a.tif")))
+
+
+def of_rset(folder, image, resample_func=None):
+    paths = [str(folder / name) for name in ("a.ntf", "a.ntf.r1", "a.ntf.r2", "a.ntf.r3")]
+    write(paths, image, resample_func)
+    with IO.open(paths, "r") as reader:
+        yield TiledImagePyramid.from_dataset(reader)
+    yield TiledImagePyramid.from_rset(paths[0])
+
+
+def of_segments(folder, image, resample_func=None):
+    write(folder / "a.ntf", image, resample_func)
+    yield TiledImagePyramid.from_segments(folder / "a.ntf")
+
+
+@pytest.mark.parametrize("made", [of_tiff, of_rset, of_segments])
+def test_levels_of_sips_lie_where_they_did_when_they_are_read_back(made, tmp_path):
+    rng = np.random.default_rng(1)
+    for pyramid in made(tmp_path, in_memory()):
+        factory = ChipFactory(pyramid, sensor_model=AffineLocator(tuple(PLACE)[:6], "EPSG:32631"))
+
+        assert [pyramid.place_at_level(level) for level in range(4)] == [LevelPlace.halved(level) for level in range(4)]
+        for level in range(4):
+            assert off(factory, level, rng, (0, 0)) < 0.001
+
+
+def test_stretched_levels_of_a_tiff_say_nothing_and_others_say_where_they_lie(tmp_path):
+    for name, function, said in (("area", area_resample, None), ("sips", None, "0.0 0.0 2.0 2.0")):
+        write(tmp_path / f"{name}.tif", in_memory(), function)
+        with rasterio.open(tmp_path / f"{name}.tif", overview_level=0) as file:
+            assert file.get_tag_item("LEVEL_PLACE", "STACCHIP_OSML", bidx=1) == said
+
+    for path in of_tiff(tmp_path, in_memory(), area_resample):
+        assert path.place_at_level(1) == LevelPlace.stretched(ImageSize(351, 302), ImageSize(WIDTH, HEIGHT))
+
+
+def test_resolutions_of_jpeg_2000_that_are_copied_to_a_tiff_stay_where_they_were(tmp_path):
+    copied(tmp_path / "a.jp2", ramp(704, 608), blockxsize=1024, blockysize=1024, resolutions=4)
+    (found, *_) = of_tiff(tmp_path, BlockImage(str(tmp_path / "a.jp2")))
+    factory = ChipFactory(found, sensor_model=AffineLocator(tuple(PLACE)[:6], "EPSG:32631"))
+
+    assert found.place_at_level(2) == LevelPlace(-1.5, -1.5, 4, 4)
+    for level in range(3):
+        assert off(factory, level, np.random.default_rng(2), (0, 0)) < CLOSE
+
+
+def test_overviews_that_gdal_makes_anew_are_stretched_again(tmp_path):
+    write(tmp_path / "a.tif", in_memory())
+    profile = {"driver": "GTiff", "tiled": True, "blockxsize": 128, "blockysize": 128}
+    rasterio.shutil.copy(tmp_path / "a.tif", tmp_path / "b.tif", copy_src_overviews=False, **profile)
+    with rasterio.open(tmp_path / "b.tif", "r+") as file:
+        file.build_overviews([2, 4], Resampling.average)
+
+    assert BlockImage(str(tmp_path / "b.tif")).level_place(1).dx == WIDTH / 351
+
+
+@pytest.mark.parametrize("made", [of_rset, of_segments])
+def test_levels_that_a_file_cannot_place_are_not_written(made, tmp_path):
+    with pytest.raises(EncodeError, match=r"overview:1: such files do not say where .* 1 pixels of image:0 beside"):
+        next(made(tmp_path, in_memory(), area_resample))
+    assert not list(tmp_path.iterdir())
+
+    (even,) = of_segments(tmp_path, in_memory(640, 512), area_resample)
+    assert even.place_at_level(1) == LevelPlace.halved(1)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.0 0.0 2.0    ", "0.0 0.0 2.0 two", "0.0 0.0 2.0 nan", "0.0 0.0 0.0 2.0", "inf 0.0 2.0 2.0"]
+)
+def test_a_place_that_is_none_is_refused(text, tmp_path):
+    write(tmp_path / "a.tif", in_memory())
+    data = (tmp_path / "a.tif").read_bytes()
+    assert data.count(b">0.0 0.0 2.0 2.0<") == 1
+    (tmp_path / "a.tif").write_bytes(data.replace(b">0.0 0.0 2.0 2.0<", f">{text}<".encode()))
+
+    with pytest.raises(DecodeError, match="LEVEL_PLACE says a level at"):
+        _ = BlockImage(str(tmp_path / "a.tif")).header
+
+
+def test_fractions_of_a_jpeg_are_halved(tmp_path):
+    pixels = np.broadcast_to((np.arange(773) + 0.5) / 4, (1, 515, 773)).round().astype(np.uint8)
+    with rasterio.open(
+        tmp_path / "a.jpg", "w", driver="JPEG", count=1, width=773, height=515, dtype="uint8", quality=100
+    ) as file:
+        file.write(pixels)
+    image = BlockImage(str(tmp_path / "a.jpg"))
+
+    assert image.num_resolution_levels == 3
+    for level in (1, 2):
+        place, size = image.level_place(level), image.level_shape(level)
+        found = image.read(PixelWindow(0, 0, *size), level=level).pixels[0].astype(float)
+        off = 4 * found.mean(axis=0) - (place.x + (np.arange(size.width) + 0.5) * place.dx)
+        assert place == LevelPlace.halved(level)
+        assert abs(off[1:9].mean()) < 0.3
+        assert abs(off[-9:-1].mean()) < 0.3, "stretched, it would be half a pixel and more"

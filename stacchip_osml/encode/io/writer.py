@@ -26,6 +26,7 @@ from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.targets import Target, opened_for_writing
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["Contents", "DatasetWriter", "Entry", "WriteContents"]
 
@@ -105,7 +106,7 @@ class DatasetWriter:
         self._targets = list(targets)
         self._format = kind
         self._levels = list(levels)
-        self._workers, self._progress = workers, progress
+        self._workers, self._progress = whole_number("workers", workers, least=1), progress
         self._options = dict(options or {})
         self._entries: list[Entry] = []
         self._metadata = BufferedMetadataProvider()
@@ -205,6 +206,10 @@ class DatasetWriter:
         """Say what each file is made of."""
         if not self._entries:
             raise EncodeError("a dataset without an asset is not written")
+        if self._levels or self._format.driver == "NITF":
+            from stacchip_osml.encode.io.level_places import require_assumed_places
+
+            require_assumed_places([entry for entry in self._entries if entry.kind is AssetType.Image], self._format)
         if not self._levels:
             return [self._contents(self._entries)]
         base = [entry for entry in self._entries if entry.overview_of is None]

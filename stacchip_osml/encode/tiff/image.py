@@ -20,6 +20,7 @@ from stacchip_osml.encode.atomic import atomic_file
 from stacchip_osml.encode.tiff.codecs import COMPRESSIONS, block_coder
 from stacchip_osml.encode.tiff.cog import data_order, ghost_note
 from stacchip_osml.encode.tiff.file import Tags
+from stacchip_osml.encode.tiff.level_places import level_place_tags
 from stacchip_osml.encode.tiff.levels import Levels, MaskView, fits_gdal, levels_of
 from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, Page, PageBlock, needs_big, write_pages
@@ -30,6 +31,7 @@ from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.imagery.provider_facts import dtype_of
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["array_blocks", "image_pages", "mask_page", "write_tiff"]
 
@@ -124,7 +126,9 @@ def write_tiff(
             before a byte is written; or the image holds what its compression cannot.
         ChipError: the file system refused.
         ReadError: the image could not be read; whatever else it raises comes as it is.
+        ValueError: ``workers`` is less than 1.
     """
+    workers = whole_number("workers", workers, least=1)
     if layout not in LAYOUTS:
         raise EncodeError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     if byteorder not in ORDERS:
@@ -184,7 +188,7 @@ def write_tiff(
 
     absent = described.absent_value if described.nodata or 42113 in described.metadata else None
     image = planned(image_levels, how=resampling, absent=absent, keep_sparse=sparse)
-    pages = image_pages(storage, image.sizes, own_tags, place)
+    pages = image_pages(storage, image.sizes, own_tags, place, level_place_tags(image))
     per_level = [[number] for number in range(len(pages))]
     streams = []
     masks = None if mask is None else _mask_provider(mask, image_levels, size)
@@ -221,7 +225,9 @@ def write_tiff(
         write(target, None)
 
 
-def image_pages(storage: Storage, sizes: Sequence[ImageSize], level: Tags, place: Tags) -> list[Page]:
+def image_pages(
+    storage: Storage, sizes: Sequence[ImageSize], level: Tags, place: Tags, own: Sequence[Tags] = ()
+) -> list[Page]:
     """Give the directory of each level.
 
     Args:
@@ -229,6 +235,7 @@ def image_pages(storage: Storage, sizes: Sequence[ImageSize], level: Tags, place
         sizes: of the levels, full resolution first.
         level: tags of every level.
         place: tags of full resolution alone.
+        own: tags of each level alone; none at all where no level has any.
     """
     if 530 in storage.coder.tags:
         level = {**level, PHOTOMETRIC: ("H", [YCBCR])}
@@ -240,7 +247,7 @@ def image_pages(storage: Storage, sizes: Sequence[ImageSize], level: Tags, place
             bands=storage.bands,
             planes=storage.planes,
             coder=storage.coder,
-            tags={**level, SUBFILE_TYPE: ("I", [REDUCED])} if number else {**level, **place},
+            tags={**level, SUBFILE_TYPE: ("I", [REDUCED]), **own[number]} if number else {**level, **place},
             level=number,
         )
         for number, size in enumerate(sizes)

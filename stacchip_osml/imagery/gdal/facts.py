@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.errors import DecodeError
+from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.signs import nodata_with_sign, require_all_bands
 from stacchip_osml.imagery.header import BandHeader
+from stacchip_osml.imagery.level_place import PLACE_ITEM, LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
@@ -47,6 +48,8 @@ class Level:
     """GDAL's overview index, None for R0."""
     nodata: tuple[float | complex | None, ...]
     """One value a band; some files write it with other digits in each level."""
+    place: LevelPlace | None = None
+    """Where it lies on R0, where the level itself says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +156,21 @@ def level_of(dataset: Any, overview: int | None, *, pad: float | complex | None 
     """Read the size and blocks of the level that a dataset was opened at; ``pad`` is nodata where GDAL says none."""
     rows, cols = dataset.block_shapes[0]
     nodata = tuple(pad if value is None else nodata_with_sign(dataset, value) for value in dataset.nodatavals)
-    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, nodata)
+    place = None if overview is None or dataset.driver != "GTiff" else _told_place(dataset)
+    return Level(ImageSize(dataset.width, dataset.height), (int(rows), int(cols)), overview, nodata, place)
+
+
+def _told_place(dataset: Any) -> LevelPlace | None:
+    """Read where an overview lies, which files of ours say; GDAL's own are stretched, and do not.
+
+    Raises:
+        DecodeError: what it says is no place.
+    """
+    text = dataset.get_tag_item(*PLACE_ITEM, bidx=1)
+    try:
+        return None if text is None else LevelPlace.parse(text)
+    except ValueError as error:
+        raise DecodeError(f"{redact(dataset.name)}: {PLACE_ITEM[0]} says {error}") from error
 
 
 SPLIT_ROWS = 2000

@@ -306,8 +306,7 @@ class GdalImage:
         """Everything about the image that is not pixels."""
         if self._header is None:
             facts = self._facts()
-            levels = tuple(level.size for level in self.stored_levels())
-            read = partial(read_header_of, facts=facts, levels=levels, sidecars=self.sidecars)
+            read = partial(read_header_of, facts=facts, levels=self.stored_levels(), sidecars=self.sidecars)
             header = self._access.on(None, read, facts=True)
             self._access.head = None
             self._header = replace(header, size_bytes=self._access.size_bytes, modified_ns=self._access.modified_ns)

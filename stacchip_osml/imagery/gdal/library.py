@@ -242,15 +242,13 @@ MANY = frozenset({"GTiff", "NITF"})
 """Drivers whose files hold several images; of others GDAL would look through the whole file."""
 
 
-def read_header_of(
-    dataset: Dataset, facts: Facts, levels: tuple[ImageSize, ...], *, sidecars: bool = False
-) -> ImageHeader:
+def read_header_of(dataset: Dataset, facts: Facts, levels: tuple[Level, ...], *, sidecars: bool = False) -> ImageHeader:
     """Read what an R0 dataset says of itself; its file's size and time are the caller's to add.
 
     Args:
         dataset: of R0.
         facts: of it.
-        levels: their sizes, R0 first.
+        levels: R0 first.
         sidecars: files next to it are believed, so its levels may be in one of them.
     """
     gcps, gcps_crs = dataset.gcps
@@ -258,7 +256,7 @@ def read_header_of(
     tags = dataset.tags()
     return ImageHeader(
         driver=facts.driver,
-        levels=levels,
+        levels=tuple(level.size for level in levels),
         bands=facts.bands,
         block_shape=facts.base.block_shape,
         transform=_transform(dataset, tied=bool(gcps or rpcs)),
@@ -276,16 +274,16 @@ def read_header_of(
     )
 
 
-def _places(dataset: Dataset, levels: tuple[ImageSize, ...], *, sidecars: bool) -> tuple[LevelPlace, ...]:
-    """Tell where levels lie by what makes them: nothing of GeoTIFF, whose overviews are stretched."""
-    if len(levels) == 1 or dataset.driver == "GTiff":
+def _places(dataset: Dataset, levels: tuple[Level, ...], *, sidecars: bool) -> tuple[LevelPlace, ...]:
+    """Tell where levels lie, by what makes them; none of GeoTIFF, whose overviews are stretched unless they say it."""
+    if len(levels) == 1 or (dataset.driver == "GTiff" and not any(level.place for level in levels)):
         return ()
     if not (sidecars and any(name.lower().endswith((".ovr", ".r1")) for name in dataset.files)):
         if dataset.origin is not None:
             return tuple(LevelPlace.of_samples(level, dataset.origin) for level in range(len(levels)))
         if dataset.driver == "JPEG" or (dataset.get_tag_item("NITF_IC") or "")[1:] in {"1", "3"}:
             return tuple(LevelPlace.halved(level) for level in range(len(levels)))
-    return tuple(LevelPlace.stretched(size, levels[0]) for size in levels)
+    return tuple(level.place or LevelPlace.stretched(level.size, levels[0].size) for level in levels)
 
 
 def _transform(dataset: Dataset, *, tied: bool) -> tuple[float, float, float, float, float, float] | None:

@@ -17,7 +17,7 @@ from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import absent_parts, has_block, num_levels, read_block
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["LevelView", "place_of", "planned_sizes"]
+__all__ = ["LevelView", "assumed_place", "is_nitf", "place_of", "planned_sizes"]
 
 
 class LevelView(ProviderView):
@@ -110,6 +110,28 @@ def place_of(provider: Any) -> LevelPlace | None:
         if below is None or level_grid(below).image_size != level_grid(provider).image_size:
             return None
         provider = below
+
+
+def is_nitf(provider: Any) -> bool:
+    """Tell whether a provider shows an image of a NITF file."""
+    while isinstance(provider, ProviderView):
+        provider = provider.source
+    return getattr(getattr(provider, "header", None), "driver", "") == "NITF"
+
+
+def assumed_place(size: ImageSize, base: ImageSize, *, nitf: bool) -> LevelPlace:
+    """Tell where an image lies on another that it is a level of, where nothing says it.
+
+    Args:
+        size: of the level.
+        base: of level 0.
+        nitf: it is a NITF image: the reduced resolutions of that standard are halved (NGA.STND.0014, 2.2), and one is
+            taken for such if it has the size. Any other is stretched.
+    """
+    for times in range(1, max(base).bit_length() + 1) if nitf else ():
+        if size == ImageSize(*(-(-side >> times) for side in base)):
+            return LevelPlace.halved(times)
+    return LevelPlace.stretched(size, base)
 
 
 def planned_sizes(size: ImageSize, *, min_size: int, factor: int) -> list[ImageSize]:

@@ -15,11 +15,12 @@ from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.provider_facts import num_levels
-from stacchip_osml.imagery.pyramids.levels import LevelView, place_of, planned_sizes
+from stacchip_osml.imagery.pyramids.levels import LevelView, assumed_place, is_nitf, place_of, planned_sizes
 from stacchip_osml.imagery.resampling.reduction import require_factor
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.imagery.window_cut import coarsest_level
+from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:
     from stacchip_osml.chain.statistics import ImageStatistics, Nodata
@@ -176,7 +177,8 @@ class TiledImagePyramid:
     def place_at_level(self, level: int) -> LevelPlace:
         """Tell where a level lies on level 0.
 
-        A level that says its ``pixel_place`` lies there; any other stretches the outer edges of level 0 to its own.
+        A level that says its ``pixel_place`` lies there. Of others a NITF image is halved, where its sides can be, and
+        any other stretches the outer edges of level 0 to its own.
 
         Raises:
             IndexError: no such level.
@@ -185,7 +187,7 @@ class TiledImagePyramid:
             return FULL_RESOLUTION
         said = place_of(self._levels[level])
         if said is None:
-            return LevelPlace.stretched(self._sizes[level], self._sizes[0])
+            return assumed_place(self._sizes[level], self._sizes[0], nitf=is_nitf(self._levels[level]))
         return said.seen_from(place_of(self._levels[0]) or FULL_RESOLUTION)
 
     def ratio_at_level(self, level: int) -> tuple[float, float]:
@@ -325,7 +327,8 @@ def build_pyramid_levels(  # noqa: PLR0917 - the documented order
     Raises:
         ValueError: as :class:`DownsampledImageProvider`; ``min_size`` not positive, or a factor of 1.
     """
-    require_factor(scale_factor)
+    scale_factor = require_factor(scale_factor)
+    min_size = whole_number("min_size", min_size, least=1)
     levels: list[Any] = [source]
     for _ in planned_sizes(level_grid(source).image_size, min_size=min_size, factor=scale_factor)[1:]:
         levels.append(
