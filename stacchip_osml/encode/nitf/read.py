@@ -338,6 +338,10 @@ def _images(
     def layouts() -> tuple[ImageLayout, ...]:
         return parse_nitf_segments(file.read_at, name=file.name, limits=limits, size=file.size)
 
+    @cache
+    def record() -> NitfFile:
+        return read_nitf(file.read_at, limits=limits)
+
     images = []
     for number, part in enumerate(parts):
         fields = subheader.read(part, IMAGE)
@@ -347,7 +351,9 @@ def _images(
         kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
         pixels: BlockImage
         if number or isinstance(file, HeldFile):
-            pixels = SegmentImage(file, kept, number, limits=limits, layouts=layouts, sign=sign, written=written)
+            pixels = SegmentImage(
+                file, kept, number, limits=limits, layouts=layouts, record=record, sign=sign, written=written
+            )
         else:
             pixels = BlockImage(file.location, limits=limits, sign=sign)
         stored = StoredPixels(

@@ -18,11 +18,12 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserv
 from stacchip_osml.imagery.blocks.nitf import KINDS
 from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
+    from stacchip_osml.encode.nitf.records import NitfFile
     from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["SegmentImage"]
@@ -39,6 +40,7 @@ class SegmentImage(BlockImage):
         *,
         limits: ReadLimits,
         layouts: Callable[[], tuple[ImageLayout, ...]],
+        record: Callable[[], NitfFile],
         sign: Callable[[str], str] | None = None,
         written: str = "",
     ) -> None:
@@ -50,6 +52,7 @@ class SegmentImage(BlockImage):
             number: of the segment, from 0 on.
             limits: refused above these.
             layouts: gives where the blocks of all segments are.
+            record: reads the file with all of its headers, once for all segments.
             sign: turns a URL into what is really opened.
             written: FDT of the file.
         """
@@ -59,6 +62,7 @@ class SegmentImage(BlockImage):
         self._number = number
         self._written = written
         self._layouts = layouts
+        self._record = record
         self._parent: ParentImage | None = None
         self.name = f"{file.name}, image segment {number + 1}"
         if isinstance(file, HeldFile):
@@ -78,10 +82,7 @@ class SegmentImage(BlockImage):
     def nitf_parent(self) -> ParentImage:
         """The file with all of its headers, and which image of it this is: what a chip of it carries on."""
         if self._parent is None:
-            from stacchip_osml.encode.nitf.read import read_nitf
-
-            file = read_nitf(self._segment_file.read_at, limits=self.limits)
-            self._parent = ParentImage(file=file, index=self._number)
+            self._parent = ParentImage(file=self._record(), index=self._number)
         return self._parent
 
     @property

@@ -192,3 +192,15 @@ def test_a_marking_that_has_no_room_is_not_cut(tmp_path):
     image = earlier_image(tmp_path / "b.ntf", ISCLAS="?")
     with pytest.raises(DecodeError, match=r"ISCLAS is '.', no classification"):
         encode_nitf(cut(image, (0, 0, 9, 8), pixels=scene_pixels((1, 8, 9)), locate=False))
+
+
+def test_all_segments_of_a_file_share_one_record_of_it(tmp_path):
+    """A file of hundreds of segments is not read hundreds of times."""
+    pixels = [BufferedImageAssetProvider.from_array(np.full((1, 4, 5), each, np.uint8)) for each in range(4)]
+    write_nitf(tmp_path / "a.ntf", NitfFile(images=tuple(NitfImage(pixels=each, fields={}) for each in pixels)))
+
+    images = read_nitf(tmp_path / "a.ntf").images
+    parents = [parent_of(image.pixels) for image in images[1:]]
+
+    assert [parent.index for parent in parents] == [1, 2, 3]
+    assert len({id(parent.file) for parent in parents}) == 1
