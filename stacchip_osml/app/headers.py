@@ -41,7 +41,7 @@ def headers_command(ctx: click.Context, /, index: str, **options: Any) -> None:
 
     opened = ChipIndex.open(index)
     headers = opened.tables.headers.values()
-    lacking = sum(header.stored is None for header in headers)
+    lacking = sum(header.stored is None or header.stored.lacks_places for header in headers)
     counts: dict[str, Any] = {"path": index, "images": len(headers), "had": len(headers) - lacking}
     if options["dry_run"]:
         counts["lacking"] = lacking

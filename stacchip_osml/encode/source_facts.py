@@ -17,7 +17,7 @@ from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.header import ImageHeader
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION
 from stacchip_osml.imagery.picture import picture_of
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.provider_facts import fact

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.header import BandHeader as BandHeader
     from stacchip_osml.imagery.header import GroundControlPoint as GroundControlPoint
     from stacchip_osml.imagery.header import ImageHeader as ImageHeader
+    from stacchip_osml.imagery.level_places import LevelPlace as LevelPlace
+    from stacchip_osml.imagery.level_places import level_place as level_place
     from stacchip_osml.imagery.limits import FetchLimits as FetchLimits
     from stacchip_osml.imagery.limits import ReadLimits as ReadLimits
     from stacchip_osml.imagery.provider import ImageProvider as ImageProvider
@@ -66,6 +68,7 @@ HOME = {
     "GroundControlPoint": "header",
     "ImageHeader": "header",
     "ImageProvider": "provider",
+    "LevelPlace": "level_places",
     "MappedImageProvider": "adapters.mapped",
     "MaskedPixels": "provider",
     "OsmlImageProvider": "adapters.osml",
@@ -85,6 +88,7 @@ HOME = {
     "is_complex": "complex",
     "iter_blocks": "block_utils",
     "level_grid": "block_grid",
+    "level_place": "level_places",
     "load_complex_remap": "complex",
     "measure_complex_remap": "complex",
     "read_block_or_pad": "block_utils",

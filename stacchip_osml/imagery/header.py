@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags", "nitf_time"]

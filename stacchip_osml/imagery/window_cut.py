@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.provider import Mask, MaskedPixels
 from stacchip_osml.imagery.resampling.resample import LATTICE, is_copied, resample, source_window
 from stacchip_osml.pixel import ImageSize, PixelWindow

@@ -78,7 +78,7 @@ def fill_tables(
     on_error: str = "raise",
     progress: Callable[[str], None] | None = None,
 ) -> tuple[SideTables, list[ChipError]]:
-    """Fill the headers that have nothing stored.
+    """Fill the headers that have nothing stored, or not all that readers need by now.
 
     Returns:
         The tables, and what could not be read, where ``on_error`` is ``skip``.
@@ -91,7 +91,7 @@ def fill_tables(
     if threads < 1:
         raise ChipError(f"threads must be 1 or more, got {threads}")
     headers, problems = dict(tables.headers), list[ChipError]()
-    lacking = [header for header in headers.values() if header.stored is None]
+    lacking = [header for header in headers.values() if header.stored is None or header.stored.lacks_places]
     work = ((header, [partial(filler.filled, header)]) for header in lacking)
     for header, found in filled_in_order(work, threads=threads):
         if isinstance(found, ChipError):

@@ -20,7 +20,7 @@ from stacchip_osml.errors import IndexSchemaError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
 from stacchip_osml.imagery.blocks.packing import pack_level, unpack_level
 from stacchip_osml.imagery.header import BandHeader, GroundControlPoint, ImageHeader
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
@@ -151,9 +151,24 @@ class StoredHeader:
         return sizes
 
     @property
+    def lacks_places(self) -> bool:
+        """Whether it is one of before: its levels are not stretched, and it does not say where they lie.
+
+        Raises:
+            IndexSchemaError: the facts are damaged.
+        """
+        if len(self.levels) < 2 or '"places"' in self.facts:
+            return False
+        try:
+            return json.loads(self.facts)["driver"] not in _STRETCHED
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise IndexSchemaError(f"a stored header is damaged: {error}") from error
+
+    @property
     def rank(self) -> tuple[object, ...]:
-        """Where two are of one image: the greater counts, a later look before an earlier one."""
+        """Where two are of one image: the greater counts, one that is complete, a later look before an earlier one."""
         return (
+            not self.lacks_places,
             -1 if self.modified_ns is None else self.modified_ns,
             self.etag or "",
             self.last_modified or "",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain import apply_lut
 from stacchip_osml.errors import ItemError
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.provider import PixelReader
 from stacchip_osml.index.rows import ChipFractions
 from stacchip_osml.pixel import ChipGrid, ImageSize, PixelWindow

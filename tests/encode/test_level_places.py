@@ -28,7 +28,7 @@ from stacchip_osml.imagery import (
 )
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from tests.imagery.blocks.jpeg2000_files import copied, parsed

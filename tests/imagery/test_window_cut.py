@@ -15,7 +15,7 @@ from stacchip_osml.imagery import (
     TiledImagePyramid,
     build_pyramid_levels,
 )
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.window_cut import (
     NOWHERE,
     LevelPlacing,

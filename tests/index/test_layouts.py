@@ -13,7 +13,7 @@ from stacchip_osml.errors import IndexSchemaError, LimitError
 from stacchip_osml.imagery import BandHeader, GroundControlPoint, ImageHeader, ReadLimits
 from stacchip_osml.imagery.blocks.fingerprint import FINGERPRINT_HEAD, FINGERPRINT_TAIL, fingerprint
 from stacchip_osml.imagery.blocks.layout import ImageLayout, Unserved
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.location import FileStamp
 from stacchip_osml.imagery.network.remote import RemoteStamp
 from stacchip_osml.index.layouts import StoredHeader
@@ -161,6 +161,9 @@ def test_a_header_that_does_not_say_where_levels_lie_that_are_not_stretched_is_r
 
     with pytest.raises(IndexSchemaError, match=r"where its levels lie, .* run 'index headers' again"):
         replace(stored_of(), facts=json.dumps(facts)).unpack(name="image")
+    old, new = (replace(stored_of(), facts=json.dumps(facts | more)) for more in ({}, {"places": [[0, 0, 1, 1]] * 2}))
+    assert (old.lacks_places, new.lacks_places, stored_of().lacks_places) == (True, False, False)
+    assert old.rank < new.rank
 
 
 @pytest.mark.parametrize("facts", ["", "[]", "7", "null", "{", "[" * 100_000, '{"levels": [[1, 1]]}'])

@@ -1,5 +1,8 @@
 """Rows at a level of JPEG 2000: the window says where their pixels lie, and those are brought there."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -10,6 +13,7 @@ from rasterio.windows import Window
 
 from stacchip_osml import ChipIndex, Chipper, Indexer
 from stacchip_osml.chain import align_step
+from stacchip_osml.errors import IndexSchemaError
 
 PLACE = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 WIDTH, HEIGHT = 704, 608
@@ -61,3 +65,16 @@ def test_who_wants_the_stored_pixels_has_them_by_the_nearest(path):
         for chip in Chipper(index):
             x, y, width, height = (side // 2 for side in chip.window)
             np.testing.assert_array_equal(chip.pixels, file.read(window=Window(x, y, width, height)))
+
+
+def test_headers_of_before_are_read_again(path, tmp_path):
+    index = Indexer(path, 40, levels=(1,), headers=True).create_index()
+    (header,) = index.tables.headers.values()
+    facts = json.loads(header.stored.facts)
+    del facts["places"]
+    old = replace(header, stored=replace(header.stored, facts=json.dumps(facts)))
+    before = ChipIndex.from_table(index.to_arrow(), replace(index.tables, headers={header.key: old}))
+
+    with pytest.raises(IndexSchemaError, match="does not say where its levels lie"):
+        Chipper(before)[0]
+    assert before.with_headers().tables == index.tables

@@ -9,7 +9,7 @@ from __future__ import annotations
 from stacchip_osml.encode.tiff.file import Tags
 from stacchip_osml.encode.tiff.gdal_tags import GDAL_METADATA
 from stacchip_osml.encode.tiff.levels import Levels
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, PLACE_ITEM, LevelPlace
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, PLACE_ITEM, LevelPlace
 from stacchip_osml.imagery.pyramids.levels import place_of
 
 __all__ = ["level_place_tags"]

@@ -31,7 +31,7 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserv
 from stacchip_osml.imagery.blocks.parsing import parse_layout, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels

@@ -35,7 +35,7 @@ from stacchip_osml.imagery.blocks.jpeg2000_codestream import (
 from stacchip_osml.imagery.blocks.jpeg2000_sampling import in_samples, require_same_order
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 

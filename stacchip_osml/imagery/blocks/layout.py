@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["BlockCodec", "ImageLayout", "LevelLayout", "ReadAt", "Unserved"]

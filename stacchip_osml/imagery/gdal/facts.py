@@ -15,7 +15,7 @@ import numpy as np
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.signs import nodata_with_sign, require_all_bands
 from stacchip_osml.imagery.header import BandHeader
-from stacchip_osml.imagery.level_place import PLACE_ITEM, LevelPlace
+from stacchip_osml.imagery.level_places import PLACE_ITEM, LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
 

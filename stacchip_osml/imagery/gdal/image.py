@@ -39,7 +39,7 @@ from stacchip_osml.imagery.gdal.library import (
 from stacchip_osml.imagery.gdal.pads import MaskTable, read_facts
 from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels

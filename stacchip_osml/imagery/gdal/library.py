@@ -34,7 +34,7 @@ from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
 from stacchip_osml.imagery.gdal.signs import packing_of, require_understood, sign_of, with_sign
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, nitf_time
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow

@@ -1,6 +1,6 @@
 """The levels of a pyramid: how many, how large, where they lie, and one level of a file as an image.
 
-Where a level lies is not told by its size (:mod:`stacchip_osml.imagery.level_place`). An image that is a level of
+Where a level lies is not told by its size (:mod:`stacchip_osml.imagery.level_places`). An image that is a level of
 another knows it, and says it as its ``pixel_place``: the grid of its pixels in those of the finest image.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import absent_parts, has_block, num_levels, read_block
 from stacchip_osml.pixel import ImageSize, PixelWindow

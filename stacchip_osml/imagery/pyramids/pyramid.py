@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.block_grid import level_grid
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.imagery.provider_facts import num_levels
 from stacchip_osml.imagery.pyramids.levels import LevelView, assumed_place, is_nitf, place_of, planned_sizes
 from stacchip_osml.imagery.resampling.reduction import require_factor

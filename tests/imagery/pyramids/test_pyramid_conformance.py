@@ -12,7 +12,7 @@ from stacchip_osml.imagery import (
     RetiledImageProvider,
     TileCache,
 )
-from stacchip_osml.imagery.level_place import LevelPlace
+from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.pyramids.levels import LevelView, place_of
 from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.testing import check_provider
