@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import imagecodecs
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.codecs import interleaved
 from stacchip_osml.encode.jpeg2000.markers import EOC, SOC, SOD, SOT, SOT_HEAD, taken_apart
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.blocks.workers import Work
 
 __all__ = ["EXACT_BITS", "most_levels", "openjpeg_lossless", "openjpeg_tile", "openjph_tile"]
 
@@ -131,18 +132,20 @@ def _band_by_band(pixels: Array, settings: Mapping[str, Any], threads: int) -> b
     Packets stand by resolution, place and band (B.12.1.3), and each resolution is one place, the precinct. A band's
     own packets come in a tile-part a resolution.
     """
+    found: dict[int, tuple[list[tuple[int, bytes]], list[memoryview]]] = {}
 
-    def band(number: int) -> tuple[list[tuple[int, bytes]], list[memoryview]]:
+    def band(number: int) -> None:
         segments, parts = taken_apart(_high_throughput(pixels[number : number + 1], {**settings, "tilepart": 1}))
-        return segments, [part.data[2:] for part in parts]
+        found[number] = segments, [part.data[2:] for part in parts]
 
-    with ThreadPoolExecutor(min(threads, len(pixels)), thread_name_prefix="encode") as pool:
-        found = list(pool.map(band, range(len(pixels))))
+    work = Work(threads)  # whose threads stay: a new one would have to be given its memory by the system each time
+    work.add((partial(band, number) for number in range(len(pixels))), mine=1)
+    work.finish()
     segments = b"".join(segment for _, segment in found[0][0])
-    resolutions = zip(*(packets for _, packets in found), strict=True)
-    packets = b"".join(packet for resolution in resolutions for packet in resolution)
-    head = SOT_HEAD.pack(SOT, 10, 0, SOT_HEAD.size + 2 + len(packets), 0, 1)
-    return b"".join([_marker(SOC), segments, head, _marker(SOD), packets, _marker(EOC)])
+    resolutions = zip(*(found[number][1] for number in range(len(pixels))), strict=True)
+    packets = [packet for resolution in resolutions for packet in resolution]
+    head = SOT_HEAD.pack(SOT, 10, 0, SOT_HEAD.size + 2 + sum(map(len, packets)), 0, 1)
+    return b"".join([_marker(SOC), segments, head, _marker(SOD), *packets, _marker(EOC)])
 
 
 def _marker(marker: int) -> bytes:
