@@ -50,6 +50,7 @@ from stacchip_osml.imagery.window_cut import (
 )
 from stacchip_osml.imagery.window_reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry import Locator
@@ -126,6 +127,7 @@ class ChipFactory:
             WindowError: (a ValueError) an unknown policy for partial windows.
             ChainError: (a ValueError) a chain that wants bands or pixels which the image does not have.
             ReadError: the image cannot be read.
+            ValueError: ``threads`` is less than 1, or ``cache_bytes`` less than 0.
             TypeError: no image, but the path of one.
         """
         if isinstance(source, str | PathLike):
@@ -137,7 +139,8 @@ class ChipFactory:
         """A copy of what was given; it cannot be changed."""
         self.partial, self.resampling, self.nodata = partial, resampling, nodata
         self.format_options: Mapping[str, Any] = MappingProxyType(dict(format_options or {}))
-        self.cache_bytes, self.threads = cache_bytes, threads
+        self.cache_bytes = whole_number("cache_bytes", cache_bytes, least=0)
+        self.threads = whole_or_none("threads", threads, least=1)
         self.limits = ReadLimits() if limits is None else limits
         if partial not in PARTIAL:
             raise WindowError(f"partial must be one of {', '.join(PARTIAL)}; got {partial!r}")
@@ -149,10 +152,10 @@ class ChipFactory:
         base = self.source.get_level(0)
         self._facts = source_facts(base, nodata=nodata)
         self._chain = None if processing_chain is None else BoundChain.of(processing_chain, base)
-        self._cache = BlockCache(cache_bytes) if cache_bytes else None
+        self._cache = BlockCache(self.cache_bytes) if self.cache_bytes else None
         told = self._facts.nodata
         self._readers = [
-            WindowReader.of(level, nodata=told, is_given=nodata is not None, cache=self._cache, threads=threads)
+            WindowReader.of(level, nodata=told, is_given=nodata is not None, cache=self._cache, threads=self.threads)
             for level in map(self.source.get_level, range(self.source.num_levels))
         ]
         self._provider, self._is_changed = image_behind(base)

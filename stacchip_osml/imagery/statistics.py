@@ -51,6 +51,7 @@ from stacchip_osml.chain.statistics import (
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.measured import MeasuredLevel, Nodata, Piece, look_through
 from stacchip_osml.imagery.provider_facts import dtype_of, fact
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ImageStatistics", "bits_in_use", "compute_image_statistics", "stored_statistics"]
 
@@ -98,9 +99,11 @@ def compute_image_statistics(  # noqa: PLR0917 - the documented order
 
     Raises:
         ChainError: (a ValueError) complex pixels, or a setting out of range.
+        ValueError: ``num_workers`` is less than 0.
         IndexError: no such level or band.
         ReadError: as the provider raises.
     """
+    num_workers = whole_number("num_workers", num_workers, least=0)
     dtype = dtype_of(asset)
     image = MeasuredLevel(asset, level, bands=bands, nodata=nodata)
     edges, rate = require_edges(bin_edges, image.count), require_rate(sample_rate, num_bins)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.cache import BlockCache, CacheCounts, Claim
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["TileCache"]
 
@@ -51,11 +52,9 @@ class TileCache:
             max_bytes: 0 keeps nothing, and still lets no tile be made twice at the same time.
 
         Raises:
-            ValueError: a negative bound.
+            ValueError: a negative bound, or none that is whole.
         """
-        if max_bytes < 0:
-            raise ValueError(f"a cache of {max_bytes} bytes")
-        self._tiles = BlockCache(max_bytes)
+        self._tiles = BlockCache(whole_number("max_bytes", max_bytes, least=0))
         self._own = threading.local()
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import CutChips, Cutter
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["CACHE_BYTES", "Chipper"]
 
@@ -57,6 +58,7 @@ class Chipper:
         Raises:
             IndexSchemaError: there is no chip index at that path.
             ChainError: no such chain.
+            ValueError: ``threads`` is less than 1, or ``cache_bytes`` less than 0.
         """
         self.index = index if isinstance(index, ChipIndex) else ChipIndex.open(index)
         self.chain = chain
@@ -133,11 +135,12 @@ class Chipper:
             on_error: as in :meth:`batch`.
 
         Raises:
+            ValueError: ``batch_size`` or ``in_flight`` is less than 1.
             WindowError: as :meth:`batch`, when its turn comes.
             ReadError: as :meth:`batch`, when its turn comes.
         """
-        if batch_size < 1 or in_flight < 1:
-            raise ChipError(f"batch_size and in_flight must be 1 at least, got {batch_size} and {in_flight}")
+        batch_size = whole_number("batch_size", batch_size, least=1)
+        in_flight = whole_number("in_flight", in_flight, least=1)
         keep_going = _keeps_going(on_error)
         wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
         batches = [wanted[first : first + batch_size] for first in range(0, len(wanted), batch_size)]

@@ -28,6 +28,7 @@ from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.load.plan import SourcePlan, plan_source
 from stacchip_osml.load.rows import PlannedRows, SourceKey
 from stacchip_osml.load.slot_file import KEY_BYTES, SlotFile
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ChipKeys", "DecodedStore", "StoreCounts", "StoredChips"]
 
@@ -73,10 +74,11 @@ class DecodedStore:
             path: file; None keeps the chips in memory, for as long as this process lives.
 
         Raises:
+            ValueError: a budget below 0.
             ReadError: something else is at that path.
             LimitError: the file there is larger than the budget.
         """
-        self.budget_bytes = int(budget_bytes)
+        self.budget_bytes = whole_number("budget_bytes", budget_bytes, least=0)
         self._own = -1
         if path is None:
             self._own = _memory_file()

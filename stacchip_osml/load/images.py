@@ -23,6 +23,7 @@ from stacchip_osml.imagery.blocks.workers import usable_cores
 from stacchip_osml.imagery.location import is_remote
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
 from stacchip_osml.pixel.nodata import differs_from
 from stacchip_osml.stac.facts import require_agreement
 from stacchip_osml.stac.source import SourceBand, SourceImage
@@ -108,11 +109,11 @@ class ImageShelf:
     ) -> None:
         self.sign = sign
         self.fetch = fetch
-        self.threads = threads
-        self.cache_bytes = cache_bytes
+        self.threads = whole_or_none("threads", threads, least=1)
+        self.cache_bytes = whole_number("cache_bytes", cache_bytes, least=0)
         self.capacity = capacity
         self.arena: Arena = default_arena()
-        self._cache = BlockCache(cache_bytes) if cache_bytes else None
+        self._cache = BlockCache(self.cache_bytes) if self.cache_bytes else None
         self._readers: OrderedDict[tuple[str, ...], tuple[AssetHeader, ImageReader]] = OrderedDict()
         self._lock = threading.Lock()
         self._is_sharing = False

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.errors import MissingExtraError, WindowError
+from stacchip_osml.errors import MissingExtraError
 from stacchip_osml.load.faults import Faults
 from stacchip_osml.load.samples import SampleBatch
 from stacchip_osml.load.schedule import DrawnBatch, EpochSchedule
 from stacchip_osml.load.source import ChipSource
 from stacchip_osml.load.stream import ahead
+from stacchip_osml.pixel.counts import whole_number
 
 try:
     import torch
@@ -155,10 +156,10 @@ class ChipLoader:
             context: how workers are started: ``fork``, ``spawn`` or ``forkserver``; None for the system's way.
 
         Raises:
-            WindowError: fewer than 0 workers, or nothing read ahead.
+            ValueError: fewer than 0 workers, or nothing read ahead.
         """
-        if num_workers < 0 or prefetch < 1:
-            raise WindowError(f"num_workers must be 0 at least, prefetch 1; got {num_workers} and {prefetch}")
+        num_workers = whole_number("num_workers", num_workers, least=0)
+        prefetch = whole_number("prefetch", prefetch, least=1)
         self.source = source
         self.schedule = schedule
         self.counts = Faults()

@@ -28,6 +28,7 @@ from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hints"]
 
@@ -87,7 +88,9 @@ def convert(
         EncodeError: the new format cannot carry the image, an option or the marking.
         ReadError: the source cannot be read.
         ChipError: the file system refused.
+        ValueError: ``workers`` is less than 1.
     """
+    workers = whole_number("workers", workers, least=1)
     place = as_target(target)
     kind = format_of_path(str(place)) if format is None else format_of_name(format)
     with IO.open(source) as dataset:

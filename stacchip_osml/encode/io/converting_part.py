@@ -22,6 +22,7 @@ from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.targets import local_path
 from stacchip_osml.errors import EncodeError, WindowError
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.io.format_names import DatasetFormat
@@ -90,6 +91,7 @@ def convert_part(
         ReadError: the source cannot be read.
         ChipError: the file system refused.
     """
+    workers = whole_number("workers", workers, least=1)
     place = local_path(os.fspath(target))
     kind = format_of_path(place) if format is None else format_of_name(format)
     with IO.open(source) as dataset:

@@ -23,6 +23,7 @@ from stacchip_osml.encode.nitf.plan import CLAUSE, HEADER_STEPS, LENGTHS, FilePl
 from stacchip_osml.encode.nitf.plan_alike import planned
 from stacchip_osml.encode.nitf.records import NitfFile
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["write_nitf"]
 
@@ -55,7 +56,9 @@ def write_nitf(
             pixels; nothing is written then.
         ReadError: pixels could not be read. What was under the name is still there.
         ChipError: the file system refused. What was under the name is still there.
+        ValueError: ``workers`` is less than 1.
     """
+    workers = whole_number("workers", workers, least=1)
     plan = planned(file, datetime.now(UTC) if now is None else now)
     if isinstance(target, (str, os.PathLike)):
         with atomic_file(target) as out:

@@ -38,6 +38,7 @@ from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.imagery.window_cut import fill_value, leave_empty
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.counts import whole_or_none
 
 __all__ = ["WarpedImageProvider"]
 
@@ -72,9 +73,11 @@ class WarpedImageProvider:
 
         Raises:
             WindowError: (a ValueError) grids of an image of another size, or more bands than there are.
+            ValueError: ``threads`` is less than 1.
         """
         self.source = source if isinstance(source, TiledImagePyramid) else TiledImagePyramid.from_asset(source)
-        self.grid_builder, self.cache, self.threads = grid_builder, cache, threads
+        self.grid_builder, self.cache = grid_builder, cache
+        self.threads = whole_or_none("threads", threads, least=1)
         self._given = (source, grid_builder, num_bands, cache), {"nodata": nodata, "threads": threads}
         base = self.source.get_level(0)
         size, there = level_grid(base).image_size, int(base.num_bands)
@@ -97,7 +100,7 @@ class WarpedImageProvider:
             fill=self._fill,
             nodata=self._nodata,
             needs_masks=self.header.mask in {"alpha", "mask"},
-            threads=threads,
+            threads=self.threads,
         )
         ReadLimits().require_image(self.title, self._grid.size, self.num_bands)
         ReadLimits().require_block(self.title, self._grid.block_shape, self.num_bands, self._dtype.itemsize)

@@ -28,7 +28,7 @@ from stacchip_osml.imagery.adapters.identity import identity_of, token_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
-from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, require_bands
 from stacchip_osml.imagery.pyramids.levels import place_of
@@ -40,10 +40,11 @@ from stacchip_osml.imagery.resampling.reduction import (
     reduction_of,
     require_factor,
 )
-from stacchip_osml.imagery.resampling.reduction_values import Box, require_nodata, whole_box
+from stacchip_osml.imagery.resampling.reduction_values import Box, held_nodata, whole_box
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.pixel import PixelWindow
+from stacchip_osml.pixel.counts import whole_or_none
 
 __all__ = ["DownsampledImageProvider", "NoLevelError"]
 
@@ -94,34 +95,33 @@ class DownsampledImageProvider(ProviderView):
             tile_height: rows of a block; None for the source's divided by the factor.
             cache: holds blocks that were made; None makes them anew.
             nodata: value of pixels that hold no data, in all bands; they have no weight. None where all count: the
-                pad pixel value alone does not say that pixels of that value are none.
+                pad pixel value alone does not say that pixels of that value are none. What is beyond all floats of
+                the pixels' type (1e300 of float32) is the value of none, and counts as None.
             use_native_levels: read the level where the source has it.
 
         Raises:
             ValueError: a factor that is no power of two, tiles without pixels, a nodata value that pixels do not hold
                 or the resampler does not heed, or a resampler that needs the whole of too large an image.
         """
-        require_factor(scale_factor)
+        scale_factor = require_factor(scale_factor)
+        tile_width = whole_or_none("tile_width", tile_width, least=1)
+        tile_height = whole_or_none("tile_height", tile_height, least=1)
         super().__init__(source)
         self.scale_factor = scale_factor
         self.resample_func = resample_func
         self.cache = cache
-        self.nodata = nodata
         self.use_native_levels = use_native_levels
         grid = level_grid(source)
         self._source_size = grid.image_size
         self._size = reduced_size(self._source_size, scale_factor)
         rows, cols = (-(-side // scale_factor) for side in grid.block_shape)
         self._tile = rows if tile_height is None else tile_height, cols if tile_width is None else tile_width
-        if min(self._tile) < 1:
-            raise ValueError(f"tiles of {self._tile[1]} x {self._tile[0]} pixels")
         self._given_tile = tile_width, tile_height
         self._dtype = dtype_of(source)
+        self.nodata = nodata = held_nodata(nodata, self._dtype)
         self._native = self._native_levels() if use_native_levels else ()
         self._reduction: Reduction | None = None
-        if self._native:
-            require_nodata(nodata, self._dtype)
-        else:
+        if not self._native:
             pixels = self._source_size.width * self._source_size.height * int(source.num_bands)
             self._reduction = reduction_of(
                 resample_func, scale_factor, dtype=self._dtype, nodata=nodata, source_pixels=pixels

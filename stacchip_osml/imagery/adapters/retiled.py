@@ -24,6 +24,7 @@ from stacchip_osml.imagery.provider_facts import (
 )
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["RetiledImageProvider"]
 
@@ -59,10 +60,9 @@ class RetiledImageProvider(ProviderView):
         Raises:
             ValueError: a tile without pixels.
         """
-        if tile_width < 1 or tile_height < 1:
-            raise ValueError(f"tiles of {tile_width} x {tile_height} pixels")
         super().__init__(source)
-        self.tile_width, self.tile_height = int(tile_width), int(tile_height)
+        self.tile_width = whole_number("tile_width", tile_width, least=1)
+        self.tile_height = whole_number("tile_height", tile_height, least=1)
         self.pad_edges = bool(pad_edges)
         self.cache = cache
         self._stored = _behind(source)

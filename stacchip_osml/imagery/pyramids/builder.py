@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
@@ -35,9 +35,10 @@ from stacchip_osml.imagery.pyramids.levels import place_of, planned_sizes
 from stacchip_osml.imagery.pyramids.reading import RowReader, Workers
 from stacchip_osml.imagery.pyramids.store import BlockStore, FileBlocks, MemoryBlocks, OverviewLevel
 from stacchip_osml.imagery.resampling.reduction import Reduction, reduction_of
-from stacchip_osml.imagery.resampling.reduction_values import require_nodata
+from stacchip_osml.imagery.resampling.reduction_values import held_nodata
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 __all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "write_pyramid"]
 
@@ -93,16 +94,20 @@ class PyramidBuilder:
             num_workers: threads that read blocks and make pixels; 0 for the caller's alone.
             use_native_levels: copy the levels that the source has, as far as each is half the one before.
             progress: called in the caller's thread after each source block; what it raises ends the run.
-            nodata: value of pixels that hold no data, in all bands; they have no weight. None where all count.
+            nodata: value of pixels that hold no data, in all bands; they have no weight. None where all count, and what
+                is beyond all floats of their type (1e300 of float32) is as None.
 
         Raises:
             ValueError: another factor than 2, ``min_size`` or tiles that are not positive, a negative number of
                 threads, or a resampler or nodata value that does not go with the source.
         """
+        scale_factor = whole_number("scale_factor", scale_factor, least=1)
         if scale_factor != 2:
             raise ValueError(f"levels are half as large as the one before, but scale_factor is {scale_factor}")
-        if num_workers < 0:
-            raise ValueError(f"num_workers must be 0 or more, got {num_workers}")
+        min_size = whole_number("min_size", min_size, least=1)
+        num_workers = whole_number("num_workers", num_workers, least=0)
+        tile_width = whole_or_none("tile_width", tile_width, least=1)
+        tile_height = whole_or_none("tile_height", tile_height, least=1)
         grid = level_grid(source)
         height, width = grid.block_shape
         self.source = source
@@ -111,16 +116,13 @@ class PyramidBuilder:
         self.num_workers = num_workers
         self.use_native_levels = use_native_levels
         self.progress = progress
-        self.nodata = nodata
         self._tile = height if tile_height is None else tile_height, width if tile_width is None else tile_width
-        if min(self._tile) < 1:
-            raise ValueError(f"tiles of {self._tile[1]} x {self._tile[0]} pixels")
         self._sizes = planned_sizes(grid.image_size, min_size=min_size, factor=scale_factor)
         self._dtype = dtype_of(source)
+        self.nodata = nodata = held_nodata(nodata, self._dtype)
         self._bands = int(source.num_bands)
         self._resample_func = resample_func
         self._native = self._native_levels() if use_native_levels else 0
-        require_nodata(nodata, self._dtype)
         self._reduction = self._found_reduction(resample_func)
         self._fill: Any = pad_number(source) if nodata is None else self._dtype.type(nodata)
         self._cancelled: set[threading.Event] = set()

@@ -41,6 +41,7 @@ from stacchip_osml.imagery.resampling.resamplers import (
 )
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number
 from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = ["WHOLE_LIMIT", "Reduction", "needed_box", "reduced_size", "reduction_of", "require_factor"]
@@ -122,7 +123,7 @@ def reduction_of(
         ValueError: the factor is no power of two, nodata is no value of ``dtype`` or is given with a resampler that
             takes no masks, or a resampler without ``halo_pixels`` would need more than ``WHOLE_LIMIT`` pixels at once.
     """
-    require_factor(factor)
+    factor = require_factor(factor)
     require_nodata(nodata, dtype)
     if function is None or function is sips_rrds_resample:
         return SipsReduction(factor=factor, nodata=nodata)
@@ -146,14 +147,19 @@ def reduction_of(
     return FunctionReduction(factor=factor, function=function, halo=halo)
 
 
-def require_factor(factor: int) -> None:
-    """Refuse a factor that is no power of two.
+def require_factor(factor: int) -> int:
+    """Give a factor as int, NumPy's integers too; refuse what is no power of two.
 
     Raises:
         ValueError: naming it.
     """
-    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1 or factor & (factor - 1):
+    try:
+        number = whole_number("scale_factor", factor, least=1)
+    except ValueError:
+        number = 0
+    if number.bit_count() != 1:
         raise ValueError(f"scale_factor must be a power of two, got {factor!r}")
+    return number
 
 
 def reduced_size(size: ImageSize, factor: int) -> ImageSize:

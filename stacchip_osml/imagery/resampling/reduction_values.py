@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize
-from stacchip_osml.pixel.nodata import EPSILON, differs_from
+from stacchip_osml.pixel.nodata import EPSILON, differs_from, held_value
 
-__all__ = ["Box", "away_from_nodata", "halved_means", "placed", "require_nodata", "whole_box"]
+__all__ = ["Box", "away_from_nodata", "halved_means", "held_nodata", "placed", "require_nodata", "whole_box"]
 
 
 class Box(NamedTuple):
@@ -77,6 +77,16 @@ def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:
         float(nodata.real).is_integer() and np.iinfo(kind).min <= int(nodata.real) <= np.iinfo(kind).max
     ):
         raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
+
+
+def held_nodata(nodata: complex | None, dtype: np.dtype[Any]) -> complex | None:
+    """Give the nodata value that pixels of a type may have: None of a float beyond all that the type holds.
+
+    Raises:
+        ValueError: as :func:`require_nodata`.
+    """
+    require_nodata(nodata, dtype)
+    return None if nodata is None or held_value(nodata, dtype) is None else nodata
 
 
 def away_from_nodata(pixels: Pixels, valid: Mask, nodata: complex) -> None:

@@ -316,9 +316,9 @@ def test_an_image_that_is_small_already_gets_no_levels():
     ("settings_", "message"),
     [
         ({"scale_factor": 4}, "scale_factor is 4"),
-        ({"min_size": 0}, "min_size must be positive"),
-        ({"num_workers": -1}, "num_workers must be 0 or more"),
-        ({"tile_width": 0}, "tiles of 0 x 32"),
+        ({"min_size": 0}, "min_size must be a whole number of at least 1"),
+        ({"num_workers": -1}, "num_workers must be a whole number of at least 0"),
+        ({"tile_width": 0}, "tile_width must be a whole number of at least 1"),
         ({"nodata": 0.5}, "nodata 0.5 is no value of uint16"),
         ({"nodata": 0, "resample_func": every_second}, "takes no masks"),
     ],

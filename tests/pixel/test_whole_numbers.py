@@ -1,0 +1,117 @@
+"""Whole numbers that callers give, everywhere: any integer is one, and what is none or too small is named."""
+
+import numpy as np
+import pytest
+
+from stacchip_osml import ChipFactory, Chipper, Indexer
+from stacchip_osml.encode import IO, BufferedImageAssetProvider, imsave, write_tiff
+from stacchip_osml.encode.io.converting import convert
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
+from stacchip_osml.imagery import (
+    DownsampledImageProvider,
+    PyramidBuilder,
+    RetiledImageProvider,
+    TileCache,
+    build_pyramid_levels,
+    compute_image_statistics,
+)
+from stacchip_osml.load import DecodedStore
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
+
+PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(1, 64, 64)
+IMAGE = BufferedImageAssetProvider.from_array(PIXELS)
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_any_integer_is_a_whole_number(value):
+    number = whole_number("n", value, least=1)
+
+    assert (number, type(number)) == (3, int)
+    assert whole_or_none("n", None, least=1) is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, 1.5, "1", True, np.bool_(True), None, float("nan")])
+def test_what_is_none_or_too_small_is_named_with_the_range(value):
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got ") as caught:
+        whole_number("n", value, least=1)
+    assert str(caught.value).endswith(repr(value))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("numbers")
+    imsave(path / "a.tif", PIXELS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def index(folder):
+    return Indexer(str(folder / "a.tif"), 32).create_index()
+
+
+CALLS = {
+    "Chipper threads": lambda f, i, n: Chipper(i, threads=n),
+    "Chipper.stream batch_size": lambda f, i, n: Chipper(i).stream([0], batch_size=n),
+    "Chipper.stream in_flight": lambda f, i, n: Chipper(i).stream([0], in_flight=n),
+    "ChipFactory threads": lambda f, i, n: ChipFactory(IMAGE, threads=n),
+    "ChipIndex.with_headers threads": lambda f, i, n: i.with_headers(threads=n),
+    "IO.open workers": lambda f, i, n: IO.open(f / "b.tif", "w", workers=n),
+    "imsave workers": lambda f, i, n: imsave(f / "b.tif", PIXELS, workers=n),
+    "convert workers": lambda f, i, n: convert(f / "a.tif", f / "b.png", workers=n),
+    "write_tiff workers": lambda f, i, n: write_tiff(f / "b.tif", IMAGE, workers=n),
+    "write_nitf workers": lambda f, i, n: write_nitf(
+        f / "b.ntf", NitfFile(images=(NitfImage(pixels=IMAGE),)), workers=n
+    ),
+    "PyramidBuilder min_size": lambda f, i, n: PyramidBuilder(IMAGE, min_size=n),
+    "PyramidBuilder tile_width": lambda f, i, n: PyramidBuilder(IMAGE, tile_width=n),
+    "build_pyramid_levels min_size": lambda f, i, n: build_pyramid_levels(IMAGE, min_size=n),
+    "RetiledImageProvider tile_height": lambda f, i, n: RetiledImageProvider(IMAGE, 16, n),
+}
+FROM_ZERO = {
+    "Chipper cache_bytes": lambda f, i, n: Chipper(i, cache_bytes=n),
+    "ChipFactory cache_bytes": lambda f, i, n: ChipFactory(IMAGE, cache_bytes=n),
+    "TileCache max_bytes": lambda f, i, n: TileCache(n),
+    "DecodedStore budget_bytes": lambda f, i, n: DecodedStore(n),
+    "PyramidBuilder num_workers": lambda f, i, n: PyramidBuilder(IMAGE, num_workers=n),
+    "compute_image_statistics num_workers": lambda f, i, n: compute_image_statistics(IMAGE, num_workers=n),
+}
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "2", True])
+@pytest.mark.parametrize("call", CALLS)
+def test_parameters_that_begin_at_1_say_so(folder, index, call, number):
+    with pytest.raises(ValueError, match=rf"{call.split()[1]} (must be|is) a whole number of at least 1, got "):
+        CALLS[call](folder, index, number)
+    assert not list(folder.glob("b.*"))
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "2", True])
+@pytest.mark.parametrize("call", FROM_ZERO)
+def test_parameters_that_begin_at_0_say_so(folder, index, call, number):
+    with pytest.raises(ValueError, match=f"{call.split()[1]} must be a whole number of at least 0, got "):
+        FROM_ZERO[call](folder, index, number)
+
+
+@pytest.mark.parametrize("two", [np.int64(2), np.uint8(2), np.int8(2)])
+def test_factors_of_pyramids_may_be_numpy_s(two):
+    assert [level.num_rows for level in build_pyramid_levels(IMAGE, 16, two)] == [64, 32, 16, 8]
+    assert DownsampledImageProvider(IMAGE, two).get_block(0, 0).shape == (1, 32, 32)
+    assert [grid.image_size.width for grid in PyramidBuilder(IMAGE, 16, two).level_grids] == [32, 16, 8]
+
+
+@pytest.mark.parametrize("factor", [0, -2, 3, 2.0, True, "2"])
+def test_a_factor_that_is_no_power_of_two_is_refused(factor):
+    with pytest.raises(ValueError, match="scale_factor must be a power of two, got "):
+        DownsampledImageProvider(IMAGE, factor)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("nodata", [1e300, -1.7976931348623157e308])
+def test_nodata_beyond_all_floats_of_a_type_is_the_value_of_no_pixel(folder, nodata):
+    floats = BufferedImageAssetProvider.from_array(np.array(PIXELS / 7, np.float32))
+    whole = DownsampledImageProvider(floats).get_block(0, 0)
+
+    np.testing.assert_array_equal(DownsampledImageProvider(floats, nodata=nodata).get_block(0, 0), whole)
+    assert PyramidBuilder(floats, nodata=nodata).nodata is None
+    imsave(folder / "floats.tif", np.array(PIXELS / 7, np.float32), nodata=nodata, layout="cog", overviews=1)
+    assert (folder / "floats.tif").exists()
