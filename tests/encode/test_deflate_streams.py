@@ -55,7 +55,7 @@ def test_parts_make_one_stream_whatever_their_sizes(sizes, level, values):
     parts = [deflate_part(piece, level, last=piece is pieces[-1]) for piece in pieces]
 
     bare = zlib.decompressobj(-15)
-    assert bare.decompress(b"".join(packed for packed, _ in parts)) == data.tobytes()
+    assert bare.decompress(b"".join(piece for packed, _ in parts for piece in packed)) == data.tobytes()
     assert bare.eof
     assert not bare.unused_data
     assert [check for _, check in parts] == [zlib.adler32(piece) for piece in pieces]

@@ -105,14 +105,15 @@ WAY_OUT = "apply a processing chain that makes a picture, or pass display=True (
 
 
 def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Give the samples to write, in memory that this thread uses again."""
     pixels = chip.pixels
     colors = chip.mask[:-1] if has_alpha else chip.mask
+    if mask == "ignore" or ((has_alpha or mask == "auto") and (colors[0].all() or colors.any(axis=0).all())):
+        return interleaved(pixels, passing=True)
     valid = colors.any(axis=0)
-    if mask == "ignore" or ((has_alpha or mask == "auto") and valid.all()):
-        return interleaved(pixels)
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
     alpha = np.where(valid, stored, np.zeros((), pixels.dtype))
-    return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]))
+    return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]), passing=True)
 
 
 def _has_all(chip: Chip) -> bool:

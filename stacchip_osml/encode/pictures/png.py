@@ -6,14 +6,15 @@ Reference: PNG (W3C, third edition) 5 (chunks), 9 (filters), 11.2 (IHDR, IDAT, I
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode.codecs import deflate_bytes
+from stacchip_osml.encode.codecs import crc32, deflate_bytes
+from stacchip_osml.encode.scratch import scratch
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize
 
@@ -74,29 +75,34 @@ def png_head(size: ImageSize, dtype: np.dtype[Any], bands: int) -> bytes:
 
 
 def filtered(samples: NDArray[Any]) -> NDArray[np.uint8]:
-    """Give each row's filter type and its bytes, filtered; samples of two bytes have the high one first."""
+    """Give each row's filter type and its bytes, filtered; samples of two bytes have the high one first.
+
+    What is given is this thread's scratch memory, to be read at once.
+    """
     rows, cols = samples.shape[:2]
     ordered = np.ascontiguousarray(samples, dtype=samples.dtype.newbyteorder(">"))
     flat = ordered.view(np.uint8).reshape(rows, -1)
     pixel = flat.shape[1] // cols
-    out = np.empty((rows, 1 + flat.shape[1]), np.uint8)
+    out = scratch("lines", (rows, 1 + flat.shape[1]), np.uint8)
     out[:, 0] = SUB
     out[:, 1 : 1 + pixel] = flat[:, :pixel]
     np.subtract(flat[:, pixel:], flat[:, :-pixel], out=out[:, 1 + pixel :])
     return out
 
 
-def png_data(data: bytes) -> Iterator[bytes]:
-    """Give the chunks of a piece of the zlib stream."""
-    for start in range(0, len(data), MOST):
-        yield from _chunk(b"IDAT", data[start : start + MOST])
+def png_data(*pieces: bytes) -> Iterator[bytes]:
+    """Give the chunks of a piece of the zlib stream, itself in pieces."""
+    if sum(map(len, pieces)) <= MOST:
+        return iter(_chunk(b"IDAT", *pieces))
+    data = b"".join(pieces)
+    return chain.from_iterable(_chunk(b"IDAT", data[start : start + MOST]) for start in range(0, len(data), MOST))
 
 
 def png_end() -> tuple[bytes, ...]:
     """Give what stands behind all else."""
-    return _chunk(b"IEND", b"")
+    return _chunk(b"IEND")
 
 
-def _chunk(name: bytes, data: bytes) -> tuple[bytes, ...]:
+def _chunk(name: bytes, *pieces: bytes) -> tuple[bytes, ...]:
     """Give length, type, data and check value (section 5.3)."""
-    return struct.pack(">I", len(data)), name, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+    return struct.pack(">I", sum(map(len, pieces))), name, *pieces, struct.pack(">I", crc32((name, *pieces)))

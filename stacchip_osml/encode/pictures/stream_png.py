@@ -55,9 +55,9 @@ def write_png(
     windows = [PixelWindow(0, top, width, min(rows, height - top)) for top in range(0, height, rows)]
 
     def work(window: PixelWindow, pixels: NDArray[Any]) -> tuple[list[bytes], int, int]:
-        lines = filtered(interleaved(pixels))
+        lines = filtered(interleaved(pixels, passing=True))
         packed, check = deflate_part(lines, level, last=window.y + window.height == height)
-        return list(png_data(packed if window.y else ZLIB_HEADER + packed)), check, lines.size
+        return list(png_data(*(() if window.y else (ZLIB_HEADER,)), *packed)), check, lines.size
 
     total = 1
     for window, (chunks, check, size) in zip(

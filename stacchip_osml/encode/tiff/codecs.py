@@ -179,12 +179,13 @@ class BlockCoder:
     """That tell a reader how blocks are stored."""
     encode_samples: Callable[[Any, Level], bytes]
 
-    def encode(self, block: Samples, shape: tuple[int, int]) -> bytes:
-        """Encode one block.
+    def encode(self, block: Samples, shape: tuple[int, int], *, planes: int = 1) -> list[bytes]:
+        """Encode one block, its bands together or each alone.
 
         Args:
-            block: ``(samples, rows, cols)``, native byte order.
+            block: ``(bands, rows, cols)``, native byte order.
             shape: rows and columns of a whole block; a smaller one is filled up.
+            planes: 1, or the number of bands: what is done with all of them at once is done once.
 
         Raises:
             EncodeError: the compression cannot hold these samples.
@@ -193,10 +194,14 @@ class BlockCoder:
             rows, cols = shape[0] - block.shape[1], shape[1] - block.shape[2]
             how = "edge" if self.compression.lossy(self.level) else "constant"  # no ringing along the image's edge
             block = np.pad(block, ((0, 0), (0, rows), (0, cols)), mode=how)  # type: ignore[call-overload] # a word of two
-        samples = codecs.interleaved(block)
-        if self.compression.octets:
-            samples = self._octets(samples)
-        return self.encode_samples(samples, self.level)
+        if planes > 1 and self.predictor == HORIZONTAL:
+            differences = codecs.integer_predict(block.view(f"u{block.dtype.itemsize}"), axis=2)
+            return [self.encode_samples(self._ordered(plane), self.level) for plane in differences]
+        parts = [block] if planes == 1 else [block[band : band + 1] for band in range(planes)]
+        return [self._encoded(codecs.interleaved(part, passing=True)) for part in parts]
+
+    def _encoded(self, samples: Samples) -> bytes:
+        return self.encode_samples(self._octets(samples) if self.compression.octets else samples, self.level)
 
     def _octets(self, samples: Samples) -> Samples:
         """Difference, pack and order samples as the file's bytes are."""
@@ -212,6 +217,10 @@ class BlockCoder:
             samples = codecs.integer_predict(samples.view(f"u{samples.dtype.itemsize}"), axis=1)
         elif self.predictor == FLOAT:
             samples = codecs.float_predict(samples, axis=1)
+        return self._ordered(samples)
+
+    def _ordered(self, samples: Samples) -> Samples:
+        """Give what is to be compressed, in the file's byte order."""
         if self.order == ">" and self.predictor != FLOAT and samples.dtype.itemsize > 1:
             samples = samples.astype(samples.dtype.newbyteorder(">"))
         if self.compression.name == "packbits":

@@ -94,9 +94,8 @@ class Page:
         rows, cols = self.grid.shape
         shape = self.block if self.tiled else (pixels.shape[1], self.block[1])
         place, count = row * cols + col, rows * cols
-        if self.planes == 1:
-            return [(place, self.coder.encode(pixels, shape))]
-        return [(band * count + place, self.coder.encode(pixels[band : band + 1], shape)) for band in range(self.bands)]
+        parts = self.coder.encode(pixels, shape, planes=self.planes)
+        return [(band * count + place, data) for band, data in enumerate(parts)]
 
 
 @lru_cache(maxsize=256)  # asked for at every block, and alike for chips that are as large
