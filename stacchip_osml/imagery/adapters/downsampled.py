@@ -28,7 +28,7 @@ from stacchip_osml.imagery.adapters.identity import identity_of, token_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, require_bands
 from stacchip_osml.imagery.pyramids.levels import place_of

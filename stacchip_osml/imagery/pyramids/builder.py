@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.level_place import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
