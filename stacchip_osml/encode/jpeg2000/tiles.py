@@ -29,6 +29,7 @@ from stacchip_osml.encode.jpeg2000.markers import COM, EOC, SIZ, SOC, SOT, SOT_H
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ArraySource", "Jpeg2000Options", "PixelSource", "array_codestream", "write_codestream"]
 
@@ -132,7 +133,9 @@ def write_codestream(
 
     Raises:
         EncodeError: the options, the type or the size are not JPEG 2000's, or could not be kept exactly.
+        ValueError: ``workers`` is less than 1.
     """
+    workers = whole_number("workers", workers, least=1)
     options = Jpeg2000Options() if options is None else options
     plan = _planned(source, options, workers)
     rows, cols = plan.grid.shape

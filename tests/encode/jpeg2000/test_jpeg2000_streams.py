@@ -218,6 +218,12 @@ def test_bands_of_a_tile_are_shared_out_unless_their_colours_are_transformed(kin
     assert given == shapes
 
 
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "2"])
+def test_workers_that_are_no_number_of_threads_are_refused(workers):
+    with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
+        array_codestream(noise((1, 8, 8), "uint8"), workers=workers)
+
+
 def test_few_tiles_share_the_threads_that_are_left():
     pixels, told = noise((3, 256, 512), "uint16"), []
     options = Jpeg2000Options(tile=TILE, high_throughput=True)
