@@ -77,6 +77,11 @@ def plan_item(
         ReadError: a header had to be read and could not be.
     """
     wanted = choice.assets or image_assets(item)
+    for key in wanted:
+        if "," in key:
+            raise item.error(
+                f"asset {key!r} has a comma in its key, and rows part keys by commas; rename it in the item"
+            )
     keys = list(wanted)
     for extra in (choice.reference, choice.quality.asset if choice.quality else None):
         if extra is not None and extra not in keys:

@@ -235,7 +235,9 @@ def _pruned(value: Any) -> Any:
 
 
 def _text_of(moment: datetime) -> str:
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S") if moment.tzinfo else moment.isoformat()
+    text = moment.isoformat()
+    if moment.tzinfo:  # strftime writes no zeros before a year
+        text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     micro = moment.microsecond
     fraction = "" if micro == 0 else f".{micro // 1000:03d}" if micro % 1000 == 0 else f".{micro:06d}"
     return f"{text}{fraction}Z" if moment.tzinfo else text

@@ -120,6 +120,15 @@ def test_assets_that_cannot_be_cut_together_are_refused(make_item, change, messa
         Indexer(item, 100, reference="a").create_index()
 
 
+def test_an_asset_key_with_a_comma_is_refused_since_no_row_could_name_it(make_item):
+    item = make_item("A", assets=("a,b", "c"))
+
+    with pytest.raises(ItemError, match="asset 'a,b' has a comma in its key"):
+        Indexer(item, 100).create_index()
+
+    assert set(Indexer(item, 100, assets=["c"]).create_index().to_arrow()["assets"].to_pylist()) == {"c"}
+
+
 def test_a_refused_item_stops_the_build_or_is_listed(make_item):
     bad = make_item("bad")
     del bad["properties"]["proj:shape"]

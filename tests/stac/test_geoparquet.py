@@ -148,6 +148,14 @@ def test_tables_of_the_library_are_read(document):
     assert item == document
 
 
+def test_a_year_of_a_foreign_table_has_four_digits(document):
+    old = copy.deepcopy(document)
+    old["properties"]["datetime"] = "0850-03-04T05:06:07.250Z"
+    table = stac_geoparquet.arrow.parse_stac_items_to_arrow([old]).read_all()
+    (item,) = table_to_items(table)
+    assert item["properties"]["datetime"] == "0850-03-04T05:06:07.250Z"
+
+
 def test_no_items_make_a_table_too():
     table = items_to_table([])
     assert table.num_rows == 0

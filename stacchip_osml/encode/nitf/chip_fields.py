@@ -117,7 +117,8 @@ def _item_fields(chip: Chip) -> dict[str, str]:
     moment, name = chip.row["datetime"], str(chip.row["item_id"])
     fields = {}
     if isinstance(moment, datetime):
-        fields["IDATIM"] = moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+        utc = moment.astimezone(UTC)
+        fields["IDATIM"] = f"{utc.year:04d}{utc:%m%d%H%M%S}"  # %Y writes no zeros
     if len(name) <= 80 and name.isascii() and name.isprintable():
         fields["IID2"] = name
     return fields

@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from importlib.metadata import version
 
 import numpy as np
@@ -291,8 +291,11 @@ def test_the_item_names_and_dates_a_chip_of_an_image_that_is_no_nitf():
 
     fields = chip_file(chip).images[0].fields
     longest = chip_file(replace(chip, row={"datetime": None, "item_id": "é" * 9})).images[0].fields
+    long_ago = {"datetime": datetime(850, 3, 4, tzinfo=UTC), "item_id": "a"}
+    oldest = chip_file(replace(chip, row=long_ago)).images[0].fields
 
     assert (fields["IDATIM"], fields["IID2"]) == ("20250514102731", "SEN_32UNA_20250514")
+    assert oldest["IDATIM"] == "08500304000000"
     assert not {"IDATIM", "IID2"} & set(longest)
 
 
