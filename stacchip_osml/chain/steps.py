@@ -160,8 +160,28 @@ def predict(definition: ChainDefinition, source: Any) -> Spec:
     spec = Spec.of(source)
     for step in definition:
         kind = step_kind(step)
-        spec = kind.output(kind.complete(step), spec)
+        spec = _output_of(kind, kind.complete(step), spec)
     return spec
+
+
+def _output_of(kind: StepKind, settings: Settings, spec: Spec) -> Spec:
+    """Ask a step what comes out of it; of a step of one's own, what goes wrong there names it.
+
+    Raises:
+        ChainError: it rejects such pixels, or cannot say.
+    """
+    try:
+        found: Any = kind.output(settings, spec)
+    except ChainError:
+        raise
+    except Exception as error:
+        raise ChainError(
+            f"step {kind.name!r} cannot say what it gives of {spec}: its output= failed with "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, Spec):
+        raise ChainError(f"step {kind.name!r} must say what it gives of {spec} as a Spec, its output= gave {found!r}")
+    return found
 
 
 def apply_chain(definition: ChainDefinition, chip: BandedPixels) -> BandedPixels:
@@ -182,7 +202,7 @@ def apply_step(kind: StepKind, settings: Settings, chip: BandedPixels) -> Banded
     Raises:
         ChainError: it rejects these pixels, or gives something else.
     """
-    expected = kind.output(settings, Spec.of(chip))
+    expected = _output_of(kind, settings, Spec.of(chip))
     done = kind.apply(settings, chip)
     found = Spec.of(done)
     if found != expected or done.pixels.shape[1:] != chip.pixels.shape[1:] or done.mask.shape != done.pixels.shape:

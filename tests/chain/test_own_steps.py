@@ -139,3 +139,20 @@ def test_what_another_process_registered_is_unknown_here_and_named():
 
     with pytest.raises(ChainError, match=r"unknown step 'theirs' version 3; .*register_step"):
         require_steps(tuple(json.loads(text)))
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda settings, spec: settings["none"], "step 'said' cannot say .* its output= failed with KeyError: 'none'"),
+        (lambda settings: None, "step 'said' cannot say what it gives of 1 band of uint8: .* TypeError"),
+        (lambda settings, spec: (1, "uint8"), r"step 'said' must say .* as a Spec, its output= gave \(1, 'uint8'\)"),
+    ],
+)
+def test_a_step_that_cannot_say_what_it_gives_is_named(output, message):
+    step = register_step("said", 1, lambda settings, chip: chip, output=output)
+
+    with pytest.raises(ChainError, match=message):
+        predict((step(),), (1, "uint8"))
+    with pytest.raises(ChainError, match=message):
+        apply_chain((step(),), BandedPixels.of(np.zeros((1, 2, 2), np.uint8)))
