@@ -16,7 +16,7 @@ from typing import Any
 
 from stacchip_osml.errors import ChainError
 
-__all__ = ["RAW", "ChainDefinition", "ChainRegistry", "canonical_json", "chain_id"]
+__all__ = ["RAW", "ChainDefinition", "ChainRegistry", "canonical_json", "chain_id", "copied"]
 
 RAW = "raw"
 """Id of the empty chain."""
@@ -68,16 +68,30 @@ def chain_id(definition: ChainDefinition) -> str:
     return f"{names}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def copied(definition: ChainDefinition) -> ChainDefinition:
+    """Copy a definition, with all that its settings hold."""
+    return tuple({name: _copy(value) for name, value in step.items()} for step in definition)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copy(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_copy(part) for part in value] if isinstance(value, list) else tuple(map(_copy, value))
+    return value
+
+
 class ChainRegistry(Mapping[str, ChainDefinition]):
     """Immutable map of chain id → definition; ``raw`` is always known.
 
-    Every id is checked against its definition when the registry is made.
+    Every id is checked against its definition when the registry is made. What is given and what is asked for are
+    copies, so that nobody changes what an id stands for.
     """
 
     __slots__ = ("_chains",)
 
     def __init__(self, definitions: Iterable[ChainDefinition] = ()) -> None:
-        self._chains = {RAW: ()} | {chain_id(d): tuple(dict(s) for s in d) for d in definitions}
+        self._chains = {RAW: ()} | {chain_id(d): copied(d) for d in definitions}
 
     @classmethod
     def from_json(cls, document: Any) -> ChainRegistry:
@@ -98,7 +112,7 @@ class ChainRegistry(Mapping[str, ChainDefinition]):
 
     def to_json(self) -> dict[str, list[dict[str, Any]]]:
         """Give a JSON object, sorted by id."""
-        return {name: [dict(step) for step in self._chains[name]] for name in sorted(self._chains)}
+        return {name: [dict(step) for step in copied(self._chains[name])] for name in sorted(self._chains)}
 
     def union(self, other: ChainRegistry) -> ChainRegistry:
         """Merge two registries; ids are content hashes, so they cannot conflict."""
@@ -106,7 +120,7 @@ class ChainRegistry(Mapping[str, ChainDefinition]):
 
     def __getitem__(self, name: str) -> ChainDefinition:
         try:
-            return self._chains[name]
+            return copied(self._chains[name])
         except KeyError:
             known = ", ".join(sorted(self._chains))
             raise ChainError(f"unknown processing chain {name!r}; this registry knows {known}") from None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.chain.arithmetic import SELECT, band_select_step
-from stacchip_osml.chain.definition import ChainDefinition, chain_id
+from stacchip_osml.chain.definition import ChainDefinition, chain_id, copied
 from stacchip_osml.chain.kinds import BandedPixels, Spec
 from stacchip_osml.chain.steps import ALIGN, apply_step, complete_chain, complete_step, predict, step_kind
 from stacchip_osml.errors import ChainError
@@ -105,10 +105,10 @@ class ProcessingChain:
 
     @property
     def definition(self) -> ChainDefinition | None:
-        """The steps' definitions, the choice of ``input_bands`` first; None where a step is a bare function."""
+        """The steps' definitions, copied, the choice of ``input_bands`` first; None where a step is a bare function."""
         if not all(isinstance(step, ChainStep) for step in self.steps):
             return None
-        steps = tuple(step.definition for step in self.steps if isinstance(step, ChainStep))
+        steps = copied(tuple(step.definition for step in self.steps if isinstance(step, ChainStep)))
         return steps if self.input_bands is None else (band_select_step(self.input_bands), *steps)
 
     @property

@@ -9,6 +9,7 @@ from stacchip_osml.chain import (
     RAW,
     BandedPixels,
     ChainRegistry,
+    ProcessingChain,
     align_step,
     apply_chain,
     canonical_json,
@@ -120,3 +121,29 @@ def test_scale_offset_gives_physical_values_and_nan_where_invalid():
                 pixels=pixels.astype(np.complex64), mask=mask, scales=(1, 1), offsets=(0, 0), nodata=(None, None)
             ),
         )
+
+
+def test_nobody_changes_what_an_id_stands_for():
+    given = [{"step": "clip", "version": 1, "low": 0, "high": [1, [2]]}]
+    registry = ChainRegistry([tuple(given)])
+    (name,) = set(registry) - {"raw"}
+    before = registry[name]
+
+    given[0]["high"][1].append(9)
+    registry[name][0]["high"].append(9)
+    registry[name][0]["low"] = 5
+    registry.to_json()[name][0]["high"][1][0] = 7
+
+    assert registry[name] == before == ({"step": "clip", "version": 1, "low": 0, "high": [1, [2]]},)
+    assert ChainRegistry.from_json(registry.to_json())[name] == before
+
+
+def test_the_definition_of_a_chain_is_its_own():
+    chain = ProcessingChain.from_definition(({"step": "select", "version": 1, "bands": [1, 0]},), (3, "uint8"))
+    name, steps = chain.id, chain.definition
+
+    steps[0]["bands"].append(2)
+    steps[0]["version"] = 9
+
+    assert chain.id == name
+    assert chain.definition[0]["bands"] == [1, 0]
