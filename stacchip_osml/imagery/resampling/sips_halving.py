@@ -5,19 +5,20 @@ Rules:
 - a pixel is made by the same sums in the same order wherever it lies: a part of an image gives bit for bit what the
   same part of the whole gives, however it was cut;
 - sums are float32 up to 16 bits a sample and float64 above;
-- beyond the image's edges its pixels are mirrored, without repeating the edge pixel (section 2.2.1).
+- beyond the image's edges its pixels are mirrored, without repeating the edge pixel (section 2.2.1);
+- a pixel that is not finite makes those that it has a part in not finite, and no others.
 
-A part is made in tiles. All rows of a tile are filtered as one line, since numpy is quick only where pixels follow
-each other in memory: what mixes the end of a row with the beginning of the next stands in the columns beyond the
-tile, and columns between those that are wanted are made and dropped. Lines begin at multiples of 64 bytes; sums that
-are stored elsewhere take twice as long.
+A part is made in tiles, by a few calls of OpenCV and numpy that leave the interpreter to other threads. OpenCV adds up
+several pixels at once, and the last ones of a row one by one, which may round otherwise: so rows of a tile end beyond
+what is wanted of it, at multiples of 64 bytes. It shares images of a million pixels among threads of its own: tiles
+are far smaller. Samples of up to 16 bits are filtered as 16-bit integers, which rounds and clips them by the way.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,12 @@ ANTIALIAS = (-0.08333, 0.0, 0.33333, 0.5, 0.33333, 0.0, -0.08333)
 _NEAR, _FAR = 0.5625, 0.0625
 """LaGrange coefficients halfway between two pixels: of those two, and of the ones beyond, which are subtracted."""
 
-_TILE_ROWS, _TILE_BYTES = 32, 2048
-"""Of a tile, at most: rows, and bytes of the columns: its three lines fit into a second-level cache of 1 MB."""
+_TILE_ROWS, _TILE_BYTES = 64, 2048
+"""Of a tile, at most: rows, and bytes of the columns: its two lines fit into a second-level cache of 1 MB."""
 _ALIGNED = 64
 """Bytes."""
+_MIDDLE = 1 << 15
+"""What lies in the middle of 16 bits without a sign: they are filtered less that."""
 _KEPT = 32
 """Tiles of a thread."""
 
@@ -81,14 +84,13 @@ def halved(
             halved(source, held, size, wanted, bit_depth=bit_depth, out=target)
         return made
     working = working_type(part.dtype)
-    stored = range_of(part.dtype)
-    smooth = stored if bit_depth is None else (0.0, float(2**bit_depth - 1))
+    smooth = range_of(part.dtype) if bit_depth is None else (0.0, float(2**bit_depth - 1))
     across, down = _share(wanted.cols, _TILE_BYTES // working.itemsize), _share(wanted.rows, _TILE_ROWS)
-    tile = _MEMORY.tile(down, across, working, smooth, stored)
+    tile = _MEMORY.tile(down, across, part.dtype, smooth)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinite pixels are no errors
         for place in _tiles(wanted, down, across):
             if (place.rows, place.cols) != (tile.rows, tile.cols):
-                tile = _MEMORY.tile(place.rows, place.cols, working, smooth, stored)
+                tile = _MEMORY.tile(place.rows, place.cols, part.dtype, smooth)
             rows = _runs(2 * place.top - RRDS_HALO, 2 * place.bottom + RRDS_HALO, size.height, held.top)
             cols = _runs(2 * place.left - RRDS_HALO, 2 * place.right + RRDS_HALO, size.width, held.left)
             here = place.seen_from(wanted)
@@ -120,120 +122,115 @@ class _Memory(threading.local):
         self._lines: dict[np.dtype[Any], list[Pixels]] = {}
         self._tiles: dict[tuple[object, ...], _Tile] = {}
 
-    def tile(self, rows: int, cols: int, working: np.dtype[Any], *limits: _Limits | None) -> _Tile:
+    def tile(self, rows: int, cols: int, dtype: np.dtype[Any], smooth: _Limits | None) -> _Tile:
         """Give a tile of that many pixels; all share the same lines."""
-        key = rows, cols, working, *limits
+        key = rows, cols, dtype, smooth
         tile = self._tiles.get(key)
         if tile is None:
             if len(self._tiles) == _KEPT:
                 self._tiles.clear()
+            working = working_type(dtype)
             if working not in self._lines:
-                self._lines[working] = [_aligned(working) for _ in range(3)]
-            tile = self._tiles[key] = _Tile(rows, cols, self._lines[working], *limits)
+                self._lines[working] = [_aligned(working) for _ in range(2)]
+            tile = self._tiles[key] = _Tile(rows, cols, self._lines[working], dtype, smooth)
         return tile
 
 
-@lru_cache(maxsize=8)
-def _filled(working: np.dtype[Any], value: float) -> Pixels:
-    """Give a line that holds one number, the same to all threads."""
-    line = _aligned(working)
-    line[...] = value
-    line.flags.writeable = False
-    return line
-
-
 class _Tile:
-    """The steps that halve a tile, each on views of three lines; it overwrites what no later one needs."""
+    """The steps that halve a tile, each on views of two lines; it overwrites what no later one needs."""
 
     def __init__(
-        self,
-        rows: int,
-        cols: int,
-        lines: list[Pixels],
-        smooth: _Limits | None,
-        stored: _Limits | None,
+        self, rows: int, cols: int, lines: Sequence[Pixels], dtype: np.dtype[Any], smooth: _Limits | None
     ) -> None:
         """Plan the steps.
 
         Args:
             rows: that are made.
             cols: that are made.
-            lines: three, long enough, that begin at multiples of 64 bytes.
-            smooth: what the filtered image is rounded and clipped to.
-            stored: what the result is rounded and clipped to; None for floats.
+            lines: two, long enough, that begin at multiples of 64 bytes.
+            dtype: of the image.
+            smooth: what the filtered image is rounded and clipped to; None where it is neither.
         """
+        import cv2  # slow to load, and not needed before an image is halved
+
         self.rows, self.cols = rows, cols
-        first, second, third = lines
-        unit = _ALIGNED // first.itemsize
-        tall, wide = 2 * rows + 2, -(-(2 * cols + 2 * RRDS_HALO) // unit) * unit
-        all_, half = tall * wide, rows * wide
-        self.source = first[: all_ + 6 * wide].reshape(tall + 6, wide)
+        first, second = lines
+        short = _short_limits(dtype, smooth)
+        unit = _ALIGNED // (first.itemsize if short is None else 2)
+        span = -(-cols // unit) * unit
+        tall, wide = 2 * (rows + RRDS_HALO), 2 * span + unit
+        kind = first.dtype if short is None else np.dtype(np.int16)
+        source, filtered = (line.view(kind)[: tall * wide].reshape(tall, wide) for line in lines)
+        self.source = source if short is None else source.view(np.uint16 if dtype == np.uint16 else np.int16)
         """Its first ``2 rows + 8`` and ``2 cols + 8`` are to be set before the steps are done."""
-        self.result = second[: half // 2].reshape(rows, wide // 2)[:, :cols]
+        weights = np.array(ANTIALIAS, first.dtype)
+        smoothing = partial(cv2.sepFilter2D, source, -1, weights, weights, dst=filtered)
+        if short is None:
+            smoothed, used, spare = filtered, second, first
+            self.steps: list[Step] = [smoothing, *_rounding(filtered, smooth)]
+        else:
+            used, spare = first, second
+            smoothed = first[: tall * wide].reshape(tall, wide)
+            turning = _turning(source, dtype)
+            self.steps = [*turning, smoothing, *_clipping(filtered, short), partial(np.copyto, smoothed, filtered)]
+        outer, between = spare[: 2 * rows * wide].reshape(2, rows, wide)
+        self.steps += _halfway([smoothed[row : row + 2 * rows : 2] for row in range(3, 7)], outer, between)
+        even, odd, *lasts = used[: 4 * rows * (span + unit)].reshape(4, rows, span + unit)
+        for half, phase in ((even, 0), (odd, 1)):
+            self.steps.append(partial(np.copyto, half[:, : span + 4], between[:, phase : 2 * span + 8 : 2]))
+        outer, inner = (last[:, :span] for last in lasts)
+        taps = [(odd if tap % 2 else even)[:, tap // 2 : tap // 2 + span] for tap in range(3, 7)]
+        if short is None:
+            self.steps += [*_halfway(taps, outer, inner), *_rounding(inner, range_of(dtype))]
+            made = inner
+        else:
+            rounded = spare.view(np.int16 if dtype == np.uint16 else dtype)[: rows * span].reshape(rows, span)
+            self.steps += [*_halfway(taps, outer, inner, rounded), *_turning(rounded, dtype)]
+            made = rounded.view(dtype)
+        self.result = made[:, :cols]
         """``(rows, cols)`` after them."""
-        mixed = first[:all_].reshape(rows + 1, 2, wide).swapaxes(0, 1)
-        apart = second[:all_].reshape(2, rows + 1, wide)
-        even, odd = second[: half + wide], second[half + wide : all_]
-        self.steps: list[Step] = [
-            # Twice the filter, then half of it: the middle weight is 1, and nothing else is changed by that.
-            *_smoothing([first[row * wide :][:all_] for row in range(7)], second[:all_], third[:all_], scale=2),
-            *_smoothing([second[col : all_ - 6 + col] for col in range(7)], first, third, scale=0.5),
-            *_rounding(first[: all_ - 6], smooth, is_float=stored is None),
-            partial(np.copyto, apart, mixed),  # rows that are added to each other, into one line
-            *_interpolation([even[:half], odd[:half], even[wide:], odd[wide:]], third[:half], first[:half]),
-            *_interpolation([third[col : half - 3 + col] for col in range(4)], first, second),
-            partial(np.copyto, second[: half // 2], first[:half:2]),
-            *_rounding(second[: half // 2], stored, is_float=stored is None),
-        ]
 
 
-def _smoothing(taps: Sequence[Pixels], done: Pixels, part: Pixels, *, scale: float) -> Iterator[Step]:
-    """Run the anti-alias filter over seven shifted views; the second and sixth have no weight."""
-    far, near, middle = (np.array(ANTIALIAS[tap], done.dtype) * done.dtype.type(scale) for tap in (0, 2, 3))
-    done, part = done[: taps[0].size], part[: taps[0].size]
-    yield partial(np.add, taps[0], taps[6], done)
-    yield partial(np.multiply, done, far, done)
-    yield partial(np.add, taps[2], taps[4], part)
-    yield partial(np.multiply, part, near, part)
-    yield partial(np.add, done, part, done)
-    if middle == 1:
-        yield partial(np.add, done, taps[3], done)
-    else:
-        yield partial(np.multiply, taps[3], middle, part)
-        yield partial(np.add, done, part, done)
+def _short_limits(dtype: np.dtype[Any], limits: _Limits | None) -> tuple[int, int] | None:
+    """Give the limits of the filtered image, less the middle of uint16, if it is one of 16-bit integers."""
+    if limits is None or dtype.kind not in "iu" or dtype.itemsize > 2:
+        return None
+    middle = _MIDDLE if dtype == np.uint16 else 0
+    low, high = (int(limit) - middle for limit in limits)
+    return (low, high) if low >= -_MIDDLE and high < _MIDDLE else None
 
 
-def _interpolation(taps: Sequence[Pixels], done: Pixels, part: Pixels) -> Iterator[Step]:
-    """Interpolate halfway between the second and third of four shifted views."""
-    near, far = (np.array(weight, done.dtype) for weight in (_NEAR, _FAR))
-    done, part = done[: taps[0].size], part[: taps[0].size]
-    yield partial(np.add, taps[1], taps[2], done)
-    yield partial(np.multiply, done, near, done)
-    yield partial(np.add, taps[0], taps[3], part)
-    yield partial(np.multiply, part, far, part)
-    yield partial(np.subtract, done, part, done)
-
-
-def _rounding(line: Pixels, limits: _Limits | None, *, is_float: bool) -> Iterator[Step]:
-    """Round to the nearest, halves to even, and clip: by lines of limits, which takes half as long as by numbers.
-
-    Of two zeros of different sign, numpy's maximum is either, which can be seen of floats.
-    """
-    if limits is None:
-        return
-    yield partial(np.rint, line, line)
-    if is_float:
+def _clipping(line: Pixels, limits: tuple[int, int]) -> Iterator[Step]:
+    """Clip 16-bit integers, unless to what they can hold."""
+    if limits != (-_MIDDLE, _MIDDLE - 1):
         yield partial(np.clip, line, *np.array(limits, line.dtype), out=line)
-        return
-    lowest, highest = (_filled(line.dtype, limit)[: line.size] for limit in limits)
-    yield partial(np.maximum, line, lowest, out=line)
-    yield partial(_at_most, line, highest)
 
 
-def _at_most(line: Pixels, highest: Pixels) -> None:
-    """Clip at the upper end, where there is anything to clip."""
-    if line.max() > highest[0]:
-        np.minimum(line, highest, out=line)
+def _turning(line: Pixels, dtype: np.dtype[Any]) -> Iterator[Step]:
+    """Take the middle of 16 bits without a sign away, or add it: that turns the uppermost bit."""
+    if dtype == np.uint16:
+        bits = line.view(np.uint16)
+        yield partial(np.bitwise_xor, bits, np.uint16(_MIDDLE), out=bits)
+
+
+def _halfway(taps: Sequence[Pixels], outer: Pixels, inner: Pixels, made: Pixels | None = None) -> Iterator[Step]:
+    """Interpolate halfway between the second and third of four shifted views; integers are rounded and clipped."""
+    import cv2
+
+    depths = {"b": cv2.CV_8S, "B": cv2.CV_8U, "h": cv2.CV_16S}
+    yield partial(cv2.add, taps[1], taps[2], dst=inner)
+    yield partial(cv2.add, taps[0], taps[3], dst=outer)
+    if made is None:
+        yield partial(cv2.addWeighted, inner, _NEAR, outer, -_FAR, 0, dst=inner)
+    else:
+        yield partial(cv2.addWeighted, inner, _NEAR, outer, -_FAR, 0, dst=made, dtype=depths[made.dtype.char])
+
+
+def _rounding(values: Pixels, limits: _Limits | None) -> Iterator[Step]:
+    """Round to the nearest, halves to even, and clip."""
+    if limits is not None:
+        yield partial(np.rint, values, values)
+        yield partial(np.clip, values, *np.array(limits, values.dtype), out=values)
 
 
 _MEMORY = _Memory()
@@ -241,7 +238,7 @@ _MEMORY = _Memory()
 
 def _aligned(working: np.dtype[Any]) -> Pixels:
     """Make a line of zeros, long enough for every tile, that begins at a multiple of 64 bytes."""
-    count = (2 * _TILE_ROWS + 2 * RRDS_HALO) * (2 * _TILE_BYTES + _ALIGNED) // working.itemsize
+    count = 2 * (_TILE_ROWS + RRDS_HALO) * (2 * _TILE_BYTES + 2 * _ALIGNED) // working.itemsize
     memory: Pixels = np.zeros(count + _ALIGNED // working.itemsize, working)
     first = -memory.ctypes.data % _ALIGNED // working.itemsize
     return memory[first : first + count]
