@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ class Piece(NamedTuple):
     """None where they are in their place already."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is reckoned once
 class Layout:
     """Where blocks lie."""
 
@@ -66,13 +66,13 @@ class Layout:
     recorded: dict[int, int]
     """Number of a block → its place among those that are recorded."""
 
-    @property
+    @cached_property
     def band_bytes(self) -> int:
         """Of one band of a block, where bands do not lie between each other."""
         rows, cols = self.blocking.block_shape
         return -(-rows * cols * self.storage.nbpp // 8)
 
-    @property
+    @cached_property
     def unit_bytes(self) -> int:
         """Of one block, all its bands, or one for IMODE=S."""
         storage, (rows, cols) = self.storage, self.blocking.block_shape
@@ -80,7 +80,7 @@ class Layout:
             return self.band_bytes * (storage.bands if storage.imode == "B" else 1)
         return -(-rows * cols * storage.bands * storage.nbpp // 8)
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Bytes of all blocks."""
         return self.unit_bytes * len(self.recorded) * (self.storage.bands if self.storage.imode == "S" else 1)
@@ -243,7 +243,10 @@ def _pieces(layout: Layout, strip: Strip, pixels: Pixels | None, memory: Octets 
             samples = memory[offset : offset + size].view(dtype).reshape(shape)
         else:
             samples = np.empty(shape, dtype)
-        _fill(samples.transpose(axes), part, storage.pad)
+        if part is not None and part.shape == samples.shape and axes == (0, 1, 2):
+            np.copyto(samples, part, casting="unsafe")  # at once: other threads run once, and not band by band
+        else:
+            _fill(samples.transpose(axes), part, storage.pad)
         octets = None if memory is not None and bits % 8 == 0 else packed(samples, bits)
         if memory is not None and octets is not None:
             memory[offset : offset + len(octets)], octets = octets, None

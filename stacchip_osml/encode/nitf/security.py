@@ -21,6 +21,7 @@ whole):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from stacchip_osml.encode.nitf.tables import SECURITY
 from stacchip_osml.errors import EncodeError
@@ -81,9 +82,11 @@ def require_no_less(prefix: str, said: Mapping[str, str | None], source: Mapping
     Raises:
         EncodeError: naming the field, what is said and what the source says.
     """
+    parts = _parts(prefix)
+    if parts.keys().isdisjoint(said):  # mostly: chips are written by the thousand
+        return
     is_open = source.get(f"{prefix}SCLAS", "U") == "U"
-    for part in (each.name for each in SECURITY):
-        name = f"{prefix}S{part}"
+    for name, part in parts.items():
         old = source.get(name, "").strip()
         if name not in said or (is_open and not old):
             continue
@@ -94,6 +97,12 @@ def require_no_less(prefix: str, said: Mapping[str, str | None], source: Mapping
             require_marking(name, new, old)
         elif not _is_as_strict(part, new, old):
             raise EncodeError(f"{name} {new!r} allows more than the source's {old!r}: {NEVER_LESS}")
+
+
+@lru_cache(maxsize=8)
+def _parts(prefix: str) -> Mapping[str, str]:
+    """Give security field → its name without the prefix."""
+    return {f"{prefix}S{each.name}": each.name for each in SECURITY}
 
 
 def _is_as_strict(part: str, new: str, old: str) -> bool:
