@@ -137,9 +137,9 @@ def require_fields(format: str, overrides: Mapping[str, Any] | None, options: It
         EncodeError: the format is not known, has no such option, or no fields that could be given.
     """
     row = image_format(format)
-    allowed = row.options - {OVERRIDES}
-    if unknown := sorted(set(options) - allowed):
-        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {', '.join(sorted(allowed))}")
+    if unknown := sorted(name for name in options if name not in row.options or name == OVERRIDES):
+        allowed = ", ".join(sorted(row.options - {OVERRIDES}))
+        raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {allowed}")
     if overrides and not row.takes_overrides:
         raise EncodeError(f"{row.name} has no fields that could be given; got {', '.join(sorted(map(str, overrides)))}")
     return row
@@ -156,13 +156,14 @@ def encode_chip(
 
     Args:
         chip: the pixels and all that describes them.
-        format: ``png``, ``jpeg``, ``geotiff``, ``nitf``, ``nsif`` or an alias of theirs.
+        format: a name or alias of ``FORMATS``: ``png``, ``jpeg``, ``geotiff``, ``nitf``, ``jp2``, ``jph`` …
         overrides: fields of the file that come before those that the chip has, for formats that have such fields;
             copied, never changed.
         **options: of the format's encoder: :func:`~stacchip_osml.encode.pictures.chip.encode_png`,
             :func:`~stacchip_osml.encode.pictures.chip.encode_jpeg`,
             :func:`~stacchip_osml.encode.tiff.chip.encode_geotiff`,
-            :func:`~stacchip_osml.encode.nitf.chip.encode_nitf`.
+            :func:`~stacchip_osml.encode.nitf.chip.encode_nitf`,
+            :func:`~stacchip_osml.encode.jpeg2000.chip.encode_jp2`.
 
     Returns:
         The whole file.

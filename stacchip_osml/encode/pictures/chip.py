@@ -83,7 +83,7 @@ def encode_jpeg(
     _require(subsampling, "subsampling", SUBSAMPLINGS)
     if not 1 <= quality <= 100:
         raise EncodeError(f"JPEG quality is 1 to 100, got {quality}")
-    if max(chip.size) > JPEG_MAX_SIDE:
+    if max(chip.pixels.shape[1:]) > JPEG_MAX_SIDE:
         raise EncodeError(
             f"JPEG sides end at {JPEG_MAX_SIDE} pixels, this chip is {chip.size.width} x {chip.size.height}"
         )
@@ -117,8 +117,8 @@ def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8]
 
 
 def _has_all(chip: Chip) -> bool:
-    """Tell whether every pixel is valid in a band: mostly in all, which is quicker seen."""
-    return bool(chip.mask.all() or chip.mask.any(axis=0).all())
+    """Tell whether every pixel is valid in a band: mostly in the first one, which is quicker seen."""
+    return bool(chip.mask[0].all() or chip.mask.any(axis=0).all())
 
 
 def _require(value: str, name: str, allowed: tuple[str, ...]) -> None:
