@@ -14,6 +14,7 @@ from stacchip_osml.encode import (
     imsave,
 )
 from stacchip_osml.encode.nitf import read_nitf
+from stacchip_osml.imagery.blocks.image import BlockImage
 
 CORNERS = [(-77.0, 39.0), (-76.5, 39.0), (-76.5, 38.5), (-77.0, 38.5)]
 PIXELS = np.random.default_rng(3).integers(0, 255, (3, 300, 200), np.uint8)
@@ -253,3 +254,31 @@ def test_a_ratio_is_met(tmp_path):
     assert PIXELS.nbytes * 4 / target.stat().st_size == pytest.approx(8, rel=0.15)
     run("convert", source, tmp_path / "b.ntf", "--compression", "htj2k", "--ratio", "4")
     assert read_nitf(tmp_path / "b.ntf").images[0].fields["COMRAT"] == "0200"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bands", "target"),
+    [
+        *(("float32", 5, "b.png"), ("uint16", 1, "b.jpg"), ("float64", 1, "b.jp2"), ("complex64", 1, "b.png")),
+        *(("uint8", 5, "b.png"), ("complex128", 1, "b.ntf")),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would(tmp_path, dtype, bands, target):
+    source = tmp_path / "a.tif"
+    imsave(source, np.ones((bands, 40, 30), dtype))
+
+    said = [only_error(run("convert", source, tmp_path / target, *dry, code=3)) for dry in ((), ("--dry-run",))]
+
+    assert said[0] == said[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("target", ["b.png", "b.jp2", "b.tif", "b.ntf"])
+def test_a_dry_run_reads_no_pixel(tmp_path, monkeypatch, target):
+    source = tmp_path / "a.tif"
+    imsave(source, np.ones((1, 40, 30), np.uint16))
+    monkeypatch.setattr(BlockImage, "get_block", None)
+    monkeypatch.setattr(BlockImage, "read", None)
+
+    assert "would be written" in run("convert", source, tmp_path / target, "--dry-run").stdout
+    assert not (tmp_path / target).exists()

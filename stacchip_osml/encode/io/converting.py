@@ -10,11 +10,12 @@ Rules:
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
@@ -26,7 +27,8 @@ from stacchip_osml.encode.io.places import header_of, place_of
 from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import ChipError, EncodeError
+from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 
@@ -112,6 +114,8 @@ def convert(
             images=tuple(_told(each) for each in images),
         )
         if dry_run:
+            if kind.driver != "NITF" or dataset.format not in {"nitf", "nsif"}:  # else its data may be copied
+                _require_writable(_as_written(images[0], kind, dataset.format, hints), kind, options)
             return done
         with DatasetWriter([place], kind, workers=workers, progress=progress, options=options) as writer:
             if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
@@ -120,6 +124,35 @@ def convert(
                 asset = dataset.get_asset(key)
                 writer.add_asset(key, _as_written(asset, kind, dataset.format, hints), roles=["data"])
     return done
+
+
+class _PixelsReachedError(ChipError):
+    """A writer asks for pixels: it has refused nothing."""
+
+
+class _Unread(ProviderView):
+    """An image whose pixels are not read."""
+
+    def get_block(self, *_: Any, **__: Any) -> NoReturn:
+        """Tell that pixels are asked for."""
+        raise _PixelsReachedError("pixels are asked for")
+
+    read = get_block
+
+    def has_block(self, *_: Any, **__: Any) -> bool:
+        """Say that there are pixels, so that a writer comes to the first."""
+        return True
+
+
+def _require_writable(asset: ImageAsset, kind: DatasetFormat, options: Mapping[str, Any]) -> None:
+    """Refuse what a format's writer refuses before it reads pixels, by having it write to memory until it does.
+
+    Raises:
+        EncodeError: the format cannot carry the image, or has no such option.
+    """
+    unread = ImageAsset(_Unread(asset.source), key=asset.key, metadata=asset.metadata)
+    with suppress(_PixelsReachedError), DatasetWriter([io.BytesIO()], kind, options=options) as writer:
+        writer.add_asset(asset.key, unread, roles=["data"])
 
 
 def _keys(dataset: DatasetReader, kind: DatasetFormat, image: str | None) -> list[str]:
