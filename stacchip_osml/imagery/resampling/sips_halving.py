@@ -83,14 +83,15 @@ def halved(
         for source, target in ((part.real, made.real), (part.imag, made.imag)):
             halved(source, held, size, wanted, bit_depth=bit_depth, out=target)
         return made
-    working = working_type(part.dtype)
-    smooth = range_of(part.dtype) if bit_depth is None else (0.0, float(2**bit_depth - 1))
+    dtype = part.dtype.newbyteorder("=")
+    working = working_type(dtype)
+    smooth = range_of(dtype) if bit_depth is None else (0.0, float(2**bit_depth - 1))
     across, down = _share(wanted.cols, _TILE_BYTES // working.itemsize), _share(wanted.rows, _TILE_ROWS)
-    tile = _MEMORY.tile(down, across, part.dtype, smooth)
+    tile = _MEMORY.tile(down, across, dtype, smooth)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinite pixels are no errors
         for place in _tiles(wanted, down, across):
             if (place.rows, place.cols) != (tile.rows, tile.cols):
-                tile = _MEMORY.tile(place.rows, place.cols, part.dtype, smooth)
+                tile = _MEMORY.tile(place.rows, place.cols, dtype, smooth)
             rows = _runs(2 * place.top - RRDS_HALO, 2 * place.bottom + RRDS_HALO, size.height, held.top)
             cols = _runs(2 * place.left - RRDS_HALO, 2 * place.right + RRDS_HALO, size.width, held.left)
             here = place.seen_from(wanted)

@@ -162,6 +162,16 @@ def test_what_is_no_number_stays_near_and_shows_in_no_later_image():
     np.testing.assert_array_equal(spoilt[~touched], expected[~touched])
 
 
+@pytest.mark.parametrize("dtype", [">u2", ">i2", ">f4", ">i4"])
+def test_bytes_in_the_other_order_give_the_same_pixels(dtype):
+    image = rough(50, 40, np.dtype(dtype).newbyteorder("="))
+
+    found = whole_of(image.astype(dtype))
+
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, whole_of(image))
+
+
 def test_threads_do_not_meet_in_memory():
     images = [rough(150, 700, dtype, seed) for seed, dtype in enumerate(DTYPES * 3)]
 
