@@ -58,7 +58,7 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
         corners: ``(lon, lat)`` of the chip: the polynomials are centred there.
 
     Returns:
-        None where the fields cannot hold them (a chip on the antimeridian's other side, heights beyond four digits).
+        None where the fields cannot hold them (a chip that the antimeridian parts, heights beyond four digits).
 
     Raises:
         EncodeError: coefficients are missing, or a scale is zero.
@@ -76,9 +76,10 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
     centre = [round((min(each) + max(each)) / 2, 4) for each in (lats, lons)]
     reach = [max(math.ceil((max(each) - min(each)) * 5e3) / 1e4, 1e-4) for each in (lats, lons)]
     height = round(offsets[4]), max(round(scales[4]), 1)
+    east = math.remainder(centre[1] - offsets[3], 360.0)  # the antimeridian may lie between the two
     # Normalised values of before, by those of the chip: old = step * new + start.
     ground = (
-        (reach[1] / scales[3], (centre[1] - offsets[3]) / scales[3]),
+        (reach[1] / scales[3], east / scales[3]),
         (reach[0] / scales[2], (centre[0] - offsets[2]) / scales[2]),
         (height[1] / scales[4], (height[0] - offsets[4]) / scales[4]) if scales[4] else (0.0, 0.0),
     )

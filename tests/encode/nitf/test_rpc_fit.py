@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
+from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.geometry.locate import AffineLocator
+from stacchip_osml.geometry.rpc import RpcLocator
 from stacchip_osml.geometry.tre_models import rpc_model
 from stacchip_osml.pixel import ImageSize
 
@@ -42,3 +44,27 @@ def test_maps_about_a_pole_are_followed(pole, left, top):
 )
 def test_what_is_not_followed_is_not_written(crs, left, top):
     assert fitted(crs, left, top)[0] is None
+
+
+@pytest.mark.parametrize(("offset", "corners"), [(180.0, (-179.96, -179.92)), (-179.98, (179.94, 179.98))])
+def test_a_chip_beyond_the_antimeridian_lies_where_it_does_in_its_image(offset, corners):
+    up, right, one = "0 0 1 " + "0 " * 17, "0 1 " + "0 " * 18, "1 " + "0 " * 19
+    values = {"LINE_OFF": "100", "LINE_SCALE": "100", "SAMP_OFF": "100", "SAMP_SCALE": "100", "LAT_OFF": "40"}
+    values |= {
+        "LAT_SCALE": "0.1",
+        "LONG_OFF": str(offset),
+        "LONG_SCALE": "0.1",
+        "HEIGHT_OFF": "0",
+        "HEIGHT_SCALE": "500",
+    }
+    values |= {"LINE_NUM_COEFF": up, "LINE_DEN_COEFF": one, "SAMP_NUM_COEFF": right, "SAMP_DEN_COEFF": one}
+    (west, east), (south, north) = corners, (39.98, 40.02)
+    ground = [(west, north), (east, north), (east, south), (west, south)]
+
+    tre = rpc00b_tre(values.items(), window=(0.0, 0.0, 400.0, 400.0), size=ImageSize(400, 400), corners=ground)
+
+    cols = 100 + 1000 * np.remainder(np.array(corners) - offset + 180, 360) - 180_000
+    lon, lat = rpc_model(tre.tag, tre.data, notes=())(cols, [85.0, 115.0])
+    expected = RpcLocator(tuple(values.items()))(cols, [85.0, 115.0])
+    np.testing.assert_allclose(expected[0], corners, rtol=0, atol=1e-3)
+    np.testing.assert_allclose((lon, lat), expected, rtol=0, atol=1e-6)
