@@ -88,8 +88,8 @@ def chip_pixels(chip: Chip, *, may_be_masked: bool) -> ChipPixels:
     if pad is None:
         raise EncodeError(
             f"a pad pixel (TPXCD, MIL-STD-2500C, 5.4.3.2) is a value that no other pixel has; all values of "
-            f"{pixels.dtype.name} are used. Ask for IC=NC to write the pixels without a mask, or cut no window that leaves "
-            "the image (partial='clip' of a ChipFactory, edges='partial' or 'shift' of an index)"
+            f"{pixels.dtype.name} are used. Ask for IC=NC to write the pixels without a mask, or cut no window that "
+            "leaves the image (partial='clip' of a ChipFactory, edges='partial' or 'shift' of an index)"
         )
     pixels = np.where(chip.mask, pixels, pad)
     _, row, col = (int(axis[0]) for axis in np.nonzero(~chip.mask))
