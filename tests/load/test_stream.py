@@ -65,8 +65,11 @@ def test_a_stream_gives_what_batches_give(root):
         np.testing.assert_array_equal(batch.mask, expected.mask)
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"in_flight": 0}, {"on_error": "ignore"}])
-def test_wrong_settings_of_a_stream_are_refused(root, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [({"batch_size": 0}, ValueError), ({"in_flight": 0}, ValueError), ({"on_error": "ignore"}, ChipError)],
+)
+def test_wrong_settings_of_a_stream_are_refused(root, wrong, error):
     chipper = Chipper(root / "indexes" / "sentinel-like.parquet")
-    with pytest.raises(ChipError, match=r"must be"):
+    with pytest.raises(error, match=rf"{next(iter(wrong))} must be"):
         chipper.stream([0], **wrong)
