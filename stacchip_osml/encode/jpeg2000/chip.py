@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import ArraySource, Jpeg2000Options, array_codestream
 from stacchip_osml.encode.pictures.display import chip_rgb8
@@ -101,9 +102,8 @@ def encode_jhc(
 
 def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, workers: int) -> bytes:
     pixels, colors = _picture(chip, mask, has_alpha=True, display=display)
-    placement = None
-    if chip.transform is not None and chip.crs is not None:
-        placement = Placement(transform=chip.transform, crs=chip.crs)
+    place = chip_place(chip)  # a sensor model's where the chip itself has none
+    placement = Placement(**place._asdict()) if place.transform is not None or place.gcps else None
     out = io.BytesIO()
     write_jp2(out, ArraySource(pixels), options, colors=colors, placement=placement, workers=workers)
     return out.getvalue()

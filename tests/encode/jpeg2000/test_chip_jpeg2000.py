@@ -7,8 +7,9 @@ import pytest
 from affine import Affine
 from rasterio.io import MemoryFile
 
-from stacchip_osml.encode import encode_chip, image_format
+from stacchip_osml.encode import ChipOrigin, encode_chip, image_format
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.pixel import ImageSize
 from tests.encode.encode_chips import chip_of
 
 BOXED, BARE = ("jp2", "jph"), ("j2k", "jhc")
@@ -36,6 +37,34 @@ def test_the_place_is_in_the_file(form, transform):
     chip = chip_of(transform=transform, crs="EPSG:32632")
     _, _, found, crs = read(encode_chip(chip, form))
     assert (found, crs.to_epsg()) == (transform, 32632)
+
+
+@pytest.mark.parametrize("form", BOXED)
+@pytest.mark.parametrize("transform", [Affine(10, 0, 5, 0, -10, 4), Affine(3, 1, 5, 2, -4, 6)], ids=str)
+def test_a_transform_is_in_the_file_without_a_crs_too(form, transform):
+    _, _, found, crs = read(encode_chip(chip_of(transform=transform, crs=None), form))
+    assert (found, crs) == (transform, None)
+
+
+@pytest.mark.parametrize("form", BOXED)
+@pytest.mark.parametrize("bend", [0.0, 5.0], ids=["straight", "bent"])
+def test_the_place_of_a_sensor_model_is_in_the_file(form, bend):
+    def locator(cols, rows):
+        return 9 + 0.001 * cols + 1e-5 * bend * np.sin(cols), 50 - 0.001 * rows + 1e-3 * bend * (cols / 40) ** 2
+
+    origin = ChipOrigin(name="x", image_size=ImageSize(900, 900), window=(100, 200, 50, 40), locator=locator)
+    data = encode_chip(chip_of(origin=origin), form)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with MemoryFile(data) as memory, memory.open() as image:
+            points, crs = image.gcps
+            transform = image.transform
+    if not bend:
+        assert np.allclose(transform[:6], (0.001, 0, 9.1, 0, -0.001, 49.8), rtol=0, atol=1e-9)
+    else:
+        assert (len(points), crs.to_epsg()) == (49, 4326)
+        for point in points:
+            assert (point.x, point.y) == pytest.approx(locator(100 + point.col, 200 + point.row), abs=1e-9)
 
 
 @pytest.mark.parametrize("form", BOXED)
