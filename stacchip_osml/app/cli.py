@@ -126,4 +126,16 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; the entry point of ``stacchip-osml``."""
+    _keep_stdout()
     cli()
+
+
+def _keep_stdout() -> None:
+    """Keep stdout to results: what libraries print there by themselves, as GDAL does of some NITF, goes to stderr."""
+    try:
+        results = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of them is closed
+        return
+    buffering = 1 if os.isatty(results) else -1
+    sys.stdout = os.fdopen(results, "w", buffering, encoding=sys.stdout.encoding, errors=sys.stdout.errors)

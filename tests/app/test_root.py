@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import pytest
+import rasterio
 from cli_scenes import only_error, run, run_process
 
 import stacchip_osml
@@ -24,6 +26,7 @@ from stacchip_osml.errors import (
     WindowError,
 )
 from stacchip_osml.index import ChipIndex
+from tests.geometry.sensor_tres import ichipb
 
 HEAVY = {"numpy", "pyarrow", "rasterio", "shapely", "geopandas", "cv2", "pystac", "requests", "tqdm", "pyproj"}
 GROUPS = {"index": ["build", "merge", "query", "info", "check"], "chip": ["cut", "sheet"]}
@@ -207,6 +210,19 @@ def test_a_reader_that_goes_away_is_no_error_message(index, args):
 
     assert process.returncode == 141
     assert [line for line in stderr.splitlines() if not line.endswith("matches")] == []
+
+
+def test_what_gdal_prints_by_itself_is_no_part_of_the_results(tmp_path):
+    flagged = {"driver": "NITF", "width": 9, "height": 8, "count": 1, "dtype": "uint8"}
+    tre = ichipb((0, 0), (8, 9), XFRM_FLAG="01").decode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rasterio.open(tmp_path / "a.ntf", "w", TRE=f"ICHIPB={tre}", **flagged).close()
+
+    told = run_process("info", "--json", tmp_path / "a.ntf")
+
+    assert "de-warped" in told.stderr  # which GDAL writes to stdout
+    assert json.loads(told.stdout)["images"][0]["width"] == 9
 
 
 def test_the_installed_command_gives_exit_codes_to_the_shell(index, tmp_path):
