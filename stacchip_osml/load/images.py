@@ -211,7 +211,7 @@ class ImageShelf:
             stamp = file.check()
             if not stored.is_of_file(stamp, lambda: fingerprint(file.read_at, stamp.size_bytes)):
                 raise AssetChanged(
-                    f"{source.name}: its header in the index is another version's; run 'index headers' again"
+                    f"{source.name}: its header in the index is of another version of the file: build the index again"
                 )
         return source
 
