@@ -2,7 +2,8 @@
 
 Rules: parts are read one after the other by whoever takes the results, so a
 provider needs no thread safety and its exceptions come up where it was called;
-the work on them is done in threads; the first failure ends it all.
+the work on them is done in threads, no more than there are cores, since more
+would only wait for each other; the first failure ends it all.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["in_order"]
+from stacchip_osml.imagery.blocks.workers import usable_cores
+
+__all__ = ["encoding_threads", "in_order"]
 
 Place = TypeVar("Place")
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+
+def encoding_threads(workers: int) -> int:
+    """Say how many of the threads that a caller allows are of use: encoders never wait for anything but a core."""
+    return min(workers, usable_cores())
 
 
 def in_order(
@@ -28,12 +36,13 @@ def in_order(
         places: of the parts.
         read: gives a part; called in the caller's thread.
         work: done in a thread, or in the caller's if ``workers`` is 1.
-        workers: threads at least 1.
+        workers: threads at most, at least 1.
 
     Yields:
         The results, in the order of ``places``. Who stops before the last one closes the generator, which waits for
         threads that work.
     """
+    workers = encoding_threads(workers)
     if workers <= 1:
         for place in places:
             yield work(place, read(place))

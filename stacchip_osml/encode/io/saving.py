@@ -128,7 +128,7 @@ def imsave(
         nodata: value of pixels that hold no measurement.
         bits: that carry information, of 8, 16 or 32: NITF and JPEG 2000.
         metadata: fields of the format: of NITF ``IID2``, ``ISCLAS``, TREs …; of TIFF tags by number or name.
-        workers: threads that encode.
+        workers: threads that encode, at most; no more than there are cores are started.
         options: further ones of the format: ``predictor``, ``interleave``, ``level`` … of GeoTIFF; ``level`` of PNG;
             ``subsampling`` of JPEG; ``levels`` and ``layers`` of JPEG 2000.
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode.in_order import in_order
+from stacchip_osml.encode.in_order import encoding_threads, in_order
 from stacchip_osml.encode.jpeg2000.codecs import EXACT_BITS, most_levels, openjpeg_lossless, openjpeg_tile, openjph_tile
 from stacchip_osml.encode.jpeg2000.markers import COM, EOC, SIZ, SOC, SOT, SOT_HEAD, TLM, taken_apart
 from stacchip_osml.errors import EncodeError
@@ -135,7 +135,7 @@ def write_codestream(
         EncodeError: the options, the type or the size are not JPEG 2000's, or could not be kept exactly.
         ValueError: ``workers`` is less than 1.
     """
-    workers = whole_number("workers", workers, least=1)
+    workers = encoding_threads(whole_number("workers", workers, least=1))
     options = Jpeg2000Options() if options is None else options
     plan = _planned(source, options, workers)
     rows, cols = plan.grid.shape

@@ -26,6 +26,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.file_memory import room_for
+from stacchip_osml.encode.in_order import encoding_threads
 from stacchip_osml.encode.tiff.codecs import BlockCoder
 from stacchip_osml.encode.tiff.file import CLASSIC_BYTES, Directory, Tags, TiffFile
 from stacchip_osml.imagery.block_grid import BlockGrid
@@ -201,6 +202,7 @@ def _encoded(
     pages: Sequence[Page], blocks: Iterable[PageBlock], *, workers: int
 ) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
     """Encode blocks, and give them in their order."""
+    workers = encoding_threads(workers)
     if workers <= 1:
         yield from (_of_block(pages, block) for block in blocks)
         return

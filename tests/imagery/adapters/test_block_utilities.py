@@ -286,7 +286,7 @@ def test_tiles_of_one_pixel_have_one_level():
 
     assert provider.num_resolution_levels == 1
     np.testing.assert_array_equal(read_window(provider, (0, 0, 6, 5)), provider.source.pixels)
-    with pytest.raises(ValueError, match="tiles of 0 x 4"):
+    with pytest.raises(ValueError, match="tile_width must be a whole number of at least 1, got 0"):
         RetiledImageProvider(provider, 0, 4)
 
 

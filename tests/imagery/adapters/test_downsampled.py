@@ -262,7 +262,7 @@ def test_places_and_levels_that_there_are_not_are_refused():
         DownsampledImageProvider(level, tile_width=0, tile_height=8)
     with pytest.raises(ValueError, match="scale_factor is 1"):
         build_pyramid_levels(level, scale_factor=1)
-    with pytest.raises(ValueError, match="min_size must be positive"):
+    with pytest.raises(ValueError, match="min_size must be a whole number of at least 1, got 0"):
         build_pyramid_levels(level, min_size=0)
 
 
