@@ -60,15 +60,22 @@ class Case:
 LOSSLESS = {"QUALITY": "100", "REVERSIBLE": "YES"}
 CASES: tuple[Case, ...] = (
     Case(name="PNG", format="png", driver="PNG", target=10, dtype="uint8", has_place=False),
-    Case(
-        name="JPEG",
-        format="jpeg",
-        driver="JPEG",
-        target=10,
-        profile={"QUALITY": 90},
-        dtype="uint8",
-        has_place=False,
-        is_exact=False,
+    *(
+        Case(
+            name=name,
+            format="jpeg",
+            driver="JPEG",
+            target=10,
+            options=options,
+            profile=profile,
+            dtype="uint8",
+            has_place=False,
+            is_exact=False,
+        )
+        for name, options, profile in (
+            ("JPEG", {}, {"QUALITY": 90}),  # our default
+            ("JPEG, quality 75", {"quality": 75}, {}),  # rasterio's
+        )
     ),
     Case(name="GeoTIFF deflate", format="geotiff", driver="GTiff", target=1.8, profile={"compress": "deflate"}),
     Case(name="NITF NC", format="nitf", driver="NITF", target=3, profile={"ICORDS": "N"}),
