@@ -174,7 +174,7 @@ def _output_of(kind: StepKind, settings: Settings, spec: Spec) -> Spec:
         found: Any = kind.output(settings, spec)
     except ChainError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever a step of one's own raises: told once, with its cause
         raise ChainError(
             f"step {kind.name!r} cannot say what it gives of {spec}: its output= failed with "
             f"{type(error).__name__}: {error}"
