@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.options import debug_option, drop_crs_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
@@ -31,6 +31,8 @@ FORMATS = {
 """What ``--format`` takes → the name of a format."""
 PICTURES = frozenset(("png", "jpeg", "jp2", "j2k", "jph", "jhc"))
 """Formats that ``--display`` makes pictures in."""
+SAY_CRS = frozenset(("geotiff", "jp2", "jph"))
+"""Formats that say a CRS in GeoTIFF's keys, which cannot say all."""
 
 on_error_option = click.option(
     "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
@@ -52,6 +54,7 @@ def chip_group() -> None:
 )
 @click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
 @click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `index info` lists them.")
+@drop_crs_option
 @on_error_option
 @click.option("--dry-run", is_flag=True, help="Name the files that would be written; read and write no pixel.")
 @json_option
@@ -66,6 +69,7 @@ def cut_command(
     format_: str,
     display: bool,
     chain: str | None,
+    drop_crs: bool,
     on_error: str,
     dry_run: bool,
     as_json: bool,
@@ -94,7 +98,8 @@ def cut_command(
     if dry_run:
         _say_dry([folder / name for name in names], as_json=as_json)
         return
-    options = {"display": True} if display else {}
+    asked = {"display": display, "drop_crs": drop_crs and kind in SAY_CRS}
+    options = {name: True for name, is_asked in asked.items() if is_asked}
     written: list[Path] = []
     failures: list[tuple[str, ChipError]] = []
     sparse = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import BANDS, SIZE, WINDOW, debug_option, json_option
+from stacchip_osml.app.options import BANDS, SIZE, WINDOW, debug_option, drop_crs_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar, size_text
 from stacchip_osml.app.saving import force_option, require_free
 
@@ -37,6 +37,7 @@ __all__ = ["convert_command"]
 @click.option("--cog", is_flag=True, help="Lay a TIFF out as cloud-optimised GeoTIFF, with overviews.")
 @click.option("--overviews", type=click.IntRange(0, 30), metavar="N", help="Smaller levels that a TIFF gets.")
 @click.option("--drop-marking", is_flag=True, help="Go on where DST has no place for a security marking.")
+@drop_crs_option
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads that encode.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written and left out; write nothing.")
 @force_option
@@ -60,6 +61,7 @@ def convert_command(
     cog: bool,
     overviews: int | None,
     drop_marking: bool,
+    drop_crs: bool,
     workers: int,
     dry_run: bool,
     force: bool,
@@ -97,6 +99,7 @@ def convert_command(
             quality=quality,
             ratio=ratio,
             drop_marking=drop_marking,
+            drop_crs=drop_crs,
             dry_run=dry_run,
             workers=workers,
         )
@@ -115,6 +118,7 @@ def convert_command(
             cog=cog,
             overviews=overviews,
             drop_marking=drop_marking,
+            drop_crs=drop_crs,
             dry_run=dry_run,
             workers=workers,
             progress=_shown(bar),

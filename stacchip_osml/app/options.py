@@ -11,7 +11,19 @@ import click
 
 from stacchip_osml.app.texts import DEBUG
 
-__all__ = ["BANDS", "BOX", "LEVELS", "NAMES", "QUALITY", "ROWS", "SIZE", "WINDOW", "debug_option", "json_option"]
+__all__ = [
+    "BANDS",
+    "BOX",
+    "LEVELS",
+    "NAMES",
+    "QUALITY",
+    "ROWS",
+    "SIZE",
+    "WINDOW",
+    "debug_option",
+    "drop_crs_option",
+    "json_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -128,6 +140,12 @@ def debug_option(command: Command) -> Command:
             ctx.meta[DEBUG] = True
 
     return click.option("--debug", is_flag=True, expose_value=False, callback=remember, hidden=True)(command)
+
+
+def drop_crs_option(command: Command) -> Command:
+    """Add ``--drop-crs``."""
+    text = "Go on where a GeoTIFF or JP2 cannot say the CRS; its transform stays."
+    return click.option("--drop-crs", is_flag=True, help=text)(command)
 
 
 def json_option(command: Command) -> Command:

@@ -131,3 +131,52 @@ def test_a_part_of_nitf_in_another_format_lies_where_the_sensor_model_says(nitf,
     assert (
         np.abs(np.array(found) - np.ravel(load_sensor_model(nitf)([69.0], [39.0]))).max() < 0.5 * np.abs(across).max()
     )
+
+
+@pytest.fixture(scope="module")
+def on_a_local_grid(tmp_path_factory):
+    path = tmp_path_factory.mktemp("part") / "site.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=320, height=256, count=1, dtype="uint16",
+        crs=rasterio.crs.CRS.from_wkt('LOCAL_CS["building site",UNIT["metre",1]]'),
+        transform=rasterio.Affine(0.5, 0, 10, 0, -0.5, 20),
+    ) as image:  # fmt: skip
+        image.write(PIXELS[:1])
+    return path
+
+
+@pytest.mark.parametrize(("name", "part"), [("a.jp2", []), ("a.tif", ["--bands", "0"])])
+def test_a_crs_that_the_format_cannot_say_is_lost_where_told_to_and_listed(on_a_local_grid, tmp_path, name, part):
+    refused = only_error(run("convert", on_a_local_grid, tmp_path / name, *part, code=3))
+    assert "cannot carry the CRS 'building site'" in refused
+    assert "(--drop-crs)" in refused
+    assert not (tmp_path / name).exists()
+
+    for dry in (["--dry-run"], []):
+        told = run_json("convert", on_a_local_grid, tmp_path / name, *part, "--drop-crs", *dry)
+        assert told["left_out"] == ["CRS building site"]
+    with rasterio.open(tmp_path / name) as image:
+        assert (image.crs, tuple(image.transform)[:6]) == (None, (0.5, 0, 10, 0, -0.5, 20))
+        assert np.array_equal(image.read(), PIXELS[:1])
+
+
+def test_a_crs_that_is_kept_is_not_listed(on_a_local_grid, scene, tmp_path):
+    assert run_json("convert", on_a_local_grid, tmp_path / "a.tif", "--drop-crs")["left_out"] == []  # its own keys
+    with rasterio.open(tmp_path / "a.tif") as image:
+        assert "building site" in image.crs.wkt
+    assert "CRS" not in " ".join(run_json("convert", scene, tmp_path / "a.jp2", "--drop-crs")["left_out"])
+    with rasterio.open(tmp_path / "a.jp2") as image:
+        assert image.crs.to_epsg() == 4326
+
+
+def test_chips_of_it_are_cut_without_their_crs(on_a_local_grid, tmp_path):
+    run("index", "build", on_a_local_grid, tmp_path / "i.parquet", "--chip-size", "128")
+    assert "--drop-crs" in only_error(run("chip", "cut", tmp_path / "i.parquet", tmp_path / "chips", code=3))
+
+    for format_name in ("geotiff", "png", "jp2"):
+        options = ["--format", format_name, "--drop-crs"]
+        cut = run_json("chip", "cut", tmp_path / "i.parquet", tmp_path / format_name, "--rows", "1", *options)
+        with rasterio.open(cut["written"][0]) as chip:
+            assert np.array_equal(chip.read(), PIXELS[:1, :128, 128:256])
+            assert chip.crs is None
+            assert format_name == "png" or tuple(chip.transform)[:6] == (0.5, 0, 74, 0, -0.5, 20)

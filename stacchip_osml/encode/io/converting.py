@@ -5,7 +5,8 @@ Rules:
 - NITF to NITF or NSIF keeps everything: all segments, TREs and markings; image
   data that is not asked to change is copied byte for byte;
 - every other conversion is of one image. What the new format has no place for is
-  listed, never lost without a word; a security marking is not left behind unless told to.
+  listed, never lost without a word; a security marking, and a CRS that GeoTIFF and JP2
+  cannot say exactly, are not left behind unless told to.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.losses import JPEG, JPEG2000, jpeg_quality, nitf_rate, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
-from stacchip_osml.encode.io.places import header_of, place_of
+from stacchip_osml.encode.io.places import WithoutCrs, header_of, lost_crs, place_of
 from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
@@ -64,6 +65,7 @@ def convert(
     cog: bool = False,
     overviews: int | None = None,
     drop_marking: bool = False,
+    drop_crs: bool = False,
     dry_run: bool = False,
     workers: int = 1,
     progress: Callable[..., object] | None = None,
@@ -82,12 +84,13 @@ def convert(
         cog: lay a TIFF out as COG.
         overviews: levels that a TIFF is to have; None: as many as a COG needs, none otherwise.
         drop_marking: let a security marking be lost where the new format has none.
+        drop_crs: let a CRS be lost that GeoTIFF's keys cannot say exactly; the transform or the points stay.
         dry_run: say what would be done; write nothing, read no pixel.
         workers: threads that encode.
         progress: is told what is done and what there is.
 
     Raises:
-        EncodeError: the new format cannot carry the image, an option or the marking.
+        EncodeError: the new format cannot carry the image, an option, the marking or the CRS.
         ReadError: the source cannot be read.
         ChipError: the file system refused.
         ValueError: ``workers`` is less than 1.
@@ -99,6 +102,8 @@ def convert(
         keys = _keys(dataset, kind, image)
         images = [dataset.get_asset(key) for key in keys if key.startswith("image:")]
         left_out = left_out_of(dataset, images, keys, kind, drop_marking=drop_marking)
+        lost = [crs for each in images if drop_crs and (crs := lost_crs(each, kind)) is not None]
+        left_out += [f"CRS {crs}" for crs in lost]
         options = encoder_options(kind, compression=compression, quality=quality, ratio=ratio, block=block_size)
         if kind.name == "tiff":
             options |= {"layout": "cog"} if cog else {}
@@ -106,6 +111,10 @@ def convert(
         elif cog or overviews is not None:
             raise EncodeError(f"{kind.name} has no overviews here, and is no COG: write .tif")
         hints = nitf_hints(kind, compression=compression, quality=quality, ratio=ratio, block=block_size, images=images)
+
+        def written(asset: Any) -> Any:
+            return _as_written(asset, kind, dataset.format, hints, has_crs=not lost)
+
         done = Conversion(
             source_format=dataset.format,
             format=kind.name,
@@ -115,14 +124,14 @@ def convert(
         )
         if dry_run:
             if kind.driver != "NITF" or dataset.format not in {"nitf", "nsif"}:  # else its data may be copied
-                _require_writable(_as_written(images[0], kind, dataset.format, hints), kind, options)
+                _require_writable(written(images[0]), kind, options)
             return done
         with DatasetWriter([place], kind, workers=workers, progress=progress, options=options) as writer:
             if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
                 writer.metadata = dataset.metadata
             for key in keys:
                 asset = dataset.get_asset(key)
-                writer.add_asset(key, _as_written(asset, kind, dataset.format, hints), roles=["data"])
+                writer.add_asset(key, written(asset), roles=["data"])
     return done
 
 
@@ -303,7 +312,7 @@ def nitf_hints(
     return hints
 
 
-def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapping[str, str]) -> Any:
+def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapping[str, str], *, has_crs: bool) -> Any:
     """Give an asset with the metadata that its new file is to be made of."""
     if not isinstance(asset, ImageAsset):
         return asset
@@ -322,7 +331,7 @@ def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapp
         for tag in CODING_TAGS:
             metadata.pop(tag, None)
     return ImageAsset(
-        asset.source,
+        asset.source if has_crs else WithoutCrs(asset.source),
         key=asset.key,
         metadata=metadata,
         title=asset.title,

@@ -19,6 +19,7 @@ from stacchip_osml.encode.io.converting import Conversion, encoder_options, left
 from stacchip_osml.encode.io.format_names import format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.opening import IO
+from stacchip_osml.encode.io.places import lost_crs
 from stacchip_osml.encode.io.targets import local_path
 from stacchip_osml.errors import EncodeError, WindowError
 from stacchip_osml.pixel import ImageSize
@@ -65,6 +66,7 @@ def convert_part(
     quality: float | None = None,
     ratio: float | None = None,
     drop_marking: bool = False,
+    drop_crs: bool = False,
     dry_run: bool = False,
     workers: int = 1,
 ) -> Conversion:
@@ -80,11 +82,13 @@ def convert_part(
         quality: as there.
         ratio: as there.
         drop_marking: let a security marking be lost where the new format has none.
+        drop_crs: let a CRS be lost that GeoTIFF's keys cannot say exactly; the transform or the points stay.
         dry_run: say what would be done; write nothing, read no pixel.
         workers: threads that decode.
 
     Raises:
-        EncodeError: the format cannot carry the part, an option or the marking, or the image has no such band or level.
+        EncodeError: the format cannot carry the part, an option, the marking or the CRS, or there is no such band or
+            level in the image.
         WindowError: the window leaves the image.
         ChainError: an image that cannot be shown.
         LimitError: the part is too large to be made in memory.
@@ -101,6 +105,8 @@ def convert_part(
             raise EncodeError(f"there is no image {key!r} in it; there are {names or 'none'}")
         asset = dataset.get_asset(key)
         left_out = left_out_of(dataset, [asset], [key], kind, drop_marking=drop_marking)
+        lost = lost_crs(asset, kind, keeps_tags=False) if drop_crs else None
+        left_out += [] if lost is None else [f"CRS {lost}"]
         window, size = _extent(asset, part)
         provider = _shown(asset.source, part)
         chain = None if dry_run and part.display else _chain(provider, part)
@@ -110,7 +116,10 @@ def convert_part(
             processing_chain=chain,
             partial="refuse",
             threads=workers,
-            format_options=_format_options(kind, compression=compression, quality=quality, ratio=ratio),
+            format_options={
+                **_format_options(kind, compression=compression, quality=quality, ratio=ratio),
+                **({} if lost is None else {"drop_crs": True}),
+            },
             metadata_overrides=nitf_hints(
                 kind, compression=compression, quality=quality, ratio=ratio, block=None, images=[asset]
             ),

@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.imagery.adapters.view import ProviderView
 
-__all__ = ["colors_of", "header_of", "place_of"]
+if TYPE_CHECKING:
+    from stacchip_osml.encode.io.format_names import DatasetFormat
+    from stacchip_osml.pixel import PixelWindow
+
+__all__ = ["WithoutCrs", "colors_of", "header_of", "lost_crs", "place_of"]
+
+SAY_CRS = frozenset(("tiff", "jp2", "jph"))
+"""Formats that say a CRS, in GeoTIFF's keys."""
+WKT_NAME = re.compile(r'\w+\["([^"]*)"')
+
+
+class WithoutCrs(ProviderView):
+    """An image whose header says no CRS, and all else as it does."""
+
+    @property
+    def header(self) -> Any:
+        """The source's, but its CRS."""
+        return replace(header_of(self.source), crs=None, gcps_crs=None)
+
+    def read(self, window: PixelWindow, **how: Any) -> Any:
+        """Read as the source does, with what is valid."""
+        return self.source.read(window, **how)
+
+
+def lost_crs(image: Any, kind: DatasetFormat, *, keeps_tags: bool = True) -> str | None:
+    """Give the name of an image's CRS that a format has keys for, and they cannot say; None where nothing is lost.
+
+    Args:
+        image: with its metadata.
+        kind: of the new file.
+        keeps_tags: a TIFF of a TIFF has the other's own geo keys, whatever they say.
+    """
+    from stacchip_osml.encode.tiff.geokeys import sayable_crs
+
+    header = header_of(image)
+    crs = None if header is None else header.crs or header.gcps_crs
+    is_kept = keeps_tags and kind.name == "tiff" and any(key.isdecimal() for key in image.metadata)
+    if crs is None or kind.name not in SAY_CRS or is_kept or sayable_crs(crs) is not None:
+        return None
+    name = WKT_NAME.match(crs)
+    return crs if name is None else name[1]
 
 
 def header_of(provider: Any) -> Any:

@@ -20,6 +20,7 @@ from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import ArraySource, Jpeg2000Options, array_codestream
 from stacchip_osml.encode.pictures.display import chip_rgb8
 from stacchip_osml.encode.placement import Placement
+from stacchip_osml.encode.tiff.geokeys import sayable_crs
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["encode_j2k", "encode_jhc", "encode_jp2", "encode_jph"]
@@ -36,6 +37,7 @@ def encode_jp2(
     layers: int = 1,
     mask: str = "auto",
     display: bool = False,
+    drop_crs: bool = False,
     workers: int = 1,
 ) -> bytes:
     """Write a chip as JP2 file, with its place.
@@ -48,13 +50,14 @@ def encode_jp2(
         mask: ``auto`` writes an alpha channel where there are invalid pixels; ``alpha`` always; ``ignore`` never. Alpha
             needs uint8 or uint16 of one or three bands.
         display: render the chip for the eye first.
+        drop_crs: let a CRS be lost that GeoTIFF's keys cannot say exactly; the transform or the points stay.
         workers: threads that encode; the bytes are the same with any number.
 
     Raises:
         EncodeError: JPEG 2000 cannot hold these pixels, their mask or their place.
     """
     options = Jpeg2000Options(ratio=ratio, levels=levels, layers=layers)
-    return _boxed(chip, mask, options, display=display, workers=workers)
+    return _boxed(chip, mask, options, display=display, drop_crs=drop_crs, workers=workers)
 
 
 def encode_jph(
@@ -64,11 +67,12 @@ def encode_jph(
     levels: int | None = None,
     mask: str = "auto",
     display: bool = False,
+    drop_crs: bool = False,
     workers: int = 1,
 ) -> bytes:
     """Write a chip as JPH file (HTJ2K in boxes); see :func:`encode_jp2`."""
     options = Jpeg2000Options(ratio=ratio, levels=levels, high_throughput=True)
-    return _boxed(chip, mask, options, display=display, workers=workers)
+    return _boxed(chip, mask, options, display=display, drop_crs=drop_crs, workers=workers)
 
 
 def encode_j2k(
@@ -100,9 +104,11 @@ def encode_jhc(
     return _bare(chip, mask, options, display=display, workers=workers)
 
 
-def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, workers: int) -> bytes:
+def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, drop_crs: bool, workers: int) -> bytes:
     pixels, colors = _picture(chip, mask, has_alpha=True, display=display)
     place = chip_place(chip)  # a sensor model's where the chip itself has none
+    if drop_crs:
+        place = place._replace(crs=sayable_crs(place.crs))
     placement = Placement(**place._asdict()) if place.transform is not None or place.gcps else None
     out = io.BytesIO()
     write_jp2(out, ArraySource(pixels), options, colors=colors, placement=placement, workers=workers)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.tiff.codecs import compression_of
+from stacchip_osml.encode.tiff.geokeys import sayable_crs
 from stacchip_osml.encode.tiff.image import array_blocks, image_pages, mask_page
 from stacchip_osml.encode.tiff.levels import fits_gdal
 from stacchip_osml.encode.tiff.options import Storage, storage_of
@@ -46,6 +47,7 @@ def encode_geotiff(
     predictor: bool | str = True,
     interleave: str | None = None,
     tile: int = 256,
+    drop_crs: bool = False,
 ) -> bytes:
     """Write a chip as a tiled GeoTIFF with its place, validity, names and scales.
 
@@ -57,16 +59,17 @@ def encode_geotiff(
         interleave: ``band`` or ``pixel``; by default pixel for 8-bit pictures, which every viewer
             opens, and band for everything else, which compresses better and faster.
         tile: largest tile side in pixels, a multiple of 16.
+        drop_crs: let a CRS be lost that GeoTIFF cannot say exactly; the transform or the points stay.
 
     Raises:
-        EncodeError: an option or dtype is not TIFF's, or the CRS cannot be said exactly.
+        EncodeError: an option or dtype is not TIFF's, or the CRS cannot be said exactly and is not to be lost.
     """
     row = compression_of(compression)
     pixels = chip.pixels.astype(chip.pixels.dtype.newbyteorder("="), copy=False)
     bands, dtype = len(pixels), pixels.dtype
     place = chip_place(chip)  # a sensor model's where the chip itself has none
     described = Described(
-        crs=place.crs,
+        crs=sayable_crs(place.crs) if drop_crs else place.crs,
         transform=place.transform,
         gcps=place.gcps,
         nodata=tuple(None if value is None or not fits_gdal(dtype, value) else value for value in chip.nodata),

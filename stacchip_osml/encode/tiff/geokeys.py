@@ -29,7 +29,7 @@ from stacchip_osml.encode.tiff.file import Tags
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 
-__all__ = ["METHODS", "gcp_tags", "geo_tags", "moved", "raster_type_of", "with_raster_type"]
+__all__ = ["METHODS", "gcp_tags", "geo_tags", "moved", "raster_type_of", "sayable_crs", "with_raster_type"]
 
 PIXEL_SCALE, TIEPOINT, TRANSFORMATION = 33550, 33922, 34264
 KEY_DIRECTORY, DOUBLE_PARAMS, ASCII_PARAMS = 34735, 34736, 34737
@@ -195,6 +195,14 @@ def gcp_tags(points: Sequence[GroundControlPoint], crs: str | None, *, point: bo
     if not numbers or not all(map(math.isfinite, numbers)):
         raise EncodeError("ModelTiepointTag (33922) needs points, all of them finite (GeoTIFF 1.1, 7.3.1)")
     return {TIEPOINT: ("d", numbers)} | ({} if crs is None else _crs_tags(crs, POINT if point else AREA))
+
+
+def sayable_crs(crs: str | None) -> str | None:
+    """Give a CRS that GeoTIFF can say exactly, None instead of one that it cannot."""
+    try:
+        return None if crs is None or not _crs_tags(crs, AREA) else crs
+    except EncodeError:
+        return None
 
 
 def moved(transform: Affine, pixels: float) -> Affine:
@@ -383,4 +391,6 @@ def _ascii(text: str) -> str:
 
 
 def _refusal(crs: pyproj.CRS, why: str) -> EncodeError:
-    return EncodeError(f"GeoTIFF cannot carry the CRS {crs.name!r}: {why}; reproject, or write without a CRS")
+    return EncodeError(
+        f"GeoTIFF cannot carry the CRS {crs.name!r}: {why}; reproject, or let it be lost with drop_crs= (--drop-crs)"
+    )

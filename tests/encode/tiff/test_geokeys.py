@@ -129,3 +129,22 @@ def test_an_angle_in_grads_is_never_written_as_degrees():
     text = pyproj.CRS.from_user_input("+proj=tmerc +lon_0=9 +ellps=bessel +pm=paris").to_wkt()
     with pytest.raises(EncodeError, match="not in degrees"):
         encode_chip(chip_of(crs=text), "geotiff")
+
+
+@pytest.mark.parametrize("format_name", ["geotiff", "jp2", "jph"])
+@pytest.mark.parametrize("crs", ["EPSG:4978", "+proj=geos +h=35785831 +lon_0=-75 +sweep=x +ellps=GRS80", "no such crs"])
+def test_a_crs_that_cannot_be_said_is_lost_where_the_caller_says_so_and_nothing_else(crs, format_name):
+    chip = chip_of(transform=NORTH_UP, crs=crs)
+    with pytest.raises(EncodeError, match=r"drop_crs= \(--drop-crs\)|not readable"):
+        encode_chip(chip, format_name)
+
+    with MemoryFile(encode_chip(chip, format_name, drop_crs=True)) as file, file.open() as image:
+        assert image.crs is None
+        assert image.transform.almost_equals(NORTH_UP)
+        assert (image.read() == chip.pixels).all()
+
+
+@pytest.mark.parametrize("format_name", ["geotiff", "jp2"])
+def test_a_crs_that_can_be_said_is_kept_whatever_may_be_lost(format_name):
+    chip = chip_of(transform=NORTH_UP, crs="EPSG:32633")
+    assert encode_chip(chip, format_name, drop_crs=True) == encode_chip(chip, format_name)
