@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stacchip_osml.encode.io.contents import Entry
 from stacchip_osml.encode.io.format_names import DatasetFormat
-from stacchip_osml.encode.io.writer import Entry
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.io.assets import DataAsset, GraphicsAsset, ImageAsset, TextAsset
+from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
 from stacchip_osml.encode.io.nitf_places import NitfPlace, nitf_place
 from stacchip_osml.encode.io.places import header_of, place_of
-from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.encode.nitf.read import read_nitf
 from stacchip_osml.encode.nitf.records import (
     DataExtension,

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from stacchip_osml.encode.io.checked import ProviderSource
+from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.places import colors_of, place_of
-from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg

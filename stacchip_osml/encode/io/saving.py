@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from numbers import Complex, Integral, Real
 from typing import Any, BinaryIO
 
@@ -17,75 +16,25 @@ import numpy as np
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
-from stacchip_osml.encode.array_provider import ArrayProvider, ArraySource
-from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
+from stacchip_osml.encode.array_provider import ArraySource
+from stacchip_osml.encode.io.format_names import format_of_name, format_of_path
 from stacchip_osml.encode.io.losses import jpeg_quality, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.pictures import require_readable
+from stacchip_osml.encode.io.save_request import SaveRequest
+from stacchip_osml.encode.io.saving_nitf import nitf_writer
+from stacchip_osml.encode.io.saving_tiff import tiff_writer
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
-from stacchip_osml.encode.placement import NamedCrs, Placement, find_placement
+from stacchip_osml.encode.placement import NamedCrs, find_placement
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["SaveRequest", "imsave"]
-
-Pixels = NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveRequest:
-    """What was asked for, checked as far as all formats have it in common."""
-
-    kind: DatasetFormat
-    pixels: Pixels
-    placement: Placement | None
-    compression: str | None
-    quality: float | None
-    ratio: float | None
-    block: tuple[int, int] | None
-    nodata: float | complex | None
-    bits: int | None
-    metadata: BufferedMetadataProvider
-    options: Mapping[str, Any] = field(default_factory=dict)
-    workers: int = 1
-
-    @property
-    def provider(self) -> ArrayProvider:
-        """The array as provider, in the blocks wanted."""
-        _, rows, cols = self.pixels.shape
-        block = self.block or (min(rows, 1024), min(cols, 1024))
-        pad = 0.0 if self.nodata is None else float(complex(self.nodata).real)
-        return ArrayProvider(self.pixels, block=block, pad=pad, bits=self.bits)
-
-    def refuse(self, *names: str) -> None:
-        """Refuse options that a format does not have."""
-        for name in names:
-            given = getattr(self, name) if hasattr(self, name) else self.options.get(name)
-            if given is not None and not (isinstance(given, Mapping) and not given):
-                raise EncodeError(f"{self.kind.name} has no {name.replace('_', ' ')}: leave it out, or {WAY_OUT[name]}")
-
-    def require_only(self, known: set[str]) -> None:
-        """Refuse options that a format does not have."""
-        if unknown := sorted(set(self.options) - known):
-            has = ", ".join(sorted(known)) or "none"
-            raise EncodeError(f"{self.kind.name} has no option {unknown[0]!r}; it has {has}")
-
-
-WAY_OUT = {
-    "placement": "write .tif, .ntf or .jp2, which say a place",
-    "compression": "choose another format",
-    "quality": "write .jpg",
-    "block": "write .tif, .ntf or .jp2",
-    "nodata": "write .tif",
-    "bits": "write .ntf or .jp2",
-    "metadata": "write .tif or .ntf",
-}
-"""Option → where it can be had."""
+__all__ = ["imsave"]
 
 
 def imsave(
@@ -188,7 +137,7 @@ def _require_kinds(given: Mapping[str, Any]) -> None:
             raise EncodeError(f"{name} is {words}, got {value!r}")
 
 
-def _checked(data: ArrayLike) -> Pixels:
+def _checked(data: ArrayLike) -> NDArray[Any]:
     pixels = np.asarray(data)
     if pixels.ndim == 2:
         pixels = pixels[np.newaxis]
@@ -266,18 +215,6 @@ def _jpeg2000(request: SaveRequest) -> Write:
     return lambda out: write_jp2(out, source, options, placement=request.placement, workers=request.workers)
 
 
-def _nitf(request: SaveRequest) -> Write:
-    from stacchip_osml.encode.io.saving_nitf import nitf_writer
-
-    return nitf_writer(request)
-
-
-def _tiff(request: SaveRequest) -> Write:
-    from stacchip_osml.encode.io.saving_tiff import tiff_writer
-
-    return tiff_writer(request)
-
-
 SAVERS: dict[str, Callable[[SaveRequest], Write]] = {
     "png": _png,
     "jpeg": _jpeg,
@@ -285,8 +222,8 @@ SAVERS: dict[str, Callable[[SaveRequest], Write]] = {
     "jp2": _jpeg2000,
     "jhc": _jpeg2000,
     "jph": _jpeg2000,
-    "nitf": _nitf,
-    "nsif": _nitf,
-    "tiff": _tiff,
+    "nitf": nitf_writer,
+    "nsif": nitf_writer,
+    "tiff": tiff_writer,
 }
 """Canonical name of a format → checks a request and gives what writes it."""

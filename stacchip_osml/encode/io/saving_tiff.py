@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from stacchip_osml.encode.io.losses import require_no_ratio
+from stacchip_osml.encode.io.save_request import SaveRequest
 from stacchip_osml.encode.tiff.image import write_tiff
 from stacchip_osml.encode.tiff.levels import holds
 from stacchip_osml.errors import EncodeError
-
-if TYPE_CHECKING:
-    from stacchip_osml.encode.io.saving import SaveRequest
 
 __all__ = ["tiff_writer"]
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.nitf_metadata import FIELD, FOREIGN
 from stacchip_osml.encode.io.places import colors_of, header_of, place_of
-from stacchip_osml.encode.io.writer import Contents, Entry
 from stacchip_osml.encode.tiff.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage

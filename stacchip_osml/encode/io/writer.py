@@ -13,71 +13,24 @@ Rules:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from stacchip_osml.encode.io.assets import DataAsset, GraphicsAsset, ImageAsset, TextAsset
 from stacchip_osml.encode.io.checked import CheckedProvider, require_provider
+from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.encode.io.kinds import AssetType
+from stacchip_osml.encode.io.level_places import require_assumed_places
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.targets import Target, opened_for_writing
+from stacchip_osml.encode.io.writers import writer_of
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel.counts import whole_number
 
-__all__ = ["Contents", "DatasetWriter", "Entry", "WriteContents"]
-
-OVERVIEW = re.compile(r"^(.*):overview:([0-9]+)$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One asset to be written."""
-
-    key: str
-    kind: AssetType
-    provider: Any
-    """Of an image: what a writer reads; of others: the asset."""
-    title: str
-    description: str
-    roles: tuple[str, ...]
-    metadata: Mapping[str, Any]
-    record: Any = None
-    """The format's own record of the image, where it comes from a dataset."""
-
-    @property
-    def overview_of(self) -> tuple[str, int] | None:
-        """The key of the image that it is a smaller level of, and which level; None of a full image."""
-        found = OVERVIEW.match(self.key)
-        if self.roles and "overview" not in self.roles:
-            return None
-        if found is not None:
-            return found[1], int(found[2])
-        return ("", 0) if "overview" in self.roles else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """What one file is made of."""
-
-    format: DatasetFormat
-    entries: tuple[Entry, ...]
-    metadata: BufferedMetadataProvider
-    """Of the file."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the format's writer, besides what metadata say."""
-
-    @property
-    def images(self) -> tuple[Entry, ...]:
-        """Images in order, overviews among them."""
-        return tuple(entry for entry in self.entries if entry.kind is AssetType.Image)
-
-
-WriteContents = Callable[..., None]
-"""``(out, contents, *, workers, progress)``: writes one file."""
+__all__ = ["DatasetWriter"]
 
 
 class DatasetWriter:
@@ -167,8 +120,6 @@ class DatasetWriter:
             return
         self._open = False
         parts = self._parts()
-        from stacchip_osml.encode.io.writers import writer_of
-
         write = writer_of(self._format)
         with opened_for_writing(self._targets) as files:
             for out, part in zip(files, parts, strict=True):
@@ -207,8 +158,6 @@ class DatasetWriter:
         if not self._entries:
             raise EncodeError("a dataset without an asset is not written")
         if self._levels or self._format.driver == "NITF":
-            from stacchip_osml.encode.io.level_places import require_assumed_places
-
             require_assumed_places([entry for entry in self._entries if entry.kind is AssetType.Image], self._format)
         if not self._levels:
             return [self._contents(self._entries)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from stacchip_osml.encode.io.contents import WriteContents
 from stacchip_osml.encode.io.format_names import DatasetFormat
-from stacchip_osml.encode.io.writer import WriteContents
 
 __all__ = ["writer_of"]
 
