@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ChainError
+from stacchip_osml.errors import ChainError, ChipError
 
-__all__ = ["REQUIRED", "BandedPixels", "Setting", "Settings", "Spec", "StepKind", "is_whole"]
+__all__ = ["REQUIRED", "BandedPixels", "Setting", "Settings", "Spec", "StepKind", "called", "is_whole"]
+
+T = TypeVar("T")
 
 Settings = Mapping[str, Any]
 Mask = NDArray[np.bool_]
@@ -101,11 +103,13 @@ class BandedPixels:
         )
 
     def require_whole(self, step: str) -> None:
-        """Refuse what a step left half changed: an array or a list that is not of its bands.
+        """Refuse what a step left half changed: a mask or a list that is not of its bands.
 
         Raises:
             ChainError: such a one.
         """
+        if self.mask.dtype != np.bool_:
+            raise ChainError(f"step {step!r} must give a mask of bool, it gave {self.mask.dtype}")
         count = len(self.pixels)
         lists = {name: len(getattr(self, name)) for name in ("scales", "offsets", "nodata")}
         lists |= {name: len(getattr(self, name)) or count for name in ("names", "colors")}
@@ -260,5 +264,19 @@ class StepKind:
             done[key] = value
         if self.settle is not None:
             done = self.settle(done)
-        self.check(done)
+        called(lambda: self.check(done), name=f"the check of step {self.name!r}")
         return done
+
+
+def called(ask: Callable[[], T], *, name: str) -> T:
+    """Call what may be a caller's own code; what goes wrong there is told by its name, with its cause.
+
+    Raises:
+        ChainError: it raised something that is none of this package's.
+    """
+    try:
+        return ask()
+    except (ChipError, MemoryError):
+        raise
+    except Exception as error:  # whatever code of one's own raises: told once
+        raise ChainError(f"{name} failed with {type(error).__name__}: {error}") from error

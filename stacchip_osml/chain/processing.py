@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.chain.arithmetic import SELECT, band_select_step
 from stacchip_osml.chain.definition import ChainDefinition, chain_id, copied
-from stacchip_osml.chain.kinds import BandedPixels, Spec
+from stacchip_osml.chain.kinds import BandedPixels, Spec, called
 from stacchip_osml.chain.steps import ALIGN, apply_step, complete_chain, complete_step, predict, step_kind
 from stacchip_osml.errors import ChainError
 
@@ -126,10 +126,9 @@ class ProcessingChain:
         definition = self.definition
         if definition is None:
             place, step = next((i, step) for i, step in enumerate(self.steps) if not isinstance(step, ChainStep))
-            name = getattr(step, "__qualname__", type(step).__name__)
             raise ChainError(
-                f"step {place} of this chain is the function {name!r}, so that the chain has no id and cannot be "
-                "indexed; register_step gives a function a name and version"
+                f"step {place} of this chain is the function {_name_of(step)!r}, so that the chain has no id and "
+                "cannot be indexed; register_step gives a function a name and version"
             )
         return definition
 
@@ -172,11 +171,13 @@ class ProcessingChain:
             if isinstance(step, ChainStep):
                 chip = step.apply(chip)
             else:
-                chip = apply_function(step, chip, name=f"step {place} of a chain")
+                chip = apply_function(step, chip, name=f"step {place} of the chain")
         found = Spec.of(chip)
         if found != Spec(self.output_bands, np.dtype(self.output_dtype)):
+            last = f" by its last, {_told(self.steps[-1])}" if self.steps else ""
             raise ChainError(
-                f"the chain says it gives {self.output_bands} bands of {np.dtype(self.output_dtype)}, and gave {found}"
+                f"the chain says it gives {self.output_bands} bands of {np.dtype(self.output_dtype)}, and gave "
+                f"{found}{last}"
             )
         return chip
 
@@ -190,20 +191,37 @@ class ProcessingChain:
 def apply_function(function: Function, chip: BandedPixels, *, name: str) -> BandedPixels:
     """Apply a bare function: what it makes of pixels is as valid as they were, or as all bands together were.
 
+    Args:
+        function: pixels → pixels.
+        chip: what it is given.
+        name: its place, for messages, which add its own name.
+
     Raises:
-        ChainError: it gave no array of the same rows and columns.
+        ChainError: it failed, or gave no array of numbers of the same rows and columns.
     """
-    pixels = function(chip.pixels)
+    who = f"{name}, {_told(function)},"
+    pixels = called(lambda: function(chip.pixels), name=who)
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 3 or pixels.shape[1:] != chip.pixels.shape[1:]:
         shape = getattr(pixels, "shape", None)
         raise ChainError(
-            f"{name} must give an array of {chip.pixels.shape[1:]} rows and columns, got "
+            f"{who} must give an array of {chip.pixels.shape[1:]} rows and columns, got "
             f"{type(pixels).__name__ if shape is None else shape}"
         )
+    if pixels.dtype.kind not in "biufc" or not len(pixels):
+        raise ChainError(f"{who} must give bands of numbers, got {len(pixels)} of {pixels.dtype}")
     mask = chip.mask
     if len(pixels) != len(mask):
         mask = np.broadcast_to(mask.all(axis=0), pixels.shape)
     return BandedPixels.of(pixels, mask)
+
+
+def _name_of(function: Function) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))
+
+
+def _told(step: Function) -> str:
+    """Name a step for people."""
+    return f"step {step.definition['step']!r}" if isinstance(step, ChainStep) else f"function {_name_of(step)!r}"
 
 
 def band_select(bands: Sequence[int]) -> ChainStep:

@@ -11,9 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from stacchip_osml.chain import arithmetic, color_space, complex_step, limits, radiometry, tables, tone
 from stacchip_osml.chain.definition import ChainDefinition, canonical_json
-from stacchip_osml.chain.kinds import REQUIRED, BandedPixels, Setting, Settings, Spec, StepKind
+from stacchip_osml.chain.kinds import REQUIRED, BandedPixels, Setting, Settings, Spec, StepKind, called
 from stacchip_osml.chain.radiometry import scale_offset_step
 from stacchip_osml.chain.settings import sorted_texts
 from stacchip_osml.errors import ChainError
@@ -170,15 +172,8 @@ def _output_of(kind: StepKind, settings: Settings, spec: Spec) -> Spec:
     Raises:
         ChainError: it rejects such pixels, or cannot say.
     """
-    try:
-        found: Any = kind.output(settings, spec)
-    except ChainError:
-        raise
-    except Exception as error:  # whatever a step of one's own raises: told once, with its cause
-        raise ChainError(
-            f"step {kind.name!r} cannot say what it gives of {spec}: its output= failed with "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    what = f"step {kind.name!r} cannot say what it gives of {spec}: its output="
+    found: Any = called(lambda: kind.output(settings, spec), name=what)
     if not isinstance(found, Spec):
         raise ChainError(f"step {kind.name!r} must say what it gives of {spec} as a Spec, its output= gave {found!r}")
     return found
@@ -200,10 +195,19 @@ def apply_step(kind: StepKind, settings: Settings, chip: BandedPixels) -> Banded
     """Run one step, whose settings are complete, and hold it to what it said would come out.
 
     Raises:
-        ChainError: it rejects these pixels, or gives something else.
+        ChainError: it rejects these pixels, gives something else, or fails.
     """
     expected = _output_of(kind, settings, Spec.of(chip))
-    done = kind.apply(settings, chip)
+    done: Any = called(lambda: kind.apply(settings, chip), name=f"step {kind.name!r}")
+    if not isinstance(done, BandedPixels):
+        raise ChainError(
+            f"step {kind.name!r} must give BandedPixels, chip.renewed(pixels, mask) say; it gave {type(done).__name__}"
+        )
+    if not (isinstance(done.pixels, np.ndarray) and isinstance(done.mask, np.ndarray)):
+        raise ChainError(
+            f"step {kind.name!r} must give pixels and mask as arrays, it gave {type(done.pixels).__name__} and "
+            f"{type(done.mask).__name__}"
+        )
     found = Spec.of(done)
     if found != expected or done.pixels.shape[1:] != chip.pixels.shape[1:] or done.mask.shape != done.pixels.shape:
         raise ChainError(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,3 +157,41 @@ def test_a_step_that_cannot_say_what_it_gives_is_named(output, message):
         predict((step(),), (1, "uint8"))
     with pytest.raises(ChainError, match=message):
         apply_chain((step(),), BandedPixels.of(np.zeros((1, 2, 2), np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("apply", "message"),
+    [
+        (lambda settings, chip: chip.pixels["a"], "step 'faulty' failed with IndexError: only integers"),
+        (lambda settings: None, "step 'faulty' failed with TypeError: .* 2 were given"),
+        (lambda settings, chip: chip.pixels, r"step 'faulty' must give BandedPixels, .* it gave ndarray"),
+        (lambda settings, chip: None, r"step 'faulty' must give BandedPixels, .* it gave NoneType"),
+        (lambda settings, chip: replace(chip, pixels=[[[1]]]), "step 'faulty' must give .* arrays, it gave list and"),
+        (
+            lambda settings, chip: replace(chip, mask=chip.mask.astype("u1")),
+            "'faulty' must give a mask of bool, it gave",
+        ),
+        (
+            lambda settings, chip: chip.renewed(chip.pixels[:, 1:], chip.mask[:, 1:]),
+            "step 'faulty' said it gives 1 band",
+        ),
+    ],
+)
+def test_a_step_that_fails_or_gives_no_pixels_is_named(apply, message):
+    step = register_step("faulty", 1, apply)
+    pixels = np.zeros((1, 2, 2), np.uint8)
+
+    for run in (
+        lambda: apply_chain((step(),), BandedPixels.of(pixels)),
+        lambda: ProcessingChain.from_definition((step(),), pixels)(pixels),
+    ):
+        with pytest.raises(ChainError, match=message) as caught:
+            run()
+        assert ("failed with" in message) == (caught.value.__cause__ is not None)
+
+
+def test_a_check_that_fails_is_named_with_its_step():
+    step = register_step("checked", 1, invert, settings={"white": 1}, check=lambda settings: settings["black"])
+
+    with pytest.raises(ChainError, match="the check of step 'checked' failed with KeyError: 'black'"):
+        step()

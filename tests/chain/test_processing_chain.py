@@ -25,7 +25,7 @@ from stacchip_osml.chain import (
     rescale_step,
     scale_offset_step,
 )
-from stacchip_osml.errors import ChainError
+from stacchip_osml.errors import ChainError, ReadError
 
 
 def double(pixels):
@@ -34,6 +34,14 @@ def double(pixels):
 
 def mean(pixels):
     return pixels.mean(axis=0, keepdims=True, dtype=np.float32)
+
+
+def words(pixels):
+    return np.full(pixels.shape, "a")
+
+
+def broken(pixels):
+    return pixels / None
 
 
 def image(bands=3, dtype=np.uint16):
@@ -50,20 +58,38 @@ def test_functions_are_called_one_after_the_other():
 
 
 def test_a_chain_that_gives_something_else_than_it_says_is_stopped():
-    with pytest.raises(ValueError, match="says it gives 3 bands of uint8, and gave 3 bands of uint16"):
+    with pytest.raises(ValueError, match="3 bands of uint8, and gave 3 bands of uint16 by its last, function 'double'"):
         ProcessingChain([double], 3)(image())
     with pytest.raises(ChainError, match="says it gives 3 bands of float32, and gave 1 band of float32"):
         ProcessingChain([mean], 3, np.float32)(image())
-    with pytest.raises(ChainError, match=r"step 0 of a chain must give an array of \(6, 7\)"):
+    with pytest.raises(ChainError, match=r"step 0 of the chain, function '.*<lambda>', must give an array of \(6, 7\)"):
         ProcessingChain([lambda pixels: pixels[:, ::2]], 3, np.uint16)(image())
     with pytest.raises(ChainError, match="got NoneType"):
         ProcessingChain([lambda pixels: None], 3, np.uint16)(image())
+    with pytest.raises(
+        ChainError, match="step 1 of the chain, function 'words', must give bands of numbers, got 3 of <U1"
+    ):
+        ProcessingChain([double, words], 3, np.uint16)(image())
+    with pytest.raises(ChainError, match=r"function '.*', must give bands of numbers, got 0 of uint16"):
+        ProcessingChain([lambda pixels: pixels[:0]], 3, np.uint16)(image())
     with pytest.raises(ChainError, match="a function of pixels, got int"):
         ProcessingChain([3], 3)
     with pytest.raises(ChainError, match="at least one band"):
         ProcessingChain([], 0)
     with pytest.raises(ChainError, match=r"works on \(bands, rows, cols\), got an array of shape \(6, 7\)"):
         ProcessingChain([], 3)(image()[0])
+
+
+def test_a_function_that_fails_is_named_with_its_cause():
+    with pytest.raises(ChainError, match="step 1 of the chain, function 'broken', failed with TypeError: ") as caught:
+        ProcessingChain([double, broken], 3, np.uint16)(image())
+    assert isinstance(caught.value.__cause__, TypeError)
+
+    def refuse(pixels):
+        raise ReadError("no such table")
+
+    with pytest.raises(ReadError, match=r"^no such table$"):  # this package's own say what they are
+        ProcessingChain([refuse], 3, np.uint16)(image())
 
 
 def test_definitions_and_functions_differ_in_having_an_id():

@@ -258,8 +258,18 @@ def test_what_is_not_valid_goes_through_a_chain_with_the_pixels(tmp_path):
 def test_a_chain_that_gives_no_pixels_is_named():
     factory = ChipFactory(in_memory(noise()), output_format="png", processing_chain=lambda pixels: pixels.mean())
 
-    with pytest.raises(ChainError, match="the processing chain must give an array"):
+    with pytest.raises(ChainError, match=r"the processing chain, function '.*<lambda>', must give an array"):
         factory.create_chip((0, 0, 8, 8))
+
+
+def test_a_chain_that_fails_is_named_with_its_cause():
+    factory = ChipFactory(in_memory(noise()), output_format="png", processing_chain=lambda pixels: pixels["a"])
+
+    with pytest.raises(
+        ChainError, match=r"the processing chain, function '.*<lambda>', failed with IndexError"
+    ) as caught:
+        factory.create_chip((0, 0, 8, 8))
+    assert isinstance(caught.value.__cause__, IndexError)
 
 
 @pytest.mark.parametrize("width", [128, 131])
