@@ -264,7 +264,7 @@ class PyramidBuilder:
         if len(self._sizes) == first:
             return
         levels = range(min(self._native, first), self._native + 1)  # R0 is not read where there is a level below it
-        readers = {level: self._reader(level) for level in levels}
+        readers = {level: self._reader(level, reduces=first > level == self._native) for level in levels}
         total = sum(reader.blocks for reader in readers.values())
         done = 0
 
@@ -275,16 +275,25 @@ class PyramidBuilder:
                 self.progress(done, total, level)
 
         for level, reader in readers.items():
-            cascade = Cascade(self._makers(reader) if level == self._native else [], workers.begin_all)
+            given = level
+            makers = self._makers(reader) if level == self._native else []
             copied = TileRows(self._grid(level), blocks_under(reader.grid, reader.stored, self._grid(level)))
+            maker = None
+            if reader.reduces:
+                (given, maker, copied), *makers = makers
+            cascade = Cascade(makers, workers.begin_all)
             for strip in reader.strips(workers, passed):
-                if level >= first:
-                    yield from (PyramidBlock(level, *block) for block in copied.take(strip))
+                if maker is not None:
+                    maker.blank(strip)
+                if given >= first:
+                    yield from (PyramidBlock(given, *block) for block in copied.take(strip))
                 yield from starmap(PyramidBlock, cascade.take(strip))
             yield from starmap(PyramidBlock, cascade.end())
 
-    def _reader(self, level: int) -> RowReader:
-        return RowReader(self.source, level, fill=self._fill, fill_holes=self.nodata is not None)
+    def _reader(self, level: int, *, reduces: bool) -> RowReader:
+        """Prepare to read a level; perhaps to give rows of the next one in its place."""
+        reduction = self._reduction if reduces else None
+        return RowReader(self.source, level, fill=self._fill, fill_holes=self.nodata is not None, reduction=reduction)
 
     def _makers(self, reader: RowReader) -> list[tuple[int, LevelMaker, TileRows]]:
         """Prepare the levels that are made, each from the one before."""

@@ -10,10 +10,14 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts
 from stacchip_osml.imagery.pyramids.cascade import Strip, Task, stored_grid
+from stacchip_osml.imagery.resampling.reduction import Reduction, reduced_size
+from stacchip_osml.imagery.resampling.reduction_values import Box
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["RowReader", "Workers"]
@@ -76,9 +80,15 @@ class Workers:
 
 
 class RowReader:
-    """Reads one level of a provider from top to bottom, each stored block once."""
+    """Reads one level of a provider from top to bottom, each stored block once.
 
-    def __init__(self, source: Any, level: int, *, fill: Any, fill_holes: bool) -> None:
+    Where pixels of the next level are made of those alone that they replace, and no block is cut between such, blocks
+    can be reduced as they are read: then the level itself is held nowhere.
+    """
+
+    def __init__(
+        self, source: Any, level: int, *, fill: Any, fill_holes: bool, reduction: Reduction | None = None
+    ) -> None:
         """Begin at the first row.
 
         Args:
@@ -86,6 +96,8 @@ class RowReader:
             level: of it.
             fill: value of what is absent.
             fill_holes: also of what is absent within blocks.
+            reduction: makes the next level, whose rows are given in place of this one's if blocks allow it; None to
+                give this one's.
         """
         self._level = LevelBlocks.of(source, level)
         self.grid: BlockGrid = self._level.grid
@@ -96,6 +108,19 @@ class RowReader:
         self._size: ImageSize = self.grid.image_size
         self._rows, cols = self.grid.under(PixelWindow(0, 0, *self._size))
         self._cols = self.grid.spans(1, cols)
+        self._reduction = reduction if reduction is not None and self._is_reduced_by(reduction) else None
+        self._factor = 1 if self._reduction is None else self._reduction.factor
+        self._padding = fill
+        if self._reduction is not None:
+            hole = np.full((self._level.count, self._factor, self._factor), fill, self._level.dtype)
+            self._padding = self._reduction.reduce(
+                hole, Box(0, self._factor, 0, self._factor), self._size, Box(0, 1, 0, 1)
+            )
+
+    @property
+    def reduces(self) -> bool:
+        """Strips are of the next level."""
+        return self._reduction is not None
 
     @property
     def blocks(self) -> int:
@@ -138,7 +163,8 @@ class RowReader:
         first = self._rows.start
         for row in self._rows:
             place = self.grid.window(row, 0)
-            if place.y + place.height - self.grid.window(first, 0).y >= STRIP_ROWS or row == self._rows[-1]:
+            height = place.y + place.height - self.grid.window(first, 0).y
+            if height >= self._factor * STRIP_ROWS or row == self._rows[-1]:
                 yield range(first, row + 1)
                 first = row + 1
 
@@ -146,11 +172,17 @@ class RowReader:
         """Begin to read a strip: what waits for each task, and of how many blocks that is."""
         top, last = self.grid.window(rows[0], 0).y, self.grid.window(rows[-1], 0)
         height = min(last.y + last.height, self._size.height) - top
+        made = reduced_size(ImageSize(self._size.width, height), self._factor)
         strip = Strip.empty(
-            self._level.count, height, self._size.width, top=top, dtype=self._level.dtype, memory=memory
+            self._level.count,
+            made.height,
+            made.width,
+            top=top // self._factor,
+            dtype=self._level.dtype,
+            memory=memory,
         )
         if not self.stored[rows.start : rows.stop].all():
-            strip.pixels[...] = self._fill
+            strip.pixels[...] = self._padding
         places = [(span, cols) for span in self.grid.spans(0, rows) for cols in self._cols]
         share = min(max(len(places) // (SHARES * workers.count), 1), MOST) if workers.count else 1
         parts = [places[first : first + share] for first in range(0, len(places), share)]
@@ -158,13 +190,33 @@ class RowReader:
 
     def _read(self, strip: Strip, places: list[tuple[Span, Span]]) -> None:
         """Read blocks at ``(index, first, stop)`` of their rows and columns."""
-        pixels = strip.pixels
         for (row, top, bottom), (col, left, right) in places:
             if not self.stored[row, col]:
                 continue
             block = self._level.read(row, col, (bottom - top, right - left))
-            there = pixels[:, top - strip.top : bottom - strip.top, left:right]
-            there[...] = block[:, : there.shape[1], : there.shape[2]]
-            if self._fill_holes:
-                for hole in absent_parts(self._level.provider, row, col, self._level.level):
-                    there[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = self._fill
+            held = Box(top, bottom, left, right)
+            wanted = Box(*(edge // self._factor for edge in held))
+            there = strip.pixels[:, wanted.top - strip.top : wanted.bottom - strip.top, wanted.left : wanted.right]
+            holes = absent_parts(self._level.provider, row, col, self._level.level) if self._fill_holes else ()
+            if self._reduction is None:
+                there[...] = block
+                _fill(there, holes, self._fill)
+            else:
+                if holes:
+                    block = block.copy()
+                    _fill(block, holes, self._fill)
+                self._reduction.reduce(block, held, self._size, wanted, there)
+
+    def _is_reduced_by(self, reduction: Reduction) -> bool:
+        """Tell whether every pixel that is made is made of one block."""
+        is_even = all(
+            block % reduction.factor == 0 or count == 1
+            for block, count in zip(self.grid.block_shape, self.grid.shape, strict=True)
+        )
+        return is_even and reduction.is_within(self._size)
+
+
+def _fill(block: Pixels, holes: Sequence[PixelWindow], fill: Any) -> None:
+    """Set what is absent within a block."""
+    for hole in holes:
+        block[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = fill

@@ -17,17 +17,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
+from stacchip_osml.imagery.resampling.means import halves_exactly, mean_of_four
 from stacchip_osml.imagery.resampling.reduction_sips import SipsReduction
 from stacchip_osml.imagery.resampling.reduction_values import (
     Box,
     away_from_nodata,
-    halved_means,
     placed,
     require_nodata,
 )
@@ -74,6 +74,10 @@ class Reduction(Protocol):
 
     def needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
         """Give the source pixels of one axis, half-open, that outputs ``first`` to ``stop`` need."""
+        ...
+
+    def is_within(self, size: ImageSize) -> bool:
+        """Tell whether every pixel is made of some of those that it replaces, in an image of that size."""
         ...
 
     def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
@@ -195,7 +199,7 @@ class MethodReduction:
 
     def needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
         """Give the source pixels of one axis that outputs ``first`` to ``stop`` need."""
-        if self._is_mean(length):
+        if self._fits(length):
             return self.factor * first, self.factor * stop
         return source_extent(
             self._start(first, length), self.pitch(length), stop - first, method=self.method, limit=length
@@ -203,38 +207,57 @@ class MethodReduction:
 
     def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
-        target = reduced_size(size, self.factor)
-        if target == size:
+        if reduced_size(size, self.factor) == size:
             return placed(part[(slice(None), *wanted.seen_from(held))].copy(), out)
+        is_within = self.is_within(size)
+        if is_within:
+            replaced = Box(*(self.factor * edge for edge in wanted))
+            part, held = part[(slice(None), *replaced.seen_from(held))], replaced
+            if self.method == "nearest":
+                return self._picked(part, out)
         valid = None if self.nodata is None else differs_from(part, self.nodata)
         if valid is not None and valid.all():
             valid = None
-        if valid is None and self._halves_integers(part.dtype, size):
-            under = Box(*(2 * edge for edge in wanted))
-            done = halved_means(part[(slice(None), *under.seen_from(held))])
-            valid = np.ones(done.shape, np.bool_)
-        else:
-            masked = MaskedPixels(part, np.broadcast_to(np.True_, part.shape) if valid is None else valid)
-            done, valid = resample(
-                masked,
-                start=(self._start(wanted.left, size.width, held.left), self._start(wanted.top, size.height, held.top)),
-                step=(self.pitch(size.width), self.pitch(size.height)),
-                size=ImageSize(wanted.cols, wanted.rows),
-                method=self.method,
-            )
+        if valid is None and is_within and self._is_halved_evenly and halves_exactly(part.dtype):
+            made = np.empty((len(part), wanted.rows, wanted.cols), part.dtype) if out is None else out
+            mean_of_four(part, made)
+            if self.nodata is not None:
+                away_from_nodata(made, np.ones(made.shape, np.bool_), self.nodata)
+            return made
+        masked = MaskedPixels(part, np.broadcast_to(np.True_, part.shape) if valid is None else valid)
+        done, valid = resample(
+            masked,
+            start=(self._start(wanted.left, size.width, held.left), self._start(wanted.top, size.height, held.top)),
+            step=(self.pitch(size.width), self.pitch(size.height)),
+            size=ImageSize(wanted.cols, wanted.rows),
+            method=self.method,
+        )
         if self.nodata is not None:
             away_from_nodata(done, valid, self.nodata)
         return placed(done, out)
 
-    def _halves_integers(self, dtype: np.dtype[Any], size: ImageSize) -> bool:
-        """Tell whether pixels are the mean of four integers."""
-        integers = dtype.kind in "iu" and dtype.itemsize <= 4
-        return integers and self.factor == 2 and self._is_mean(size.width) and self._is_mean(size.height)
+    def is_within(self, size: ImageSize) -> bool:
+        """Tell whether every pixel is made of some of those that it replaces."""
+        return all(map(self._fits, size))
 
-    def _is_mean(self, length: int) -> bool:
-        """Tell whether a pixel is, along an axis, the mean of the ``factor`` pixels that it replaces."""
-        fits = length % self.factor == 0
-        return fits and (self.method == "area" or (self.method == "bilinear" and self.factor == 2))
+    def _picked(self, part: Pixels, out: Pixels | None) -> Pixels:
+        """Copy one pixel of each square."""
+        middles = slice(self.factor // 2, None, self.factor)
+        done: Pixels = part[:, middles, middles].copy() if out is None else out
+        if out is not None:
+            np.copyto(out, part[:, middles, middles])
+        if self.nodata is not None:
+            away_from_nodata(done, differs_from(done, self.nodata), self.nodata)
+        return done
+
+    def _fits(self, length: int) -> bool:
+        """Tell whether a pixel is, along an axis, made of some of the ``factor`` pixels that it replaces."""
+        return length % self.factor == 0 and (self.method in {"area", "nearest"} or self._is_halved_evenly)
+
+    @property
+    def _is_halved_evenly(self) -> bool:
+        """Of two pixels each counts half."""
+        return self.factor == 2 and self.method in {"area", "bilinear"}
 
     def _target(self, length: int) -> int:
         return -(-length // self.factor)
@@ -278,6 +301,10 @@ class FunctionReduction:
             return 0, length
         around = -(-self.halo // self.factor) * self.factor
         return max(self.factor * first - around, 0), min(self.factor * stop + around, length)
+
+    def is_within(self, size: ImageSize) -> bool:  # noqa: ARG002 - the same for every size
+        """Tell nothing: what a foreign function looks at is its own affair."""
+        return False
 
     def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""

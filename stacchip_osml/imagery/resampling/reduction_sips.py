@@ -55,6 +55,10 @@ class SipsReduction:
             first, stop = self._half_needs(first, stop, _ceil_shift(length, halving))
         return first, stop
 
+    def is_within(self, size: ImageSize) -> bool:  # noqa: ARG002 - the same for every size
+        """Deny it: pixels are filtered with those around them."""
+        return False
+
     def reduce(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None) -> Pixels:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
         if self.factor == 1:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from stacchip_osml.imagery.provider import Mask, Pixels
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.nodata import EPSILON, differs_from, held_value
 
-__all__ = ["Box", "away_from_nodata", "halved_means", "held_nodata", "placed", "require_nodata", "whole_box"]
+__all__ = ["Box", "away_from_nodata", "held_nodata", "placed", "require_nodata", "whole_box"]
 
 
 class Box(NamedTuple):
@@ -109,25 +109,3 @@ def _next_to(nodata: complex, dtype: np.dtype[Any]) -> Any:
         return np.copysign(np.finfo(dtype).max, nodata.real)
     near = dtype.type(nodata * (1 - 16 * EPSILON))  # values within 4 EPSILON are taken for nodata
     return near if near != nodata else np.nextafter(near, dtype.type(0))  # float16 is coarser than that
-
-
-def halved_means(part: Pixels) -> Pixels:
-    """Average squares of four: integers of up to 32 bits, halves to even.
-
-    Args:
-        part: ``(bands, 2 rows, 2 cols)``.
-
-    Returns:
-        ``(bands, rows, cols)``, the same dtype.
-    """
-    wide: Any = np.int64 if part.dtype.itemsize == 4 else np.int32
-    total: NDArray[Any] = np.add(part[:, 0::2, 0::2], part[:, 0::2, 1::2], dtype=wide)
-    total += part[:, 1::2, 0::2]
-    total += part[:, 1::2, 1::2]
-    # Of a quarter's two low bits, half is rounded up only where that gives an even number.
-    odd = total >> 2
-    odd &= 1
-    total += odd
-    total += 1
-    total >>= 2
-    return total.astype(part.dtype)
