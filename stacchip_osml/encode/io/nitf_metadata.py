@@ -2,9 +2,9 @@
 
 Rules:
 
-- a key in capitals is a field, its value the text as it stands; a TRE is a key
-  of its tag with a dict of its fields, or with its bytes where nobody knows them
-  or they are not what they should be;
+- a key in capitals is a field, its value the text as it stands, or a number for
+  its digits; a TRE is a key of its tag with a dict of its fields, or with its bytes
+  where nobody knows them or they are not what they should be;
 - a TRE that was read and not changed is written back byte for byte;
 - names of other formats (numbers, ``GeoTransform``) are no fields, and left out.
 """
@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from numbers import Real
 from typing import Any
 
+from stacchip_osml.encode.field_text import text_of
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.tres import make_tre, tre_fields
@@ -88,14 +88,16 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
         if isinstance(value, TreRecord) and (tre := value.unchanged()) is not None and tre.tag == key:
             tres.append(tre)
         elif isinstance(value, Mapping):
-            tres.append(make_tre(key, {name: _text(each, f"{where}: {key}: {name}") for name, each in value.items()}))
+            tres.append(
+                make_tre(key, {name: text_of(each, where=f"{where}: {key}: {name}") for name, each in value.items()})
+            )
         elif isinstance(value, (bytes, bytearray)):
             tres.append(Tre(key, bytes(value)))
         elif is_foreign(key, value) or value is None:
             continue
         else:
             _require_one(metadata, key, where)
-            fields[key] = _text(value, f"{where}: {key}")
+            fields[key] = text_of(value, where=f"{where}: {key}")
     return fields, tuple(tres)
 
 
@@ -108,11 +110,3 @@ def is_foreign(key: str, value: Any) -> bool:
 def _require_one(metadata: BufferedMetadataProvider, key: str, where: str) -> None:
     if len(metadata.get_all(key)) > 1:
         raise EncodeError(f"{where}: {key} is a field and has one value, got {len(metadata.get_all(key))}")
-
-
-def _text(value: Any, where: str) -> str:
-    if isinstance(value, str):
-        return value  # the very object: text as it was read knows that it was
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise EncodeError(f"{where} is text or a number, got {type(value).__name__}")
-    return str(value)

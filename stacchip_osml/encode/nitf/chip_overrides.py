@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stacchip_osml.encode.field_text import text_of
 from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.tables import security_names
@@ -52,11 +53,12 @@ def overrides_of(given: Mapping[str, Any] | None) -> Overrides:
     """Sort what a caller says.
 
     Args:
-        given: field name → text (numbers are written as they print; None leaves the field to the writer); TRE tag →
+        given: field name → text (of a number, its digits; None leaves the field to the writer); TRE tag →
             mapping of its fields, its data as bytes, a :class:`Tre`, or None for none.
 
     Raises:
-        EncodeError: a name that is none, one that is computed, or a TRE whose fields are wrong.
+        EncodeError: a name that is none, one that is computed, a value that is neither text nor a number, or a TRE
+            whose fields are wrong.
     """
     image: dict[str, str] = {}
     file: dict[str, str] = {}
@@ -71,7 +73,7 @@ def overrides_of(given: Mapping[str, Any] | None) -> Overrides:
         if place is not None and value is None:
             without.add(plain)
         elif place is not None:
-            place[plain] = str(value)
+            place[plain] = text_of(value, where=name)
         elif TAG.fullmatch(name) and (value is None or isinstance(value, (Mapping, bytes, Tre))):
             tres[name.strip()] = _tre(name.strip(), value)
         else:
@@ -89,4 +91,4 @@ def _tre(tag: str, value: Any) -> Tre | None:
         return Tre(tag, value)
     from stacchip_osml.encode.nitf.tres import make_tre
 
-    return make_tre(tag, value)
+    return make_tre(tag, {name: text_of(each, where=f"{tag}: {name}") for name, each in value.items()})

@@ -8,10 +8,12 @@ from __future__ import annotations
 import ast
 import math
 import re
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from stacchip_osml.encode.field_text import text_of
 from stacchip_osml.encode.tiff.gdal_tags import GDAL_METADATA, GDAL_NODATA
 from stacchip_osml.encode.tiff.tag_names import TAG_KINDS
 from stacchip_osml.errors import EncodeError
@@ -56,7 +58,12 @@ def tag_text(number: int, value: Any) -> str:
     Raises:
         EncodeError: it is none that the tag can hold.
     """
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "replace")
+    elif number == GDAL_NODATA and isinstance(value, Real):
+        text = str(value)  # NaN and 1e-7 are values, and a GDAL reader knows them so
+    else:
+        text = text_of(value, where=f"tag {number}")
     if "\0" in text:
         raise EncodeError(f"tag {number} is a text and cannot hold NUL (TIFF 6.0, section 2)")
     if number not in UTF8 and not text.isascii():

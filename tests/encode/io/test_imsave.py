@@ -1,6 +1,8 @@
 """One array, one file: defaults, options, places, refusals."""
 
 import io
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pyproj
@@ -285,6 +287,33 @@ def test_fewer_bits_and_metadata_are_written():
     assert (tags["NITF_ABPP"], tags["NITF_IID2"], tags["NITF_FTITLE"]) == ("11", "A TITLE", "A FILE")
     with pytest.raises(EncodeError, match="bits"):
         imsave(io.BytesIO(), scene(1, kind="uint16") * 100, format="jp2", bits=5)
+
+
+TEXTS = {"nitf": "IID2", "tif": "Software"}
+
+
+@pytest.mark.parametrize("form", TEXTS)
+@pytest.mark.parametrize("value", [5, 1.5, -3, 1.0, np.int16(5), np.float32(0.1), Decimal("2.50"), 10**30])
+def test_a_number_in_a_text_is_its_digits_in_every_format(tmp_path, form, value):
+    imsave(tmp_path / f"a.{form}", scene(1), metadata={TEXTS[form]: value})
+
+    with IO.open(tmp_path / f"a.{form}") as dataset:
+        assert dataset.get_asset("image:0").metadata[{"nitf": "IID2", "tif": "305"}[form]] == str(value)
+
+
+@pytest.mark.parametrize("form", TEXTS)
+@pytest.mark.parametrize("value", [True, np.True_, [1], 1j, float("nan"), float("-inf"), 1e-7, Fraction(1, 3)])
+def test_what_is_neither_text_nor_plain_digits_is_refused_in_every_format(tmp_path, form, value):
+    with pytest.raises(EncodeError, match=r"(metadata: IID2|tag 305) is text or a number of plain digits, got "):
+        imsave(tmp_path / f"a.{form}", scene(1), metadata={TEXTS[form]: value})
+    assert not (tmp_path / f"a.{form}").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e-7, 0, "7"])
+def test_a_nodata_tag_may_be_any_number(tmp_path, value):
+    imsave(tmp_path / "a.tif", scene(1, kind="float64"), metadata={"42113": value})
+
+    np.testing.assert_equal(gdal_read((tmp_path / "a.tif").read_bytes())[1]["nodata"], float(value))
 
 
 def test_nodata_of_a_geotiff_is_read_back():

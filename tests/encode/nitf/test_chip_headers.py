@@ -235,6 +235,9 @@ def test_two_chips_with_the_same_overrides_have_each_their_own_place(colors):
         ({"Compression": "x"}, "Compression is no field of a NITF image subheader or file header"),
         ({"ICHIPB": "text"}, "ICHIPB is no field"),
         ({"IC": "ZZ"}, "IC"),
+        ({"IID1": True}, "IID1 is text or a number of plain digits, got bool True"),
+        ({"FTITLE": [1]}, r"FTITLE is text or a number of plain digits, got list \[1\]"),
+        ({"ICHIPB": {"XFRM_FLAG": None}}, "ICHIPB: XFRM_FLAG is text or a number of plain digits, got NoneType"),
     ],
 )
 def test_what_a_caller_may_not_say_is_refused_by_name(colors, said, message):
