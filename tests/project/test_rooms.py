@@ -16,7 +16,7 @@ FOREIGN = {
     "numpy": (*ROOMS, "testing"),
     "aws": ("imagery/adapters/osml.py",),
     "affine": ("imagery", "geometry", "encode", "stac", "index", "load", "app"),
-    "cv2": ("imagery/resampling/sips_halving.py", "chain", "encode/codecs.py", "encode/pictures/sheet.py"),
+    "cv2": ("imagery/resampling", "chain", "encode/codecs.py", "encode/pictures/sheet.py"),
     "rasterio": ("imagery/gdal/library.py", "imagery/gdal/joined.py", "encode/jpeg2000/codecs.py"),
     "imagecodecs": ("encode/codecs.py", "encode/jpeg2000/codecs.py", "encode/codecs_nitf.py", "imagery/blocks"),
     "isal": ("encode/codecs.py",),

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
+from stacchip_osml.imagery.resampling.lanczos_halving import lanczos_halved, lanczos_needed
 from stacchip_osml.imagery.resampling.means import halves_exactly, mean_of_four
 from stacchip_osml.imagery.resampling.reduction_sips import SipsReduction
 from stacchip_osml.imagery.resampling.reduction_values import (
@@ -201,6 +202,8 @@ class MethodReduction:
         """Give the source pixels of one axis that outputs ``first`` to ``stop`` need."""
         if self._fits(length):
             return self.factor * first, self.factor * stop
+        if self._is_lanczos_halving(length):
+            return lanczos_needed(first, stop, length)
         return source_extent(
             self._start(first, length), self.pitch(length), stop - first, method=self.method, limit=length
         )
@@ -221,9 +224,11 @@ class MethodReduction:
         if valid is None and is_within and self._is_halved_evenly and halves_exactly(part.dtype):
             made = np.empty((len(part), wanted.rows, wanted.cols), part.dtype) if out is None else out
             mean_of_four(part, made)
-            if self.nodata is not None:
-                away_from_nodata(made, np.ones(made.shape, np.bool_), self.nodata)
-            return made
+            return self._kept_apart(made)
+        if valid is None and all(map(self._is_lanczos_halving, size)):
+            made = np.empty((len(part), wanted.rows, wanted.cols), part.dtype) if out is None else out
+            lanczos_halved(part, held, size, wanted, made)
+            return self._kept_apart(made)
         masked = MaskedPixels(part, np.broadcast_to(np.True_, part.shape) if valid is None else valid)
         done, valid = resample(
             masked,
@@ -253,6 +258,16 @@ class MethodReduction:
     def _fits(self, length: int) -> bool:
         """Tell whether a pixel is, along an axis, made of some of the ``factor`` pixels that it replaces."""
         return length % self.factor == 0 and (self.method in {"area", "nearest"} or self._is_halved_evenly)
+
+    def _kept_apart(self, made: Pixels) -> Pixels:
+        """Have pixels, all valid, not be taken for nodata."""
+        if self.nodata is not None:
+            away_from_nodata(made, np.ones(made.shape, np.bool_), self.nodata)
+        return made
+
+    def _is_lanczos_halving(self, length: int) -> bool:
+        """Tell whether, along an axis, all pixels have the same weights."""
+        return self.method == "lanczos" and self.factor == 2 and length % 2 == 0
 
     @property
     def _is_halved_evenly(self) -> bool:

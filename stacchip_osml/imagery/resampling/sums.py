@@ -18,7 +18,7 @@ from stacchip_osml.imagery.blocks.desk import own_desk
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.taps import Taps
 
-__all__ = ["copied", "store", "weighed"]
+__all__ = ["copied", "even_weight", "store", "weighed", "working_dtype"]
 
 ROWS_BYTES = 1 << 20
 """Of a working array: several of them stay in a processor's second cache."""
@@ -48,7 +48,7 @@ def weighed(source: MaskedPixels, down: Taps, across: Taps, *, out: MaskedPixels
         out: where to; None for new arrays.
     """
     pixels, valid = source
-    dtype, working = pixels.dtype, _working_dtype(pixels.dtype)
+    dtype, working = pixels.dtype, working_dtype(pixels.dtype)
     shape = (len(pixels), down.index.shape[1], across.index.shape[1])
     if out is None:
         out = MaskedPixels(np.empty(shape, dtype), np.empty(shape, np.bool_))
@@ -63,7 +63,7 @@ def weighed(source: MaskedPixels, down: Taps, across: Taps, *, out: MaskedPixels
         part = slice(first, min(first + step, shape[1]))
         rows = _prepared(down, part, axis=0, working=working)
         enough = np.outer(_even(down.full[part]), _even(across.full)) / 2
-        weight = _even_weight(down.weight[:, part], across.weight, overshoots=overshoots)
+        weight = even_weight(down.weight[:, part], across.weight, overshoots=overshoots)
         for band in range(shape[0]):
             if is_whole:
                 total = _summed_both(pixels[band], rows, cols, working, "total")
@@ -78,7 +78,7 @@ def weighed(source: MaskedPixels, down: Taps, across: Taps, *, out: MaskedPixels
     return out
 
 
-def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Choose what sums are made in: 8-bit values times weights, added up, are off by less than 0.001 in float32."""
     if dtype.kind in "iub" and dtype.itemsize == 1:
         return np.dtype(np.float32)
@@ -90,7 +90,7 @@ def _even(values: Floats) -> Floats:
     return values[:1] if (values == values[0]).all() else values
 
 
-def _even_weight(down: Floats, across: Floats, *, overshoots: bool) -> Floats:
+def even_weight(down: Floats, across: Floats, *, overshoots: bool) -> Floats:
     """Give the weight of outputs of which every pixel is valid, one row or column for all that are the same.
 
     It is what adding up a mask gives, to the bit. Weights on the lattice add up without rounding, in any order; those
