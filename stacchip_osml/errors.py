@@ -26,6 +26,7 @@ __all__ = [
     "ReadError",
     "RemoteReadError",
     "ResumeError",
+    "SettingError",
     "WindowError",
     "redact",
 ]
@@ -96,6 +97,10 @@ class LimitError(ChipError):
 
 class ResumeError(ChipError, ValueError):
     """A saved place in an epoch that belongs to other rows or another order."""
+
+
+class SettingError(ChipError, ValueError):
+    """A parameter that is none of its range: threads, bytes, sides, limits of reading."""
 
 
 class CommitConflict(ChipError):

@@ -16,6 +16,7 @@ BUILTIN = {
     "WindowError": ValueError,
     "EncodeError": ValueError,
     "ResumeError": ValueError,
+    "SettingError": ValueError,
     "ReadError": OSError,
     "ChainError": ValueError,
     "AssetMissing": OSError,
@@ -37,7 +38,7 @@ def instance(kind):
 
 def test_every_class_is_offered_by_name():
     assert {kind.__name__ for kind in CLASSES} | {"redact"} == set(errors.__all__)
-    assert len(CLASSES) == 16
+    assert len(CLASSES) == 17
 
 
 @pytest.mark.parametrize("kind", CLASSES)

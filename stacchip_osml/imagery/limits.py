@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from stacchip_osml.errors import LimitError, WindowError
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.counts import number_within, whole_number
 
 __all__ = ["FetchLimits", "ReadLimits", "require_inside"]
 
 MIB = 1 << 20
+SHORTEST_S, LONGEST_S = 0.001, 100_000.0
+"""A day, about; what lies outside of it is a slip."""
+MOST_ATTEMPTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadLimits:
-    """The largest image, block and request that a reader takes on."""
+    """The largest image, block and request that a reader takes on.
+
+    Raises:
+        SettingError: (a ValueError) one that is no whole number of at least 1.
+    """
 
     side: int = 2**31
     """Pixels along one side of an image."""
@@ -23,6 +31,10 @@ class ReadLimits:
     """One decoded block, all its bands."""
     request_bytes: int = 512 * MIB
     """Pixels of one read, all its bands; the mask comes on top."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, whole_number(each.name, getattr(self, each.name), least=1))
 
     def require_image(self, name: str, size: ImageSize, bands: int) -> None:
         """Refuse an image that is too large.
@@ -64,7 +76,11 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """How long and how often a server is asked."""
+    """How long and how often a server is asked.
+
+    Raises:
+        SettingError: (a ValueError) seconds not from 0.001 (a pause: 0) to 100,000, or attempts not from 1 to 1000.
+    """
 
     connect_s: float = 10.0
     idle_s: float = 15.0
@@ -74,6 +90,18 @@ class FetchLimits:
     attempts: int = 4
     backoff_s: float = 0.1
     """First pause between tries; doubled each time, with jitter, up to 5 s."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("connect_s", SHORTEST_S),
+            ("idle_s", SHORTEST_S),
+            ("total_s", SHORTEST_S),
+            ("backoff_s", 0),
+        ):
+            seconds = number_within(name, getattr(self, name), least=least, most=LONGEST_S)
+            object.__setattr__(self, name, seconds)
+        attempts = whole_number("attempts", self.attempts, least=1, most=MOST_ATTEMPTS)
+        object.__setattr__(self, "attempts", attempts)
 
     @property
     def try_s(self) -> float:

@@ -1,33 +1,60 @@
-"""Whole numbers that callers give: threads, bytes, sides; any integer is one, NumPy's too, and nothing else."""
+"""Numbers that callers give: threads, bytes, sides; any integer is a whole number, NumPy's too, and nothing else."""
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from operator import index
 from typing import Any
 
-__all__ = ["whole_number", "whole_or_none"]
+from stacchip_osml.errors import SettingError
+
+__all__ = ["number_within", "whole_number", "whole_or_none"]
 
 
-def whole_number(name: str, value: Any, *, least: int) -> int:
+def whole_number(name: str, value: Any, *, least: int, most: int | None = None) -> int:
     """Give a whole number as int.
 
     Args:
         name: of the parameter, for the message.
         value: as given; True and False are none.
         least: the smallest that is taken.
+        most: the largest; None for any.
 
     Raises:
-        ValueError: naming the parameter, its range and what came.
+        SettingError: (a ValueError) naming the parameter, its range and what came.
     """
     try:
         number = None if isinstance(value, bool) else index(value)
     except TypeError:
         number = None
-    if number is None or number < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if number is None or number < least or (most is not None and number > most):
+        range_ = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise SettingError(f"{name} must be a whole number {range_}, got {value!r}")
     return number
 
 
 def whole_or_none(name: str, value: Any, *, least: int) -> int | None:
     """Give a whole number as :func:`whole_number`, or None as it is."""
     return None if value is None else whole_number(name, value, least=least)
+
+
+def number_within(name: str, value: Any, *, least: float, most: float) -> float:
+    """Give a number as float.
+
+    Args:
+        name: of the parameter, for the message.
+        value: as given; True and False are none, nor is NaN.
+        least: the smallest that is taken.
+        most: the largest.
+
+    Raises:
+        SettingError: (a ValueError) naming the parameter, its range and what came.
+    """
+    try:
+        number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else math.nan
+    except OverflowError:  # an integer beyond all floats
+        number = math.inf
+    if not least <= number <= most:
+        raise SettingError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}")
+    return number

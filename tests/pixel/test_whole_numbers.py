@@ -7,11 +7,15 @@ from stacchip_osml import ChipFactory, Chipper, Indexer
 from stacchip_osml.encode import IO, BufferedImageAssetProvider, imsave, write_tiff
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
+from stacchip_osml.errors import SettingError
 from stacchip_osml.imagery import (
     DownsampledImageProvider,
+    FetchLimits,
     PyramidBuilder,
+    ReadLimits,
     RetiledImageProvider,
     TileCache,
+    TiledImagePyramid,
     build_pyramid_levels,
     compute_image_statistics,
 )
@@ -35,6 +39,7 @@ def test_what_is_none_or_too_small_is_named_with_the_range(value):
     with pytest.raises(ValueError, match="n must be a whole number of at least 1, got ") as caught:
         whole_number("n", value, least=1)
     assert str(caught.value).endswith(repr(value))
+    assert isinstance(caught.value, SettingError)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +108,39 @@ def test_factors_of_pyramids_may_be_numpy_s(two):
 def test_a_factor_that_is_no_power_of_two_is_refused(factor):
     with pytest.raises(ValueError, match="scale_factor must be a power of two, got "):
         DownsampledImageProvider(IMAGE, factor)
+
+
+@pytest.mark.parametrize("factor", [1, 0, -2, 2.0, True, "2", None, float("nan")])
+def test_the_nominal_factor_of_a_pyramid_is_a_whole_number_from_2(factor):
+    with pytest.raises(SettingError, match="scale_factor must be a whole number of at least 2, got "):
+        TiledImagePyramid([IMAGE], scale_factor=factor)
+    assert TiledImagePyramid([IMAGE], scale_factor=np.int8(3)).scale_factor == 3
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, 1e300, True, "9", None, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["side", "bands", "block_bytes", "request_bytes"])
+def test_limits_of_reading_are_whole_numbers_from_1(name, value):
+    with pytest.raises(SettingError, match=f"{name} must be a whole number of at least 1, got "):
+        ReadLimits(**{name: value})
+    assert getattr(ReadLimits(**{name: np.int64(7)}), name) == 7
+
+
+@pytest.mark.parametrize("value", [-1, 1e-9, 1e300, 10**400, True, "9", None, float("nan"), float("inf"), 1j])
+@pytest.mark.parametrize("name", ["connect_s", "idle_s", "total_s", "backoff_s"])
+def test_seconds_are_numbers_that_a_day_holds(name, value):
+    if (name, value) == ("backoff_s", 1e-9):
+        value = -1e-9
+    with pytest.raises(SettingError, match=f"{name} must be a number from (0|0.001) to 100000, got "):
+        FetchLimits(**{name: value})
+    limits = FetchLimits(**{name: np.float32(0.5)})
+    assert (getattr(limits, name), type(getattr(limits, name))) == (0.5, float)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, 1001, 10**40, True, "9", None])
+def test_attempts_are_counted_from_1_and_end(value):
+    with pytest.raises(SettingError, match="attempts must be a whole number from 1 to 1000, got "):
+        FetchLimits(attempts=value)
+    assert FetchLimits(attempts=np.uint8(3), backoff_s=0) == FetchLimits(attempts=3, backoff_s=0.0)
 
 
 @pytest.mark.filterwarnings("error")

@@ -40,12 +40,13 @@ class TiledImagePyramid:
             reader: of the dataset that they are from, for its metadata.
 
         Raises:
-            ValueError: no level, one that is larger than the one before, or levels of different bands.
+            ValueError: no level, one that is larger than the one before, levels of different bands, or a factor that is
+                no whole number of at least 2.
         """
         self._levels = tuple(levels)
         if not self._levels:
             raise ValueError("a pyramid needs at least one level")
-        self.scale_factor = scale_factor
+        self.scale_factor = whole_number("scale_factor", scale_factor, least=2)
         """Nominal, from one level to the next."""
         self.reader = reader
         """Of the dataset that the levels are from; None where there is none."""

@@ -211,8 +211,9 @@ def test_readers_limits_hold_for_what_was_stored():
 
     with pytest.raises(LimitError, match="held: 1000 x 1000 pixels, more than 999"):
         unpack_level(packed, limits=ReadLimits(side=999), name="held")
-    with pytest.raises(LimitError, match="held: 1 bands, more than 0"):
-        unpack_level(packed, limits=ReadLimits(bands=0), name="held")
+    two = pack_level(dataclasses.replace(cog_level(1000), codec=dataclasses.replace(PLAIN, samples=2)))
+    with pytest.raises(LimitError, match="held: 2 bands, more than 1"):
+        unpack_level(two, limits=ReadLimits(bands=1), name="held")
 
 
 def with_head(changes, *, of="image", level=None):
