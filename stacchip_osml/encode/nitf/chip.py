@@ -6,14 +6,15 @@ headers or pixels are encoded: a file record is made, and :mod:`write` writes it
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.blocka import blocka_tre
-from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_fields, kept_of, sicd_storage, without_bits
+from stacchip_osml.encode.nitf.chip_common import Stored, common_fields, with_texts
+from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_kind, chip_texts, kept_of
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
@@ -25,18 +26,17 @@ from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ic
 from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of, source_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
-from stacchip_osml.encode.nitf.security import require_no_less
-from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.geometry import Locator, RpcLocator
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
 
-FILE_FIELDS = ("OSTAID", "FTITLE", *security_names("F"), "FSCOP", "FSCPYS", "FBKGC", "ONAME", "OPHONE")
 SENSOR_TRES = frozenset(
     ("RPC00A", "RPC00B", "CSCRNA", "CSEXRA", "CSEXRB", "USE00A", "USE26A", "SENSRA", "SENSRB", "ACFTA", "ACFTB")
 ) | frozenset(("RSMIDA", "RSMPCA", "RSMPIA", "RSMGGA", "RSMGIA", "STDIDC", "AIMIDB", "GEOLO", "MENSRB", "MENSRA"))
 """TREs that need ICHIPB to hold for a chip, and that are more exact than corners."""
-MASKED = {"NC": "NM", "CD": "MD"}
+NO_FILE = NitfFile()
+NOTHING = Overrides()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,33 +68,44 @@ def encode_nitf(
         EncodeError: a field breaks a rule, the format cannot carry the pixels, or a SICD chip is resampled.
         ReadError: the parent's headers could not be read.
     """
-    from stacchip_osml.encode.nitf.write import write_nitf
+    from stacchip_osml.encode.nitf.write import nitf_bytes
 
-    out = io.BytesIO()
-    write_nitf(out, chip_file(chip, overrides=overrides, version=version), workers=workers)
-    return out.getvalue()
+    return nitf_bytes(
+        chip_file(chip, overrides=overrides, version=version), workers=whole_number("workers", workers, least=1)
+    )
 
 
 def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version: Version = "NITF02.10") -> NitfFile:
     """Give the record of a chip's file; see :func:`encode_nitf`."""
-    said = overrides_of(overrides)
+    said = _overrides(overrides)
     work = _Work(chip)
-    place = work.place
     asked = said.image.get("ICORDS") if "IGEOLO" not in said.image else ""
-    fields = work.fields | place_fields(place, asked=asked)
-    on_map = work.on_map(fields)
+    place = place_fields(work.place, asked=asked)
+    on_map = work.on_map(place.get("ICORDS"))
     own = work.own_tres(on_map)
     image_tres = [fate.tre for fate in work.tre_fates(own) if fate.tre is not None] + own
-    source_file = NitfFile() if work.source is None else work.source.file
+    source_file = NO_FILE if work.source is None else work.source.file
     file_tres = [*(() if work.parent is None else source_file.tres), *(() if on_map is None else on_map.file)]
     pixels = _pixels(chip, work, said)
-    if pixels.has_holes:
-        fields = without_bits(fields, pixels.pad_pixel_value) | {"IC": MASKED.get(fields["IC"], fields["IC"])}
-    file_fields = {name: source_file.fields[name] for name in FILE_FIELDS if name in source_file.fields}
-    image = NitfImage(pixels=pixels, fields=_said(fields, said.image, said), tres=tuple(_with(image_tres, said)))
+    product = work.extensions.kind
+    stored = Stored(
+        product=product,
+        sicd_size=chip.size if product == "SICD" else None,
+        icords=place.get("ICORDS"),
+        pad=pixels.pad_pixel_value if pixels.has_holes else None,
+    )
+    common, texts = common_fields(source_file, work.told, work.kind, stored, said)
+    texts = {**texts, **chip_texts(work.chip, work.told)}
+    if "IGEOLO" in place:
+        texts["IGEOLO"] = place["IGEOLO"]
+    image = NitfImage(
+        pixels=pixels,
+        fields=with_texts(common, texts, said),
+        tres=tuple(_with(image_tres, said) if said.tres else image_tres),
+    )
     return NitfFile(
         version=version,
-        fields=_said(file_fields, said.file, said),
+        fields=common.file,
         tres=tuple(file_tres),
         images=(image,),
         texts=tuple(text for text in source_file.texts if text.fields.get("TEXTID") == NOTE),
@@ -109,7 +120,7 @@ def chip_account(chip: Chip) -> ChipAccount:
         EncodeError: as :func:`encode_nitf`.
     """
     work = _Work(chip)
-    on_map = work.on_map(work.fields | place_fields(work.place, asked=None))
+    on_map = work.on_map(place_fields(work.place, asked=None).get("ICORDS"))
     return ChipAccount(tres=tuple(work.tre_fates(work.own_tres(on_map))), extensions=work.extensions.fates)
 
 
@@ -137,11 +148,8 @@ class _Work:
         self.scale = self.window[2] / width, self.window[3] / height
         self.extensions = self._extensions()
         self.has_model = any(tre.tag in SENSOR_TRES for tre in self.tres)
-        self.fields = chip_fields(chip, told if self.given else None, count=self.count, scale=self.scale)
-        if self.extensions.kind is not None:
-            self.fields |= self.extensions.fields
-        if self.extensions.kind == "SICD":
-            self.fields |= sicd_storage(chip.size)
+        self.told = told if self.given else None
+        self.kind = chip_kind(chip, self.told, bands=self.bands, count=self.count, scale=self.scale)
         self.place = self._place()
 
     def _extensions(self) -> ChipExtensions:
@@ -171,7 +179,7 @@ class _Work:
             return given
         return model_of(self.parent)
 
-    def on_map(self, fields: Mapping[str, str]) -> Any:
+    def on_map(self, icords: str | None) -> Any:
         """Give TREs of a map projection: of images whose own place is on a map, not made of rounded corners."""
         chip = self.chip
         if self.place is None or chip.transform is None or chip.crs is None:
@@ -179,7 +187,7 @@ class _Work:
         if self.has_model or self.extensions.kind is not None:
             return None
         has_own = self.parent is not None and any(tre.tag == "GEOPSB" for tre in self.parent.file.tres)
-        is_on_map = self.parent is None or fields.get("ICORDS") in {"N", "S"}
+        is_on_map = self.parent is None or icords in {"N", "S"}
         return map_tres(chip.crs, chip.transform, chip.size) if is_on_map and not has_own else None
 
     def own_tres(self, on_map: Any) -> list[Tre]:
@@ -231,22 +239,23 @@ def _bands(fields: Mapping[str, str], chip: Chip) -> int:
 
 
 def _pixels(chip: Chip, work: _Work, said: Overrides) -> ChipPixels:
-    ic = said.image.get("IC", work.fields["IC"])
     if work.extensions.kind == "SICD" and chip.pixels.dtype.kind == "c":
         return ChipPixels(quadrature(chip.pixels, work.given.get("PVTYPE", "").strip()), key="chip")
-    may_be_masked = work.extensions.kind is None and ("IC" not in said.image or ic[0] == "M" or ic == "NM")
-    return chip_pixels(chip, may_be_masked=may_be_masked)
+    ic = said.image.get("IC", "M")  # by default as is needed
+    return chip_pixels(chip, may_be_masked=work.extensions.kind is None and (ic[:1] == "M" or ic == "NM"))
 
 
-def _said(fields: Mapping[str, str], own: Mapping[str, str], said: Overrides) -> dict[str, str]:
-    """Put the caller's fields over the others, but never a lower marking."""
-    marks = {**dict.fromkeys(said.without), **own}
-    for prefix in "IF":
-        require_no_less(prefix, marks, fields)
-    merged = {name: text for name, text in {**fields, **own}.items() if name not in said.without}
-    if "IC" in own and "COMRAT" not in own:
-        merged.pop("COMRAT", None)
-    return merged
+def _overrides(given: Mapping[str, Any] | None) -> Overrides:
+    """Sort what a caller says; mostly it is the same text of thousands of chips."""
+    if not given:
+        return NOTHING
+    items = tuple(given.items())
+    return _texts_said(items) if all(type(text) is str for _, text in items) else overrides_of(given)
+
+
+@lru_cache(maxsize=64)
+def _texts_said(items: tuple[tuple[str, str], ...]) -> Overrides:
+    return overrides_of(dict(items))
 
 
 def _with(tres: Sequence[Tre], said: Overrides) -> list[Tre]:

@@ -29,7 +29,18 @@ from stacchip_osml.encode.nitf.records import NitfImage
 from stacchip_osml.encode.nitf.tables import security_names
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["KEPT_FIELDS", "chip_bands", "chip_fields", "kept_of", "magnification", "sicd_storage", "without_bits"]
+__all__ = [
+    "KEPT_FIELDS",
+    "ChipKind",
+    "chip_bands",
+    "chip_kind",
+    "chip_texts",
+    "kept_of",
+    "kind_fields",
+    "magnification",
+    "sicd_storage",
+    "without_bits",
+]
 
 KEPT_FIELDS = ("IID1", "IDATIM", "TGTID", "IID2", *security_names("I"), "ISORCE", "ICAT")
 """Fields of the parent's that a chip has too."""
@@ -46,33 +57,42 @@ ONE_BLOCK = 8192
 """Longest side of a block."""
 
 
-def chip_fields(chip: Chip, parent: NitfImage | None, *, count: int, scale: tuple[float, float]) -> dict[str, str]:
-    """Give the image fields of a chip.
+def chip_kind(
+    chip: Chip,
+    parent: NitfImage | None,
+    *,
+    bands: tuple[int, ...] | None,
+    count: int,
+    scale: tuple[float, float],
+) -> ChipKind:
+    """Tell of which kind a chip is.
 
     Args:
         chip: its pixels are those that are written.
         parent: the image that it was cut from; None where that is no NITF.
+        bands: of that image that the chip has; None where it has others.
         count: bands of that image.
         scale: pixels of that image for one of the chip's, (across, down).
-
-    Returns:
-        Fields without ICORDS and IGEOLO.
     """
-    bands = None if parent is None else chip_bands(chip, parent.fields, count)
-    kind = _Kind(
-        bands=bands,
+    has_bands = bands is not None and parent is not None
+    return ChipKind(
+        bands=bands if has_bands else None,
         image_bands=count,
         scale=scale,
         dtype=chip.pixels.dtype,
         own_bands=len(chip.pixels),
         colors=chip.colors,
         is_processed=chip.origin is not None and chip.origin.is_processed,
-        keeps_storage=bands is not None
-        and parent is not None
+        keeps_storage=parent is not None
+        and has_bands
         and _keeps_storage(chip, parent.fields, is_resampled=scale != (1.0, 1.0)),
     )
-    fields = _kind_fields(parent, kind) | comments_of_chip(chip, parent)
-    return fields if parent is not None else fields | _item_fields(chip)
+
+
+def chip_texts(chip: Chip, parent: NitfImage | None) -> dict[str, str]:
+    """Give what only this chip says: where it comes from, and of an item its time and name."""
+    comments = comments_of_chip(chip, parent)
+    return comments if parent is not None else comments | _item_fields(chip)
 
 
 @lru_cache(maxsize=32)
@@ -81,7 +101,7 @@ def kept_of(image: NitfImage) -> NitfImage:
     return NitfImage(pixels=None, fields={name: image.fields[name] for name in KEPT_FIELDS if name in image.fields})
 
 
-class _Kind(NamedTuple):
+class ChipKind(NamedTuple):
     """What decides the fields of a chip besides its image; not its window and name."""
 
     bands: tuple[int, ...] | None
@@ -94,9 +114,8 @@ class _Kind(NamedTuple):
     keeps_storage: bool
 
 
-@lru_cache(maxsize=32)  # chips of one image are of few kinds, and it may have a hundred fields
-def _kind_fields(image: NitfImage | None, kind: _Kind) -> dict[str, str]:
-    """Give the fields that chips of an image and a kind have in common; never changed."""
+def kind_fields(image: NitfImage | None, kind: ChipKind) -> dict[str, str]:
+    """Give the fields that chips of an image and a kind have in common, without ICORDS and IGEOLO."""
     parent: Mapping[str, str] = {} if image is None else image.fields
     fields = {name: parent[name] for name in KEPT_FIELDS if name in parent}
     fields["IMAG"] = magnification(parent.get("IMAG", "1.0"), kind.scale)
@@ -232,7 +251,7 @@ def _fits_abpp(pixels: NDArray[Any], bits: int, justified: str) -> bool:
     return not int(pixels.max()) >> bits
 
 
-def _own_bands(kind: _Kind) -> dict[str, str]:
+def _own_bands(kind: ChipKind) -> dict[str, str]:
     """Describe bands that no parent describes: by their colours where they have some."""
     bands, is_complex = kind.own_bands, kind.dtype.kind == "c"
     marks = [COLORS.get(color, "") for color in kind.colors] or [""] * bands

@@ -18,13 +18,14 @@ from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
 from stacchip_osml.encode.nitf.pixels_blocking import MOST_BYTES, MOST_PLACED_ROWS, Blocking, blocking_of, split_rows
 from stacchip_osml.encode.nitf.pixels_jpeg import require_jpeg, write_jpeg
 from stacchip_osml.encode.nitf.pixels_jpeg2000 import require_jpeg2000, write_jpeg2000
 from stacchip_osml.encode.nitf.pixels_rates import Rate
-from stacchip_osml.encode.nitf.pixels_raw import raw_bytes, write_raw
+from stacchip_osml.encode.nitf.pixels_raw import fill_raw, raw_bytes, write_raw
 from stacchip_osml.encode.nitf.pixels_source import PixelSource, source_of
 from stacchip_osml.encode.nitf.pixels_storage import Storage, number, storage_of
 from stacchip_osml.encode.nitf.pixels_work import Progress, blocks_of
@@ -109,6 +110,14 @@ class PreparedSegment:
             samples = self.window.width * self.window.height * self.storage.bands
             fields["COMRAT"] = self.storage.rate.text(length * 8 / samples)
         return WrittenPixels(length, fields)
+
+    def fill(self, memory: NDArray[np.uint8]) -> None:
+        """Put the data into memory of ``size`` bytes, which is not 0: as :meth:`write` would, in the caller's thread.
+
+        Raises:
+            EncodeError: a sample does not fit into ABPP.
+        """
+        fill_raw(memory, self.storage, self.blocking, self.source)
 
     def _masked(self) -> tuple[frozenset[int], MaskTable | None]:
         """Find the blocks that are not recorded, and what the mask table will say of padding."""

@@ -31,7 +31,7 @@ from stacchip_osml.encode.nitf.pixels_work import Progress, memory_of, part_of
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["raw_bytes", "write_raw"]
+__all__ = ["fill_raw", "raw_bytes", "write_raw"]
 
 STRIP_BYTES = 4 << 20
 Octets = NDArray[np.uint8]
@@ -125,6 +125,26 @@ def _arranged(storage: Storage, blocking: Blocking, absent: frozenset[int]) -> t
 def raw_bytes(storage: Storage, blocking: Blocking) -> int:
     """Count the bytes of a segment of which every block is recorded, without a mask table."""
     return _arranged(storage, blocking, frozenset())[0].total
+
+
+def fill_raw(memory: Octets, storage: Storage, blocking: Blocking, source: PixelSource) -> None:
+    """Put the samples of a segment of which every block is recorded into its place in a file in memory.
+
+    Args:
+        memory: as many bytes as :func:`raw_bytes` counts, all of which are written.
+        storage: how pixels are stored.
+        blocking: the segment.
+        source: of the pixels.
+
+    Raises:
+        EncodeError: a sample does not fit into ABPP.
+    """
+    layout, strips = _arranged(storage, blocking, frozenset())
+    for strip in strips:
+        pixels = None if strip.window is None else source.read(part_of(blocking, strip.window))
+        if pixels is not None:
+            require_samples(pixels, storage)
+        _pieces(layout, strip, pixels, memory)
 
 
 def write_raw(

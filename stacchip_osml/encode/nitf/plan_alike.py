@@ -1,21 +1,20 @@
 """Plans of files like an earlier one: chips of one image have headers of a hundred fields, of which a few differ.
 
 Two files of one image that is an array are alike where all that decides what is written is the same: every
-field but ``TEXTS``, how pixels are stored, and how long TREs and user headers are. The later one's texts,
+field but those of ``TEXTS``, how pixels are stored, and how long TREs and user headers are. The later one's texts,
 TREs and lengths are put into a copy of the earlier one's bytes, checked as they are the first time. Without this,
 headers take longer than the pixels of a chip, and hold the GIL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels
-from stacchip_osml.encode.nitf.fields import StoredText
+from stacchip_osml.encode.nitf.fields_alike import TEXTS, SharedFields, names_and_texts
 from stacchip_osml.encode.nitf.image_parts import ImagePart, encoded
 from stacchip_osml.encode.nitf.pixels import PreparedSegment
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
@@ -29,8 +28,6 @@ __all__ = ["planned"]
 
 KEPT = 64
 """Plans that are held, without their pixels."""
-TEXTS = ("IDATIM", "TGTID", "IID2", "ISORCE", "IGEOLO", *(f"ICOM{number}" for number in range(1, 10)))
-"""Fields of an image of which nothing else in the file depends on what they say."""
 FDT_AT, LD_AT = 25, 395
 """First byte of ``FDT``, and of the first ``LD`` in the header of a file of one image without graphics and texts."""
 EXTENSION = 13
@@ -69,6 +66,7 @@ class _Kept:
             tres=(),
             write=partial(encoded, segment),
             size=segment.size,
+            segment=segment,
         )
 
 
@@ -97,31 +95,25 @@ def _likeness(file: NitfFile) -> _Likeness | None:
     pixels = image.pixels
     if type(pixels) is not ChipPixels or image.stored is not None:
         return None
-    fields = dict(image.fields)
-    texts = {name: fields.pop(name) for name in TEXTS if name in fields}
     tres, file_tres = tres_bytes(image.tres), tres_bytes(file.tres)
     if max(len(tres), len(file_tres)) > AREA_BYTES:
         return None
+    fields = image.fields
+    if type(fields) is SharedFields and file.fields is fields.common.file:
+        alike, texts = fields.common.likeness, dict(fields.texts)
+    else:
+        texts = {name: text for name, text in fields.items() if name in TEXTS}
+        others = {name: text for name, text in fields.items() if name not in TEXTS}
+        alike = names_and_texts(others), names_and_texts(file.fields)
+    described = [names_and_texts(extension.fields) for extension in file.extensions]
+    if alike is None or None in alike or None in described:
+        return None
+    names = tuple(texts)
     if tres:
         texts["IXSHD"] = tres.decode("latin-1")
-    parts = [_names_and_texts(fields), _names_and_texts(file.fields)]
-    parts += [_names_and_texts(extension.fields) for extension in file.extensions]
-    if None in parts:
-        return None
     headers = tuple(len(extension.user_header) for extension in file.extensions)
-    key = (file.version, tuple(texts), len(tres), len(file_tres), headers, pixels.likeness, *parts)
+    key = (file.version, names, len(tres), len(file_tres), headers, pixels.likeness, alike, *described)
     return _Likeness(key, texts, file_tres, pixels)
-
-
-def _names_and_texts(fields: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """Give fields so that only those that are stored alike are equal; None where a value is no text."""
-    texts = tuple(fields.values())
-    kinds = set(map(type, texts))
-    if kinds <= {str}:
-        return tuple(fields), texts
-    if kinds <= {str, StoredText}:
-        return tuple(fields), tuple((text, getattr(text, "stored", None)) for text in texts)
-    return None
 
 
 def _keep(key: tuple[Any, ...], plan: FilePlan) -> None:
@@ -154,10 +146,12 @@ def _again(kept: _Kept, file: NitfFile, like: _Likeness, now: datetime) -> FileP
         at = LD_AT + number * EXTENSION
         head[at : at + 9] = b"%09d" % len(data)
         extensions.append((before[: len(before) - len(header)] + header, data))
-    return replace(
-        plan,
+    return FilePlan(
         parts=[kept.part(like.pixels)],
         subheaders=[plan.subheaders[0].changed(like.texts, where=kept.where)],
         head=bytes(head),
+        level=plan.level,
+        graphics=plan.graphics,
+        texts=plan.texts,
         extensions=extensions,
     )

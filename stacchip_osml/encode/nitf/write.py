@@ -10,11 +10,15 @@ Rules:
 
 from __future__ import annotations
 
+import io
+import itertools
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from stacchip_osml.encode.atomic import atomic_file
 from stacchip_osml.encode.file_memory import reserve
@@ -25,12 +29,14 @@ from stacchip_osml.encode.nitf.records import NitfFile
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel.counts import whole_number
 
-__all__ = ["write_nitf"]
+__all__ = ["nitf_bytes", "write_nitf"]
 
 CLEVEL_AT, FL_AT, LI_AT = 9, 342, 369
 """First byte of ``CLEVEL``, ``FL`` and the first ``LI`` in the file header."""
 MOST_BYTES = 999_999_999_998
 """What FL can say."""
+ONE_PIECE = 32 << 20
+"""Bytes of a file that is put together in memory at once."""
 
 
 def write_nitf(
@@ -72,6 +78,29 @@ def write_nitf(
             target.seek(start)
             target.truncate()
         raise
+
+
+def nitf_bytes(file: NitfFile, *, workers: int = 1) -> bytes:
+    """Write a file to memory; see :func:`write_nitf`."""
+    plan = planned(file, datetime.now(UTC))
+    part, size = plan.parts[0] if len(plan.parts) == 1 else None, _known_bytes(plan)
+    out = io.BytesIO()
+    if part is None or part.segment is None or not part.size or size > ONE_PIECE:
+        _write(plan, out, workers=workers, progress=None)
+        return out.getvalue()
+    reserve(out, size)
+    memory = out.getbuffer()  # every byte of which is written
+    at = 0
+    for piece in (_filled(plan, [part.size], size), plan.subheaders[0].data):
+        memory[at : at + len(piece)] = piece
+        at += len(piece)
+    part.segment.fill(np.frombuffer(memory, np.uint8, part.size, at))
+    at += part.size
+    for piece in itertools.chain.from_iterable(plan.others):
+        memory[at : at + len(piece)] = piece
+        at += len(piece)
+    memory.release()  # or they would be copied
+    return out.getvalue()
 
 
 def _write(plan: FilePlan, out: BinaryIO, *, workers: int, progress: Any) -> None:
