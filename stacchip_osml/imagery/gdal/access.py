@@ -34,6 +34,7 @@ from stacchip_osml.imagery.gdal.codestreams import (
     stream_facts,
     told_origin,
 )
+from stacchip_osml.imagery.gdal.directories import require_few_directories_of
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
 from stacchip_osml.imagery.gdal.joined import Change, open_joined
 from stacchip_osml.imagery.gdal.library import (
@@ -259,6 +260,8 @@ class FileAccess:
         self._require_expected(version.size_bytes, None)
         driver = self._driver(head)
         if self._version is None:
+            if driver == "GTiff":
+                self._require_few_directories(head, version)
             self._version = version
             self._opening_bytes = head if driver in OF_JPEG_2000 else b""
             if driver == "GTiff" and not self.sidecars:
@@ -266,6 +269,16 @@ class FileAccess:
         elif version.differs_from(self._version):
             raise AssetChanged(f"{self.name}: the object changed since it was first read")
         return target, driver
+
+    def _require_few_directories(self, head: bytes, version: RemoteStamp) -> None:
+        """Refuse a TIFF that GDAL would not get through; those within the first bytes take no further request."""
+        file = self._object(version)
+
+        def read(offset: int, size: int) -> bytes:
+            held = offset + size <= len(head) or len(head) == version.size_bytes
+            return head[offset : offset + size] if held else file.read_at(offset, size)
+
+        require_few_directories_of(read, name=self.name, size=version.size_bytes)
 
     def _beginning(self, target: str, head: bytes, version: RemoteStamp) -> bytes | None:
         """Give first bytes for GDAL to begin with, of a small file all; None where it has to ask for them itself."""
@@ -310,15 +323,17 @@ class FileAccess:
     def bytes_of(self) -> LocalFile | RemoteObject:
         """Give the file's bytes, of the version that was noted."""
         from stacchip_osml.imagery.blocks.files import LocalFile
-        from stacchip_osml.imagery.blocks.objects import RemoteObject
 
         target = self._target()
         if not is_remote(target):
             return LocalFile(target, expect=(self.size_bytes, self.modified_ns))
-        etag = None if self._version is None else self._version.etag
-        return RemoteObject(
-            self.location, sign=self.sign, fetch=self.fetch, expect_size=self.size_bytes, expect_etag=etag
-        )
+        return self._object(self._version)
+
+    def _object(self, version: RemoteStamp | None) -> RemoteObject:
+        from stacchip_osml.imagery.blocks.objects import RemoteObject
+
+        size, etag = (None, None) if version is None else (version.size_bytes, version.etag)
+        return RemoteObject(self.location, sign=self.sign, fetch=self.fetch, expect_size=size, expect_etag=etag)
 
     def _open(self, target: str, *, driver: str, overview: int | None) -> Dataset:
         """Open a level; of JPEG 2000 that GDAL refuses for its subsampling, as it is in samples."""

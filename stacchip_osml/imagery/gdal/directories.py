@@ -1,20 +1,22 @@
 """How many directories a TIFF may have for GDAL to open it.
 
 GDAL reads them all at every opening, and looks at sub-directories again and
-again: a file of 300 kB can hold it up for hours. Only local files are looked
-through; what cannot be made out is GDAL's to judge.
+again: a file of 300 kB can hold it up for hours. What cannot be made out is GDAL's
+to judge.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.layout import ReadAt
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 from stacchip_osml.imagery.blocks.tiff_ifd import TiffBytes
 from stacchip_osml.imagery.location import local_stamp
 
-__all__ = ["MOST_PAGES", "MOST_SUBS", "require_few_directories"]
+__all__ = ["MOST_PAGES", "MOST_SUBS", "require_few_directories", "require_few_directories_of"]
 
 MOST_PAGES = 1 << 13
 """Directories in the file's chain: pages, overviews, masks."""
@@ -42,12 +44,27 @@ def require_few_directories(path: str, *, name: str) -> None:
     except OSError:
         return
     try:
-        size = os.fstat(file).st_size
-        _look_through(TiffBytes(lambda at, count: os.pread(file, count, at), name=name, size=size))
-    except (DecodeError, NotServedError, OSError):
+        require_few_directories_of(lambda at, count: os.pread(file, count, at), name=name, size=os.fstat(file).st_size)
+    except OSError:
         return
     finally:
         os.close(file)
+
+
+def require_few_directories_of(read: ReadAt, *, name: str, size: int | None) -> None:
+    """Refuse a TIFF of more directories than GDAL gets through in time.
+
+    Args:
+        read: gives the bytes of any file; one that is no TIFF, or is damaged, passes.
+        name: of the file, for messages.
+        size: of the file in bytes, where known.
+
+    Raises:
+        LimitError: saying how many of what kind there are.
+        ReadError: as ``read``, but for what the bytes are.
+    """
+    with suppress(DecodeError, NotServedError):
+        _look_through(TiffBytes(read, name=name, size=size))
 
 
 def _look_through(file: TiffBytes) -> None:

@@ -271,6 +271,35 @@ def test_http_gives_the_pixels_of_the_file(tmp_path, server):
         GdalImage(f"{server.url}/other.tif", expect=(5, None)).read(ONE)
 
 
+@pytest.mark.parametrize("reader", [GdalImage, BlockImage])
+@pytest.mark.parametrize("kind", ["subs", "levels", "few"])
+def test_a_remote_tiff_of_very_many_directories_is_refused_too(tmp_path, server, reader, kind):
+    page = [bytes(range(100))]
+    files = {
+        "subs": [gray(10, 10, page, tags={SUB_IFDS: (4, [8] * 60_000)})],
+        "levels": [gray(10, 10, page), *[gray(10, 10, page, tags={SUBFILE: 1})] * 600],
+        "few": [gray(10, 10, page), *[gray(10, 10, page, tags={SUBFILE: 1})] * 20],
+    }
+    save(tmp_path / "a.tif", *files[kind])
+    image = reader(f"{server.url}/a.tif")
+
+    if kind == "few":
+        assert len(image.header.levels) == 21
+        return
+    for _ in range(2):  # it is no better when asked again
+        with pytest.raises(LimitError, match="more than 512 overviews, masks or sub-directories"):
+            _ = image.header
+
+
+def test_directories_within_the_first_bytes_take_no_request_of_their_own(tmp_path, server):
+    write(tmp_path / "a.tif", noise(1, "uint8"), tiled=True, blockxsize=64, blockysize=64)
+    image = GdalImage(f"{server.url}/a.tif")
+
+    _ = image.header
+
+    assert len(server.requests) == 1
+
+
 def sign(location):
     return location + "?sig=SECRET"
 
