@@ -7,7 +7,7 @@ from stacchip_osml import ChipFactory, Chipper, Indexer
 from stacchip_osml.encode import IO, BufferedImageAssetProvider, imsave, write_tiff
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
-from stacchip_osml.errors import SettingError
+from stacchip_osml.errors import EncodeError, SettingError
 from stacchip_osml.imagery import (
     DownsampledImageProvider,
     FetchLimits,
@@ -151,5 +151,6 @@ def test_nodata_beyond_all_floats_of_a_type_is_the_value_of_no_pixel(folder, nod
 
     np.testing.assert_array_equal(DownsampledImageProvider(floats, nodata=nodata).get_block(0, 0), whole)
     assert PyramidBuilder(floats, nodata=nodata).nodata is None
-    imsave(folder / "floats.tif", np.array(PIXELS / 7, np.float32), nodata=nodata, layout="cog", overviews=1)
-    assert (folder / "floats.tif").exists()
+    with pytest.raises(EncodeError, match="is no value of float32 pixels"):
+        imsave(folder / "floats.tif", np.array(PIXELS / 7, np.float32), nodata=nodata)
+    assert not (folder / "floats.tif").exists()

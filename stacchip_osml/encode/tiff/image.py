@@ -305,8 +305,10 @@ def _nodata(told: Any, bands: int, dtype: np.dtype[Any]) -> tuple[float | comple
     values = tuple(told) if isinstance(told, (list, tuple)) else (told,) * bands
     if len(values) != bands:
         raise EncodeError(f"{len(values)} nodata values of {bands} bands (GDAL_NODATA, 42113)")
-    if not all(value is None or fits_gdal(dtype, value) for value in values):
-        raise EncodeError(f"nodata {values[0]} is no {dtype.name}, and would be read as 0 (GDAL_NODATA, 42113)")
+    for value in values:
+        if value is not None and not fits_gdal(dtype, value):
+            read = "0" if dtype.kind in "iu" else "infinity"
+            raise EncodeError(f"nodata {value} is no {dtype.name}, and would be read as {read} (GDAL_NODATA, 42113)")
     return values
 
 

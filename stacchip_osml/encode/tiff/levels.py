@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -155,12 +156,19 @@ def holds(dtype: np.dtype[Any], value: float) -> bool:
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         return limits.min <= value <= limits.max and float(value).is_integer()
-    return value in {0, 1} if dtype.kind == "b" else dtype.kind in "fc"
+    if dtype.kind == "b":
+        return value in {0, 1}
+    with np.errstate(over="ignore"):
+        return dtype.kind in "fc" and (not math.isfinite(value) or bool(np.isfinite(dtype.type(value))))
 
 
 def fits_gdal(dtype: np.dtype[Any], value: float | complex) -> bool:
-    """Tell whether GDAL reads a nodata value as what it is: those that integers of 64 bits cannot have become 0."""
-    return dtype.name not in {"int64", "uint64"} or holds(dtype, value.real)
+    """Tell whether GDAL reads a nodata value as what it is.
+
+    Those that integers of 64 bits cannot have become 0, those beyond all floats of a type infinite: a value that
+    pixels can have, and would be invalid then.
+    """
+    return (dtype.name not in {"int64", "uint64"} and dtype.kind not in "fc") or holds(dtype, value.real)
 
 
 def _count(size: ImageSize, block: tuple[int, int] | None, overviews: int | None, layout: str) -> int:

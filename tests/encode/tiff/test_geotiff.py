@@ -1,8 +1,11 @@
+import io
+import re
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +13,11 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
-from stacchip_osml.encode import encode_chip
+from stacchip_osml.encode import BufferedImageAssetProvider, encode_chip, imsave, write_tiff
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.pixel import PixelWindow
 from tests.encode.encode_chips import ALL_DTYPES, NORTH_UP, chip_of, pixels_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -281,9 +287,6 @@ def test_the_same_chip_gives_the_same_bytes():
 
 
 def test_tifffile_reads_it_too():
-    import io
-
-    import tifffile
 
     chip = chip_of("uint16", holes="each", transform=NORTH_UP, crs="EPSG:32633")
     with tifffile.TiffFile(io.BytesIO(encode_chip(chip, "geotiff"))) as tiff:
@@ -297,3 +300,40 @@ def test_nodata_that_unsigned_integers_of_64_bits_cannot_have_makes_no_hole_wher
     chip = chip_of("uint64", nodata=(nodata,) * 3)
     chip.pixels[:, 0] = 0
     assert (Read(encode_chip(chip, "geotiff")).mask == chip.mask).all()
+
+
+BEYOND = [("float32", 1e300), ("float32", -3.5e38), ("float16", 1e5), ("complex64", 1e39)]
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), BEYOND)
+def test_nodata_beyond_all_floats_of_a_type_makes_no_hole_where_pixels_are_infinite(dtype, nodata):
+    chip = chip_of(dtype, holes="shared", nodata=(nodata,) * 3)
+    chip.pixels[:, 5] = np.sign(nodata) * np.inf
+    read = Read(encode_chip(chip, "geotiff"))
+    assert (read.mask == chip.mask).all()
+    assert read.nodata == (None,) * 3
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), BEYOND)
+def test_an_image_with_nodata_beyond_all_floats_of_its_type_is_refused_by_value_and_tag(dtype, nodata):
+    image = BufferedImageAssetProvider.from_array(np.zeros((1, 8, 8), dtype))
+    with pytest.raises(EncodeError, match=re.escape(f"nodata {nodata} is no {dtype}, and would be read as infinity")):
+        write_tiff(io.BytesIO(), image, nodata=nodata)
+    with pytest.raises(EncodeError, match=re.escape(f"nodata {nodata} is no value of {dtype} pixels")):
+        imsave(io.BytesIO(), np.zeros((8, 8), dtype), format="tif", nodata=nodata)
+
+
+@pytest.mark.parametrize("nodata", [3.4028235e38, -3.4e38, float("inf"), float("-inf"), float("nan"), 1e-60])
+def test_nodata_at_the_end_of_a_types_range_is_written(nodata):
+    out = io.BytesIO()
+    imsave(out, np.zeros((8, 8), np.float32), format="tif", nodata=nodata)
+    assert Read(out.getvalue()).nodata == pytest.approx((np.float32(nodata),), rel=1e-6, nan_ok=True)
+
+
+def test_what_others_wrote_beyond_a_types_range_is_infinity_to_both_readers(tmp_path):
+    pixels = np.array([[1, np.inf, -np.inf, np.nan]], np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, extratags=[(42113, "s", 0, "1e300", True)])
+    for kind in (GdalImage, BlockImage):
+        image = kind(str(tmp_path / "a.tif"))
+        assert image.header.bands[0].nodata == np.inf
+        assert image.read(PixelWindow(0, 0, 4, 1)).mask.tolist() == [[[True, False, True, True]]]
