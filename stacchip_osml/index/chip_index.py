@@ -18,7 +18,7 @@ from stacchip_osml.errors import ChipError, IndexSchemaError, redact
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
 from stacchip_osml.index.filling import READERS, Filler, fill_tables
-from stacchip_osml.index.merged import MergedStore, are_disjoint
+from stacchip_osml.index.merged import MergedStore
 from stacchip_osml.index.merging import merge_rows
 from stacchip_osml.index.order import by_collection
 from stacchip_osml.index.query import Query, select_rows
@@ -385,8 +385,9 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
     tables = opened[0].tables.union(*(index.tables for index in opened[1:]))
     problems = [problem for index in opened for problem in index.problems]
     stores = [index._store for index in opened]
-    if sum(map(len, opened)) > IN_MEMORY and are_disjoint(stores):
-        return ChipIndex(MergedStore(stores, tables.places()), tables, problems=problems)
+    merged = MergedStore.of(stores, tables.places()) if sum(map(len, opened)) > IN_MEMORY else None
+    if merged is not None:
+        return ChipIndex(merged, tables, problems=problems)
     return ChipIndex.from_table(merge_rows([index.to_arrow() for index in opened], tables), tables, problems=problems)
 
 

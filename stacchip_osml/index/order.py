@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from stacchip_osml.index.tables import ItemKey
 
-__all__ = ["ORDER_COLUMNS", "by_collection", "codes", "row_order", "sort_grids", "sort_rows"]
+__all__ = [
+    "ORDER_COLUMNS",
+    "by_collection",
+    "codes",
+    "integers",
+    "pack_keys",
+    "places_of",
+    "row_order",
+    "sort_grids",
+    "sort_rows",
+]
 
 ORDER_COLUMNS = (
     "collection", "item_id", "assets", "reference", "chain",
@@ -69,7 +79,7 @@ def row_order(table: pa.Table, places: Mapping[ItemKey, int], *, one_place: bool
     if table.num_rows < 2 or _is_one_grid(table):
         return None
     keys = _keys(table, places)[2 if one_place else 0 :]
-    packed = _pack(keys)
+    packed = pack_keys(keys)
     if packed is not None:
         if bool((packed[1:] >= packed[:-1]).all()):
             return None
@@ -85,13 +95,13 @@ def _keys(table: pa.Table, places: Mapping[ItemKey, int]) -> list[Callable[[], I
         return codes(table.column(name))[0]
 
     def numbers(name: str) -> Ints:
-        return _ints(table.column(name))
+        return integers(table.column(name))
 
     def place() -> Ints:
-        return _place(codes(table.column("collection")), codes(table.column("item_id")), places)
+        return places_of(codes(table.column("collection")), codes(table.column("item_id")), places)
 
     def time() -> Ints:
-        return _ints(table.column("datetime").cast(pa.int64()))
+        return integers(table.column("datetime").cast(pa.int64()))
 
     return [
         partial(ranks, "collection"),
@@ -111,7 +121,7 @@ def _is_one_grid(table: pa.Table) -> bool:
             return False
         if column.null_count != len(column) and (column.null_count or len(column.chunk(0).dictionary) != 1):
             return False
-    packed = _pack([partial(_ints, table.column(name)) for name in ("level", "grid_row", "grid_col")])
+    packed = pack_keys([partial(integers, table.column(name)) for name in ("level", "grid_row", "grid_col")])
     return packed is not None and bool((packed[1:] > packed[:-1]).all())
 
 
@@ -168,20 +178,24 @@ def _with_sorted_words(column: pa.ChunkedArray) -> pa.DictionaryArray:
     )
 
 
-def _place(collections: tuple[Ints, list[str]], items: tuple[Ints, list[str]], places: Mapping[ItemKey, int]) -> Ints:
+def places_of(
+    collections: tuple[Ints, list[str]], items: tuple[Ints, list[str]], places: Mapping[ItemKey, int]
+) -> Ints:
+    """Give the Hilbert index of each row; collection and item are ranks and words, as :func:`codes` gives them."""
     pair = collections[0] * len(items[1]) + items[0]
     found, where = np.unique(pair, return_inverse=True)
     known = [places.get((collections[1][key // len(items[1])], items[1][key % len(items[1])]), 0) for key in found]
     return np.array(known, np.int64)[where]
 
 
-def _ints(column: pa.ChunkedArray) -> Ints:
+def integers(column: pa.ChunkedArray) -> Ints:
+    """Give a column of integers as numpy has it, nulls below all others."""
     if column.null_count:
         column = column.fill_null(-(2**62))
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
-def _pack(keys: Sequence[Callable[[], Ints]]) -> Ints | None:
+def pack_keys(keys: Sequence[Callable[[], Ints]]) -> Ints | None:
     """Combine keys into one integer in which they compare in order; None where 63 bits are too few."""
     total = 0
     packed: Ints | None = None
@@ -213,6 +227,10 @@ def by_collection(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iter
 
 def _runs(table: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:
     column = table.column("collection")
-    for value in pc.unique(column).cast(pa.string()).to_pylist():
+    values = pc.unique(column).cast(pa.string()).to_pylist()
+    if len(values) == 1:
+        yield values[0], table
+        return
+    for value in values:
         mask = column.is_null() if value is None else pc.equal(column.cast(pa.string()), value).fill_null(False)
         yield value, table.filter(mask)
