@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import io
 import mmap
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,12 +17,24 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["reserve", "room_for"]
+__all__ = ["fresh_file", "reserve", "room_for"]
 
 LARGE = 4 << 20
 """From how many bytes on large pages are asked for; numpy's arrays do so, too."""
 MOST_ROOM = 256 << 20
 """That are held for a file that may become shorter."""
+
+
+def fresh_file(size: int) -> io.BytesIO:
+    """Give a file in memory of bytes that are anything, all of which are to be written.
+
+    Zeros that nobody reads take as long as the samples of a chip, and no other thread runs meanwhile.
+    """
+    if size < LARGE and (fresh := _fresh_bytes()) is not None:
+        return io.BytesIO(fresh(None, size))  # nobody else has these bytes: the file takes them as its memory
+    out = io.BytesIO()
+    reserve(out, size)
+    return out
 
 
 def reserve(out: BinaryIO, end: int) -> None:
@@ -63,6 +76,15 @@ def _begin(out: io.BytesIO, size: int) -> None:
         start = np.frombuffer(out.getbuffer(), np.uint8).ctypes.data
         first, last = -(-start // page) * page, (start + size) // page * page
         advise(first, last - first, mmap.MADV_HUGEPAGE)  # only advice: without it, all is as before
+
+
+@lru_cache(maxsize=1)
+def _fresh_bytes() -> Callable[[None, int], bytes] | None:
+    """Find the interpreter's call for bytes that are not written yet; None where it is another interpreter."""
+    if sys.implementation.name != "cpython":
+        return None
+    kind = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)
+    return kind(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
 
 @lru_cache(maxsize=1)

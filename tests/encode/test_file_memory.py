@@ -9,7 +9,7 @@ import pytest
 from stacchip_osml.encode import imsave
 from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.codecs import integer_predict, interleaved
-from stacchip_osml.encode.file_memory import LARGE, reserve, room_for
+from stacchip_osml.encode.file_memory import LARGE, fresh_file, reserve, room_for
 from stacchip_osml.encode.io.checked import CheckedProvider
 from stacchip_osml.encode.scratch import MOST, scratch
 from stacchip_osml.encode.tiff.image import write_tiff
@@ -152,3 +152,15 @@ def test_a_tiff_of_an_array_is_that_of_a_provider_of_the_same_blocks():
         write_tiff(out, source, compression="deflate", workers=2)
 
     assert files[0].getvalue() == files[1].getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000, LARGE - 1, LARGE])
+def test_a_fresh_file_holds_what_is_written_to_it(size):
+    out, data = fresh_file(size), RANDOM.bytes(size)
+    memory = out.getbuffer()
+    assert memory.nbytes == size
+
+    memory[:] = data
+    memory.release()
+
+    assert out.getvalue() == data

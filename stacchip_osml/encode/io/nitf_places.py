@@ -13,8 +13,7 @@ import numpy as np
 
 from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.chip_map import map_tres
-from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields
-from stacchip_osml.encode.nitf.igeolo import utm_zone
+from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields, zone_of
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
 from stacchip_osml.encode.placement import Placement
@@ -62,7 +61,7 @@ def nitf_place(placement: Placement, size: ImageSize, *, rpcs: Sequence[tuple[st
     if not (np.isfinite(lons).all() and (np.abs(lats) <= MOST_NORTH).all()):
         return None
     lonlat: Points = list(zip(lons.tolist(), lats.tolist(), strict=True))
-    fields = place_fields(ChipPlace(lonlat, centres, utm_zone(placement.crs)), asked=None)
+    fields = place_fields(ChipPlace(lonlat, centres, zone_of(placement.crs, centres)), asked=None)
     on_map = None if placement.transform is None else map_tres(placement.crs, placement.transform, size)
     found: list[Tre | None] = [blocka_tre(lonlat, rows=size.height)] if on_map is None else list(on_map.image)
     if is_scaled(rpcs):

@@ -142,7 +142,8 @@ class _Work:
         self.tres: tuple[Tre, ...] = () if image is None else image.tres
         self.count = _bands(self.given, chip)
         self.bands = chip_bands(chip, self.given, self.count)
-        width, height = chip.size
+        self.size = chip.size
+        width, height = self.size
         self.window = (0.0, 0.0, float(width), float(height)) if origin is None else origin.window
         self.image_size = chip.size if origin is None else origin.image_size
         self.scale = self.window[2] / width, self.window[3] / height
@@ -158,7 +159,7 @@ class _Work:
         return chip_extensions(
             self.parent,
             window=self.window,
-            size=self.chip.size,
+            size=self.size,
             is_changed=self.bands is None or self.bands != tuple(range(self.count)),
         )
 
@@ -188,7 +189,7 @@ class _Work:
             return None
         has_own = self.parent is not None and any(tre.tag == "GEOPSB" for tre in self.parent.file.tres)
         is_on_map = self.parent is None or icords in {"N", "S"}
-        return map_tres(chip.crs, chip.transform, chip.size) if is_on_map and not has_own else None
+        return map_tres(chip.crs, chip.transform, self.size) if is_on_map and not has_own else None
 
     def own_tres(self, on_map: Any) -> list[Tre]:
         """Make the TREs that are the chip's own."""
@@ -197,14 +198,14 @@ class _Work:
             before = next((tre.data for tre in self.tres if tre.tag == "ICHIPB"), None)
             lies = chip_in_image(
                 self.window,
-                self.chip.size,
+                self.size,
                 self.image_size,
                 parent=None if before is None else parse_ichipb(before),
             )
             found.append(None if lies is None else ichipb_tre(lies))
         if self.place is not None and self.extensions.kind is None and on_map is None:
             before = next((tre.data for tre in self.tres if tre.tag == "BLOCKA"), None)
-            found.append(blocka_tre(self.place.lonlat, rows=self.chip.size.height, parent=before))
+            found.append(blocka_tre(self.place.lonlat, rows=self.size.height, parent=before))
         found.append(self._polynomials())
         return [tre for tre in found if tre is not None] + ([] if on_map is None else list(on_map.image))
 
@@ -216,7 +217,7 @@ class _Work:
             bands=self.bands,
             count=self.count,
             window=self.window,
-            size=self.chip.size,
+            size=self.size,
         )
 
     def _polynomials(self) -> Tre | None:
@@ -226,9 +227,7 @@ class _Work:
             return None
         if not is_image_file(origin.provider) or not is_scaled(origin.provider.header.rpcs):
             return None
-        return rpc00b_tre(
-            origin.provider.header.rpcs, window=self.window, size=self.chip.size, corners=self.place.lonlat
-        )
+        return rpc00b_tre(origin.provider.header.rpcs, window=self.window, size=self.size, corners=self.place.lonlat)
 
 
 def _bands(fields: Mapping[str, str], chip: Chip) -> int:

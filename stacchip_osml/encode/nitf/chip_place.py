@@ -12,7 +12,7 @@ from stacchip_osml.encode.nitf.igeolo import Coordinates, Corners, igeolo_text, 
 from stacchip_osml.errors import EncodeError, ItemError
 from stacchip_osml.geometry.locate import AffineLocator, Locator
 
-__all__ = ["ChipPlace", "chip_place", "place_fields"]
+__all__ = ["ChipPlace", "chip_place", "place_fields", "zone_of"]
 
 
 class ChipPlace(NamedTuple):
@@ -22,7 +22,7 @@ class ChipPlace(NamedTuple):
     crs: Corners | None = None
     """In the chip's own CRS."""
     zone: tuple[Any, int] | None = None
-    """Hemisphere and zone, where that CRS is UTM on WGS 84."""
+    """Hemisphere and zone, where that CRS is UTM on WGS 84 and its digits in IGEOLO hold the corners."""
 
 
 def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPlace | None:
@@ -40,10 +40,10 @@ def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPl
         on_map = [(col * a + row * b + c, col * d + row * e + f) for col, row in pixels]
         try:
             placed = AffineLocator((a, b, c, d, e, f), chip.crs)
-            zone = utm_zone(chip.crs)
-            if zone is not None and _in_zone(on_map):  # has a place on the Earth, in degrees seldom asked for
+            zone = zone_of(chip.crs, on_map)
+            if zone is not None:  # has a place on the Earth, in degrees seldom asked for
                 return ChipPlace(_CornersAskedFor(partial(_corners, placed, pixels)), on_map, zone)
-            return _found(_corners(placed, pixels), on_map, zone)
+            return _found(_corners(placed, pixels), on_map)
         except ItemError:  # a CRS of nowhere on the Earth, a local one or another planet's
             return None
     if chip.origin is None or locator is None:
@@ -73,10 +73,10 @@ def _corners(locator: Locator, pixels: Sequence[tuple[float, float]]) -> Corners
     return list(zip(lons.tolist(), lats.tolist(), strict=True))
 
 
-def _found(lonlat: Corners, crs: Corners | None = None, zone: tuple[Any, int] | None = None) -> ChipPlace | None:
+def _found(lonlat: Corners, crs: Corners | None = None) -> ChipPlace | None:
     if not all(math.isfinite(lon) and abs(lat) <= 90 for lon, lat in lonlat):
         return None
-    return ChipPlace(lonlat, crs, zone)
+    return ChipPlace(lonlat, crs)
 
 
 def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str]:
@@ -95,11 +95,10 @@ def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str
         if asked is not None:
             raise EncodeError(f"ICORDS {asked!r} needs corners; nothing tells where the chip is")
         return {}
-    in_zone = place.zone is not None and place.crs is not None and _in_zone(place.crs)
     if asked is None:
-        asked = str(place.zone[0]) if place.zone is not None and in_zone else "G"
+        asked = "G" if place.zone is None else str(place.zone[0])
     if asked in {"N", "S"}:
-        if place.zone is None or not in_zone or place.zone[0] != asked or place.crs is None:
+        if place.zone is None or place.zone[0] != asked or place.crs is None:
             raise EncodeError(
                 f"ICORDS {asked!r} is UTM on WGS 84 (MIL-STD-2500C, table A-3); the chip is not in such a zone"
             )
@@ -110,8 +109,15 @@ def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str
     return {"ICORDS": asked, "IGEOLO": igeolo_text(place.lonlat, coordinates)}
 
 
-def _in_zone(corners: Sequence[tuple[float, float]]) -> bool:
-    """Tell whether UTM's digits in IGEOLO hold these metres."""
+def zone_of(crs: str, corners: Corners) -> tuple[Any, int] | None:
+    """Tell hemisphere and zone of metres in UTM on WGS 84; None of others, and where IGEOLO cannot hold them."""
+    zone = utm_zone(crs)
+    if zone is None:
+        return None
     eastings, northings = zip(*corners, strict=True)
-    least, most = (round(min(eastings)), round(min(northings))), (round(max(eastings)), round(max(northings)))
-    return bool(min(least) >= 0 and most[0] <= 999_999 and most[1] <= 9_999_999)
+    is_held = (
+        round(min(eastings)) >= 0 <= round(min(northings))
+        and round(max(eastings)) <= 999_999
+        and round(max(northings)) <= 9_999_999
+    )
+    return zone if is_held else None

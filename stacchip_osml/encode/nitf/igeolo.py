@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 from stacchip_osml.errors import EncodeError
@@ -49,7 +50,7 @@ def igeolo_text(corners: Corners, coordinates: Coordinates, *, zone: int = 0) ->
     Raises:
         EncodeError: a corner is not on the Earth, or not in what the zone can hold.
     """
-    if len(corners) != 4 or not all(math.isfinite(value) for corner in corners for value in corner):
+    if len(corners) != 4 or not all(map(math.isfinite, chain.from_iterable(corners))):
         raise EncodeError(f"IGEOLO has four corners with finite coordinates ({CLAUSE}), got {list(corners)}")
     if coordinates in {"N", "S"}:
         return "".join(_utm(corner, zone) for corner in corners)

@@ -42,7 +42,7 @@ class TreAreas(NamedTuple):
 
 def tres_bytes(tres: Sequence[Tre]) -> bytes:
     """Encode TREs one after the other."""
-    return b"".join(_tre_bytes(tre) for tre in tres)
+    return b"".join([_tre_bytes(tre) for tre in tres])
 
 
 def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:

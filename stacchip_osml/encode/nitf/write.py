@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from stacchip_osml.encode.atomic import atomic_file
-from stacchip_osml.encode.file_memory import reserve
+from stacchip_osml.encode.file_memory import fresh_file, reserve
 from stacchip_osml.encode.nitf.levels import bytes_level
 from stacchip_osml.encode.nitf.plan import CLAUSE, HEADER_STEPS, LENGTHS, FilePlan
 from stacchip_osml.encode.nitf.plan_alike import planned
@@ -84,11 +84,11 @@ def nitf_bytes(file: NitfFile, *, workers: int = 1) -> bytes:
     """Write a file to memory; see :func:`write_nitf`."""
     plan = planned(file, datetime.now(UTC))
     part, size = plan.parts[0] if len(plan.parts) == 1 else None, _known_bytes(plan)
-    out = io.BytesIO()
     if part is None or part.segment is None or not part.size or size > ONE_PIECE:
+        out = io.BytesIO()
         _write(plan, out, workers=workers, progress=None)
         return out.getvalue()
-    reserve(out, size)
+    out = fresh_file(size)
     memory = out.getbuffer()  # every byte of which is written
     at = 0
     for piece in (_filled(plan, [part.size], size), plan.subheaders[0].data):
