@@ -287,7 +287,6 @@ def test_the_same_chip_gives_the_same_bytes():
 
 
 def test_tifffile_reads_it_too():
-
     chip = chip_of("uint16", holes="each", transform=NORTH_UP, crs="EPSG:32633")
     with tifffile.TiffFile(io.BytesIO(encode_chip(chip, "geotiff"))) as tiff:
         assert (tiff.pages[0].asarray() == chip.pixels).all()
