@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
-from stacchip_osml.imagery.blocks.cache import BlockCache, CacheCounts, Claim
+from stacchip_osml.imagery.blocks.cache import Block, BlockCache, CacheCounts, Claim
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["TileCache"]
@@ -87,7 +87,7 @@ class TileCache:
         found = self._tiles.find(key, rows=0, whole=0)
         if found.state == "claimed" and found.claim is not None:
             self._tiles.abandon(found.claim)
-        return None if found.block is None else found.block.view()
+        return None if found.block is None else _tile(found.block)
 
     def put(self, key: Hashable, tile: Tile) -> None:
         """Hold a copy of a tile; without effect where the key is held or being made."""
@@ -115,7 +115,7 @@ class TileCache:
         while True:
             found = self._tiles.find(key, rows=0, whole=0)
             if found.block is not None:
-                return found.block.view()
+                return _tile(found.block)
             claim = found.claim
             if claim is None:
                 raise RuntimeError("neither a tile nor a claim to one")
@@ -133,7 +133,7 @@ class TileCache:
             if isinstance(result, ChipError):
                 raise result.error if isinstance(result, _Foreign) else result
             if result is not None:
-                return result.view()
+                return _tile(result)
 
     def clear(self) -> None:
         """Forget every tile."""
@@ -146,3 +146,8 @@ class TileCache:
             tile = kept
         self._tiles.deliver(claim, tile)
         return tile.view()
+
+
+def _tile(block: Block) -> Tile:
+    """Give a tile as it was put there."""
+    return cast("Tile", block).view()

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, DecodeError
-from stacchip_osml.imagery.blocks.cache import BlockCache, Claim
-from stacchip_osml.imagery.blocks.decode import decode_block
+from stacchip_osml.imagery.blocks.cache import Block, BlockCache, Claim
+from stacchip_osml.imagery.blocks.decode import decode_block, decode_differences
 from stacchip_osml.imagery.blocks.desk import own_desk
+from stacchip_osml.imagery.blocks.differences import Differences
 from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece
 from stacchip_osml.imagery.blocks.stored import RawForm
 from stacchip_osml.imagery.blocks.target import Target
@@ -51,7 +52,7 @@ class Batch:
 
     # ---- the cache
 
-    def claim(self, jobs: Iterable[BlockJob]) -> tuple[list[BlockJob], list[tuple[BlockJob, NDArray[Any]]]]:
+    def claim(self, jobs: Iterable[BlockJob]) -> tuple[list[BlockJob], list[tuple[BlockJob, Block]]]:
         """Ask the cache for blocks.
 
         Returns:
@@ -100,9 +101,14 @@ class Batch:
         """Decode a block and put its patches."""
         claim = self._claims.get(job)
         rows = job.needed if claim is None else claim.rows
-        out = self._room(job, claim, rows)
+        out = None
         try:
-            block = decode_block(job.level.codec, data, shape=job.shape, rows=rows, scratch=own_desk().scratch, out=out)
+            if job.level.has_differences and _added_up(job) < rows * job.shape[1]:
+                block: Block = self._differences(job, data, claim, rows)
+            else:
+                out = self._room(job, claim, rows)
+                scratch = own_desk().scratch
+                block = decode_block(job.level.codec, data, shape=job.shape, rows=rows, scratch=scratch, out=out)
         except ChipError as error:
             self.fail(job, DecodeError(f"{self.place_of(job)}: {error}"))
             return
@@ -123,10 +129,18 @@ class Batch:
             return None
         return self._targets[job.patches[0].read].whole(job.patches[0], shape)
 
-    def place(self, job: BlockJob, block: NDArray[Any]) -> None:
+    def _differences(self, job: BlockJob, data: Bytes, claim: Claim | None, rows: int) -> Differences:
+        """Decode a block of which less is needed than there is to add up."""
+        arena = None if claim is None or self._cache is None else self._cache.arena
+        scratch = own_desk().scratch
+        return decode_differences(job.level.codec, data, shape=job.shape, rows=rows, scratch=scratch, arena=arena)
+
+    def place(self, job: BlockJob, block: Block) -> None:
         """Put the patches of a decoded block."""
         for patch in job.patches:
-            self._targets[patch.read].put(patch, block)
+            rows, cols = patch.block_rows, patch.block_cols
+            part = block.cut(rows, cols, own_desk().scratch) if isinstance(block, Differences) else block[:, rows, cols]
+            self._targets[patch.read].put(patch, part)
 
     def fail(self, job: BlockJob, error: ChipError) -> None:
         """Note at all who need a block that it cannot be had."""
@@ -174,3 +188,8 @@ class Batch:
     def fail_piece(self, piece: RawPiece, error: ChipError) -> None:
         """Note that a piece cannot be had."""
         self._targets[piece.read].fail(piece.block, error)
+
+
+def _added_up(job: BlockJob) -> int:
+    """Count the pixels that are added up for the patches of a block, each for itself."""
+    return sum((patch.block_rows.stop - patch.block_rows.start) * patch.block_cols.stop for patch in job.patches)

@@ -29,14 +29,16 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.arena import MIB, Arena, default_arena
+from stacchip_osml.imagery.blocks.differences import Differences
 
-__all__ = ["BlockCache", "CacheCounts", "Claim", "Found"]
+__all__ = ["Block", "BlockCache", "CacheCounts", "Claim", "Found"]
 
-Block = NDArray[Any]
+Block = NDArray[Any] | Differences
 LARGEST_SHARE = 4
 """A block may take one part in this many of the cache."""
 MEMORY = 16
@@ -77,7 +79,7 @@ class Found(NamedTuple):
     state: Literal["held", "claimed", "busy"]
     """``held``: here it is. ``claimed``: the caller must decode it. ``busy``: another thread does."""
     block: Block | None
-    """``(samples, rows, cols)``, read-only, where held."""
+    """``(samples, rows, cols)``, read-only, where held; as it was delivered."""
     claim: Claim | None
     """What to deliver, or to wait for."""
 
@@ -172,7 +174,8 @@ class BlockCache:
 
     def deliver(self, claim: Claim, block: Block) -> None:
         """Hand in a decoded block ``(samples, rows, cols)``; it must not change from now on."""
-        block.flags.writeable = False
+        if isinstance(block, np.ndarray):
+            block.flags.writeable = False
         claim.block = block
         dropped = []
         with self._lock:

@@ -21,16 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery.blocks.arena import Arena
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
+from stacchip_osml.imagery.blocks.differences import Differences
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.pictures import Picture, decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
 from stacchip_osml.imagery.blocks.prefixes import Bytes, row_prefixes_of_deflate, use_row_prefixes
-from stacchip_osml.imagery.blocks.scratch import Scratch
+from stacchip_osml.imagery.blocks.scratch import Scratch, Stays
 from stacchip_osml.imagery.blocks.streams import STREAMS, Stream, reversed_bits
 from stacchip_osml.imagery.blocks.unpack import block_bytes, inverted, samples_of
 
-__all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "get_ready", "use_row_prefixes"]
+__all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "decode_differences", "get_ready", "use_row_prefixes"]
 
 
 PICTURES: dict[str, Picture] = {
@@ -101,8 +103,7 @@ def decode_block(
     decoder = DECODERS.get(codec.compression)
     if decoder is None:
         raise DecodeError(f"no decoder for {codec.compression}")
-    if not 0 < rows <= shape[0] or shape[1] < 1 or codec.samples < 1:
-        raise DecodeError(f"{rows} rows of a block of {shape[0]} x {shape[1]} with {codec.samples} samples")
+    _require_rows(codec, shape, rows)
     if out is not None and (out.shape != (codec.samples, rows, shape[1]) or out.dtype != codec.kind):
         raise ValueError(f"{(codec.samples, rows, shape[1])} {codec.dtype} go into {out.shape} {out.dtype}")
     if codec.lsb_first:
@@ -114,6 +115,37 @@ def decode_block(
         return pixels
     np.copyto(out, pixels[:, :rows])
     return out
+
+
+def decode_differences(
+    codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch, arena: Arena | None
+) -> Differences:
+    """Decode one block, or its first rows, but for the predictor.
+
+    Args:
+        codec: how it is stored: one that :func:`~stacchip_osml.imagery.blocks.differences.has_differences`.
+        data: its bytes as stored.
+        shape: (rows, cols) that its stream holds.
+        rows: how many of its first rows are needed.
+        scratch: the calling thread's memory.
+        arena: memory that the block stays in; None for ``scratch``, until its next use.
+
+    Raises:
+        DecodeError: as :func:`decode_block`.
+    """
+    _require_rows(codec, shape, rows)
+    if codec.lsb_first:
+        data = reversed_bits(data, scratch)
+    room = scratch if arena is None else Stays(scratch, arena)
+    wanted, whole = block_bytes(codec, shape, rows), block_bytes(codec, shape, shape[0])
+    octets = STREAMS[codec.compression](data, wanted, whole, room)
+    return Differences(octets, codec, cols=shape[1], arena=arena)
+
+
+def _require_rows(codec: BlockCodec, shape: tuple[int, int], rows: int) -> None:
+    """Refuse blocks of nothing, and more rows than a block has."""
+    if not 0 < rows <= shape[0] or shape[1] < 1 or codec.samples < 1:
+        raise DecodeError(f"{rows} rows of a block of {shape[0]} x {shape[1]} with {codec.samples} samples")
 
 
 def get_ready(codecs: Iterable[BlockCodec]) -> None:

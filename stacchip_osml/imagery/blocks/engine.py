@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import ChipError, DecodeError, ReadError
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.batch import Batch
-from stacchip_osml.imagery.blocks.cache import BlockCache
+from stacchip_osml.imagery.blocks.cache import Block, BlockCache
 from stacchip_osml.imagery.blocks.local import local_tasks
 from stacchip_osml.imagery.blocks.plan import BlockJob, LevelRead, RawPiece, plan_reads
 from stacchip_osml.imagery.blocks.sources import LevelSource
@@ -96,7 +96,7 @@ class _Todo(NamedTuple):
     tasks: list[Callable[[], None]]
     jobs: list[BlockJob]
     pieces: list[RawPiece]
-    held: list[tuple[BlockJob, NDArray[Any]]]
+    held: list[tuple[BlockJob, Block]]
 
 
 def read_windows(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.batch import Batch
+from stacchip_osml.imagery.blocks.cache import Block
 from stacchip_osml.imagery.blocks.desk import own_desk
 from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece, coalesced, sliced
 from stacchip_osml.imagery.blocks.stored import RawForm
@@ -59,7 +60,7 @@ def local_tasks(
     batch: Batch,
     jobs: Sequence[BlockJob],
     pieces: Sequence[RawPiece],
-    held: Sequence[tuple[BlockJob, NDArray[Any]]],
+    held: Sequence[tuple[BlockJob, Block]],
     *,
     files: Sequence[LocalSource],
     threads: int,

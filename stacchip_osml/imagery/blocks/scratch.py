@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Scratch"]
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.arena import Arena
+
+__all__ = ["Scratch", "Stays"]
 
 KEPT = 1 << 26
 """Bytes: a larger buffer is not kept for the next block."""
@@ -39,3 +42,17 @@ class Scratch:
         """Give a C-contiguous array with arbitrary contents; see ``octets``."""
         kind = np.dtype(dtype)
         return self.octets(purpose, math.prod(shape) * kind.itemsize).view(kind).reshape(shape)
+
+
+class Stays(Scratch):
+    """A thread's scratch, but that streams are expanded to memory of an arena, which stays as long as it is held."""
+
+    __slots__ = ("_arena", "_scratch")
+
+    def __init__(self, scratch: Scratch, arena: Arena) -> None:
+        super().__init__()
+        self._scratch, self._arena = scratch, arena
+
+    def octets(self, purpose: str, size: int) -> NDArray[np.uint8]:
+        """Give ``size`` bytes; see :class:`Scratch`."""
+        return self._arena.take((size,), np.uint8) if purpose == "stream" else self._scratch.octets(purpose, size)

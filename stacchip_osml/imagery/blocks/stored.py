@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.imagery.blocks.differences import has_differences
 from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout
 from stacchip_osml.pixel import PixelWindow
 
@@ -60,6 +61,7 @@ class StoredLevel:
         "dtype",
         "grid_cols",
         "grid_rows",
+        "has_differences",
         "layout",
         "parts",
         "planes",
@@ -84,6 +86,8 @@ class StoredLevel:
         self.samples = layout.codec.samples
         self.parts = int(layout.offsets.shape[0])
         self.raw = _raw_form(layout.codec, layout.block_shape) if self.parts == 1 else None
+        self.has_differences = has_differences(layout.codec)
+        """Blocks may be kept as they come out of their streams."""
         self._groups: dict[tuple[int, ...], tuple[BandGroup, ...]] = {}
 
     def shape_of(self, row: int, col: int) -> tuple[int, int]:

@@ -70,16 +70,17 @@ def _is_prefix(wanted: int, whole: int) -> bool:
 def _deflate(data: Bytes, wanted: int, whole: int, scratch: Scratch) -> Octets:
     imagecodecs = codec_library()
 
-    room = scratch.octets("stream", whole + TAIL)
     try:
-        if _is_prefix(wanted, whole) and inflate_prefix(data, wanted, room):
-            return room[:wanted]
+        if _is_prefix(wanted, whole):
+            room = scratch.octets("stream", wanted + TAIL)
+            if inflate_prefix(data, wanted, room):
+                return room[:wanted]
         try:
-            found = imagecodecs.deflate_decode(data, out=room[:whole])
+            found = imagecodecs.deflate_decode(data, out=scratch.octets("stream", whole))
         except imagecodecs.DeflateError as error:
             if "INSUFFICIENT_SPACE" not in str(error):
                 raise
-            found = _longer_than_its_block(data, whole, room)
+            found = _longer_than_its_block(data, whole, scratch.octets("stream", whole + TAIL))
     except imagecodecs.DeflateError as error:
         raise DecodeError(f"deflate: {error}") from error
     return _require(found, wanted, "deflate stream")

@@ -58,14 +58,14 @@ class Target:
         self._judged = judged and mask is not None
         self._holes: list[Hole] = []
 
-    def put(self, patch: Patch, block: NDArray[Any]) -> None:
-        """Copy a patch of a decoded block ``(samples, rows, cols)``."""
-        _, pairs, block_rows, block_cols, rows, cols = patch
+    def put(self, patch: Patch, part: NDArray[Any]) -> None:
+        """Copy a patch: its part of a decoded block, ``(samples, rows, cols)``."""
+        _, pairs, _, _, rows, cols = patch
         if pairs is None:
-            self.pixels[:, rows, cols] = block[:, block_rows, block_cols]
+            self.pixels[:, rows, cols] = part
         else:
             for target, sample in pairs:
-                self.pixels[target, rows, cols] = block[sample, block_rows, block_cols]
+                self.pixels[target, rows, cols] = part[sample]
         if self._judged:
             self.judge(pairs, rows, cols)
 

@@ -23,7 +23,7 @@ from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.scratch import Scratch
 from stacchip_osml.imagery.blocks.streams import Octets
 
-__all__ = ["arranged", "block_bytes", "inverted", "samples_of"]
+__all__ = ["add_up", "arranged", "block_bytes", "inverted", "samples_of"]
 
 Array = NDArray[Any]
 ORDERS = frozenset({"pixel", "row", "band"})
@@ -159,18 +159,30 @@ def _summed(
     out: Array | None,
 ) -> Array:
     """Add horizontal differences up (TIFF 6.0, section 14)."""
-    imagecodecs = codec_library()
-
     kind = np.dtype(f"u{stored.itemsize}")
     differences = octets.view(kind.newbyteorder(stored.byteorder)).reshape(shape)
-    if not differences.dtype.isnative or not octets.flags.writeable:
-        swapped = scratch.array("sums", shape, kind)
+    if out is not None:
+        add_up(differences.reshape(shape[0], -1, samples), out.transpose(1, 2, 0), scratch)
+        return differences
+    room = differences if differences.dtype.isnative and octets.flags.writeable else scratch.array("added", shape, kind)
+    pixels = (shape[0], -1, samples)
+    add_up(differences.reshape(pixels), room.reshape(pixels), scratch)
+    return room.view(stored.newbyteorder("="))
+
+
+def add_up(differences: Array, out: Array, scratch: Scratch) -> None:
+    """Add horizontal differences up (TIFF 6.0, section 14).
+
+    Args:
+        differences: ``(rows, cols, samples)``, unsigned, in any byte order; only read, unless ``out`` is the same.
+        out: the same shape and item size, native; any strides.
+        scratch: memory for the turned bytes of another byte order.
+    """
+    if not differences.dtype.isnative:
+        swapped = scratch.array("sums", differences.shape, differences.dtype.newbyteorder("="))
         np.copyto(swapped, differences)
         differences = swapped
-    pixels = differences.reshape(shape[0], -1, samples)
-    sums = pixels if out is None else out.transpose(1, 2, 0).view(kind)
-    imagecodecs.delta_decode(pixels, axis=1, out=sums)
-    return differences.view(stored.newbyteorder("="))
+    codec_library().delta_decode(differences, axis=1, out=out.view(differences.dtype))
 
 
 def _joined(octets: Octets, size: int, shape: tuple[int, int], samples: int, scratch: Scratch) -> Array:

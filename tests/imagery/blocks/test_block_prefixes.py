@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -89,18 +90,27 @@ def test_any_windows_in_any_batches_give_what_is_stored(stored, data):
         require_true(pixels, windows, read(image, cache, windows, threads=data.draw(st.integers(1, 3))))
 
 
+def watch(monkeypatch: pytest.MonkeyPatch, noted: Callable[[bytes, int], None]) -> None:
+    """Note the stream and the rows of every block that is decoded, whatever becomes of its differences."""
+    for name, real in (("decode_block", batch.decode_block), ("decode_differences", batch.decode_differences)):
+
+        def decode(codec, data, *, rows, real=real, **how):
+            noted(data, rows)
+            return real(codec, data, rows=rows, **how)
+
+        monkeypatch.setattr(batch, name, decode)
+
+
 @pytest.mark.parametrize("capacity", [ROOMY, TIGHT])
 def test_threads_that_want_few_rows_and_many_at_once_get_theirs(stored, monkeypatch, capacity):
     image, pixels = stored
     cache, wrong, over = BlockCache(capacity), [], []
     decoded: Counter[int] = Counter()
-    decode = batch.decode_block
 
-    def noted(codec, data, **how):
+    def noted(data, rows):
         decoded[hash(bytes(data))] += 1
-        return decode(codec, data, **how)
 
-    monkeypatch.setattr(batch, "decode_block", noted)
+    watch(monkeypatch, noted)
     start = threading.Barrier(8)
 
     def work(seed):
@@ -130,13 +140,7 @@ def test_threads_that_want_few_rows_and_many_at_once_get_theirs(stored, monkeypa
 def test_a_block_is_decoded_in_part_then_whole_and_never_again(stored, monkeypatch):
     image, pixels = stored
     came = []
-    decode = batch.decode_block
-
-    def noted(codec, data, *, rows, **how):
-        came.append(rows)
-        return decode(codec, data, rows=rows, **how)
-
-    monkeypatch.setattr(batch, "decode_block", noted)
+    watch(monkeypatch, lambda data, rows: came.append(rows))
     cache = BlockCache()
     for top in (20, 10, 63, 100, 127, 20):
         window = PixelWindow(0, 0, BLOCK, top + 1)
