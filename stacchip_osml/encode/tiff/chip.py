@@ -4,7 +4,8 @@ Rules:
 
 - Validity is whatever GDAL would derive from the file. If nodata or alpha already
   say the chip's mask, that is all; otherwise an internal mask directory is written
-  (one sample, or one a band where the bands' masks differ), which GDAL prefers.
+  (one sample, or one a band where the bands' masks differ), which all readers prefer.
+  Nodata beside alpha is not enough: GDAL looks at nodata alone then, others at both.
 - GDAL_NODATA holds one value for all bands. Where bands differ it is left out, the
   mask directory carries validity, and each value is kept as a ``NODATA`` band item.
 - Names, scales, offsets and colour interpretations go to GDAL_METADATA as GDAL writes them.
@@ -111,6 +112,8 @@ def _storage(**how: Any) -> Storage:
 def _says_mask(chip: Chip, pixels: NDArray[Any], nodata: float | complex | None) -> bool:
     """Tell whether a GDAL reader, without a mask directory, finds exactly the chip's mask."""
     if nodata is not None:
+        if "alpha" in chip.colors and not pixels[chip.colors.index("alpha")].all():
+            return False
         if pixels.dtype.kind == "c":
             return False  # GDAL compares real parts only
         invalid, near = _equal(pixels, float(nodata.real))

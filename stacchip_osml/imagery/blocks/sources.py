@@ -36,7 +36,7 @@ class LevelSource:
     nodata: tuple[Nodata, ...]
     """One value a band of the image; None where the mask band outranks it."""
     alpha: int | None
-    """The alpha band of the image."""
+    """The alpha band of the image; None where the mask band outranks it."""
     mask: StoredLevel | None
     """The level's mask band."""
     late: bool
@@ -88,8 +88,8 @@ class LevelSources:
         nodata = tuple(band.nodata for band in header.bands)
         layout = self._layout.levels[level]
         colors = [band.color for band in header.bands]
-        alpha = colors.index("alpha") if "alpha" in colors else None
         masked = isinstance(layout, LevelLayout) and layout.mask is not None
+        alpha = colors.index("alpha") if "alpha" in colors and not masked else None
         judging = (None,) * count if masked else nodata
         return LevelSource(
             size=header.levels[level],

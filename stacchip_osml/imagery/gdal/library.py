@@ -157,13 +157,13 @@ def read_mask(dataset: Dataset, window: PixelWindow, band: int) -> Mask:
 def declared_mask(
     dataset: Dataset, facts: Facts, level: Level, *, window: PixelWindow, chosen: tuple[int, ...], pixels: Pixels
 ) -> Mask:
-    """Build the mask from what is declared band by band; a mask band for all outranks nodata (GDAL RFC 15)."""
+    """Build the mask of what is declared band by band; a mask band for all outranks nodata and alpha (GDAL RFC 15)."""
     nodata = (None,) * facts.count if facts.shared_mask else level.nodata
+    band = None if facts.shared_mask else facts.alpha
     alpha = None
-    if facts.alpha is not None:
-        held = facts.alpha in chosen
-        alpha = pixels[chosen.index(facts.alpha)] if held else read_pixels(dataset, window, (facts.alpha,))[0]
-    mask = valid_where(pixels, chosen, nodata=nodata, alpha_band=facts.alpha, alpha=alpha)
+    if band is not None:
+        alpha = pixels[chosen.index(band)] if band in chosen else read_pixels(dataset, window, (band,))[0]
+    mask = valid_where(pixels, chosen, nodata=nodata, alpha_band=band, alpha=alpha)
     for position, band in enumerate(chosen):
         if facts.own_masks[band]:
             mask[position] &= read_mask(dataset, window, band)

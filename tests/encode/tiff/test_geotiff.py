@@ -336,3 +336,19 @@ def test_what_others_wrote_beyond_a_types_range_is_infinity_to_both_readers(tmp_
         image = kind(str(tmp_path / "a.tif"))
         assert image.header.bands[0].nodata == np.inf
         assert image.read(PixelWindow(0, 0, 4, 1)).mask.tolist() == [[[True, False, True, True]]]
+
+
+@pytest.mark.parametrize("nodata", [None, 7])
+@pytest.mark.parametrize("alpha", [0, 255])
+@pytest.mark.parametrize("holes", ["none", "shared"])
+def test_a_chip_with_alpha_and_nodata_is_as_valid_to_every_reader(tmp_path, nodata, alpha, holes):
+    chip = chip_of("uint8", (4, 40, 40), holes=holes, nodata=(nodata,) * 4, colors=("red", "green", "blue", "alpha"))
+    pixels = np.where(chip.pixels == 7, 8, chip.pixels)
+    pixels[:, ~chip.mask[0]] = 7
+    pixels[3, 10:20] = alpha  # where the others are measurements, too
+    chip = replace(chip, pixels=pixels)
+    (tmp_path / "a.tif").write_bytes(encode_chip(chip, "geotiff"))
+
+    assert (Read((tmp_path / "a.tif").read_bytes()).mask == chip.mask).all()
+    for kind in (GdalImage, BlockImage):
+        assert (kind(str(tmp_path / "a.tif")).read(PixelWindow(0, 0, 40, 40)).mask == chip.mask).all()

@@ -48,6 +48,11 @@ WAYS = {
     "mask band": (scene(2, "uint16"), {**DEFLATE, "mask": HALF_MASK}),
     "mask band with levels": (scene(2, "uint16"), {**DEFLATE, "mask": HALF_MASK, "levels": (2, 4)}),
     "mask band outranks nodata": (scene(2, "uint16"), {**DEFLATE, "mask": HALF_MASK, "nodata": 0}),
+    "mask band outranks alpha": (scene(4, "uint8"), {**DEFLATE, "mask": HALF_MASK, "alpha": True, "levels": (2,)}),
+    "mask band outranks alpha and nodata": (
+        scene(2, "uint8"),
+        {**DEFLATE, "mask": HALF_MASK, "alpha": True, "nodata": 7},
+    ),
     "sparse": (scene(2, "uint16"), {**DEFLATE, "only": PART}),
     "sparse with nodata": (scene(2, "uint16"), {**DEFLATE, "only": PART, "nodata": 9}),
     "sparse planes": (scene(2, "uint16"), {**DEFLATE, "only": PART, "interleave": "band"}),

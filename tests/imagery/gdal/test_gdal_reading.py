@@ -9,6 +9,7 @@ from rasterio.transform import Affine
 
 from stacchip_osml.errors import DecodeError, LimitError, WindowError
 from stacchip_osml.imagery import GdalImage, ImageProvider, ReadLimits, read_header
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.nodata import differs_from
 from tests.imagery.blocks.jpeg2000_files import copied, hills
@@ -116,6 +117,20 @@ def test_an_alpha_band_in_an_unusual_place_counts_all_the_same(tmp_path):
     mask = image.read(PixelWindow(0, 0, WIDTH, HEIGHT)).mask
     assert mask[1].all()
     np.testing.assert_array_equal(mask[4], np.broadcast_to(np.arange(WIDTH) >= 50, (HEIGHT, WIDTH)))
+
+
+@pytest.mark.parametrize("nodata", [None, 7])
+@pytest.mark.parametrize("kind", [GdalImage, BlockImage])
+def test_a_mask_band_outranks_alpha_and_nodata_as_in_gdal(tmp_path, kind, nodata):
+    mask = np.random.default_rng(1).random((HEIGHT, WIDTH)) > 0.5
+    pixels = noise(4, "uint8")
+    pixels[3] = np.where(np.arange(WIDTH) < 40, 0, 200)
+    path = write(tmp_path / "a.tif", pixels, mask=mask, nodata=nodata, photometric="RGB", alpha="YES", **TILED)
+
+    found = kind(path).read(PixelWindow(0, 0, WIDTH, HEIGHT))
+    with rasterio.open(path) as gdal:
+        np.testing.assert_array_equal(found.mask, gdal.read_masks() > 0)
+    np.testing.assert_array_equal(found.mask, np.broadcast_to(mask, pixels.shape))
 
 
 def test_a_mask_band_is_honoured_at_every_level(tmp_path):
