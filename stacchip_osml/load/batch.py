@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stacchip_osml.encode import Chip, ChipOrigin
 from stacchip_osml.errors import ChipError
 from stacchip_osml.index import ChipIndex
-from stacchip_osml.load.cut import CutChips, ReadySource
+from stacchip_osml.load.cut import CutChips
+from stacchip_osml.load.ready import ReadySource
 from stacchip_osml.load.rows import IndexRow, PlannedRows
 from stacchip_osml.pixel import PixelWindow
 
@@ -49,7 +50,7 @@ class ChipBatch:
     @property
     def band_names(self) -> tuple[str, ...]:
         """One name a band, of the first chip that could be opened."""
-        return next(chip for chip in self._cut.described if chip is not None).names
+        return self._cut.band_names
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -62,7 +63,7 @@ class ChipBatch:
 
     def chip(self, place: int) -> Chip | None:
         """Give one chip with all that describes it, its pixels not copied; None where it is not present."""
-        source, described = self._cut.sources[place], self._cut.described[place]
+        source, described = self._cut.sources[place], self._cut.described(place)
         if source is None or described is None or not self.present[place]:
             return None
         window, plan = self.window(place), source.plan

@@ -10,73 +10,34 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.chain import BandedPixels, apply_chain
-from stacchip_osml.chain.arithmetic import SELECT
-from stacchip_osml.chain.steps import ALIGN
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.imagery.window_cut import (
     Cut,
     Destination,
-    LevelPlacing,
     destination,
-    fill_value,
     leave_empty,
     place_cut,
     plan_cut,
 )
 from stacchip_osml.index import ChipIndex
-from stacchip_osml.index.headers import HeaderKey
-from stacchip_osml.load.images import ImageReader, ImageShelf, ShelfRead
-from stacchip_osml.load.plan import SourcePlan, plan_source, stored_level
+from stacchip_osml.load.images import ImageShelf, ShelfRead
+from stacchip_osml.load.plan import SourcePlan, plan_source
+from stacchip_osml.load.ready import ReadySource, ReadyStack, ready_source
 from stacchip_osml.load.rows import PlannedRows, RowPlans
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["CutChips", "Cutter", "ReadyAsset", "ReadySource"]
+__all__ = ["CutChips", "Cutter"]
 
 KEPT_SOURCES = 16_384
 
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReadyAsset:
-    """One asset of a source, opened, with the level that its chips are read from."""
-
-    reader: ImageReader
-    placing: LevelPlacing
-    """Of chips of the source on that level, by R0 pixels of the reference; one object for assets that lie alike."""
-    bands: slice
-    """Where its bands stand in the chip."""
-    fill: tuple[float | complex, ...]
-    """Value of pixels that hold nothing, a band each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReadySource:
-    """A source with its files opened and compared with the index."""
-
-    plan: SourcePlan
-    assets: tuple[ReadyAsset, ...]
-    dtype: np.dtype[Any]
-    nodata: tuple[float | complex | None, ...]
-    scales: tuple[float, ...]
-    offsets: tuple[float, ...]
-    band_names: tuple[str, ...]
-    colors: tuple[str, ...]
-    shown_bands: tuple[int, ...] | None
-    """0-based bands of its one asset that chips show; None of several assets, or where a chain makes others."""
-
-    @property
-    def has_steps(self) -> bool:
-        """Whether pixels change after they were read."""
-        return any(step["step"] != ALIGN for step in self.plan.definition)
 
 
 class CutChips(NamedTuple):
@@ -90,20 +51,34 @@ class CutChips(NamedTuple):
     """``(N,)``."""
     sources: list[ReadySource | None]
     errors: dict[int, ChipError]
-    described: list[BandedPixels | None]
-    """Each chip as its chain left it: nodata, scales and offsets; None where no file could be opened."""
+    chained: list[BandedPixels | None] | None
+    """Each chip as its chain left it; None where no chain changes anything."""
     is_masked: bool
     """False where ``mask`` was not asked for, and holds anything."""
 
+    def described(self, place: int) -> BandedPixels | None:
+        """Give a chip with its nodata, scales and offsets; None where no file could be opened."""
+        source = self.sources[place]
+        if source is None:
+            return None
+        return _banded(source, self.pixels[place], self.mask[place]) if self.chained is None else self.chained[place]
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """One name a band, of the first chip that could be opened."""
+        place = next(place for place, source in enumerate(self.sources) if source is not None)
+        described = self.described(place)
+        return () if described is None else described.names
+
 
 class _Part(NamedTuple):
-    """One asset of one chip."""
+    """Assets of one chip that are read together."""
 
     place: int
-    asset: ReadyAsset
+    stack: ReadyStack
     cut: Cut
     pixels: NDArray[Any]
-    """The asset's bands of the chip."""
+    """The stack's bands of the chip."""
     mask: Mask
     there: Destination
 
@@ -150,7 +125,7 @@ class Cutter:
         failures = self.shelf.open_together(asset.header for plan in plans.values() for asset in plan.assets)
         for number, plan in plans.items():
             try:
-                made = found[number] = _opened(plan, self.shelf, failures)
+                made = found[number] = ready_source(plan, self.shelf, failures)
             except (ReadError, LimitError) as error:
                 found[number] = error
                 continue
@@ -186,27 +161,29 @@ class Cutter:
         present = np.zeros(len(windows), bool)
         reads = [
             # What is resampled is resampled from valid pixels.
-            ShelfRead(asset.reader, asset.placing.level, cut.window, *there, want_mask or cut.target is None)
-            for _, asset, cut, _, _, there in parts
+            ShelfRead(
+                stack.readers, stack.placing.level, cut.window, *there, want_mask or cut.target is None, stack.fill
+            )
+            for _, stack, cut, _, _, there in parts
         ]
         for part, found in zip(parts, self.shelf.read(reads), strict=True):
-            asset = part.asset
+            stack = part.stack
             if isinstance(found, ChipError):
                 if not keep_going or not isinstance(found, ReadError | LimitError):
                     raise found
                 errors.setdefault(part.place, found)
             elif found is None:
-                leave_empty(part.pixels, part.mask, asset.fill)
+                leave_empty(part.pixels, part.mask, stack.fill)
             else:
                 present[part.place] = True
-                place_cut(part.cut, asset.placing, found, part.pixels, part.mask, fill=asset.fill, there=part.there)
+                place_cut(part.cut, stack.placing, found, part.pixels, part.mask, fill=stack.fill, there=part.there)
         for place in errors:
             present[place] = False
             mask[place] = False
             source = sources[place] or next(filter(None, sources))
             for asset in source.assets:
                 leave_empty(pixels[place, asset.bands], mask[place, asset.bands], asset.fill)
-        return _chained(CutChips(pixels, mask, present, sources, errors, [], want_mask))
+        return _chained(CutChips(pixels, mask, present, sources, errors, None, want_mask))
 
     def _sources(
         self, rows: PlannedRows, chain: str | None, errors: dict[int, ChipError], *, keep_going: bool
@@ -231,9 +208,12 @@ class Cutter:
     ) -> tuple[tuple[int, int, int], np.dtype[Any]]:
         """Give the one shape and type of all chips."""
         first: tuple[int, tuple[int, int, int], np.dtype[Any]] | None = None
+        seen: set[tuple[int, int, int]] = set()
         for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
-            if source is None:
+            kind = (id(source), window.width, window.height)
+            if source is None or kind in seen:
                 continue
+            seen.add(kind)
             size = source.plan.size(window)
             shape = (len(source.nodata), size.height, size.width)
             if first is None:
@@ -262,16 +242,17 @@ def _parts(
             mask[place] = False
             continue
         placing, cut = None, None
-        for asset in source.assets:
-            if asset.placing is not placing:
-                placing = asset.placing
+        for stack in source.stacks:
+            if stack.placing is not placing:
+                placing = stack.placing
                 cut = plan_cut(placing, window.x, window.y, size)
-            where = pixels[place, asset.bands], mask[place, asset.bands]
             if cut is None:
-                leave_empty(*where, asset.fill)
-            else:
-                there = destination(cut, *where, dtype=asset.reader.dtypes[0])
-                parts.append(_Part(place, asset, cut, *where, there))
+                leave_empty(pixels[place, stack.bands], mask[place, stack.bands], stack.fill)
+                continue
+            # What is resampled takes an array besides: of one asset at a time.
+            for each in stack.single if cut.target is None and stack.single else (stack,):
+                where = pixels[place, each.bands], mask[place, each.bands]
+                parts.append(_Part(place, each, cut, *where, destination(cut, *where, dtype=each.dtype)))
     return parts
 
 
@@ -280,79 +261,17 @@ def _one_byte(shape: tuple[int, ...]) -> Mask:
     return np.lib.stride_tricks.as_strided(np.zeros(1, bool), shape, (0,) * len(shape), writeable=True)
 
 
-def _opened(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKey, ChipError]) -> ReadySource:
-    headers = [asset.header for asset in plan.assets]
-    for header in headers:
-        if header.key in failures:
-            raise failures[header.key]
-    readers = [shelf.reader(header) for header in headers]
-    scale = 2**plan.level
-    ready: list[ReadyAsset] = []
-    at = 0
-    for grid, reader in zip(plan.assets, readers, strict=True):
-        level = stored_level(reader.places, (grid.step[0] * scale, grid.step[1] * scale))
-        place = reader.places[level]
-        bands = slice(at, at + len(reader.nodata))
-        at = bands.stop
-        step = grid.step[0] * scale / place.dx, grid.step[1] * scale / place.dy
-        placing = LevelPlacing(
-            level=level,
-            size=reader.levels[level],
-            place=place,
-            step=step,
-            start=grid.start,
-            per_pixel=grid.step,
-            method=grid.method,
-        )
-        placing = next((other.placing for other in ready if other.placing == placing), placing)
-        fill = tuple(fill_value(value, kind) for value, kind in zip(reader.nodata, reader.dtypes, strict=True))
-        ready.append(ReadyAsset(reader=reader, placing=placing, bands=bands, fill=fill))
-    scales = [pair for reader in readers for pair in reader.scales]
-    return ReadySource(
-        plan=plan,
-        assets=tuple(ready),
-        dtype=np.result_type(*(kind for reader in readers for kind in reader.dtypes)),
-        nodata=tuple(value for reader in readers for value in reader.nodata),
-        scales=tuple(scale for scale, _ in scales),
-        offsets=tuple(offset for _, offset in scales),
-        band_names=_band_names(readers),
-        colors=_colors(readers),
-        shown_bands=_shown_bands(plan, at),
-    )
-
-
-def _shown_bands(plan: SourcePlan, count: int) -> tuple[int, ...] | None:
-    """Give the bands of the one asset that a chain, if there is any, does nothing but choose."""
-    if len(plan.assets) > 1:
-        return None
-    bands = list(range(count))
-    for step in plan.definition:
-        if step["step"] == SELECT.name:
-            bands = [bands[band] for band in step["bands"]]
-        elif step["step"] != ALIGN:
-            return None
-    return tuple(bands)
-
-
 def _chained(cut: CutChips) -> CutChips:
     """Run each row's chain; rows of several chains must come out alike."""
+    if not any(source is not None and source.has_steps for source in cut.sources):
+        return cut
     done: list[BandedPixels | None] = []
     for place, source in enumerate(cut.sources):
         if source is None:
             done.append(None)
             continue
-        chip = BandedPixels(
-            pixels=cut.pixels[place],
-            mask=cut.mask[place],
-            scales=source.scales,
-            offsets=source.offsets,
-            nodata=source.nodata,
-            names=source.band_names,
-            colors=source.colors,
-        )
+        chip = _banded(source, cut.pixels[place], cut.mask[place])
         done.append(apply_chain(source.plan.definition, chip) if source.has_steps else chip)
-    if not any(source is not None and source.has_steps for source in cut.sources):
-        return cut._replace(described=done)
     first = next(filter(None, done))
     for other in filter(None, done):
         if (other.pixels.shape, other.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
@@ -365,27 +284,16 @@ def _chained(cut: CutChips) -> CutChips:
     for place, chip_or_none in enumerate(done):
         chip = chip_or_none or first
         pixels[place], mask[place] = chip.pixels, chip.mask if chip_or_none else False
-    return cut._replace(pixels=pixels, mask=mask, described=done)
+    return cut._replace(pixels=pixels, mask=mask, chained=done)
 
 
-def _band_names(readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    """Name bands: the asset key for an asset of one band, the band's own name else; unique in any case."""
-    names = []
-    for reader in readers:
-        own = [band.name for band in reader.bands]
-        if len(own) == 1:
-            own = [reader.image.asset_key]
-        elif len(readers) > 1:
-            own = [f"{reader.image.asset_key}.{name}" for name in own]
-        names += own
-    return tuple(names)
-
-
-def _colors(readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    """Give the colour each band is shown in: what the file says, else the band's common name."""
-    colors = []
-    for reader in readers:
-        for stored, band in zip(reader.colors, reader.bands, strict=True):
-            common = band.common_name if band.common_name in {"red", "green", "blue"} else None
-            colors.append(common if common and stored in {"undefined", "gray"} else stored)
-    return tuple(colors)
+def _banded(source: ReadySource, pixels: NDArray[Any], mask: Mask) -> BandedPixels:
+    return BandedPixels(
+        pixels=pixels,
+        mask=mask,
+        scales=source.scales,
+        offsets=source.offsets,
+        nodata=source.nodata,
+        names=source.band_names,
+        colors=source.colors,
+    )

@@ -7,7 +7,8 @@ from typing import Any
 from stacchip_osml.errors import redact
 from stacchip_osml.imagery.resampling.resample import is_copied
 from stacchip_osml.imagery.window_cut import plan_cut
-from stacchip_osml.load.cut import Cutter, ReadyAsset
+from stacchip_osml.load.cut import Cutter
+from stacchip_osml.load.ready import ReadyAsset
 from stacchip_osml.load.rows import PlannedRows
 from stacchip_osml.pixel import ImageSize, PixelWindow
 

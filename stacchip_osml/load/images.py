@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,24 +32,10 @@ from stacchip_osml.stac.source import SourceBand, SourceImage
 if TYPE_CHECKING:
     from stacchip_osml.geometry import Locator
 
-__all__ = ["ImageReader", "ImageShelf", "ShelfRead"]
+__all__ = ["ImageReader", "ImageShelf", "ReaderStack", "ShelfRead"]
 
 MOST_TOGETHER = 16
 """Images opened at once: what takes the time then is reading their headers, not waiting for them."""
-
-
-class ShelfRead(NamedTuple):
-    """One window to read, all bands."""
-
-    reader: ImageReader
-    level: int
-    window: PixelWindow
-    """Pixels of the level."""
-    pixels: NDArray[Any] | None
-    """Where they go; None for a new array."""
-    mask: NDArray[np.bool_] | None
-    judged: bool
-    """False where nobody asks which pixels are valid."""
 
 
 class ImageReader:
@@ -75,11 +62,12 @@ class ImageReader:
             (own.scale, own.offset) if (told.scale, told.offset) == (1.0, 0.0) else (told.scale, told.offset)
             for own, told in pairs
         )
-        self._told = tuple(
+        self.told = tuple(
             (place, told.nodata)
             for place, (own, told) in enumerate(pairs)
             if own.nodata is None and told.nodata is not None
         )
+        """Bands whose nodata only the item knows."""
 
     @cached_property
     def locator(self) -> Locator | None:
@@ -89,10 +77,44 @@ class ImageReader:
         placing = self.image.placing()
         return None if placing is None else placing.locator
 
+
+class ReaderStack:
+    """Images of one type whose bands follow each other in a chip."""
+
+    __slots__ = ("_told", "image", "readers")
+
+    def __init__(self, readers: Sequence[ImageReader]) -> None:
+        """Hold at least one."""
+        self.readers = tuple(readers)
+        self.image = readers[0].source if len(readers) == 1 else tuple(reader.source for reader in readers)
+        """As :class:`WindowRead` has it."""
+        firsts = accumulate((len(reader.nodata) for reader in readers), initial=0)
+        self._told = [
+            (first + place, value)
+            for first, reader in zip(firsts, readers, strict=False)
+            for place, value in reader.told
+        ]
+
     def judge(self, found: MaskedPixels) -> None:
         """Mark, in place, the pixels that only the item calls nodata."""
         for place, value in self._told:
             found.mask[place] &= differs_from(found.pixels[place], value)
+
+
+class ShelfRead(NamedTuple):
+    """One window to read, all bands."""
+
+    stack: ReaderStack
+    level: int
+    window: PixelWindow
+    """Pixels of the level."""
+    pixels: NDArray[Any] | None
+    """Where they go; None for a new array."""
+    mask: NDArray[np.bool_] | None
+    judged: bool
+    """False where nobody asks which pixels are valid."""
+    empty: tuple[float | complex, ...]
+    """A band each: what an image that stores nothing there reads as."""
 
 
 class ImageShelf:
@@ -174,13 +196,13 @@ class ImageShelf:
     def read(self, reads: Sequence[ShelfRead]) -> list[MaskedPixels | ChipError | None]:
         """Read windows of any images together; see :func:`stacchip_osml.imagery.blocks.engine.read_windows`."""
         asked = [
-            WindowRead(reader.source, window, level, None, pixels, mask, judged)
-            for reader, level, window, pixels, mask, judged in reads
+            WindowRead(stack.image, window, level, None, pixels, mask, judged, empty)
+            for stack, level, window, pixels, mask, judged, empty in reads
         ]
         found = read_windows(asked, threads=self.threads, cache=self._cache, arena=self.arena)
         for read, each in zip(reads, found, strict=True):
             if read.judged and isinstance(each, MaskedPixels):
-                read.reader.judge(each)
+                read.stack.judge(each)
         return found
 
     def work_beside(self, others: int, *, divided: bool) -> None:

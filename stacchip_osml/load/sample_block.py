@@ -111,7 +111,7 @@ class ChipReading:
             for place in range(len(positions)) if len(positions) > 1 else ():
                 errors[place] = self._cut(positions[place : place + 1]).errors[0]
             return CutRows(None, None, np.zeros(len(positions), bool), errors)
-        self._band_names = next(chip for chip in cut.described if chip is not None).names
+        self._band_names = cut.band_names
         return CutRows(cut.pixels, cut.mask if cut.is_masked else None, cut.present, cut.errors)
 
 

@@ -115,8 +115,8 @@ class Batch:
         if claim is not None and self._cache is not None:
             self._cache.deliver(claim, block)
         elif out is not None:
-            (patch,) = job.patches
-            self._targets[patch.read].judge(patch.pairs, patch.rows, patch.cols)
+            ((pairs, (patch,)),) = job.uses
+            self._targets[patch.read].judge(pairs, patch.rows, patch.cols)
             return
         self.place(job, block)
 
@@ -125,9 +125,10 @@ class Batch:
         shape = (job.level.samples, rows, job.shape[1])
         if claim is not None and self._cache is not None:
             return self._cache.arena.take(shape, job.level.dtype)
-        if len(job.patches) > 1:
+        pairs, patches = job.uses[0]
+        if len(patches) > 1 or len(job.uses) > 1:
             return None
-        return self._targets[job.patches[0].read].whole(job.patches[0], shape)
+        return self._targets[patches[0].read].whole(pairs, patches[0], shape)
 
     def _differences(self, job: BlockJob, data: Bytes, claim: Claim | None, rows: int) -> Differences:
         """Decode a block of which less is needed than there is to add up."""
@@ -137,18 +138,22 @@ class Batch:
 
     def place(self, job: BlockJob, block: Block) -> None:
         """Put the patches of a decoded block."""
-        for patch in job.patches:
-            rows, cols = patch.block_rows, patch.block_cols
-            part = block.cut(rows, cols, own_desk().scratch) if isinstance(block, Differences) else block[:, rows, cols]
-            self._targets[patch.read].put(patch, part)
+        for pairs, patches in job.uses:
+            for patch in patches:
+                rows, cols = patch.block_rows, patch.block_cols
+                if isinstance(block, Differences):
+                    part = block.cut(rows, cols, own_desk().scratch)
+                else:
+                    part = block[:, rows, cols]
+                self._targets[patch.read].put(pairs, patch, part)
 
     def fail(self, job: BlockJob, error: ChipError) -> None:
         """Note at all who need a block that it cannot be had."""
         claim = self._claims.get(job)
         if claim is not None and self._cache is not None:
             self._cache.fail(claim, error)
-        for read in {patch.read for patch in job.patches}:
-            self._targets[read].fail((job.plane, job.row, job.col), error)
+        for read in {patch.read for _, patches in job.uses for patch in patches}:
+            self._targets[read].fail((job.image, job.plane, job.row, job.col), error)
 
     def place_of(self, job: BlockJob | RawPiece) -> str:
         """Name a block and its file."""
@@ -159,8 +164,7 @@ class Batch:
 
     def target_of(self, piece: RawPiece) -> NDArray[Any]:
         """Give the part ``(rows, cols)`` of a result that a piece of samples lying apart is."""
-        pairs = piece.pairs or ((0, 0),)
-        part: NDArray[Any] = self._targets[piece.read].pixels[pairs[0][0], piece.target_rows, piece.target_cols]
+        part: NDArray[Any] = self._targets[piece.read].pixels[piece.pairs[0][0], piece.target_rows, piece.target_cols]
         return part
 
     def copy(self, piece: RawPiece, form: RawForm, data: Bytes, *, stride: int) -> None:
@@ -171,8 +175,7 @@ class Batch:
         strides = (stride, form.pixel, form.item, form.stored.itemsize)
         stored: NDArray[Any] = np.ndarray(shape, form.stored, buffer=data, strides=strides)
         pixels = self._targets[piece.read].pixels
-        pairs = piece.pairs or tuple((sample, sample) for sample in range(per_pixel))
-        for band, sample in pairs:
+        for band, sample in piece.pairs:
             part = pixels[band, piece.target_rows, piece.target_cols]
             source = stored[:, :, sample if per_pixel > 1 else 0]
             if form.pairs:
@@ -187,9 +190,13 @@ class Batch:
 
     def fail_piece(self, piece: RawPiece, error: ChipError) -> None:
         """Note that a piece cannot be had."""
-        self._targets[piece.read].fail(piece.block, error)
+        self._targets[piece.read].fail((piece.image, *piece.block), error)
 
 
 def _added_up(job: BlockJob) -> int:
     """Count the pixels that are added up for the patches of a block, each for itself."""
-    return sum((patch.block_rows.stop - patch.block_rows.start) * patch.block_cols.stop for patch in job.patches)
+    return sum(
+        (patch.block_rows.stop - patch.block_rows.start) * patch.block_cols.stop
+        for _, patches in job.uses
+        for patch in patches
+    )

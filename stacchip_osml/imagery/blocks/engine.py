@@ -1,7 +1,7 @@
 """Reading many windows of many images at once.
 
 The one way pixels are read from blocks: a single window is a batch of one.
-Windows are prepared (checked, given their arrays), planned together
+Windows are prepared (``windows``), planned together
 (``plan``), carried out (``local``, ``remote``), judged and handed back. Windows
 of levels that the block reader does not serve are read by GDAL meanwhile.
 
@@ -12,82 +12,26 @@ looked at before and after, so that pixels of two versions never mix.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ChipError, DecodeError, ReadError
+from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache
 from stacchip_osml.imagery.blocks.local import local_tasks
-from stacchip_osml.imagery.blocks.plan import BlockJob, LevelRead, RawPiece, plan_reads
-from stacchip_osml.imagery.blocks.sources import LevelSource
-from stacchip_osml.imagery.blocks.stored import StoredLevel
+from stacchip_osml.imagery.blocks.plan import BlockJob, Layer, LevelRead, RawPiece, plan_reads
 from stacchip_osml.imagery.blocks.target import Target
+from stacchip_osml.imagery.blocks.windows import Call, Outcome, ReadyWindow, WindowRead
 from stacchip_osml.imagery.blocks.workers import Work, usable_cores
-from stacchip_osml.imagery.limits import require_inside
-from stacchip_osml.imagery.provider import MaskedPixels
-from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.image import BlockImage
 
 __all__ = ["WindowRead", "read_windows"]
-
-BOOL = np.dtype(np.bool_)
-Outcome = MaskedPixels | ChipError | None
-
-
-class WindowRead(NamedTuple):
-    """One window to read, and where to; a tuple, because a batch makes a hundred."""
-
-    image: BlockImage
-    window: PixelWindow
-    """Pixels of the level, inside it."""
-    level: int = 0
-    bands: tuple[int, ...] | None = None
-    """0-based, in the order wanted; None for all."""
-    pixels: NDArray[Any] | None = None
-    """Destination ``(bands, rows, cols)`` of the image's dtype, a slice of a larger array say; None for a new one."""
-    mask: NDArray[np.bool_] | None = None
-    """Destination of the validity, the same shape."""
-    judged: bool = True
-    """False where nobody asks which pixels are valid: ``mask`` may hold anything then."""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Window:
-    """A window on its way."""
-
-    read: WindowRead
-    number: int
-    image: int
-    source: LevelSource
-    level: StoredLevel | None
-    """None where GDAL serves it."""
-    target: Target
-    absent: bool = False
-    alpha: NDArray[Any] | None = None
-    shared: NDArray[Any] | None = None
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Call:
-    """All windows of one call, and the images they are of."""
-
-    outcomes: list[Outcome]
-    arena: Arena
-    is_cached: bool
-    windows: list[_Window] = field(default_factory=list)
-    images: list[BlockImage] = field(default_factory=list)
-    keys: list[tuple[object, ...] | None] = field(default_factory=list)
-    """What the cache knows each image by, where there is one."""
-    places: dict[int, int | ReadError] = field(default_factory=dict)
-    """``id`` of an image → its position, or why it cannot be read: it is not tried again for each window."""
 
 
 class _Todo(NamedTuple):
@@ -124,12 +68,12 @@ def read_windows(
         IndexError: no such level or band.
         ValueError: a destination of another shape or dtype.
     """
-    call = _Call(
+    call = Call(
         outcomes=[None] * len(reads), arena=default_arena() if arena is None else arena, is_cached=cache is not None
     )
     for number, read in enumerate(reads):
         try:
-            call.windows.append(_prepared(call, number, read))
+            call.add(number, read)
         except ChipError as error:
             call.outcomes[number] = error
     _carry_out(call, threads=usable_cores() if threads is None else max(threads, 1), cache=cache)
@@ -137,61 +81,22 @@ def read_windows(
     return call.outcomes
 
 
-def _prepared(call: _Call, number: int, read: WindowRead) -> _Window:
-    """Check a window and give it its arrays."""
-    image = read.image
-    place = call.places.get(id(image))
-    if place is None:
-        place = call.places[id(image)] = _first_seen(call, image)
-    if isinstance(place, ReadError):
-        raise place
-    source = image.source(read.level, read.bands)
-    x, y, width, height = read.window
-    if not (0 <= x < x + width <= source.size[0] and 0 <= y < y + height <= source.size[1]):
-        require_inside(image.name, read.window, source.size, read.level)
-    if width * height > source.most_pixels:
-        image.limits.require_request(image.name, ImageSize(width, height), len(source.bands), source.dtype.itemsize)
-    shape = (len(source.bands), height, width)
-    pixels = _destination(read.pixels, shape, source.dtype, call.arena)
-    mask = _destination(read.mask, shape, BOOL, call.arena) if read.judged else None
-    target = Target(pixels, fill=source.fill, mask=mask, value=source.value, judged=not source.late)
-    return _Window(read=read, number=number, image=place, source=source, level=source.level, target=target)
-
-
-def _first_seen(call: _Call, image: BlockImage) -> int | ReadError:
-    """Look at an image, the first time in this call; gives its position."""
-    try:
-        image.check()
-        _ = image.layout
-        key = image.version if call.is_cached else None
-    except ReadError as error:
-        return error
-    call.images.append(image)
-    call.keys.append(key)
-    return len(call.images) - 1
-
-
-def _destination(
-    given: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any], arena: Arena
-) -> NDArray[Any]:
-    if given is None:
-        return arena.take(shape, dtype)
-    if given.shape != shape or given.dtype != dtype:
-        raise ValueError(f"a destination of {shape} {dtype} is needed, got {given.shape} {given.dtype}")
-    return given
-
-
-def _carry_out(call: _Call, *, threads: int, cache: BlockCache | None) -> None:
+def _carry_out(call: Call, *, threads: int, cache: BlockCache | None) -> None:
     """Read all pixels of all windows."""
     reads, targets = _level_reads(call)
     plan = plan_reads(reads)
     for hole in plan.holes:
         targets[hole.read].leave(hole)
-    for window, absent in zip((each for each in call.windows if each.level is not None), plan.absent, strict=False):
-        window.absent = absent
+    if plan.absent:
+        by_blocks = [window for window in call.windows if window.slab.layers]
+        for number, place in plan.absent:
+            if number < len(by_blocks):  # else of an alpha or mask band
+                by_blocks[number].absent |= {place}
     batch = Batch(targets, names=[image.name for image in call.images], keys=call.keys, cache=cache)
     tasks: list[Callable[[], None]] = [
-        partial(_read_by_gdal, window) for window in call.windows if window.level is None
+        partial(_read_by_gdal, window, call.images[window.slab.images[0]])
+        for window in call.windows
+        if not window.slab.layers
     ]
     jobs, pieces = plan.jobs, plan.pieces
     try:
@@ -204,7 +109,7 @@ def _carry_out(call: _Call, *, threads: int, cache: BlockCache | None) -> None:
     _settle(call, threads)
 
 
-def _work_off(call: _Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
+def _work_off(call: Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
     """Do what has been claimed, local files' and remote objects' side by side."""
     remote = [image.remote for image in call.images]
     files = [image.file for image in call.images]
@@ -232,71 +137,70 @@ def _work_off(call: _Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
         work.finish()
 
 
-def _level_reads(call: _Call) -> tuple[list[LevelRead], list[Target]]:
+def _level_reads(call: Call) -> tuple[list[LevelRead], list[Target]]:
     """List what is read of stored levels: each window, then the alpha and mask bands that some of them need besides."""
     reads: list[LevelRead] = []
     targets: list[Target] = []
     extra: list[tuple[LevelRead, Target]] = []
     for window in call.windows:
-        source, level, place = window.source, window.level, window.read.window
-        if level is None:
+        slab, place = window.slab, window.read.window
+        if not slab.layers:
             continue
-        reads.append(LevelRead(level, place, source.bands, window.image))
+        reads.append(LevelRead(slab.layers, place))
         targets.append(window.target)
-        if not source.late or not window.read.judged:
+        if not slab.source.late or not window.read.judged:
             continue
-        shape = (1, place.height, place.width)
-        if source.extra_alpha and source.alpha is not None:
-            window.alpha = call.arena.take(shape, source.dtype)
-            extra.append(_extra(window, level, (source.alpha,), window.alpha))
-        if source.mask is not None:
-            window.shared = call.arena.take(shape, source.mask.dtype)
-            extra.append(_extra(window, source.mask, (0,), window.shared))
+        if slab.alpha:
+            window.alpha, read, target = _extra(call, window, slab.alpha)
+            extra.append((read, target))
+        if slab.shared:
+            window.shared, read, target = _extra(call, window, slab.shared)
+            extra.append((read, target))
     reads += [read for read, _ in extra]
     targets += [target for _, target in extra]
     return reads, targets
 
 
-def _extra(
-    window: _Window, level: StoredLevel, bands: tuple[int, ...], pixels: NDArray[Any]
-) -> tuple[LevelRead, Target]:
-    target = Target(pixels, fill=np.zeros((1, 1, 1), level.dtype), failures=window.target.failures)
-    return LevelRead(level, window.read.window, bands, window.image), target
+def _extra(call: Call, window: ReadyWindow, layers: tuple[Layer, ...]) -> tuple[NDArray[Any], LevelRead, Target]:
+    place, dtype = window.read.window, layers[0].level.dtype
+    pixels = call.arena.take((1, place.height, place.width), dtype)
+    target = Target(pixels, fill=np.zeros((1, 1, 1), dtype), failures=window.target.failures)
+    return pixels, LevelRead(layers, place), target
 
 
-def _read_by_gdal(window: _Window) -> None:
+def _read_by_gdal(window: ReadyWindow, image: BlockImage) -> None:
     """Read a window of a level that blocks do not serve."""
     read = window.read
     try:
-        found = read.image.read_by_gdal.read(read.window, level=read.level, bands=read.bands)
+        found = image.read_by_gdal.read(read.window, level=read.level, bands=read.bands)
     except DecodeError as error:
-        window.target.fail((), DecodeError(f"{error} (read by {read.image.served_by(read.level)})"))
+        window.target.fail((), DecodeError(f"{error} (read by {image.served_by(read.level)})"))
         return
     except ChipError as error:
         window.target.fail((), error)
         return
     if found is None:
-        window.absent = True
+        window.absent = frozenset(window.slab.images)
         window.target.fill_all()
     else:
         window.target.take_over(found)
 
 
-def _settle(call: _Call, threads: int) -> None:
+def _settle(call: Call, threads: int) -> None:
     """Judge the windows whose validity could not be told patch by patch."""
-    late = [window for window in call.windows if window.level is not None and window.source.late]
+    late = [window for window in call.windows if window.slab.layers and window.slab.source.late]
     if late:
         work = Work(threads)
         work.add([partial(_settle_one, window) for window in late], mine=1)
         work.finish()
 
 
-def _settle_one(window: _Window) -> None:
-    if not window.absent and not window.target.failures:
-        window.target.settle(window.source, alpha=window.alpha, shared=window.shared)
+def _settle_one(window: ReadyWindow) -> None:
+    if not window.is_absent and not window.target.failures:
+        window.target.settle(window.slab.source, alpha=window.alpha, shared=window.shared)
 
 
-def _conclude(call: _Call) -> None:
+def _conclude(call: Call) -> None:
     """Look at the files again, and say what came of each window."""
     changed: dict[int, ChipError] = {}
     for place, image in enumerate(call.images):
@@ -305,16 +209,24 @@ def _conclude(call: _Call) -> None:
         except ChipError as error:
             changed[place] = error
     for window in call.windows:
-        call.outcomes[window.number] = _outcome(window, changed.get(window.image))
+        if window.number not in call.wholes:
+            call.outcomes[window.number] = call.outcome(window, changed)
+    if call.wholes:
+        _join(call, changed)
 
 
-def _outcome(window: _Window, changed: ChipError | None) -> Outcome:
-    if changed is not None:
-        return changed
-    target = window.target
-    if target.failures:
-        return min(target.failures, key=lambda failure: failure[0])[1]
-    if window.absent:
-        return None
-    mask = window.read.mask if target.mask is None else target.mask
-    return MaskedPixels(target.pixels, np.ones(target.pixels.shape, bool) if mask is None else mask)
+def _join(call: Call, changed: dict[int, ChipError]) -> None:
+    """Make one outcome of those of the slabs of a read."""
+    slabs: dict[int, list[tuple[ReadyWindow, Outcome]]] = {}
+    for window in call.windows:
+        if window.number in call.wholes:
+            slabs.setdefault(window.number, []).append((window, call.outcome(window, changed)))
+    for number, found in slabs.items():
+        failure = next((outcome for _, outcome in found if isinstance(outcome, ChipError)), None)
+        if failure is not None:
+            call.outcomes[number] = failure
+        elif any(outcome is not None for _, outcome in found):
+            for window, outcome in found:
+                if outcome is None:
+                    window.leave_empty()
+            call.outcomes[number] = call.wholes[number]

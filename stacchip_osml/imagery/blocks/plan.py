@@ -20,20 +20,43 @@ from typing import NamedTuple
 from stacchip_osml.imagery.blocks.stored import StoredLevel
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["BlockJob", "Hole", "LevelRead", "Patch", "RawPiece", "ReadPlan", "Run", "coalesced", "plan_reads", "sliced"]
+__all__ = [
+    "BlockJob",
+    "Hole",
+    "Layer",
+    "LevelRead",
+    "Pairs",
+    "Patch",
+    "RawPiece",
+    "ReadPlan",
+    "Run",
+    "coalesced",
+    "layers_of",
+    "pairs_of",
+    "plan_reads",
+    "sliced",
+]
 
-Pairs = tuple[tuple[int, int], ...] | None
-"""``(band of the result, sample)``; None for all samples, in order."""
+Pairs = slice | tuple[tuple[int, int], ...]
+"""``(band of the result, sample)``; or the bands of the result that all samples are, in order."""
+
+
+class Layer(NamedTuple):
+    """A plane of a stored level, and which bands of a result its samples are."""
+
+    level: StoredLevel
+    plane: int
+    pairs: Pairs
+    image: int = 0
+    """Which file; plans keep files apart by it."""
 
 
 class LevelRead(NamedTuple):
-    """A window of one stored level."""
+    """A window of one stored level, or of several that are cut alike into blocks."""
 
-    level: StoredLevel
+    layers: tuple[Layer, ...]
+    """One object for all reads of the same layers: what it takes to plan a block is then done once."""
     window: PixelWindow
-    bands: tuple[int, ...]
-    image: int = 0
-    """Which file; plans keep files apart by it."""
 
 
 class Patch(NamedTuple):
@@ -41,7 +64,6 @@ class Patch(NamedTuple):
 
     read: int
     """Position among the reads planned."""
-    pairs: Pairs
     block_rows: slice
     block_cols: slice
     rows: slice
@@ -61,10 +83,10 @@ class Hole(NamedTuple):
 class BlockJob:
     """One block to fetch and decode, for all who need it."""
 
-    __slots__ = ("col", "image", "level", "needed", "parts", "patches", "plane", "row", "shape")
+    __slots__ = ("col", "image", "level", "needed", "parts", "plane", "row", "shape", "uses")
 
     def __init__(
-        self, level: StoredLevel, place: tuple[int, int, int], parts: list[tuple[int, int]], *, image: int
+        self, level: StoredLevel, image: int, place: tuple[int, int, int], parts: list[tuple[int, int]]
     ) -> None:
         self.image = image
         self.level = level
@@ -75,7 +97,8 @@ class BlockJob:
         """(rows, cols) that the stream holds."""
         self.needed = 0
         """Leading rows needed."""
-        self.patches: list[Patch] = []
+        self.uses: list[tuple[Pairs, list[Patch]]] = []
+        """Which samples are wanted as which bands, and where; blocks of other files share the list of patches."""
 
     @property
     def decoded_bytes(self) -> int:
@@ -87,8 +110,8 @@ class RawPiece(NamedTuple):
     """A rectangle of uncompressed samples: ``rows`` spans of ``span`` bytes, ``stride`` bytes apart."""
 
     read: int
-    pairs: Pairs
-    """One pair for samples that lie apart."""
+    pairs: tuple[tuple[int, int], ...]
+    """``(band of the result, sample)``; one pair for samples that lie apart."""
     level: StoredLevel
     image: int
     block: tuple[int, int, int]
@@ -118,8 +141,8 @@ class ReadPlan(NamedTuple):
     pieces: list[RawPiece]
     """Uncompressed rectangles to copy."""
     holes: list[Hole]
-    absent: list[bool]
-    """For each read: no block under it is stored."""
+    absent: set[tuple[int, int]]
+    """Read and file of which no block under the window is stored."""
 
 
 class Run(NamedTuple):
@@ -132,39 +155,105 @@ class Run(NamedTuple):
     last: int
 
 
+class _Spot:
+    """The blocks of several layers at one place of their grid."""
+
+    __slots__ = ("absent", "jobs", "needed", "patches", "raw")
+
+    def __init__(self) -> None:
+        self.jobs: list[BlockJob] = []
+        self.patches: list[Patch] = []
+        """Of each of the jobs."""
+        self.needed = 0
+        self.raw: list[tuple[Layer, tuple[int, int]]] = []
+        """Uncompressed blocks, and where they are."""
+        self.absent: list[Layer] = []
+
+
+def layers_of(level: StoredLevel, bands: tuple[int, ...], *, image: int = 0, first: int = 0) -> list[Layer]:
+    """Tell which planes hold bands of a level, which then are bands of a result, beginning with ``first``."""
+    layers = []
+    for plane, pairs in level.groups(bands):
+        shifted: Pairs = slice(first, first + len(bands))
+        if pairs is not None:
+            shifted = tuple((first + band, sample) for band, sample in pairs)
+            if level.samples == 1 and len(shifted) == 1:
+                shifted = slice(shifted[0][0], shifted[0][0] + 1)
+        layers.append(Layer(level, plane, shifted, image))
+    return layers
+
+
+def pairs_of(pairs: Pairs) -> tuple[tuple[int, int], ...]:
+    """Write ``(band of the result, sample)`` out."""
+    if isinstance(pairs, slice):
+        return tuple((band, sample) for sample, band in enumerate(range(pairs.start, pairs.stop)))
+    return pairs
+
+
 def plan_reads(reads: Sequence[LevelRead]) -> ReadPlan:
     """Find the blocks under all windows, each once, and where their pixels go."""
     jobs: dict[tuple[StoredLevel, int, int, int, int], BlockJob] = {}
-    plan = ReadPlan([], [], [], [])
-    known: dict[tuple[int, int, PixelWindow], list[_Share]] = {}  # files of one scene are cut alike
-    for number, (level, window, bands, image) in enumerate(reads):
-        before = len(plan.holes)
-        blocks = 0
+    plan = ReadPlan([], [], [], set())
+    spots: dict[tuple[int, int, int], _Spot] = {}
+    known: dict[tuple[int, int, PixelWindow], list[_Share]] = {}  # images of one scene are cut alike
+    for number, (layers, window) in enumerate(reads):
+        level, which = layers[0].level, id(layers)
         cut = (level.rows, level.cols, window)
         shares = known.get(cut)
         if shares is None:
             shares = known[cut] = _shares(level, window)
-        for plane, pairs in level.groups(bands):
-            blocks += len(shares)
-            for row, col, block_rows, block_cols, rows, cols in shares:
-                patch = Patch(number, pairs, block_rows, block_cols, rows, cols)
-                key = (level, image, plane, row, col)
-                job = jobs.get(key)
-                if job is None:
-                    parts = _parts(level, plane, row, col)
-                    if not parts:
-                        plan.holes.append(Hole(number, pairs, rows, cols))
-                        continue
-                    if level.raw is not None:
-                        plan.pieces.extend(_raw_pieces(level, image, (plane, row, col), parts[0], patch))
-                        continue
-                    job = jobs[key] = BlockJob(level, (plane, row, col), parts, image=image)
-                job.patches.append(patch)
-                if job.needed < block_rows.stop:  # noqa: PLR1730 - a quarter of what max() takes, for every patch
-                    job.needed = block_rows.stop
-        plan.absent.append(len(plan.holes) - before == blocks)
+        before = len(plan.holes)
+        for row, col, block_rows, block_cols, rows, cols in shares:
+            spot = spots.get((which, row, col))
+            if spot is None:
+                spot = spots[which, row, col] = _spot(jobs, layers, row, col)
+            patch = Patch(number, block_rows, block_cols, rows, cols)
+            spot.patches.append(patch)
+            if spot.needed < block_rows.stop:  # noqa: PLR1730 - a quarter of what max() takes, for every patch
+                spot.needed = block_rows.stop
+            for layer, part in spot.raw:
+                plan.pieces.extend(_raw_pieces(layer, (row, col), part, patch))
+            for layer in spot.absent:
+                plan.holes.append(Hole(number, layer.pairs, rows, cols))
+        if len(plan.holes) > before:
+            plan.absent.update((number, image) for image in _absent(spots, layers, shares))
+    for spot in spots.values():
+        for job in spot.jobs:
+            job.needed = max(job.needed, spot.needed)
     plan.jobs.extend(jobs.values())
     return plan
+
+
+def _spot(
+    jobs: dict[tuple[StoredLevel, int, int, int, int], BlockJob], layers: tuple[Layer, ...], row: int, col: int
+) -> _Spot:
+    """Find the blocks of layers at one place; those that other layers have found already are theirs, too."""
+    spot = _Spot()
+    for layer in layers:
+        level, plane, pairs, image = layer
+        key = (level, image, plane, row, col)
+        job = jobs.get(key)
+        if job is None:
+            parts = _parts(level, plane, row, col)
+            if not parts:
+                spot.absent.append(layer)
+                continue
+            if level.raw is not None:
+                spot.raw.append((layer, parts[0]))
+                continue
+            job = jobs[key] = BlockJob(level, image, (plane, row, col), parts)
+        job.uses.append((pairs, spot.patches))
+        spot.jobs.append(job)
+    return spot
+
+
+def _absent(spots: dict[tuple[int, int, int], _Spot], layers: tuple[Layer, ...], shares: list[_Share]) -> set[int]:
+    """Tell which files store nothing under a window."""
+    there = set()
+    for share in shares:
+        absent = set(map(id, spots[id(layers), share[0], share[1]].absent))
+        there |= {layer.image for layer in layers if id(layer) not in absent}
+    return {layer.image for layer in layers} - there
 
 
 _Share = tuple[int, int, slice, slice, slice, slice]
@@ -208,29 +297,26 @@ def _parts(level: StoredLevel, plane: int, row: int, col: int) -> list[tuple[int
     return [(start, size) for start, size in zip(offsets[:, plane, row, col].tolist(), sizes, strict=True) if size]
 
 
-def _raw_pieces(
-    level: StoredLevel, image: int, place: tuple[int, int, int], part: tuple[int, int], patch: Patch
-) -> Iterator[RawPiece]:
+def _raw_pieces(layer: Layer, place: tuple[int, int], part: tuple[int, int], patch: Patch) -> Iterator[RawPiece]:
     """Give the rectangles of an uncompressed block: one where a pixel's samples lie together, else one a sample."""
+    level = layer.level
     form = level.raw
     if form is None:
         return
     apart = form.sample or level.samples == 1
-    pairs = patch.pairs
-    chosen = tuple((sample, sample) for sample in range(level.samples)) if pairs is None else pairs
     rows = patch.block_rows.stop - patch.block_rows.start
     span = (patch.block_cols.stop - patch.block_cols.start) * form.pixel
     # The samples of the last strip lie closer where it holds fewer rows than the others.
-    sample = form.sample if level.codec.order != "band" else level.shape_of(*place[1:])[0] * form.row
+    sample = form.sample if level.codec.order != "band" else level.shape_of(*place)[0] * form.row
     base = part[0] + patch.block_rows.start * form.row + patch.block_cols.start * form.pixel
-    for each in [(pair,) for pair in chosen] if apart else [pairs]:
+    for each in [(pair,) for pair in pairs_of(layer.pairs)] if apart else [pairs_of(layer.pairs)]:
         yield RawPiece(
             read=patch.read,
             pairs=each,
             level=level,
-            image=image,
-            block=place,
-            offset=base + (each[0][1] * sample if apart and each is not None else 0),
+            image=layer.image,
+            block=(layer.plane, *place),
+            offset=base + (each[0][1] * sample if apart else 0),
             rows=rows,
             span=span,
             stride=form.row,

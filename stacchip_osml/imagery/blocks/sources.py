@@ -15,7 +15,7 @@ from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["LevelSource", "LevelSources", "fill_values"]
+__all__ = ["LevelSource", "LevelSources", "alike", "fill_values"]
 
 Nodata = float | complex | None
 
@@ -101,7 +101,7 @@ class LevelSources:
             nodata=judging,
             alpha=alpha,
             mask=self._stored(layout.mask, f"the mask of level {level}") if isinstance(layout, LevelLayout) else None,
-            late=alpha is not None or masked or not all(_alike(judging[band], judging[chosen[0]]) for band in chosen),
+            late=alpha is not None or masked or not all(alike(judging[band], judging[chosen[0]]) for band in chosen),
             value=judging[chosen[0]],
         )
 
@@ -137,7 +137,8 @@ def _clipped(value: float, low: int, high: int) -> int:
     return high if value >= high else math.floor(value + 0.5)
 
 
-def _alike(one: Nodata, other: Nodata) -> bool:
+def alike(one: Nodata, other: Nodata) -> bool:
+    """Tell whether two nodata values are the same; NaN is NaN."""
     if one is None or other is None:
         return one is other
     return one == other or (bool(np.isnan(one)) and bool(np.isnan(other)))

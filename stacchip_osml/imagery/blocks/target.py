@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
-from stacchip_osml.imagery.blocks.plan import Hole, Pairs, Patch
+from stacchip_osml.imagery.blocks.plan import Hole, Pairs, Patch, pairs_of
 from stacchip_osml.imagery.blocks.sources import LevelSource
 from stacchip_osml.imagery.masks import valid_where
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
@@ -58,30 +58,30 @@ class Target:
         self._judged = judged and mask is not None
         self._holes: list[Hole] = []
 
-    def put(self, patch: Patch, part: NDArray[Any]) -> None:
+    def put(self, pairs: Pairs, patch: Patch, part: NDArray[Any]) -> None:
         """Copy a patch: its part of a decoded block, ``(samples, rows, cols)``."""
-        _, pairs, _, _, rows, cols = patch
-        if pairs is None:
-            self.pixels[:, rows, cols] = part
+        rows, cols = patch.rows, patch.cols
+        if isinstance(pairs, slice):
+            self.pixels[pairs, rows, cols] = part
         else:
             for target, sample in pairs:
                 self.pixels[target, rows, cols] = part[sample]
         if self._judged:
             self.judge(pairs, rows, cols)
 
-    def whole(self, patch: Patch, shape: tuple[int, int, int]) -> NDArray[Any] | None:
+    def whole(self, pairs: Pairs, patch: Patch, shape: tuple[int, int, int]) -> NDArray[Any] | None:
         """Give the part of the result that a patch is, where that is ``shape`` (samples, rows, cols) of its block."""
-        _, pairs, block_rows, block_cols, rows, cols = patch
-        there = (len(self.pixels), block_rows.stop, block_cols.stop - block_cols.start)
-        if pairs is not None or block_rows.start or there != shape:
+        _, block_rows, block_cols, rows, cols = patch
+        if not isinstance(pairs, slice) or block_rows.start:
             return None
-        return self.pixels[:, rows, cols]
+        there = (pairs.stop - pairs.start, block_rows.stop, block_cols.stop - block_cols.start)
+        return self.pixels[pairs, rows, cols] if there == shape else None
 
     def judge(self, pairs: Pairs, rows: slice, cols: slice) -> None:
         """Tell what is valid of pixels that were put."""
         if not self._judged or self.mask is None:
             return
-        for target in (slice(None),) if pairs is None else [target for target, _ in pairs]:
+        for target in (pairs,) if isinstance(pairs, slice) else [target for target, _ in pairs]:
             if self._value is None:
                 self.mask[target, rows, cols] = True
             else:
@@ -89,7 +89,7 @@ class Target:
 
     def leave(self, hole: Hole) -> None:
         """Fill a part that no block covers."""
-        for target in range(len(self.pixels)) if hole.pairs is None else [target for target, _ in hole.pairs]:
+        for target, _ in pairs_of(hole.pairs):
             self.pixels[target, hole.rows, hole.cols] = self._fill[target]
         self._holes.append(hole)
         self._mask_hole(hole)
@@ -137,5 +137,5 @@ class Target:
     def _mask_hole(self, hole: Hole) -> None:
         if self.mask is None:
             return
-        for target in range(len(self.mask)) if hole.pairs is None else [target for target, _ in hole.pairs]:
+        for target, _ in pairs_of(hole.pairs):
             self.mask[target, hole.rows, hole.cols] = False
