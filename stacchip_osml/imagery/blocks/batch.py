@@ -103,7 +103,7 @@ class Batch:
         rows = job.needed if claim is None else claim.rows
         out = None
         try:
-            if job.level.has_differences and _added_up(job) < rows * job.shape[1]:
+            if job.level.has_differences and _is_little(job, rows):
                 block: Block = self._differences(job, data, claim, rows)
             else:
                 out = self._room(job, claim, rows)
@@ -131,7 +131,7 @@ class Batch:
         return self._targets[patches[0].read].whole(pairs, patches[0], shape)
 
     def _differences(self, job: BlockJob, data: Bytes, claim: Claim | None, rows: int) -> Differences:
-        """Decode a block of which less is needed than there is to add up."""
+        """Decode a block of which little is needed, but for its predictor."""
         arena = None if claim is None or self._cache is None else self._cache.arena
         scratch = own_desk().scratch
         return decode_differences(job.level.codec, data, shape=job.shape, rows=rows, scratch=scratch, arena=arena)
@@ -193,10 +193,13 @@ class Batch:
         self._targets[piece.read].fail((piece.image, *piece.block), error)
 
 
-def _added_up(job: BlockJob) -> int:
-    """Count the pixels that are added up for the patches of a block, each for itself."""
-    return sum(
-        (patch.block_rows.stop - patch.block_rows.start) * patch.block_cols.stop
-        for _, patches in job.uses
-        for patch in patches
-    )
+def _is_little(job: BlockJob, rows: int) -> bool:
+    """Tell whether less of a block is needed than its first rows, and by one window.
+
+    Where windows of a batch share a block, those of the next often do, too.
+    """
+    patch, *others = job.uses[0][1]
+    if others or len(job.uses) > 1:
+        return False
+    down, across = patch.block_rows, patch.block_cols
+    return (down.stop - down.start) * across.stop < rows * job.shape[1]
