@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,7 +70,7 @@ def image_from_row(row: Mapping[str, Any], root: Path | None) -> SourceImage:
         rpcs=tuple((str(name), str(value)) for name, value in _parsed(row["rpcs"])),
         sensor=row["sensor"],
         footprint=row["footprint"],
-        bands=tuple(_band(band) for band in _parsed(row["bands"])),
+        bands=_bands(row["bands"]),
         media_type=row["media_type"],
         roles=tuple(row["roles"] or ()),
         is_classes=bool(row["is_classes"]),
@@ -87,6 +88,11 @@ def _band_row(band: SourceBand) -> dict[str, Any]:
     row = {field.name: getattr(band, field.name) for field in dataclasses.fields(band)}
     row["nodata"] = dump_number(row["nodata"])
     return {name: value for name, value in row.items() if value is not None}
+
+
+@lru_cache(maxsize=64)  # images of one collection have the same
+def _bands(text: str | None) -> tuple[SourceBand, ...]:
+    return tuple(_band(band) for band in _parsed(text))
 
 
 def _band(row: Mapping[str, Any]) -> SourceBand:

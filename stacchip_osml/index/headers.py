@@ -12,7 +12,7 @@ only. Of ``blocks`` nothing is looked at before it is unpacked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ __all__ = [
     "HeaderKey",
     "headers_from_rows",
     "headers_from_table",
+    "headers_to_rows",
     "headers_to_table",
 ]
 
@@ -99,8 +100,8 @@ _STORED = {
 def _plain(kind: pa.DataType) -> Callable[[Any], bool]:
     """Give the test that a plain value of an Arrow type passes."""
     if pa.types.is_list(kind):
-        is_item = _plain(kind.value_type)
-        return lambda value: isinstance(value, list) and all(map(is_item, value))
+        of = {int, float} if pa.types.is_floating(kind.value_type) else {str}
+        return lambda value: isinstance(value, list) and of.issuperset(map(type, value))
     if pa.types.is_integer(kind):
         low, high = (0, 1 << kind.bit_width) if pa.types.is_unsigned_integer(kind) else (-(1 << 63), 1 << 63)
         return lambda value: type(value) is int and low <= value < high
@@ -111,6 +112,12 @@ def _plain(kind: pa.DataType) -> Callable[[Any], bool]:
 
 
 _PLAIN = {field.name: _plain(field.type) for field in HEADER_SCHEMA}
+_EMPTY: dict[str, Any] = dict.fromkeys(HEADER_SCHEMA.names)
+_MAKE: dict[str, Callable[[Any], Any]] = {
+    **{field.name: int for field in HEADER_SCHEMA if pa.types.is_integer(field.type)},
+    **{"gsd": float, "is_classes": bool, "proj:transform": lambda values: [float(value) for value in values]},
+}
+"""How values of a row become the plain ones that JSON carries."""
 _FACTS = [name for name in HEADER_SCHEMA.names if name not in {"block_rows", "block_cols", "compression", "blocks"}]
 
 
@@ -148,16 +155,18 @@ def headers_to_table(headers: Iterable[AssetHeader], *, root: Path | None = None
 
     ``portable`` leaves out modification times, which do not survive a copy or a checkout.
     """
-    rows: list[dict[str, Any]] = []
-    for header in sorted(headers, key=lambda header: header.key):
-        row = _row(header, root)
-        if portable:
-            row["modified_ns"] = row["header_modified_ns"] = None
-        levels = _level_rows(header)
-        rows.append(row | levels[0] if levels else row)
-        rows += levels[1:]
+    rows = _rows(headers, root, portable=portable)
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in HEADER_SCHEMA]
     return pa.Table.from_arrays(columns, schema=HEADER_SCHEMA)
+
+
+def headers_to_rows(
+    headers: Iterable[AssetHeader], *, root: Path | None = None, portable: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Give the rows of :func:`headers_to_table` as plain values, without the nulls."""
+    for row in _rows(headers, root, portable=portable):
+        found = ((name, row.get(name)) for name in _EMPTY)
+        yield {name: _MAKE[name](value) if name in _MAKE else value for name, value in found if value is not None}
 
 
 def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dict[HeaderKey, AssetHeader]:
@@ -223,10 +232,10 @@ def headers_from_rows(
     """
     images: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for number, given in enumerate(rows):
-        row = {name: given.get(name) for name in HEADER_SCHEMA.names}
-        for name, is_kind in _PLAIN.items():
-            if row[name] is not None and not is_kind(row[name]):
-                raise IndexSchemaError(f"{where}: header row {number}: {name} is {row[name]!r:.40}")
+        row = {**_EMPTY, **given}
+        for name, value in given.items():
+            if value is not None and name in _PLAIN and not _PLAIN[name](value):
+                raise IndexSchemaError(f"{where}: header row {number}: {name} is {value!r:.40}")
         images.setdefault(tuple(row[name] or "" for name in KEY), []).append(row)
     found = {}
     for key, levels in images.items():
@@ -270,6 +279,18 @@ def _level_rows(header: AssetHeader) -> list[dict[str, Any]]:
         if (seen := look_at_level(data)) is not None:
             (row["block_rows"], row["block_cols"]), row["compression"] = seen
         rows.append(row)
+    return rows
+
+
+def _rows(headers: Iterable[AssetHeader], root: Path | None, *, portable: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for header in sorted(headers, key=lambda header: header.key):
+        row = _row(header, root)
+        if portable:
+            row["modified_ns"] = row["header_modified_ns"] = None
+        levels = _level_rows(header)
+        rows.append(row | levels[0] if levels else row)
+        rows += levels[1:]
     return rows
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError, LimitError
-from stacchip_osml.index.headers import AssetHeader, HeaderKey, headers_from_rows, headers_to_table
+from stacchip_osml.index.headers import AssetHeader, HeaderKey, headers_from_rows, headers_to_rows
 
 __all__ = ["MAX_FOOTER_BYTES", "ItemKey", "SideTables", "pack", "unpack"]
 
@@ -75,10 +75,10 @@ def pack(tables: SideTables, *, root: Path, portable: bool = False) -> str:
     Raises:
         LimitError: they are too large for a footer.
     """
-    headers = headers_to_table(tables.headers.values(), root=root, portable=portable)
+    headers = headers_to_rows(tables.headers.values(), root=root, portable=portable)
     document = {
         "items": [tables.items[key] for key in sorted(tables.items)],
-        "headers": [_text_row(row) for row in headers.to_pylist()],
+        "headers": [_text_row(row) for row in headers],
         "chains": tables.chains.to_json(),
     }
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
@@ -114,9 +114,8 @@ def unpack(text: str, *, root: Path | None, where: str) -> SideTables:
 
 
 def _text_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Give a row as JSON can carry it: without nulls, bytes as base64."""
-    kept = {name: value for name, value in row.items() if value is not None}
-    return kept | {name: base64.b64encode(kept[name]).decode() for name in BINARY if name in kept}
+    """Give a row as JSON can carry it: bytes as base64."""
+    return row | {name: base64.b64encode(row[name]).decode() for name in BINARY if name in row}
 
 
 def _binary_row(row: dict[str, Any]) -> dict[str, Any]:
