@@ -201,5 +201,6 @@ def _is_little(job: BlockJob, rows: int) -> bool:
     patch, *others = job.uses[0][1]
     if others or len(job.uses) > 1:
         return False
-    down, across = patch.block_rows, patch.block_cols
-    return (down.stop - down.start) * across.stop < rows * job.shape[1]
+    height: int = patch.block_rows.stop - patch.block_rows.start
+    width: int = patch.block_cols.stop
+    return height * width < rows * job.shape[1]
