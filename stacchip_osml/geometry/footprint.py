@@ -208,8 +208,9 @@ def _block(
     boxes[:, beyond.ravel()] = np.nan
     cut = np.flatnonzero(odd & ~singular & ~beyond)
     if cut.size:
-        rings = (np.stack([values.ravel()[cut] for values in part]) for part in (lon, lat))
-        encoded, boxes[:, cut] = encode_rings(unwrapped(next(rings)), next(rings))
+        x, y = (np.stack([values.ravel()[cut] for values in part]) for part in (lon, lat))
+        # where nothing jumps an edge may be a whole turn long
+        encoded, boxes[:, cut] = encode_rings(x if surface.continuous else unwrapped(x), y)
         data.update(zip(cut.tolist(), encoded, strict=True))
     own = np.flatnonzero(singular)
     if own.size:

@@ -80,6 +80,7 @@ def encode_rings(lon: Floats, lat: Floats) -> tuple[list[bytes], Floats]:
     east = lon[:-1] > seam
     once = ~plain & ((east != np.roll(east, 1, axis=0)).sum(axis=0) == 2)
     once &= (boxes[0] > seam - 360.0) & (boxes[2] < seam + 360.0)  # so that each part is inside after its turn
+    once &= boxes[2] - boxes[0] < 360.0 - SNAP  # all round: the parts would meet, or overlap
     where = np.flatnonzero(once)
     count = east[:, where].sum(axis=0)
     for beyond in np.unique(count).tolist():

@@ -372,3 +372,28 @@ def test_bounds_are_planar_where_nothing_crosses_the_antimeridian():
         30,
         1,
     )
+
+
+@pytest.mark.parametrize("left", [0.0, -30.0, -180.0, -180.25, 170.0, 180.0])
+@pytest.mark.parametrize("side", [400, 720, 721, 1000, 2000])
+def test_chips_of_a_whole_turn_and_of_more_are_valid_wherever_they_begin(left, side):
+    locate = AffineLocator((0.5, 0, left, 0, -0.5, 90), "EPSG:4326")
+    footprints = chip_footprints(chip_grid(ImageSize(720, 360), GridSpec.of(side, edges="pad")), locate)
+    shapes = polygons(footprints)
+
+    assert shapely.is_valid(shapes).all()
+    if side >= 720:
+        assert shapes[0].equals(shapely.box(-180, -90, 180, 90))
+        assert footprints.bbox[0].tolist() == [-180, -90, 180, 90]
+    else:
+        assert shapely.area(shapes).tolist() == [200 * 180, 200 * 180]
+
+
+@pytest.mark.parametrize("top", [2e7, 3e7])
+@pytest.mark.parametrize("side", [400, 512, 700])
+def test_padded_chips_of_more_than_all_of_mercator_do_not_cross_themselves(top, side):
+    locate = AffineLocator((1e5, 0, -2e7, 0, -1e5, top), "EPSG:3857")
+    shapes = polygons(chip_footprints(chip_grid(ImageSize(400, 400), GridSpec.of(side, edges="pad")), locate))
+
+    assert shapely.is_valid(shapes).all()
+    assert shapes[0].bounds[::2] == (pytest.approx(-180, abs=0.4), pytest.approx(180, abs=0.4))
