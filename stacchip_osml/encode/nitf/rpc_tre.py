@@ -58,7 +58,7 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
         corners: ``(lon, lat)`` of the chip: the polynomials are centred there.
 
     Returns:
-        None where the fields cannot hold them (a chip that the antimeridian parts, heights beyond four digits).
+        None where the fields cannot hold them (a corner that is nowhere, heights beyond four digits).
 
     Raises:
         EncodeError: coefficients are missing, or a scale is zero.
@@ -71,13 +71,16 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
             raise EncodeError(f"{name} of the image's RPC is zero, and nothing is placed by it ({CLAUSE})")
     cubes = [_cube(_numbers(texts, name, 20)) for name in CUBICS]
     lons, lats = [lon for lon, _ in corners], [lat for _, lat in corners]
-    if max(lons) - min(lons) > 180 or not all(map(math.isfinite, (*lons, *lats))):
+    if not all(map(math.isfinite, (*lons, *lats))):
         return None
+    # A chip that the antimeridian parts is told as its parent is: readers take the shorter way from LONG_OFF.
+    lons = [lons[0] + math.remainder(lon - lons[0], 360.0) for lon in lons]
     centre = [round((min(each) + max(each)) / 2, 4) for each in (lats, lons)]
     reach = [max(math.ceil((max(each) - min(each)) * 5e3) / 1e4, 1e-4) for each in (lats, lons)]
     height = round(offsets[4]), max(round(scales[4]), 1)
     east = math.remainder(centre[1] - offsets[3], 360.0)  # the antimeridian may lie between the two
     # Normalised values of before, by those of the chip: old = step * new + start.
+    centre[1] = math.remainder(centre[1], 360.0)
     ground = (
         (reach[1] / scales[3], east / scales[3]),
         (reach[0] / scales[2], (centre[0] - offsets[2]) / scales[2]),

@@ -46,8 +46,18 @@ def test_what_is_not_followed_is_not_written(crs, left, top):
     assert fitted(crs, left, top)[0] is None
 
 
-@pytest.mark.parametrize(("offset", "corners"), [(180.0, (-179.96, -179.92)), (-179.98, (179.94, 179.98))])
-def test_a_chip_beyond_the_antimeridian_lies_where_it_does_in_its_image(offset, corners):
+@pytest.mark.parametrize(
+    ("offset", "corners"),
+    [
+        (180.0, (-179.96, -179.92)),
+        (-179.98, (179.94, 179.98)),
+        (180.0, (179.96, -179.96)),
+        (-179.98, (179.99, -179.93)),
+        (179.95, (179.98, -179.98)),
+        (179.95, (180.0, -179.96)),
+    ],
+)
+def test_a_chip_beyond_the_antimeridian_or_parted_by_it_lies_where_it_does_in_its_image(offset, corners):
     up, right, one = "0 0 1 " + "0 " * 17, "0 1 " + "0 " * 18, "1 " + "0 " * 19
     values = {"LINE_OFF": "100", "LINE_SCALE": "100", "SAMP_OFF": "100", "SAMP_SCALE": "100", "LAT_OFF": "40"}
     values |= {
@@ -62,6 +72,7 @@ def test_a_chip_beyond_the_antimeridian_lies_where_it_does_in_its_image(offset, 
     ground = [(west, north), (east, north), (east, south), (west, south)]
 
     tre = rpc00b_tre(values.items(), window=(0.0, 0.0, 400.0, 400.0), size=ImageSize(400, 400), corners=ground)
+    assert abs(float(tre.data[34:43])) <= 180  # LONG_OFF, after SUCCESS, two errors, LINE_OFF, SAMP_OFF and LAT_OFF
 
     cols = 100 + 1000 * np.remainder(np.array(corners) - offset + 180, 360) - 180_000
     lon, lat = rpc_model(tre.tag, tre.data, notes=())(cols, [85.0, 115.0])
