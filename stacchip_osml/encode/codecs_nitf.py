@@ -1,9 +1,11 @@
-"""JPEG streams with restart intervals, which libjpeg is not asked for through imagecodecs.
+"""JPEG streams with restart intervals and the application segment of NITF.
 
-A restart interval begins with new predictions on a new byte (ITU-T T.81, E.1.4),
-so rows of MCUs that were compressed alone, with the same tables, are the
-intervals of the stream of all of them: the scans are put one after the other
-with RST between. What comes out is what libjpeg makes with restarts switched on.
+libjpeg is asked for the intervals through OpenCV, which makes one band or YCbCr of
+8 bits. Through imagecodecs, which makes the rest, it cannot be: a restart interval
+begins with new predictions on a new byte (ITU-T T.81, E.1.4), so rows of MCUs
+that were compressed alone, with the same tables, are the intervals of the stream of
+all of them, and their scans are put one after the other with RST between. What
+comes out is the same.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["MOST_INTERVAL", "restarted_jpeg"]
@@ -34,11 +37,11 @@ class _Stream(NamedTuple):
     """Entropy-coded data."""
 
 
-def restarted_jpeg(samples: Array, *, quality: int, application: bytes, subsampled: bool) -> bytes:
-    """Compress one block.
+def restarted_jpeg(pixels: Array, *, quality: int, application: bytes, subsampled: bool) -> bytes:
+    """Compress one block, with a restart interval of one row of MCUs.
 
     Args:
-        samples: ``(rows, cols)`` uint8, or uint16 of 12 bits; ``(rows, cols, 3)`` uint8, red, green and blue.
+        pixels: ``(1, rows, cols)`` uint8, or uint16 of 12 bits; ``(3, rows, cols)`` uint8, red, green and blue.
         quality: libjpeg's, 1 to 100.
         application: body of an APP6 segment, which stands first.
         subsampled: colour as YCbCr with chrominance of half the resolution; else it stays red, green and blue.
@@ -46,22 +49,28 @@ def restarted_jpeg(samples: Array, *, quality: int, application: bytes, subsampl
     Raises:
         EncodeError: libjpeg does not compress it.
     """
-    step = 16 if samples.ndim == 3 and subsampled else 8
-    across = -(-samples.shape[1] // step)
-    if samples.dtype == np.uint8:
-        parts = [
-            _taken_apart(_compressed(samples[row : row + step], quality, subsampled=subsampled))
-            for row in range(0, len(samples), step)
-        ]
-        interval = across
+    bands, rows, cols = pixels.shape
+    step = 16 if bands == 3 and subsampled else 8
+    across = -(-cols // step)
+    if pixels.dtype == np.uint8 and (bands == 1 or subsampled):
+        whole = jpeg_bytes(pixels, quality=quality, subsampling="420", interval=across)
+        return _joined([_taken_apart(whole)], application, rows=rows)
+    samples = interleaved(pixels, passing=True)
+    if pixels.dtype == np.uint8:
+        strips = [samples[row : row + step] for row in range(0, rows, step)]
     else:  # libjpeg fits Huffman tables to 12-bit samples: those of two strips differ, so all is one interval
-        parts = [_taken_apart(_compressed(samples, quality, subsampled=False))]
-        interval = across * -(-len(samples) // step)
+        strips, across = [samples], across * -(-rows // step)
+    parts = [_taken_apart(_compressed(strip, quality)) for strip in strips]
+    return _joined(parts, application, rows=rows, interval=across)
+
+
+def _joined(parts: list[_Stream], application: bytes, *, rows: int, interval: int = 0) -> bytes:
+    """Put the intervals of a stream together; ``interval`` is 0 where a stream says it itself."""
     out = bytearray(bytes((0xFF, SOI)) + _segment(0xE6, application))
     for marker, body in parts[0].segments:
         if marker in {SOF0, SOF1}:
-            body = body[:1] + len(samples).to_bytes(2, "big") + body[3:]  # noqa: PLW2901
-        if marker == SOS:
+            body = body[:1] + rows.to_bytes(2, "big") + body[3:]  # noqa: PLW2901
+        if marker == SOS and interval:
             out += _segment(DRI, interval.to_bytes(2, "big"))
         out += _segment(marker, body)
     for number, part in enumerate(parts):
@@ -72,12 +81,8 @@ def restarted_jpeg(samples: Array, *, quality: int, application: bytes, subsampl
     return bytes(out)
 
 
-def _compressed(samples: Array, quality: int, *, subsampled: bool) -> bytes:
-    settings: dict[str, Any] = {}
-    if samples.ndim == 3:
-        settings = {"subsampling": "420"} if subsampled else {"outcolorspace": "RGB"}
-    if samples.dtype != np.uint8:
-        settings = {"bitspersample": 12}
+def _compressed(samples: Array, quality: int) -> bytes:
+    settings: dict[str, Any] = {"outcolorspace": "RGB"} if samples.ndim == 3 else {"bitspersample": 12}
     try:
         return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(samples), level=quality, **settings))
     except (imagecodecs.Jpeg8Error, ValueError) as error:

@@ -154,14 +154,11 @@ def _encoded(pixels: Pixels, storage: Storage, blocking: Blocking, application: 
     (rows, cols), (_, high, wide) = blocking.block_shape, pixels.shape
     if (rows, cols) != (high, wide):
         pixels = np.pad(pixels, ((0, 0), (0, rows - high), (0, cols - wide)), mode="edge")
+    planes = pixels.astype(np.uint8 if storage.nbpp == 8 else np.uint16, copy=False)
     if storage.imode == "P":
-        samples = np.empty((rows, cols, 3), np.uint8)
-        for band, plane in enumerate(pixels):
-            samples[..., band] = plane
         subsampled = storage.irep == "YCbCr601"
-        return restarted_jpeg(samples, quality=rate.quality, application=application, subsampled=subsampled)
-    kind = np.uint8 if storage.nbpp == 8 else np.uint16
+        return restarted_jpeg(planes, quality=rate.quality, application=application, subsampled=subsampled)
     return b"".join(
-        restarted_jpeg(plane.astype(kind, copy=False), quality=rate.quality, application=application, subsampled=False)
-        for plane in pixels
+        restarted_jpeg(planes[band : band + 1], quality=rate.quality, application=application, subsampled=False)
+        for band in range(len(planes))
     )

@@ -89,9 +89,32 @@ def test_intervals_change_no_pixel(subsampled):
     settings = {"subsampling": "420"} if subsampled else {"outcolorspace": "RGB"}
     whole = imagecodecs.jpeg8_encode(samples, level=80, **settings)
 
-    stream = restarted_jpeg(samples, quality=80, application=b"NITF\0", subsampled=subsampled)
+    pixels = samples.transpose(2, 0, 1)
+    stream = restarted_jpeg(pixels, quality=80, application=b"NITF\0", subsampled=subsampled)
 
     np.testing.assert_array_equal(imagecodecs.jpeg8_decode(stream), imagecodecs.jpeg8_decode(whole))
+
+
+@pytest.mark.parametrize("quality", [1, 20, 49, 50, 75, 90, 100])
+@pytest.mark.parametrize(
+    "shape", [(3, 64, 48), (3, 45, 71), (3, 1, 1), (1, 64, 48), (1, 45, 71), (1, 1, 1), (1, 9, 900)]
+)
+def test_intervals_are_rows_of_mcus_as_they_are_compressed_alone(shape, quality):
+    pixels = (ramps(shape[0], shape[1:]) + np.random.default_rng(3).integers(0, 60, shape)).astype(np.uint8)
+    samples = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0).copy()
+    step = 16 if len(pixels) == 3 else 8
+    settings = {"subsampling": "420"} if len(pixels) == 3 else {}
+    alone = [
+        imagecodecs.jpeg8_encode(samples[row : row + step].copy(), level=quality, **settings)
+        for row in range(0, shape[1], step)
+    ]
+
+    stream = restarted_jpeg(pixels, quality=quality, application=b"NITF\0", subsampled=True)
+
+    assert b"\xff\xdd\0\4" + (-(-shape[2] // step)).to_bytes(2, "big") in stream
+    scans = [RESTART.split(each.split(b"\xff\xda", 1)[1][:-2]) for each in (stream, *alone)]
+    length = int.from_bytes(scans[0][0][:2], "big")
+    assert [scans[0][0][length:], *scans[0][1:]] == [scan[0][length:] for scan in scans[1:]]
 
 
 def test_colours_are_stored_as_they_are_called():
