@@ -7,6 +7,7 @@ arrays, so that pruning a hundred million rows is one comparison.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,8 @@ from stacchip_osml.index.schema import conform
 
 __all__ = ["ChipStore", "GroupBounds", "MemoryStore", "ParquetStore", "take_rows"]
 
+FEW = 4
+"""Columns of a row group, up to which one thread reads them."""
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -100,10 +103,15 @@ class _Part:
     """Read at positions only, so threads can share it."""
     metadata: pq.FileMetaData
     first_group: int = 0
+    handles: threading.local = field(default_factory=threading.local)
 
     def open(self) -> pq.ParquetFile:
-        """Give a handle of the caller's own; the footer is not read again."""
-        return pq.ParquetFile(self.source, metadata=self.metadata, page_checksum_verification=True)
+        """Give this thread's own handle; the footer is not read again."""
+        handle: pq.ParquetFile | None = getattr(self.handles, "handle", None)
+        if handle is None:
+            handle = pq.ParquetFile(self.source, metadata=self.metadata, page_checksum_verification=True)
+            self.handles.handle = handle
+        return handle
 
 
 @dataclass
@@ -180,8 +188,12 @@ class ParquetStore:
 
     @staticmethod
     def _read(part: _Part, numbers: list[int], columns: Sequence[str] | None) -> pa.Table:
+        # handing a few columns of one group to other threads takes longer than to read them
+        threads = columns is None or len(columns) * len(numbers) > FEW
         try:
-            table = part.open().read_row_groups(numbers, columns=None if columns is None else list(columns))
+            table = part.open().read_row_groups(
+                numbers, columns=None if columns is None else list(columns), use_threads=threads
+            )
         except (OSError, pa.ArrowException) as error:
             raise IndexSchemaError(f"{part.name}: row groups {numbers} cannot be read: {error}") from error
         return table.replace_schema_metadata(None) if columns is not None else conform(table)

@@ -1,7 +1,10 @@
 """Queries: the same rows as looking at every one."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import shapely
@@ -179,3 +182,48 @@ def test_a_sample_is_drawn_without_replacement_and_repeats(index):
     assert not one.to_arrow().equals(index.sample(40, seed=4).to_arrow())
     with pytest.raises(IndexSchemaError, match="sample of 99999 chips"):
         index.sample(99_999)
+
+
+def test_a_box_is_not_rounded_to_the_precision_of_the_rows(index):
+    xmin = index.row(7)["bbox"]["xmin"]
+    just_west = float(np.nextafter(xmin, -np.inf, dtype=np.float64))
+
+    ids = index.query(bbox=(-180, 40, xmin, 50), columns=["id"]).column("id").to_pylist()
+    without = index.query(bbox=(-180, 40, just_west, 50), columns=["id"]).column("id").to_pylist()
+    assert index.row(7)["id"] in ids
+    assert set(ids) - set(without) == {row["id"] for row in _rows(index) if row["bbox"]["xmin"] == xmin}
+
+
+@pytest.mark.parametrize("null_sides", [True, False])
+def test_rows_without_a_bbox_or_a_side_of_one_are_in_no_box(index, null_sides):
+    table = index.to_arrow()
+    kind = table.schema.field("bbox").type
+    values = [
+        box if i % 3 else ({**box, "xmax": None} if null_sides else None)
+        for i, box in enumerate(table.column("bbox").to_pylist())
+    ]
+    chunks = pa.chunked_array([values[:100], values[100:]], kind)
+    table = table.set_column(table.schema.get_field_index("bbox"), "bbox", chunks)
+    found = ChipIndex.from_table(table, index.tables).query(bbox=(-180, -90, 180, 90), columns=["id"])
+
+    ids = table.column("id").to_pylist()
+    assert found.column("id").to_pylist() == [name for i, name in enumerate(ids) if i % 3]
+
+
+def test_a_wrong_condition_is_refused_wherever_the_box_is(index):
+    for box in ((0, 0, 1, 1), (-180, -90, 180, 90)):
+        with pytest.raises(IndexSchemaError, match=r"where: .*label < 3.*no kernel"):
+            index.query(bbox=box, where=pc.field("label") < 3)
+
+
+def _rows(index):
+    return index.to_arrow().to_pylist()
+
+
+def test_threads_that_ask_one_index_get_the_same_rows(index):
+    def ask(number):
+        return index.query(bbox=(-180, 40, 180 - number, 50), where="label == 'a'", columns=["id"])
+
+    alone = [ask(number) for number in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(20))) == alone
