@@ -37,7 +37,7 @@ def info_command(*, file: str, as_json: bool) -> None:
         return
     click.echo(f"{one_line(file)}: {found['format']}, {len(found['assets'])} assets")
     for image in found["images"]:
-        _say_image(image if found["format"] != "tiff" else _named(image), is_listed="nitf" in found)
+        _say_image(image if found["format"] != "tiff" else _named(image))
     if "nitf" in found:
         _say_nitf(found["nitf"])
 
@@ -50,8 +50,8 @@ def _named(image: Mapping[str, Any]) -> dict[str, Any]:
     return {**image, "metadata": {name: tags.readable(name) for name, _ in tags}}
 
 
-def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
-    """Show one image; ``is_listed``: all other images of the file are shown as well."""
+def _say_image(image: Mapping[str, Any]) -> None:
+    """Show one image."""
     click.echo("")
     title = f" {one_line(image['title'])}" if image["title"] else ""
     click.echo(f"{image['key']}{title}: {image['width']} x {image['height']}, {image['bands']} x {image['dtype']}")
@@ -62,8 +62,6 @@ def _say_image(image: Mapping[str, Any], *, is_listed: bool) -> None:
         _say("dated", _acquired(image["acquired"], image["time"]))
     for note in image.get("place_notes", ()):
         _say("place", note)
-    if image.get("images_in_file", 1) > 1 and not is_listed:
-        _say("images", f"{image['images_in_file']} in the file; this is the first, and the only one that is read")
     if image.get("size_bytes"):
         _say("file", size_text(image["size_bytes"]))
     heads = ["level", "width", "height", "block width", "block height", "read by"]

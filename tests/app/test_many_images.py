@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from cli_scenes import only_error, run, run_json
 
@@ -24,10 +25,18 @@ def folder(tmp_path):
 def test_pages_are_counted_and_levels_are_not(folder):
     assert (read_header(str(folder / "pages.tif")).images, read_header(str(folder / "one.tif")).images) == (3, 1)
     shown = run("info", folder / "pages.tif").stdout
-    assert "images: 3 in the file; this is the first, and the only one that is read" in shown
-    assert "in the file" not in run("info", folder / "one.tif").stdout
+    assert [line for line in shown.splitlines() if line.startswith("image:")] == [
+        f"image:{page} pages.tif: 80 x 64, 1 x uint8" for page in range(3)
+    ]
     assert run_json("info", folder / "one.tif")["images"][0]["placed_by"] == "projected"
-    assert run_json("convert", folder / "pages.tif", folder / "a.png", "--dry-run")["left_out"] == ["2 more images"]
+    left = run_json("convert", folder / "pages.tif", folder / "a.png", "--dry-run")["left_out"]
+    assert left == ["image:1", "image:2"]
+
+
+def test_any_page_can_be_converted(folder):
+    run("convert", folder / "pages.tif", folder / "a.png", "--image", "image:2")
+    with rasterio.open(folder / "a.png") as written:
+        np.testing.assert_array_equal(written.read(1), PIXELS[2])
 
 
 def test_an_index_says_of_which_files_it_has_the_first_image_only(folder):

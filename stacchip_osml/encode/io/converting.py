@@ -185,8 +185,6 @@ def left_out_of(
     """List what the new format has no place for; EncodeError where that is a marking that must not be lost."""
     others = [key for key in dataset.get_asset_keys() if key not in keys and ":overview:" not in key]
     for image in images:
-        if dataset.format == "tiff" and (header := header_of(image)) is not None and header.images > 1:
-            others.append(f"{header.images - 1} more image{'s' if header.images > 2 else ''}")
         if kind.name != "tiff" and (header := header_of(image)) is not None:
             others += _unsaid(header, kind)
         if kind.driver == "NITF" and dataset.format not in {"nitf", "nsif"} and not _has_place_in_nitf(image):

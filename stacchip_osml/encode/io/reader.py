@@ -6,7 +6,8 @@ Rules:
 - images are those of the library's readers, so pixels come block by block, from
   any thread, and an image outlives the dataset it was taken from;
 - ``image:0`` is the image, ``image:0:overview:N`` its level N, of a file of its
-  own in an R-set, or stored in a TIFF.
+  own in an R-set, or stored in a TIFF; ``image:N`` is a further segment of NITF or
+  page of a TIFF.
 """
 
 from __future__ import annotations
@@ -250,9 +251,23 @@ def _assets(location: str, driver: str, *, with_levels: bool) -> tuple[BufferedM
         for level in range(1, image.num_resolution_levels):
             key = f"image:0:overview:{level}"
             makers[key] = _level_maker(image, level, key, driver)
+        makers |= _pages(image, driver) if image.header.images > 1 else {}
     else:
         image.header  # noqa: B018 - what is no image is an error now, not at its first pixel
     return BufferedMetadataProvider(), makers
+
+
+def _pages(first: BlockImage, driver: str) -> Makers:
+    """Give the further pages of a TIFF, each made when it is asked for."""
+    from stacchip_osml.imagery.blocks.tiff_directories import page_directories
+    from stacchip_osml.imagery.blocks.tiff_pages import TiffPage
+
+    def maker(page: int, directory: int) -> Callable[[], ImageAsset]:
+        image = TiffPage(first.location, page, directory=directory)
+        return lambda: _image(image, f"image:{page}", image.metadata, driver, ("data",))
+
+    directories = page_directories(first.file.read_at, name=first.name, size=first.file.size)
+    return {f"image:{page}": maker(page, directory) for page, directory in enumerate(directories) if page}
 
 
 def _tags(image: BlockImage, driver: str) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ from stacchip_osml.imagery.blocks.tiff_codec import (
 from stacchip_osml.imagery.blocks.tiff_ifd import Directory, TiffBytes
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["parse_tiff"]
+__all__ = ["parse_tiff", "parse_tiff_directory"]
 
 MAX_OVERVIEWS = 30
 MAX_SUBS = 1 << 9
@@ -71,6 +71,35 @@ def parse_tiff(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None 
     """
     try:
         return _layout(read, name=name, limits=limits, size=size)
+    except NotServedError as left:
+        return ImageLayout(levels=(Unserved(reason=str(left)),))
+
+
+def parse_tiff_directory(
+    read: ReadAt, number: int, *, name: str, limits: ReadLimits, size: int | None = None
+) -> ImageLayout:
+    """Read where the blocks of one directory's image are, without levels and masks.
+
+    Args:
+        read: gives the file's bytes.
+        number: of the directory in the file's chain, from 1.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known; nothing past it is asked for.
+
+    Raises:
+        DecodeError: there is no such directory, or it is cut short or contradicts itself.
+        LimitError: its image is larger than ``limits``.
+        ReadError: as ``read``.
+    """
+    try:
+        file = TiffBytes(read, name=name, size=size)
+        directory = next(islice(file.chain(), number - 1, None), None)
+        if directory is None:
+            raise DecodeError(f"{name}: has no directory {number}")
+        image = _image(file, directory)
+        limits.require_image(name, image.tags.size, delivered_bands(image.tags))
+        return ImageLayout(levels=(_level(file, image, None, limits),))
     except NotServedError as left:
         return ImageLayout(levels=(Unserved(reason=str(left)),))
 

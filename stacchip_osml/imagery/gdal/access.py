@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
+from stacchip_osml.imagery.blocks.tiff_directories import page_directory
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal.codestreams import (
     StreamFacts,
@@ -34,7 +35,7 @@ from stacchip_osml.imagery.gdal.codestreams import (
     stream_facts,
     told_origin,
 )
-from stacchip_osml.imagery.gdal.directories import require_few_directories_of
+from stacchip_osml.imagery.gdal.directories import reading_on, require_few_directories_of
 from stacchip_osml.imagery.gdal.handle_pool import HandlePool
 from stacchip_osml.imagery.gdal.joined import Change, open_joined
 from stacchip_osml.imagery.gdal.library import (
@@ -58,6 +59,7 @@ from stacchip_osml.imagery.location import (
 )
 from stacchip_osml.imagery.network.remote import gdal_fetch_options, read_remote_head
 from stacchip_osml.imagery.network.version import TRANSIENT, RemoteStamp
+from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.files import LocalFile
@@ -108,12 +110,15 @@ class FileAccess:
         expect: tuple[int | None, int | None],
         fetch: FetchLimits,
         opening: Callable[[], tuple[bytes, RemoteStamp]] | None = None,
+        page: int = 0,
     ) -> None:
         self.location = require_location(location)
         self.sign = sign
         self.sidecars = sidecars
         self.expect = expect
         self.fetch = fetch
+        self.page = whole_number("page", page, least=0)
+        self._directory: int | None = None
         self.remote = is_remote(location)
         self.name = redact(location)
         self._stamp: FileStamp | None = None
@@ -161,7 +166,7 @@ class FileAccess:
 
     def _on_local(self, overview: int | None, action: Callable[[Dataset], T]) -> T:
         stamp = self._checked_stamp()
-        key = (self.location, self.sign, self.sidecars, overview, stamp)
+        key = (self.location, self.page, self.sign, self.sidecars, overview, stamp)
         try:
             with _POOL.lend(key, lambda: self._open_local(overview)) as dataset:
                 forget_signals()
@@ -215,8 +220,11 @@ class FileAccess:
 
     def _once(self, overview: int | None, action: Callable[[Dataset], T], *, facts: bool = False) -> T:
         seen = self.look() if self._version is None else None
-        begun = facts and self.head is not None and self._turn == 0  # what fails is tried again without
-        key = (self.location, self.sign, self.sidecars, overview, self._version, self.fetch, self._turn, begun)
+        begun = (
+            facts and not self.page and self.head is not None and self._turn == 0
+        )  # what fails is tried again without
+        seen_as = (self._version, self.fetch, self._turn, begun)
+        key = (self.location, self.page, self.sign, self.sidecars, overview, *seen_as)
         around = environment(sidecars=self.sidecars, options=gdal_fetch_options(self.fetch, self._version))
         with around, _POOL.lend(key, lambda: self._open_remote(overview, seen, begun=begun)) as dataset:
             forget_signals()
@@ -228,7 +236,7 @@ class FileAccess:
             target = self._target() if seen is None else seen[0]
             size = self._version.size_bytes
             first = Change(0, self.head, size)
-            dataset = open_joined(first, gdal_name(target), driver="GTiff", overview=overview)
+            dataset = open_joined(first, gdal_name(target), driver="GTiff", overview=overview, prefix=self._prefix())
         else:
             target, driver = self.look() if seen is None else seen
             dataset = self._open(target, driver=driver, overview=overview)
@@ -261,7 +269,8 @@ class FileAccess:
         driver = self._driver(head)
         if self._version is None:
             if driver == "GTiff":
-                self._require_few_directories(head, version)
+                read = reading_on(head, version.size_bytes, self._object(version).read_at)
+                require_few_directories_of(read, name=self.name, size=version.size_bytes)
             self._version = version
             self._opening_bytes = head if driver in OF_JPEG_2000 else b""
             if driver == "GTiff" and not self.sidecars:
@@ -269,16 +278,6 @@ class FileAccess:
         elif version.differs_from(self._version):
             raise AssetChanged(f"{self.name}: the object changed since it was first read")
         return target, driver
-
-    def _require_few_directories(self, head: bytes, version: RemoteStamp) -> None:
-        """Refuse a TIFF that GDAL would not get through; those within the first bytes take no further request."""
-        file = self._object(version)
-
-        def read(offset: int, size: int) -> bytes:
-            held = offset + size <= len(head) or len(head) == version.size_bytes
-            return head[offset : offset + size] if held else file.read_at(offset, size)
-
-        require_few_directories_of(read, name=self.name, size=version.size_bytes)
 
     def _beginning(self, target: str, head: bytes, version: RemoteStamp) -> bytes | None:
         """Give first bytes for GDAL to begin with, of a small file all; None where it has to ask for them itself."""
@@ -337,7 +336,7 @@ class FileAccess:
 
     def _open(self, target: str, *, driver: str, overview: int | None) -> Dataset:
         """Open a level; of JPEG 2000 that GDAL refuses for its subsampling, as it is in samples."""
-        name = gdal_name(target)
+        name = self._prefix() + gdal_name(target)
         if self._change is None:
             try:
                 dataset = open_dataset(name, driver=driver, overview=overview, head=self._begins)
@@ -352,6 +351,13 @@ class FileAccess:
         dataset = open_joined(self._change, name, driver=driver, overview=overview, head=self._begins)
         dataset.origin = told_origin(self._change)
         return dataset
+
+    def _prefix(self) -> str:
+        """Give what stands before a file's name in GDAL's name for a further page of it."""
+        if self.page and self._directory is None:
+            read = self.bytes_of().read_at
+            self._directory = page_directory(read, self.page, name=self.name, size=self.size_bytes)
+        return f"GTIFF_DIR:{self._directory}:" if self.page else ""
 
     def _looked_at(self, dataset: Dataset) -> Dataset:
         """Note at a dataset what GDAL does not tell of it; of JPEG 2000 its file is asked, once."""

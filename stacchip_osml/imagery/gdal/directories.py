@@ -16,7 +16,7 @@ from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 from stacchip_osml.imagery.blocks.tiff_ifd import TiffBytes
 from stacchip_osml.imagery.location import local_stamp
 
-__all__ = ["MOST_PAGES", "MOST_SUBS", "require_few_directories", "require_few_directories_of"]
+__all__ = ["MOST_PAGES", "MOST_SUBS", "reading_on", "require_few_directories", "require_few_directories_of"]
 
 MOST_PAGES = 1 << 13
 """Directories in the file's chain: pages, overviews, masks."""
@@ -65,6 +65,16 @@ def require_few_directories_of(read: ReadAt, *, name: str, size: int | None) -> 
     """
     with suppress(DecodeError, NotServedError):
         _look_through(TiffBytes(read, name=name, size=size))
+
+
+def reading_on(head: bytes, size: int | None, read: ReadAt) -> ReadAt:
+    """Read out of a file's first bytes what they hold, and else by ``read``; ``size`` is the file's, where known."""
+
+    def read_at(offset: int, count: int) -> bytes:
+        held = offset + count <= len(head) or len(head) == size
+        return head[offset : offset + count] if held else bytes(read(offset, count))
+
+    return read_at
 
 
 def _look_through(file: TiffBytes) -> None:

@@ -65,6 +65,7 @@ class GdalImage:
         limits: ReadLimits | None = None,
         fetch: FetchLimits | None = None,
         opening: Callable[[], tuple[bytes, RemoteStamp]] | None = None,
+        page: int = 0,
     ) -> None:
         """Name the image; nothing is opened yet.
 
@@ -77,14 +78,14 @@ class GdalImage:
             limits: refused above these; None for the defaults.
             fetch: how long and how often a server is asked; None for the defaults.
             opening: gives a remote object's first bytes and version, where somebody has them; None to ask for them.
+            page: of a TIFF, from 0: which of its images that are no levels or masks; further ones have one level.
 
         Raises:
             ReadError: not a location that is served.
         """
         self.limits = ReadLimits() if limits is None else limits
-        self._access = FileAccess(
-            location, sign=sign, sidecars=sidecars, expect=expect, fetch=fetch or FetchLimits(), opening=opening
-        )
+        how: dict[str, Any] = {"sign": sign, "sidecars": sidecars, "expect": expect, "fetch": fetch or FetchLimits()}
+        self._access = FileAccess(location, **how, opening=opening, page=page)
         self.location = location
         self.sign, self.sidecars, self.expect = sign, sidecars, expect
         self._name = self._access.name
@@ -98,7 +99,9 @@ class GdalImage:
 
     def __reduce__(self) -> tuple[Any, ...]:
         how = self._access
-        settings: dict[str, Any] = {name: getattr(how, name) for name in ("sign", "sidecars", "expect", "fetch")}
+        settings: dict[str, Any] = {
+            name: getattr(how, name) for name in ("sign", "sidecars", "expect", "fetch", "page")
+        }
         return partial(GdalImage, how.location, **settings, limits=self.limits), ()
 
     def __repr__(self) -> str:

@@ -26,7 +26,9 @@ class Change(NamedTuple):
     """Of the whole file."""
 
 
-def open_joined(change: Change, name: str, *, driver: str, overview: int | None, head: bytes = b"") -> Dataset:
+def open_joined(
+    change: Change, name: str, *, driver: str, overview: int | None, head: bytes = b"", prefix: str = ""
+) -> Dataset:
     """Open one stored level of a file with some bytes changed, inside ``environment``; the caller closes it.
 
     Args:
@@ -35,12 +37,13 @@ def open_joined(change: Change, name: str, *, driver: str, overview: int | None,
         driver: the only one that may open it.
         overview: GDAL's overview index, None for R0.
         head: the file's first bytes, where they may say more than GDAL.
+        prefix: what stands before the file's name for a part of it.
     """
     held = MemoryFile(change.bytes)
     end = change.at + len(change.bytes)
     pieces = [(name, 0, 0, change.at), (held.name, 0, change.at, end), (name, end, end, change.size)]
     joined = MemoryFile(_description(pieces, change.size), ext=".xml")
-    dataset = open_dataset(f"/vsisparse/{joined.name}", driver=driver, overview=overview, head=head)
+    dataset = open_dataset(f"{prefix}/vsisparse/{joined.name}", driver=driver, overview=overview, head=head)
     dataset.held = (held, joined)  # read from as long as it is open
     return dataset
 

@@ -1,0 +1,93 @@
+"""One page of a TIFF as an image: its blocks, or GDAL's sub-dataset."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
+from stacchip_osml.imagery.blocks.files import LocalFile
+from stacchip_osml.imagery.blocks.image import HOW, BlockImage
+from stacchip_osml.imagery.blocks.layout import ImageLayout
+from stacchip_osml.imagery.blocks.tiff import parse_tiff_directory
+from stacchip_osml.imagery.blocks.tiff_directories import page_directory
+
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.gdal.image import GdalImage
+
+__all__ = ["TiffPage"]
+
+
+class TiffPage(BlockImage):
+    """One page of a TIFF, not the first, as provider and reader."""
+
+    def __init__(self, location: str, page: int, *, directory: int | None = None, **how: Any) -> None:
+        """Name the page; nothing is opened yet.
+
+        Args:
+            location: as of :class:`BlockImage`.
+            page: from 1 on, in the order of the file.
+            directory: that holds it, as ``page_directories`` gave it; None to find out.
+            how: settings of :class:`BlockImage`.
+
+        Raises:
+            ReadError: not a location that is served.
+        """
+        super().__init__(location, **how)
+        self.page, self._directory = page, directory
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, arguments = super().__reduce__()
+        return partial(TiffPage, self.location, self.page, directory=self._directory, **made.keywords), arguments
+
+    def __repr__(self) -> str:
+        return f"TiffPage({self.name!r}, {self.page})"
+
+    @property
+    def key(self) -> str:
+        """The location, and which page."""
+        return f"{self.location}:image:{self.page}"
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """What no other version of this file, no other file and no other page has."""
+        return *super().version, self.page
+
+    @property
+    def gdal(self) -> GdalImage:
+        """The same page through GDAL."""
+        if self._gdal is None:
+            from stacchip_osml.imagery.gdal.image import GdalImage
+
+            file = self.file
+            how: dict[str, Any] = {name: getattr(self, name) for name in HOW}
+            opening = None if isinstance(file, LocalFile) else file.opening
+            self._gdal = GdalImage(self.location, **how, opening=opening, page=self.page)
+        return self._gdal
+
+    @property
+    def directory(self) -> int:
+        """The number of its directory, from 1.
+
+        Raises:
+            DecodeError: there is no such page.
+        """
+        if self._directory is None:
+            file = self.file
+            self._directory = page_directory(file.read_at, self.page, name=self.name, size=file.size)
+        return self._directory
+
+    def _found_layout(self) -> ImageLayout:
+        if self.sidecars:
+            return unserved_layout(self.header, "files next to it are believed")
+        if self._given is not None:
+            return agreed_layout(self._given, self.header)
+        header, file = self.header, self.file
+        try:
+            parsed = parse_tiff_directory(
+                file.read_at, self.directory, name=self.name, limits=self.limits, size=file.size
+            )
+        except (DecodeError, LimitError) as error:  # GDAL made a header of it, so GDAL may judge it
+            return unserved_layout(header, str(error))
+        return agreed_layout(parsed, header)
