@@ -103,7 +103,8 @@ class Batch:
         rows = job.needed if claim is None else claim.rows
         out = None
         try:
-            if job.level.has_differences and _is_little(job, rows):
+            again = self._cache is not None and self._cache.is_asked_again
+            if job.level.has_differences and not again and _is_little(job, rows):
                 block: Block = self._differences(job, data, claim, rows)
             else:
                 out = self._room(job, claim, rows)

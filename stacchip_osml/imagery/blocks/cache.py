@@ -43,6 +43,10 @@ LARGEST_SHARE = 4
 """A block may take one part in this many of the cache."""
 MEMORY = 16
 """Blocks by whose fate others are decoded in part or whole."""
+ASKED = 64
+"""Requests by which those to come are judged."""
+OFTEN = 0.4
+"""Share of requests for blocks that are held: of blocks asked for twice, a half."""
 
 
 class CacheCounts(NamedTuple):
@@ -118,6 +122,8 @@ class BlockCache:
         self._bytes = 0
         self._wanted_more = 0.0
         """Share of the blocks of which some rows did at first, and more were asked for while they were held."""
+        self._found = 0.0
+        """Share of the requests of late that were for blocks held."""
         self._hits = self._misses = self._waits = self._evictions = 0
 
     @property
@@ -130,6 +136,11 @@ class BlockCache:
         """Tell what was asked so far."""
         with self._lock:
             return CacheCounts(self._hits, self._misses, self._waits, self._evictions)
+
+    @property
+    def is_asked_again(self) -> bool:
+        """Whether blocks are, as things go, asked for again while they are held: worth making ready at once."""
+        return self._found > OFTEN
 
     def __len__(self) -> int:
         """Count the blocks held."""
@@ -157,6 +168,7 @@ class BlockCache:
                 if held.block.shape[1] >= rows:
                     self._held.move_to_end(key)
                     self._hits += 1
+                    self._found += (1 - self._found) / ASKED
                     return Found("held", held.block, None)
                 rows, asked = whole, 0
             claim = self._claims.get(key)
@@ -166,6 +178,7 @@ class BlockCache:
                     return Found("busy", None, claim)
                 rows, asked = whole, 0
             self._misses += 1
+            self._found -= self._found / ASKED
             # In part, what is wanted more costs all of it again: rows + share * whole, against whole.
             if asked and self._wanted_more * whole > whole - rows:
                 rows = whole

@@ -265,3 +265,21 @@ def test_what_a_cache_says_it_holds_is_what_it_holds_however_threads_interleave(
     assert cache.held_bytes == sum(each.nbytes for each in held if each is not None) <= 2000
     counts = cache.counts
     assert counts.hits + counts.misses + counts.waits == 4 * 4000 + 60
+
+
+def test_a_cache_knows_whether_blocks_are_asked_for_again():
+    cache = BlockCache()
+    assert not cache.is_asked_again
+
+    def ask(keys):
+        for key in keys:
+            found = cache.find(key, rows=8, whole=8)
+            if found.claim is not None:
+                cache.deliver(found.claim, block())
+
+    ask(range(300))
+    assert not cache.is_asked_again
+    ask(key for key in range(1000, 1200) for _ in range(4))
+    assert cache.is_asked_again
+    ask(range(2000, 2300))
+    assert not cache.is_asked_again
