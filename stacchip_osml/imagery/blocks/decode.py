@@ -7,7 +7,7 @@ Rules:
 - damaged streams raise ``DecodeError`` and leave nothing of the block before
   in the result. What cannot be told from the stream (JPEG data altered
   without breaking its grammar) decodes to what the decoder makes of it;
-- nothing but ``scratch`` is written to, so any number of threads may decode,
+- nothing but ``scratch`` and fresh memory is written to, so any number of threads may decode,
   each with a scratch of its own.
 """
 

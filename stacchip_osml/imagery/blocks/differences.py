@@ -25,7 +25,7 @@ from stacchip_osml.imagery.blocks.unpack import add_up, is_packed
 __all__ = ["Differences", "has_differences"]
 
 
-ENOUGH = 0.75
+ENOUGH = 0.6
 """Share of a block: chips that overlap in order need about twice all of it, those at random less than half."""
 
 
