@@ -220,9 +220,7 @@ class FileAccess:
 
     def _once(self, overview: int | None, action: Callable[[Dataset], T], *, facts: bool = False) -> T:
         seen = self.look() if self._version is None else None
-        begun = (
-            facts and not self.page and self.head is not None and self._turn == 0
-        )  # what fails is tried again without
+        begun = facts and self.head is not None and self._turn == 0  # what fails is tried again without
         seen_as = (self._version, self.fetch, self._turn, begun)
         key = (self.location, self.page, self.sign, self.sidecars, overview, *seen_as)
         around = environment(sidecars=self.sidecars, options=gdal_fetch_options(self.fetch, self._version))
