@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stacchip_osml.app.chain_file import load_chain
-from stacchip_osml.app.options import BOX, LEVELS, NAMES, QUALITY, SIZE, debug_option, json_option
+from stacchip_osml.app.options import BOX, LEVELS, NAMES, PLACE, QUALITY, SIZE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, print_table, progress_bar
 from stacchip_osml.app.problems import say_problems, told
 from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
@@ -31,8 +31,8 @@ SHOWN_FILES = 5
 
 
 @click.command("build", short_help="Index the chips of items, APIs, images or folders.")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.argument("out")
+@click.argument("sources", type=PLACE, nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("out", type=PLACE)
 @click.option("--chip-size", type=SIZE, default="256", show_default=True, help="Pixels of the chip's level.")
 @click.option("--assets", type=NAMES, help="Assets to cut together, in band order.  [default: every image]")
 @click.option("--reference", metavar="KEY", help="Asset whose pixels windows count.  [default: the finest]")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stacchip_osml.app.chain_file import load_chain
-from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line, print_table
 from stacchip_osml.errors import ChainError
 
@@ -31,7 +31,7 @@ def chain_group() -> None:
 
 
 @chain_group.command("list", short_help="List the chains of an index, or all known steps.")
-@click.argument("index", required=False)
+@click.argument("index", type=PLACE, required=False)
 @json_option
 @debug_option
 def list_command(index: str | None, as_json: bool) -> None:

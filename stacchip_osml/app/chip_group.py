@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import debug_option, drop_crs_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, drop_crs_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
@@ -46,8 +46,8 @@ def chip_group() -> None:
 
 
 @chip_group.command("cut")
-@click.argument("index")
-@click.argument("outdir")
+@click.argument("index", type=PLACE)
+@click.argument("outdir", type=PLACE)
 @selection_options
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True
@@ -186,8 +186,8 @@ def _say_cut(
 
 
 @chip_group.command("sheet")
-@click.argument("index")
-@click.argument("out")
+@click.argument("index", type=PLACE)
+@click.argument("out", type=PLACE)
 @selection_options
 @click.option("--columns", type=click.IntRange(1), metavar="N", help="Chips a row.  [default: a little wide]")
 @click.option("--size", type=click.IntRange(8, 4096), default=128, show_default=True, help="Longest side, pixels.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import BANDS, SIZE, WINDOW, debug_option, drop_crs_option, json_option
+from stacchip_osml.app.options import BANDS, PLACE, SIZE, WINDOW, debug_option, drop_crs_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar, size_text
 from stacchip_osml.app.saving import force_option, require_free
 
@@ -21,8 +21,8 @@ __all__ = ["convert_command"]
 
 
 @click.command("convert", short_help="Write an image file as another format, block by block.")
-@click.argument("src")
-@click.argument("dst")
+@click.argument("src", type=PLACE)
+@click.argument("dst", type=PLACE)
 @click.option("--format", "format_", metavar="NAME", help="Of DST; by default what its ending says.")
 @click.option("--image", metavar="KEY", help="One image of a file of several, such as image:1; `info` lists them.")
 @click.option("--window", type=WINDOW, help="This part only, full-resolution pixels from the upper left.")

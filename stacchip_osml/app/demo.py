@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stacchip_osml.app.chip_group import sheet_label
-from stacchip_osml.app.options import debug_option
+from stacchip_osml.app.options import PLACE, debug_option
 from stacchip_osml.app.output import one_line
 from stacchip_osml.app.texts import FOUND
 
@@ -43,7 +43,7 @@ RESULTS = {
 
 @click.command("demo", short_help="All of it, on small sample imagery.")
 @click.option("--data", metavar="DIR", default="indexes", show_default=True, help="Folder with imagery/catalog.json.")
-@click.option("--out", metavar="DIR", default="demo-output", show_default=True, help="Where results go.")
+@click.option("--out", type=PLACE, metavar="DIR", default="demo-output", show_default=True, help="Where results go.")
 @debug_option
 @click.pass_context
 def demo_command(ctx: click.Context, data: str, out: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, print_table, size_text
 from stacchip_osml.app.selection import Selection, selection_options
 
@@ -17,7 +17,7 @@ EXPLAINED_CHIPS = 100
 
 
 @click.command("explain", short_help="Say what cutting chips would read; reads no pixel.")
-@click.argument("index")
+@click.argument("index", type=PLACE)
 @selection_options
 @json_option
 @debug_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, progress_bar
 from stacchip_osml.app.problems import say_problems, told
 from stacchip_osml.app.saving import portable_option
@@ -20,7 +20,7 @@ __all__ = ["headers_command"]
 
 
 @click.command("headers", short_help="Store where the blocks of the images are.")
-@click.argument("index")
+@click.argument("index", type=PLACE)
 @click.option("--dry-run", is_flag=True, help="Count the images that lack a header; open and write nothing.")
 @click.option("--threads", type=click.IntRange(1, 256), default=16, show_default=True, help="Images read at a time.")
 @click.option(

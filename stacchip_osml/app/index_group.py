@@ -8,7 +8,7 @@ import click
 
 from stacchip_osml.app.build import build_command
 from stacchip_osml.app.headers import headers_command
-from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line
 from stacchip_osml.app.query import query_command
 from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
@@ -26,8 +26,8 @@ def index_group() -> None:
 
 
 @index_group.command("merge", short_help="Unite several indexes into one.")
-@click.argument("indexes", nargs=-1, required=True)
-@click.argument("out")
+@click.argument("indexes", type=PLACE, nargs=-1, required=True)
+@click.argument("out", type=PLACE)
 @force_option
 @portable_option
 @json_option
@@ -49,7 +49,7 @@ def merge_command(indexes: tuple[str, ...], out: str, force: bool, portable: boo
 
 
 @index_group.command("info", short_help="Say what is in an index.")
-@click.argument("index")
+@click.argument("index", type=PLACE)
 @json_option
 @debug_option
 def info_command(index: str, as_json: bool) -> None:
@@ -65,7 +65,7 @@ def info_command(index: str, as_json: bool) -> None:
 
 
 @index_group.command("check", short_help="Look for rows that contradict each other or images.")
-@click.argument("index")
+@click.argument("index", type=PLACE)
 @click.option("--files", is_flag=True, help="Also open every image and compare it with what was indexed.")
 @json_option
 @debug_option

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stacchip_osml.app.options import debug_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line, print_table, size_text
 
 __all__ = ["info_command"]
@@ -24,7 +24,7 @@ IMAGE_LINES = (
 
 
 @click.command("info", short_help="Show what an image file says of itself.")
-@click.argument("file")
+@click.argument("file", type=PLACE)
 @json_option
 @debug_option
 def info_command(*, file: str, as_json: bool) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "BOX",
     "LEVELS",
     "NAMES",
+    "PLACE",
     "QUALITY",
     "ROWS",
     "SIZE",
@@ -45,6 +46,17 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic since click
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002 - click's
         return self.name
+
+
+class _Place(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A path or URL; nothing at all is none, and would be the folder that the program runs in."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip():
+            self.fail("a path or URL is expected, got nothing", param, ctx)
+        return value
 
 
 def _size(text: str) -> int | tuple[int, int]:
@@ -122,6 +134,7 @@ def _quality(text: str) -> tuple[str, str | None, int]:
     return match[1], match[2], int(match[3] or 0)
 
 
+PLACE = _Place()
 SIZE = _Parsed("N|WxH", _size)
 NAMES = _Parsed("A,B,…", _names)
 LEVELS = _Parsed("N,N,…", _levels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import NAMES, debug_option, json_option
+from stacchip_osml.app.options import NAMES, PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, plain, print_table
 from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
 from stacchip_osml.app.selection import Conditions, condition_options
@@ -27,11 +27,13 @@ FORMATS = ("table", "json", "geojson", "csv")
 
 
 @click.command("query", short_help="Show or save the chips that match conditions.")
-@click.argument("index")
+@click.argument("index", type=PLACE)
 @condition_options
 @click.option("--columns", type=NAMES, help="Columns to show; geometry is shown as hexadecimal WKB.")
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N matches.  [default: all; table: 20]")
-@click.option("-o", "--out", metavar="OUT", help="Save the matches as an index: a .parquet file, or a directory.")
+@click.option(
+    "-o", "--out", type=PLACE, metavar="OUT", help="Save the matches as an index: a .parquet file, or a directory."
+)
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="On stdout.  [default: table]")
 @force_option
 @json_option
