@@ -61,9 +61,9 @@ def _plain(value: Any) -> Any:
 
 def chain_id(definition: ChainDefinition) -> str:
     """Name a definition by its content: ``raw`` when empty, else step names and 12 hex digits of SHA-256."""
-    text = canonical_json(definition)
     if not definition:
         return RAW
+    text = canonical_json(definition)
     names = "+".join(str(step["step"]) for step in definition)[:40]
     return f"{names}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 

@@ -101,8 +101,10 @@ def _footprints(grid: ChipGrid, locate: Locator) -> Footprints:
     segments, mirrored = choose_segments(surface, grid, limb)
     done = []
     for rows, cols in _parts(grid):
-        part = replace(grid, rows=take(grid.rows, rows), cols=take(grid.cols, cols))
-        near = None if limb is None else limb[rows, cols]
+        part, near = grid, limb
+        if len(grid) > _BLOCK:
+            part = replace(grid, rows=take(grid.rows, rows), cols=take(grid.cols, cols))
+            near = None if limb is None else limb[rows, cols]
         done.append(_block(surface, part, locate, segments=segments, mirrored=mirrored, limb=near))
     sizes = _joined([sizes for _, sizes, _ in done])
     return Footprints(

@@ -25,7 +25,8 @@ from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # 
 
 from stacchip_osml.errors import ItemError
 
-__all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "is_local", "parse_crs", "to_crs84", "wrap_longitude"]
+__all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "is_local", "is_unbounded", "parse_crs", "to_crs84"]
+__all__ += ["wrap_longitude"]
 
 Floats = NDArray[np.float64]
 Transform = tuple[float, float, float, float, float, float]
@@ -94,7 +95,7 @@ class AffineLocator:
         if self.is_lonlat:
             return wrap_longitude(x), y
         lon, lat = to_crs84(self.crs).transform(x, y)
-        if _is_unbounded(self.crs):
+        if is_unbounded(self.crs):
             again = to_crs84(self.crs).transform(lon, lat, direction="INVERSE")
             with np.errstate(invalid="ignore"):
                 off = ~(np.hypot(again[0] - x, again[1] - y) < _RETURN)
@@ -127,6 +128,7 @@ def parse_crs(crs: str) -> pyproj.CRS:
     return parsed
 
 
+@lru_cache(maxsize=256)
 def is_local(crs: str) -> bool:
     """Tell whether a CRS is stated to be local: an engineering CRS has axes, and no place on the Earth."""
     try:
@@ -151,7 +153,7 @@ def to_crs84(crs: str) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _is_unbounded(crs: str) -> bool:
+def is_unbounded(crs: str) -> bool:
     """Tell whether PROJ gives positions beyond the edge of the projection's map a place, which is another's."""
     operation = parse_crs(crs).coordinate_operation
     return operation is not None and any(word in operation.method_name.lower() for word in _UNBOUNDED)

@@ -38,10 +38,10 @@ from stacchip_osml.geometry.sensor_facts import SensorFacts, facts_from_header
 from stacchip_osml.geometry.sensor_loading import load_sensor_model
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.sensor_packing import needed
-from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["FOOTPRINTS", "Placing", "all_facts", "place_image"]
+__all__ = ["FOOTPRINTS", "Placing", "all_facts", "place_image", "place_plain"]
 
 FOOTPRINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -98,20 +98,37 @@ def place_image(facts: SensorFacts) -> Placing | None:
         ItemError: metadata that is wrong, or places no image; the field is named.
         LimitError: metadata larger than any of its kind.
     """
+    if not facts.is_nitf:
+        return place_plain(facts.transform, facts.crs, facts.rpcs, facts.gcps, facts.gcps_crs)
     is_on_map = facts.transform is not None and facts.crs is not None and not is_local(facts.crs)
-    if facts.is_nitf and not (is_on_map and _is_frame(facts)):
+    if not (is_on_map and _is_frame(facts)):
         own = needed(facts)
         model = _model(own.size, tuple(own.fields.items()), own.tres, own.file_tres, own.des_xml)
         if model is not None:
             return _by_model(model, facts)
     if is_on_map and facts.transform is not None and facts.crs is not None:
         return _on_map(facts.transform, facts.crs)
-    if facts.is_nitf:  # what is left are GDAL's corners of an image that has not four of them
-        return None
-    if facts.rpcs:
-        return Placing(locator=RpcLocator(facts.rpcs), footprint="rpcs")
-    if facts.gcps and facts.gcps_crs is not None:
-        return Placing(locator=GcpLocator(facts.gcps, facts.gcps_crs), footprint="gcps")
+    return None  # what is left are GDAL's corners of an image that has not four of them
+
+
+def place_plain(
+    transform: Transform | None,
+    crs: str | None,
+    rpcs: tuple[tuple[str, str], ...],
+    gcps: tuple[GroundControlPoint, ...],
+    gcps_crs: str | None,
+) -> Placing | None:
+    """Decide what places an image that is no NITF file; None where nothing does.
+
+    Raises:
+        ItemError: what should place it is wrong.
+    """
+    if transform is not None and crs is not None and not is_local(crs):
+        return _on_map(transform, crs)
+    if rpcs:
+        return Placing(locator=RpcLocator(rpcs), footprint="rpcs")
+    if gcps and gcps_crs is not None:
+        return Placing(locator=GcpLocator(gcps, gcps_crs), footprint="gcps")
     return None
 
 

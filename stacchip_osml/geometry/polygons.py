@@ -24,6 +24,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _POLYGON, _MULTI = 3, 6  # WKB geometry types
+_FEW = 1 << 12
+"""Chips whose boxes are rounded all sides at once."""
+_LOWER = np.array([[-1], [-1], [1], [1]], np.int32)
+"""Which way is out: west and south down, east and north up."""
 
 
 def turned(west: Floats, east: Floats) -> Floats:
@@ -131,9 +135,11 @@ def _crossing(lon: Floats, lat: Floats, seam: Floats, before: int) -> Floats:
 def outward(west: Floats, south: Floats, east: Floats, north: Floats) -> NDArray[np.float32]:
     """Round boxes to float32 so that they still hold what they held, ``(n, 4)``.
 
-    One side after the other: all four at once need so much memory that it is returned to the system and fetched again
-    each time.
+    Of many chips one side after the other: all four at once need so much memory that it is returned to the system and
+    fetched again each time.
     """
+    if west.size <= _FEW:
+        return _outward_at_once(west, south, east, north)
     rounded = np.empty((4, west.size), np.float32)
     for side, (exact, beyond) in enumerate(
         ((west, np.greater), (south, np.greater), (east, np.less), (north, np.less))
@@ -144,4 +150,18 @@ def outward(west: Floats, south: Floats, east: Floats, north: Floats) -> NDArray
         away = (bits >> 31) | 1  # the next float from zero is the next integer
         away *= beyond(values, exact)
         np.subtract(bits, away, out=bits) if side < 2 else np.add(bits, away, out=bits)
+    return rounded.T
+
+
+def _outward_at_once(*sides: Floats) -> NDArray[np.float32]:
+    exact = np.empty((4, sides[0].size))
+    for row, side in zip(exact, sides, strict=True):
+        row[...] = side.ravel()
+    rounded = exact.astype(np.float32)
+    bits = rounded.view(np.int32)
+    inside = np.empty(exact.shape, np.bool_)
+    np.greater(rounded[:2], exact[:2], out=inside[:2])
+    np.less(rounded[2:], exact[2:], out=inside[2:])
+    if inside.any():
+        bits += ((bits >> 31) | 1) * inside * _LOWER  # the next float from zero is the next integer
     return rounded.T

@@ -168,16 +168,16 @@ def _bends(coefficients: Floats, across: _Scale, down: _Scale) -> Bends:
     """Bound the derivatives: no Chebyshev polynomial exceeds 1."""
     order = coefficients.shape[-1]
     matrix = _derivatives(order)
-    both = np.stack([coefficients @ matrix.T, (matrix @ coefficients).swapaxes(1, 2)], axis=1)
-    both = both.reshape(2, 2, order, 2, order)  # coordinate, direction, the other direction's terms, derivative, terms
-    sums = np.abs(both).sum(axis=(2, 4)).tolist()
-    means = both[:, :, 0, 0, 0].tolist()
+    # of each direction: coordinate, derivative, terms; the largest value is the sum of all terms
+    both = (coefficients @ matrix.T).reshape(2, order, 2, order), (matrix @ coefficients).reshape(2, 2, order, order)
+    sums = np.abs(both[0]).sum(axis=(1, 3)).tolist(), np.abs(both[1]).sum(axis=(2, 3)).tolist()
+    means = both[0][:, 0, 0, 0].tolist(), both[1][:, 0, 0, 0].tolist()
     level = float(coefficients[1, 0, 0])
     half = (across.half, down.half)
     return Bends(
         (level, float(np.abs(coefficients[1]).sum()) - abs(level)),
-        [[(means[c][d] / half[d], (sums[c][d][0] - abs(means[c][d])) / half[d]) for d in (0, 1)] for c in (0, 1)],
-        [[sums[c][d][1] / half[d] ** 2 for d in (0, 1)] for c in (0, 1)],
+        [[(means[d][c] / half[d], (sums[d][c][0] - abs(means[d][c])) / half[d]) for d in (0, 1)] for c in (0, 1)],
+        [[sums[d][c][1] / half[d] ** 2 for d in (0, 1)] for c in (0, 1)],
     )
 
 
@@ -230,7 +230,8 @@ def fit_surface(locate: Locator, extent: tuple[float, float, float, float]) -> S
 def _fitted_degrees(lattice: _Lattice, lon: Floats, lat: Floats) -> Floats | None:
     """Fit longitude and latitude; None where the checks, which follow the lattice, find that not good enough."""
     inner, shape = lattice.matrix.size, lattice.matrix.shape
-    values = np.stack([lon, lat])
+    values = np.empty((2, lon.size))
+    values[0], values[1] = lon, lat
     values[0, :inner] = _continuous(values[0, :inner].reshape(shape)).ravel()
     error = values[:, :inner] @ lattice.to_checks
     error -= values[:, inner:]

@@ -9,18 +9,22 @@ as their numbers do; a slash in a name is percent-encoded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stacchip_osml.errors import LimitError
 from stacchip_osml.pixel import ChipGrid, GridSpec
 
 __all__ = ["chip_ids", "grid_token"]
 
+_TEXT = pa.string()
 
-def grid_token(spec: GridSpec, *, assets: Sequence[str], reference: str) -> str:
+
+@lru_cache(maxsize=64)
+def grid_token(spec: GridSpec, *, assets: tuple[str, ...], reference: str) -> str:
     """Name a grid: ``256-drop-3fa2c1``, ``512x256s128-pad-crs-…``."""
     size = _side(spec.size)
     stride = "" if spec.stride == spec.size else f"s{_side(spec.stride)}"
@@ -45,16 +49,22 @@ def chip_ids(grid: ChipGrid, *, collection: str, item_id: str, token: str, chain
     if not (_one_width(down) and _one_width(across)):
         # a grid that crosses zero, or beyond five digits
         return pa.array([(first + last).decode() for first in down for last in across], pa.string())
+    text = down[0] + across[0] if count == 1 else _products(down, across)
+    offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
+    return pa.Array.from_buffers(_TEXT, count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+
+
+def _products(down: list[bytes], across: list[bytes]) -> NDArray[np.void]:
+    """Join each first half, all of one width, to each second."""
     halves = np.dtype([("down", f"V{len(down[0])}"), ("across", f"V{len(across[0])}")])
     text = np.empty((len(down), len(across)), halves)
     text["down"] = np.frombuffer(b"".join(down), halves["down"])[:, None]
     text["across"] = np.frombuffer(b"".join(across), halves["across"])
-    offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+    return text
 
 
 def _one_width(words: list[bytes]) -> bool:
-    return len({len(word) for word in words}) == 1
+    return len(set(map(len, words))) == 1
 
 
 def _escape(name: str) -> str:

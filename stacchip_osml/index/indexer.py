@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
 from stacchip_osml.chain import (
     RAW,
@@ -22,15 +21,15 @@ from stacchip_osml.chain import (
     resolve,
 )
 from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
+from stacchip_osml.geometry import Footprints
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.index.assembly import assemble
 from stacchip_osml.index.chip_index import ChipIndex
 from stacchip_osml.index.filling import Filler, filled_in_order
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.index.item_statistics import item_statistics
-from stacchip_osml.index.order import sort_grids
 from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
-from stacchip_osml.index.rows import ChipFractions, ChipPlaces, build_rows, locate_chips, plan_grid
-from stacchip_osml.index.schema import CHIP_SCHEMA
+from stacchip_osml.index.rows import ChipFractions, GridPart, GridRows, Kept, build_rows, locate_chips, plan_grid
 from stacchip_osml.index.statistics import QualityBand, chip_fractions, preset
 from stacchip_osml.index.tables import ItemKey, SideTables
 from stacchip_osml.pixel import ChipGrid, GridSpec
@@ -44,8 +43,8 @@ MAX_ITEM_CHIPS = 8_000_000
 """Most chips an item may have: about 2 GB of rows in memory."""
 PART_CHIPS = 2**18
 """Rows are built in parts of about this many chips."""
-KEPT_PLACES = 4
-"""Grids whose footprints are kept for the next item."""
+KEPT = 4
+"""Grids whose windows and footprints are kept for the next item."""
 Planned = tuple[StacItem, ItemPlan, list[ChipGrid]]
 
 
@@ -154,7 +153,8 @@ class Indexer:
         self.headers = headers
         self.on_error = on_error
         self.progress = progress
-        self._located: dict[tuple[Any, ...], ChipPlaces] = {}
+        self._located: Kept[Footprints | None] = Kept(KEPT)
+        self._parts: Kept[tuple[ChipGrid, list[GridPart]]] = Kept(KEPT)
         self.problems: list[ChipError] = []
         """Items left out so far, with the reason."""
 
@@ -168,7 +168,7 @@ class Indexer:
             ItemError: an item cannot be indexed and ``on_error`` is ``raise``.
             ReadError: a header or quality band could not be read and ``on_error`` is ``raise``.
         """
-        rows: dict[tuple[str, int], list[pa.RecordBatch]] = {}
+        rows: dict[tuple[str, int], list[GridRows]] = {}
         documents: dict[ItemKey, dict[str, Any]] = {}
         headers: dict[HeaderKey, AssetHeader] = {}
         chains: dict[str, ChainDefinition] = {}
@@ -176,19 +176,19 @@ class Indexer:
         for item, plan, grids in self._filled(self._plans()) if self.headers else self._plans():
             name = chain_id(plan.chain)
             try:
-                built = [self._rows(plan, part, name) for grid in grids for part in grid.parts(PART_CHIPS)]
+                built = [self._rows(plan, part, name) for grid in grids for part in self._parts_of(grid)]
             except ChipError as error:
                 self._refuse(item, error)
                 continue
             rows.setdefault((item.collection, plan.place), []).extend(built)
-            chips += sum(batch.num_rows for batch in built)
+            chips += sum(map(len, built))
             documents[item.collection, item.id] = item.document
             headers.update({header.key: header for header in plan.headers})
             chains[name] = plan.chain
             if self.progress is not None:
                 self.progress(item.id, chips)
         tables = SideTables(documents, headers, ChainRegistry(chains.values()))
-        return ChipIndex.from_table(sort_grids(rows, CHIP_SCHEMA), tables, problems=self.problems)
+        return ChipIndex.from_table(assemble(rows), tables, problems=self.problems)
 
     def plan(self) -> Iterator[tuple[ItemPlan, list[ChipGrid]]]:
         """Yield what would be indexed, item by item, without building rows: a dry run."""
@@ -197,7 +197,8 @@ class Indexer:
 
     def _plans(self) -> Iterator[Planned]:
         self.problems = []
-        self._located = {}
+        self._located = Kept(KEPT)
+        self._parts = Kept(KEPT)
         files = FileReader(sign=self.sign)
         reader = files.header if self.read_headers else None
         skip = self.problems.append if self.on_error == "skip" else None
@@ -244,22 +245,28 @@ class Indexer:
         if chips > MAX_ITEM_CHIPS:
             raise LimitError(f"{chips:,} chips, at most {MAX_ITEM_CHIPS:,} an item; use a larger chip_size or stride")
 
-    def _rows(self, plan: ItemPlan, grid: ChipGrid, chain: str) -> pa.RecordBatch:
-        places, fractions = self._places(plan, grid), self._fractions(plan, grid)
-        batch = build_rows(plan.grid, self.spec, grid, places, chain=chain, fractions=fractions)
-        if self.max_nodata < 1:
-            batch = batch.filter(pc.less_equal(batch.column("nodata_fraction"), self.max_nodata))
-        return batch
+    def _parts_of(self, grid: ChipGrid) -> list[GridPart]:
+        """Cut a grid into parts; items of one product share theirs, and so the parts."""
+        if len(grid) > PART_CHIPS:
+            return [GridPart.of(part) for part in grid.parts(PART_CHIPS)]
+        # the grid is kept beside its parts, so that no other has its id meanwhile
+        return self._parts.find(id(grid), lambda: (grid, [GridPart.of(part) for part in grid.parts(PART_CHIPS)]))[1]
 
-    def _places(self, plan: ItemPlan, grid: ChipGrid) -> ChipPlaces:
+    def _rows(self, plan: ItemPlan, part: GridPart, chain: str) -> GridRows:
+        places, fractions = self._places(plan, part.grid), self._fractions(plan, part.grid)
+        rows = build_rows(plan.grid, self.spec, part, places, chain=chain, fractions=fractions)
+        if self.max_nodata == 1 or fractions is None or fractions.nodata is None:
+            return rows
+        keep = fractions.nodata.astype(np.float64) <= self.max_nodata
+        return rows if keep.all() else replace(rows, keep=keep)
+
+    def _places(self, plan: ItemPlan, grid: ChipGrid) -> Footprints | None:
         """Locate a grid's chips; dates of one tile share the work."""
         image = plan.grid.reference
         if plan.grid.footprint != "projected":
             return locate_chips(plan.grid, grid)
         key = (image.transform, image.crs, image.size, grid.level, int(grid.rows.offset[:1].sum()))
-        found = self._located.get(key) or locate_chips(plan.grid, grid)
-        self._located = dict([*self._located.items(), (key, found)][-KEPT_PLACES:])
-        return found
+        return self._located.find(key, lambda: locate_chips(plan.grid, grid))
 
     def _fractions(self, plan: ItemPlan, grid: ChipGrid) -> ChipFractions | None:
         if plan.quality is None or self.choice.quality is None:

@@ -27,7 +27,6 @@ __all__ = [
     "pack_keys",
     "places_of",
     "row_order",
-    "sort_grids",
     "sort_rows",
 ]
 
@@ -47,25 +46,6 @@ def sort_rows(table: pa.Table, places: Mapping[ItemKey, int]) -> pa.Table:
     """
     order = row_order(table, places)
     return _sorted_words(table if order is None else table.take(pa.array(order)))
-
-
-def sort_grids(grids: Mapping[tuple[str, int], Sequence[pa.RecordBatch]], schema: pa.Schema) -> pa.Table:
-    """Put the grids of whole items in the index's order, without moving rows where a place has one grid only.
-
-    Args:
-        grids: rows by (collection or empty, place); each batch is one grid, row by row.
-        schema: of the batches.
-    """
-    tables = []
-    for key in sorted(grids):
-        table = pa.Table.from_batches(grids[key], schema=schema)
-        if len(grids[key]) > 1:
-            table = table.unify_dictionaries()
-            order = row_order(table, {}, one_place=True)
-            table = table if order is None else table.take(pa.array(order))
-        tables.append(table)
-    # an empty table would be a second chunk, and words of several chunks have to be sorted again
-    return _sorted_words(pa.concat_tables(tables or [schema.empty_table()]).unify_dictionaries())
 
 
 def row_order(table: pa.Table, places: Mapping[ItemKey, int], *, one_place: bool = False) -> Ints | None:

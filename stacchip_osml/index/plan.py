@@ -9,7 +9,8 @@ from pathlib import Path
 
 from stacchip_osml.chain import ChainDefinition, align_step
 from stacchip_osml.errors import ChainError, ItemError
-from stacchip_osml.geometry import Locator, curve_place
+from stacchip_osml.geometry import Locator
+from stacchip_osml.geometry.ground import place_and_gsd
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.rows import GridPlan
@@ -97,7 +98,7 @@ def plan_item(
     quality = found[choice.quality.asset] if choice.quality else None
     aligned = [_require_together(item, image, reference) for image in (*images, *([quality] if quality else []))]
     locate, footprint = _locator(item, reference)
-    place = 0 if locate is None else curve_place(reference.size, locate)
+    place, gsd = (0, reference.gsd) if locate is None else place_and_gsd(reference.size, locate)
     return ItemPlan(
         grid=GridPlan(
             collection=item.collection or None,
@@ -107,6 +108,7 @@ def plan_item(
             reference=reference,
             locate=locate,
             footprint=footprint,
+            gsd=gsd,
             outline=_outline(item) if footprint == "item" else None,
         ),
         chain=_chain(images, choice, aligned=all(aligned[: len(images)])),

@@ -26,6 +26,7 @@ _DTYPES = {
 }
 """STAC's data types as numpy reads them; ``other`` and unknown ones say nothing."""
 
+_BAND_FIELDS = frozenset({"bands", "raster:bands", "eo:bands"})
 _SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -35,6 +36,8 @@ def read_bands(key: str, asset: Mapping[str, Any]) -> tuple[SourceBand, ...]:
     Raises:
         ValueError: a band is malformed; names the field.
     """
+    if _BAND_FIELDS.isdisjoint(asset):
+        return ()
     fields = _band_fields(asset)
     return tuple(_band(band, asset, _default_name(key, i, len(fields))) for i, band in enumerate(fields))
 

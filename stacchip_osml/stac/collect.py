@@ -18,11 +18,11 @@ Rules
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from json import JSONEncoder
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ __all__ = ["iter_items"]
 
 ErrorSink = Callable[[ChipError], object]
 _NOT_JSON = TABLE_SUFFIXES | LINES_SUFFIXES | IMAGE_SUFFIXES
+_ONE_TEXT = JSONEncoder(sort_keys=True, default=str, ensure_ascii=False)
 _ROOT_NAMES = ("catalog.json", "collection.json")
 
 
@@ -160,7 +161,7 @@ def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) 
 
 
 def _digest(item: StacItem) -> bytes:
-    text = json.dumps(item.document, sort_keys=True, default=str, ensure_ascii=False)
+    text = _ONE_TEXT.encode(item.document)
     try:
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
     except UnicodeEncodeError as error:  # JSON can spell half a character, which no file or table can hold

@@ -32,7 +32,9 @@ __all__ = ["FetchLimits", "parse_json", "parse_json_lines", "read_bytes", "read_
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 64
-_NESTED = (Mapping, list, tuple)
+_NESTED = (dict, list, tuple, Mapping)
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+"""What most values are: asking an abstract class of each takes most of the time."""
 _REDIRECTS = 5
 _RETRY_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 # Every quote starts a match, closed or not: an unclosed string costs one scan, not one a quote.
@@ -77,12 +79,12 @@ def require_limits(data: bytes, *, source: str) -> None:
 
 def require_shallow(document: Any, *, source: str) -> None:
     """Refuse a document given as an object that is nested deeper than JSON text may be."""
-    level, nodes = 0, [document]
+    level, nodes = 0, [document] if isinstance(document, _NESTED) else []
     while nodes:
         if level > MAX_DEPTH:
             raise LimitError(f"{redact(source)}: nested more than {MAX_DEPTH} levels deep")
-        parts = [node.values() if isinstance(node, Mapping) else node for node in nodes if isinstance(node, _NESTED)]
-        nodes = [value for part in parts for value in part if isinstance(value, _NESTED)]
+        parts = [node.values() if isinstance(node, dict | Mapping) else node for node in nodes]
+        nodes = [value for part in parts for value in part if type(value) not in _LEAVES and isinstance(value, _NESTED)]
         level += 1
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from stacchip_osml.errors import ItemError, redact
@@ -28,7 +29,7 @@ from stacchip_osml.stac.crs import same_crs
 from stacchip_osml.stac.hrefs import alternate_href, resolve_href
 from stacchip_osml.stac.image_place import FilePlace, SensorReader, place_file, stated_footprint
 from stacchip_osml.stac.items import StacItem
-from stacchip_osml.stac.projection import Grid, corner_points, read_grid
+from stacchip_osml.stac.projection import Grid, corner_points, has_own_grid, read_grid
 from stacchip_osml.stac.source import SourceImage
 
 __all__ = ["HeaderReader", "image_assets", "require_agreement", "source_images"]
@@ -77,12 +78,13 @@ _CLASS_ROLES = frozenset(
         "mask",
     }
 )
-_CLASS_FIELDS = ("classification:classes", "classification:bitfields", "file:values")
+_CLASS_FIELDS = frozenset({"classification:classes", "classification:bitfields", "file:values"})
 _CLASS_KEY = re.compile(
     r"(^|[_\-.])(scl|fmask|qa|qc|bqa|qa60|qa_pixel|qa_radsat|qa_aerosol|cloud_qa|pixel_qa|radsat_qa|state|lulc"
     r"|landcover|land_cover|classification|mask|cloud_?mask)([_\-.]|$)",
     re.IGNORECASE,
 )
+_GSD_FIELDS = dict.fromkeys(("gsd", "raster:spatial_resolution", "spatial_resolution", "eo:gsd"))
 _TOLERANCE = 1e-3
 
 
@@ -115,9 +117,10 @@ def source_images(
     if not keys:
         raise item.error(f"no asset is an image; it has {_listing(item) or 'no assets'}")
     images, lacking = [], []
+    whole = _Whole(item)
     for key in keys:
         try:
-            image = _image(item, key, read_header, read_sensor, alternate)
+            image = _image(whole, key, read_header, read_sensor, alternate)
         except _LackError as lack:
             lacking.append(f"{key} ({lack})")
         except (ValueError, ItemError) as error:
@@ -166,26 +169,50 @@ def _is_image(key: str, asset: Mapping[str, Any]) -> bool:
     return bool(_IMAGE_NAME.search(path)) or (is_data and bool(_PICTURE_NAME.search(path)))
 
 
+@lru_cache(maxsize=1024)
+def _is_class_key(key: str) -> bool:
+    """Keep the answers: items of one product have the same keys."""
+    return _CLASS_KEY.search(key) is not None
+
+
 def _is_classes(key: str, asset: Mapping[str, Any], roles: tuple[str, ...]) -> bool:
-    if not _CLASS_ROLES.isdisjoint(roles) or _CLASS_KEY.search(key):
+    if not _CLASS_ROLES.isdisjoint(roles) or _is_class_key(key):
         return True
-    if any(asset.get(name) for name in _CLASS_FIELDS):
+    if not _CLASS_FIELDS.isdisjoint(asset) and any(asset.get(name) for name in _CLASS_FIELDS):
         return True
     bands = [*(asset.get("bands") or ()), *(asset.get("raster:bands") or ())]
     return any(isinstance(band, Mapping) and any(band.get(name) for name in _CLASS_FIELDS) for band in bands)
 
 
+class _Whole:
+    """What the assets of an item have in common, read once."""
+
+    def __init__(self, item: StacItem) -> None:
+        self.item = item
+        self.gsd = _stated_gsd(item.properties)
+        self._grid: Grid | None = None
+
+    def grid(self, asset: Mapping[str, Any]) -> Grid:
+        """Read an asset's grid: most have that of their item."""
+        if has_own_grid(asset):
+            return read_grid(asset, self.item.properties)
+        if self._grid is None:
+            self._grid = read_grid(asset, self.item.properties)
+        return self._grid
+
+
 def _image(
-    item: StacItem,
+    whole: _Whole,
     key: str,
     read_header: HeaderReader | None,
     read_sensor: SensorReader | None,
     alternate: str | None,
 ) -> SourceImage:
+    item = whole.item
     asset = item.assets[key]
     href = (alternate_href(asset, prefer=alternate) if alternate else None) or asset.get("href")
     location = resolve_href(href, base=item.base, roots=item.roots)
-    grid = read_grid(asset, item.properties)
+    grid = whole.grid(asset)
     bands = read_bands(key, asset)
     roles = _roles(asset)
     lack = _lack(grid)
@@ -224,7 +251,7 @@ def _image(
         media_type=asset.get("type") if isinstance(asset.get("type"), str) else None,
         roles=roles,
         is_classes=is_palette or _is_classes(key, asset, roles),
-        gsd=_gsd(asset, item.properties, bands=len(bands)),
+        gsd=_gsd(asset, whole.gsd, bands=len(bands)),
         size_bytes=header.size_bytes if header is not None else None,
         modified_ns=header.modified_ns if header is not None else None,
     )
@@ -242,7 +269,7 @@ def _lack(grid: Grid) -> list[str]:
     return lack
 
 
-def _gsd(asset: Mapping[str, Any], properties: Mapping[str, Any], *, bands: int) -> float | None:
+def _gsd(asset: Mapping[str, Any], item_gsd: float | None, *, bands: int) -> float | None:
     """Take the ground sample distance nearest to the pixels: asset, its only band, item."""
     own = _stated_gsd(asset)
     if own is None and bands == 1:
@@ -250,11 +277,13 @@ def _gsd(asset: Mapping[str, Any], properties: Mapping[str, Any], *, bands: int)
             listed = asset.get(name)
             if own is None and listed and isinstance(listed[0], Mapping):
                 own = _stated_gsd(listed[0])
-    return _stated_gsd(properties) if own is None else own
+    return item_gsd if own is None else own
 
 
 def _stated_gsd(fields: Mapping[str, Any]) -> float | None:
-    for name in ("gsd", "raster:spatial_resolution", "spatial_resolution", "eo:gsd"):
+    if _GSD_FIELDS.keys().isdisjoint(fields):
+        return None
+    for name in _GSD_FIELDS:
         value = fields.get(name)
         if value is not None and isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
             return float(value)

@@ -26,6 +26,7 @@ import os
 import posixpath
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -47,6 +48,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _VIRTUAL = re.compile(r"/+vsi", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9._$\-]*")
+_PLAIN_URL = re.compile(r"https?://([A-Za-z0-9.:_\-]+)/[!-\[\]-~]*")
+"""What stands for itself where its host may be named: nearly all hrefs, and the rules take ten times as long."""
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -69,6 +72,9 @@ def resolve_href(href: object, *, base: str | None, roots: tuple[str, ...]) -> s
     """
     if isinstance(href, str) and len(href) > MAX_HREF:
         raise ItemError(f"href of {len(href)} characters is refused: the limit is {MAX_HREF}")
+    plain = _PLAIN_URL.fullmatch(href) if isinstance(href, str) else None
+    if plain is not None and (_is_public(plain[1]) or (roots and _is_host(plain[1]))):
+        return plain[0]
     if not isinstance(href, str) or not href.strip():
         raise ItemError(f"href must be text, got {href!r:.80}")
     _require_plain(href)
@@ -86,6 +92,17 @@ def resolve_href(href: object, *, base: str | None, roots: tuple[str, ...]) -> s
     if base is None:
         raise _refused(href, "it is relative, and nothing says where its item lies: give the item's base")
     return _local_relative(href, folder_of(base), roots)
+
+
+@lru_cache(maxsize=1024)
+def _is_host(authority: str) -> bool:
+    return bool(host_of(f"https://{authority}/"))
+
+
+@lru_cache(maxsize=1024)
+def _is_public(authority: str) -> bool:
+    """Whether any document may name a host."""
+    return _is_host(authority) and may_lead_to(host_of(f"https://{authority}/"), own="")
 
 
 def document_place(base: str | os.PathLike[str] | None) -> str | None:

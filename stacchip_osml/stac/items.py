@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from stacchip_osml.errors import ItemError, redact
@@ -126,9 +127,18 @@ def parse_datetime(text: object) -> datetime:
     Raises:
         ValueError: the text is no such time.
     """
-    match = _RFC3339.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
+    found = _parsed(text) if isinstance(text, str) else None
+    if found is None:
         raise ValueError(f"expected a time such as 2026-01-31T12:00:00Z, got {text!r:.80}")
+    return found
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> datetime | None:
+    """Keep the last ones: an item is asked for its time when it is checked, and when it is used."""
+    match = _RFC3339.fullmatch(text.strip())
+    if match is None:
+        return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     microsecond = int((match[7] or "").ljust(6, "0")[:6])
     leap = second == 60

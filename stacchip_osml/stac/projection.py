@@ -20,11 +20,12 @@ from typing import Any
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.stac.crs import crs_from_projection, is_metric
 
-__all__ = ["Affine6", "Grid", "corner_points", "read_grid"]
+__all__ = ["Affine6", "Grid", "corner_points", "has_own_grid", "read_grid"]
 
 Affine6 = tuple[float, float, float, float, float, float]
 
 _CRS_FIELDS = frozenset({"proj:code", "proj:epsg", "proj:wkt2", "proj:projjson"})
+_OWN_FIELDS = _CRS_FIELDS | {"proj:shape", "proj:transform", "proj:bbox"}
 _NUMBERS = frozenset({int, float})
 _LEAST_ANGLE = 1e-9
 """Between an affine's axes, as a sine: below it an image is a line."""
@@ -69,6 +70,11 @@ def read_grid(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid:
     elif size is not None and box is not None:
         affine = _from_box(size, box)
     return Grid(size=size, transform=affine, crs=crs, is_unprojected=is_unprojected)
+
+
+def has_own_grid(asset: Mapping[str, Any]) -> bool:
+    """Whether an asset states anything that :func:`read_grid` looks at; the others of an item have one grid."""
+    return not _OWN_FIELDS.isdisjoint(asset) or _resolution(asset) is not None
 
 
 def _is_other_resolution(asset: Mapping[str, Any], transform: object, crs: str | None) -> bool:

@@ -74,16 +74,14 @@ class SourceImage:
             ItemError: what should place it is wrong.
             LimitError: its metadata is larger than any of its kind.
         """
-        from stacchip_osml.geometry.placing import place_image
-        from stacchip_osml.geometry.sensor_facts import SensorFacts
+        from stacchip_osml.geometry.placing import place_image, place_plain
         from stacchip_osml.geometry.sensor_packing import unpack_sensor
 
-        facts = (
-            SensorFacts(size=self.size, rpcs=self.rpcs)
-            if self.sensor is None
-            else unpack_sensor(self.sensor, self.size)
-        )
-        found = place_image(
-            replace(facts, transform=self.transform, crs=self.crs, gcps=self.gcps, gcps_crs=self.gcps_crs)
-        )
+        if self.sensor is None:
+            found = place_plain(self.transform, self.crs, self.rpcs, self.gcps, self.gcps_crs)
+        else:
+            facts = unpack_sensor(self.sensor, self.size)
+            found = place_image(
+                replace(facts, transform=self.transform, crs=self.crs, gcps=self.gcps, gcps_crs=self.gcps_crs)
+            )
         return found if found is None or self.footprint is None else replace(found, footprint=self.footprint)

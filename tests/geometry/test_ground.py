@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry import AffineLocator, centre, curve_place, effective_gsd, hilbert, locator_gsd
+from stacchip_osml.geometry.ground import place_and_gsd
 from stacchip_osml.pixel import ImageSize
 
 SIZE = ImageSize(1000, 800)
@@ -118,3 +119,21 @@ def test_the_place_of_one_image_is_its_place_on_the_curve(lon, lat):
             return np.array([lon]), np.array([lat])
 
     assert curve_place(ImageSize(10, 10), Somewhere()) == int(hilbert(lon, lat))
+
+
+@pytest.mark.parametrize(
+    "locate",
+    [
+        AffineLocator((10, 0, 300_000, 0, -10, 5_000_040), "EPSG:32633"),
+        AffineLocator((6, 8, 300_000, 8, -6, 5_000_040), "EPSG:32633"),
+        AffineLocator((500, 0, -100_000, 0, -500, 100_000), "EPSG:3413"),
+        AffineLocator((1000, 0, 1_000_000, 0, -1000, 10_000_000), "EPSG:3857"),
+        AffineLocator((0.01, 0, 10, 0, -0.01, 50), "EPSG:4326"),
+        AffineLocator((0.01, 0, 178, 0, -0.01, 50), "EPSG:4326"),
+        AffineLocator((10, 0, 830_000, 0, -10, 100_000), "EPSG:32660"),
+        AffineLocator((463.3127, 0, -8895604, 0, -463.3127, 4447802), "+proj=sinu +R=6371007.181 +units=m"),
+        AffineLocator((1e6, 0, 0, 0, -1e6, 0), "+proj=ortho +lat_0=0 +lon_0=0 +ellps=WGS84"),
+    ],
+)
+def test_place_and_gsd_are_what_each_is_by_itself(locate):
+    assert place_and_gsd(SIZE, locate) == (curve_place(SIZE, locate), effective_gsd(locate, SIZE))

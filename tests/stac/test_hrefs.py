@@ -1,5 +1,6 @@
 """Where hrefs lead, and which are refused."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacchip_osml.errors import ItemError
+from stacchip_osml.stac import hrefs
 from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, alternate_href, is_remote, resolve_href
 
 REMOTE_BASE = "https://host.example/a/b/item.json?sig=secret"
@@ -320,3 +322,37 @@ def test_alternate_hrefs_are_found_by_name():
     assert alternate_href(asset, prefer="s3") == "s3://b/x.tif"
     assert alternate_href(asset, prefer="bad") is None
     assert alternate_href({"href": "x"}, prefer="s3") is None
+
+
+HOSTS = (
+    "host.example",
+    "HOST.example:80",
+    "localhost",
+    "10.0.0.1",
+    "8.8.8.8",
+    "a..b",
+    "h.local",
+    "127.1",
+    "x_y.example",
+)
+HOSTS += ("host.example:99999", "host.example.", "-a.b", "[::1]", "u:p@host.example", "")
+
+
+@given(
+    scheme=st.sampled_from(["http", "https", "HTTPS", "s3"]),
+    host=st.sampled_from(HOSTS),
+    path=st.text(st.sampled_from("/aZ0.-_~%2f?#&=[]{}|\\^ \x00\u00e4"), max_size=8),
+    base=st.sampled_from([None, REMOTE_BASE, "http://127.0.0.1:8000/a/item.json"]),
+    roots=st.sampled_from([(), ("/data",)]),
+)
+def test_plain_urls_mean_what_the_rules_make_of_them(scheme, host, path, base, roots):
+    def outcome():
+        try:
+            return resolve_href(f"{scheme}://{host}/{path}", base=base, roots=roots)
+        except ItemError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hrefs, "_PLAIN_URL", re.compile("(?!)"))
+        by_the_rules = outcome()
+    assert outcome() == by_the_rules
