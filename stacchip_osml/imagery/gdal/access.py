@@ -266,13 +266,12 @@ class FileAccess:
         self._require_expected(version.size_bytes, None)
         driver = self._driver(head)
         if self._version is None:
+            begins = self._beginning(target, head, version) if driver == "GTiff" and not self.sidecars else None
             if driver == "GTiff":
-                read = reading_on(head, version.size_bytes, self._object(version).read_at)
+                read = reading_on(begins or head, version.size_bytes, self._object(version).read_at)
                 require_few_directories_of(read, name=self.name, size=version.size_bytes)
-            self._version = version
+            self._version, self.head = version, begins
             self._opening_bytes = head if driver in OF_JPEG_2000 else b""
-            if driver == "GTiff" and not self.sidecars:
-                self.head = self._beginning(target, head, version)
         elif version.differs_from(self._version):
             raise AssetChanged(f"{self.name}: the object changed since it was first read")
         return target, driver
