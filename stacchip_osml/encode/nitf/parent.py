@@ -6,7 +6,7 @@ import os
 import sys
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage
 from stacchip_osml.errors import DecodeError, EncodeError, ItemError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of", "source_of"]
 
+UNKNOWN = object()
 KEPT = 32
 """Files whose headers are held."""
 EARLIER_WIDTHS = {"CODE": 11, "CTLH": 2, "REL": 20, "CTLN": 15, "CAUT": 40}
@@ -31,7 +32,6 @@ _models: OrderedDict[tuple[int, int], tuple[NitfFile, SensorModel | None]] = Ord
 _lock = Lock()
 
 
-@runtime_checkable
 class HasNitfParent(Protocol):
     """An image that knows its file."""
 
@@ -55,9 +55,9 @@ def parent_of(provider: Any) -> ParentImage | None:
         EncodeError: it is of a version before 2.0, and has a marking that does not fit into a file of today.
         ReadError: it could not be read.
     """
-    # a plain file, as most are, is known by its type: looking for a protocol takes ten times as long
-    if type(provider) is not BlockImage and isinstance(provider, HasNitfParent):
-        return provider.nitf_parent
+    told: Any = getattr(provider, "nitf_parent", UNKNOWN)
+    if told is not UNKNOWN:
+        return cast("ParentImage | None", told)
     if not is_image_file(provider) or provider.header.driver != "NITF":
         return None
     key = _key(provider)
