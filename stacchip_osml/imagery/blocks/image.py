@@ -87,7 +87,7 @@ class BlockImage:
         self.name = redact(location)
         self.remote = is_remote(location)
         self._header = header
-        self._given = layout
+        self._given, self.page = layout, 0
         self._is_one = False
         self._layout: ImageLayout | None = None
         self._sources: LevelSources | None = None
@@ -169,9 +169,9 @@ class BlockImage:
         if self._gdal is None:
             from stacchip_osml.imagery.gdal.image import GdalImage
 
-            file = self.file
             how: dict[str, Any] = {name: getattr(self, name) for name in HOW}
-            self._gdal = GdalImage(self.location, **how, opening=None if isinstance(file, LocalFile) else file.opening)
+            opening = None if isinstance(self.file, LocalFile) else self.file.opening
+            self._gdal = GdalImage(self.location, **how, opening=opening, page=self.page)
         return self._gdal
 
     @property
@@ -252,12 +252,15 @@ class BlockImage:
             return unserved_layout(self.header, "files next to it are believed")
         if self._given is not None:
             return agreed_layout(self._given, self.header)
-        header, file = self.header, self.file
-        parsed = parse_layout(header, file.read_at, name=self.name, limits=self.limits, size=file.size)
-        if not isinstance(file, LocalFile):
-            file.forget_head()
+        parsed = self._parsed_layout()
+        if not isinstance(self.file, LocalFile):
+            self.file.forget_head()
         nodata = None if self._gdal is None else [level.nodata for level in self._gdal.stored_levels()]
-        return agreed_layout(parsed, header, nodata=nodata)
+        return agreed_layout(parsed, self.header, nodata=nodata)
+
+    def _parsed_layout(self) -> ImageLayout:
+        file = self.file
+        return parse_layout(self.header, file.read_at, name=self.name, limits=self.limits, size=file.size)
 
     # ---- ImageProvider
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stacchip_osml.errors import DecodeError, LimitError
-from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
-from stacchip_osml.imagery.blocks.files import LocalFile
-from stacchip_osml.imagery.blocks.image import HOW, BlockImage
+from stacchip_osml.imagery.blocks.agreement import unserved_layout
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.tiff import parse_tiff_directory
 from stacchip_osml.imagery.blocks.tiff_directories import page_directory
-
-if TYPE_CHECKING:
-    from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["TiffPage"]
 
@@ -55,18 +51,6 @@ class TiffPage(BlockImage):
         return *super().version, self.page
 
     @property
-    def gdal(self) -> GdalImage:
-        """The same page through GDAL."""
-        if self._gdal is None:
-            from stacchip_osml.imagery.gdal.image import GdalImage
-
-            file = self.file
-            how: dict[str, Any] = {name: getattr(self, name) for name in HOW}
-            opening = None if isinstance(file, LocalFile) else file.opening
-            self._gdal = GdalImage(self.location, **how, opening=opening, page=self.page)
-        return self._gdal
-
-    @property
     def directory(self) -> int:
         """The number of its directory, from 1.
 
@@ -78,16 +62,11 @@ class TiffPage(BlockImage):
             self._directory = page_directory(file.read_at, self.page, name=self.name, size=file.size)
         return self._directory
 
-    def _found_layout(self) -> ImageLayout:
-        if self.sidecars:
-            return unserved_layout(self.header, "files next to it are believed")
-        if self._given is not None:
-            return agreed_layout(self._given, self.header)
-        header, file = self.header, self.file
+    def _parsed_layout(self) -> ImageLayout:
+        file = self.file
         try:
-            parsed = parse_tiff_directory(
+            return parse_tiff_directory(
                 file.read_at, self.directory, name=self.name, limits=self.limits, size=file.size
             )
         except (DecodeError, LimitError) as error:  # GDAL made a header of it, so GDAL may judge it
-            return unserved_layout(header, str(error))
-        return agreed_layout(parsed, header)
+            return unserved_layout(self.header, str(error))
