@@ -1,4 +1,4 @@
-"""Chips as files: ours against rasterio's MemoryFile, and one thread against two.
+"""Chips as files: ours against rasterio's MemoryFile.
 
 The pixels are in memory on both sides: three bands of countryside, 256 x 256,
 8 bits for pictures and 16 for the rest. Each format is a row of ``CASES``.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -32,7 +31,6 @@ __all__ = ["CASES", "CHIP", "SCENE", "Case", "countryside", "cut_chips", "run"]
 CHIP, CHIPS, QUICK_CHIPS = 256, 32, 4
 SCENE = 1024
 PLACE = Affine(10, 0, 500_000, 0, -10, 5_000_000)
-THREADS_TARGET = 1.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +51,6 @@ class Case:
     """Whether the format says where a chip is; rasterio writes a second file where it does not."""
     is_exact: bool = True
     """Whether the pixels come back as they were."""
-    takes_all_cores: bool = False
-    """Whether one chip is written by all of them, which leaves none to a second thread."""
 
 
 LOSSLESS = {"QUALITY": "100", "REVERSIBLE": "YES"}
@@ -89,7 +85,6 @@ CASES: tuple[Case, ...] = (
             target=target,
             options={"workers": usable_cores()},
             profile=LOSSLESS,
-            takes_all_cores=True,
         )
         for name, form, target in (("JPEG 2000", "jp2", 0.9), ("HTJ2K", "jph", 8))
     ),
@@ -103,14 +98,13 @@ def run(options: Options) -> list[Report]:
     rounds = options.rounds or (1 if options.quick else 11)
     rows, targets = [], []
     for case in CASES:
-        row, found = _compared(case, cut_chips(case.dtype, count), rounds)
+        row, target = _compared(case, cut_chips(case.dtype, count), rounds)
         rows.append(row)
-        targets += found
+        targets.append(target)
     notes = [
         f"{count} chips of {CHIP} x {CHIP} pixels, three bands; medians of {rounds} rounds, in turns. rasterio "
         "opens a MemoryFile for each. Ours with its defaults; rasterio with its driver's, JPEG of the same quality, "
         "JPEG 2000 without loss. rasterio's JPEG 2000 takes all cores for a chip; ours does in the rows that say so.",
-        "Two threads: wall time of one over that of two, of two cores.",
     ]
     return [Report(title="encode: chips as files", rows=rows, notes=notes), report_targets("encode: targets", targets)]
 
@@ -143,24 +137,17 @@ def cut_chips(dtype: str, count: int) -> list[Chip]:
     return chips
 
 
-def _compared(case: Case, chips: Sequence[Chip], rounds: int) -> tuple[dict[str, Any], list[Target]]:
+def _compared(case: Case, chips: Sequence[Chip], rounds: int) -> tuple[dict[str, Any], Target]:
     def ours() -> list[bytes]:
         return [_encoded(case, chip) for chip in chips]
 
     def theirs() -> list[bytes]:
         return [_by_rasterio(case, chip) for chip in chips]
 
-    with ThreadPoolExecutor(2) as pool:
-
-        def by_two() -> list[bytes]:
-            return list(pool.map(lambda chip: _encoded(case, chip), chips))
-
-        made, others = ours(), theirs()
-        _require_same(case, chips[0], made[0])
-        sides = {"ours": timed(ours), "rasterio": timed(theirs)}
-        found = alternate(sides if case.takes_all_cores else {**sides, "two": timed(by_two)}, rounds=rounds)
+    made, others = ours(), theirs()
+    _require_same(case, chips[0], made[0])
+    found = alternate({"ours": timed(ours), "rasterio": timed(theirs)}, rounds=rounds)
     mine, other = found["ours"], found["rasterio"]
-    gained = mine.median / found["two"].median if "two" in found else None
     ratio, cpu = other.median / mine.median, other.median_cpu / mine.median_cpu
     row = {
         "format": case.name,
@@ -170,12 +157,8 @@ def _compared(case: Case, chips: Sequence[Chip], rounds: int) -> tuple[dict[str,
         "ratio of CPU": cpu,
         "ours, KB": sum(map(len, made)) / len(chips) / 1000,
         "rasterio, KB": sum(map(len, others)) / len(chips) / 1000,
-        "two threads": gained,
     }
-    targets = [Target(what="speed against rasterio", case=case.name, target=case.target, reached=ratio, cpu=cpu)]
-    if gained is not None:
-        targets.append(Target(what="one thread to two", case=case.name, target=THREADS_TARGET, reached=gained))
-    return row, targets
+    return row, Target(what="speed against rasterio", case=case.name, target=case.target, reached=ratio, cpu=cpu)
 
 
 def _encoded(case: Case, chip: Chip) -> bytes:

@@ -1,7 +1,8 @@
 """What threads gain when images and chips are written: two and eight against one.
 
 Large images are written block by block, by threads of the writer (``workers``).
-Chips are whole files each, written by a pool of as many threads. The file has to
+Chips are whole files each, written by a pool of as many threads; those of ``create_chip`` are also read,
+out of the COGs that the benchmark of that name reads, by one factory for all threads. The file has to
 be the same by any number of them, which is seen by the writes that warm up. Rows are
 told as they come; what takes long is smaller, as the table says. On a busy machine wall time says little: the
 column ``cores`` tells how many cores the threads got beside how many one thread got.
@@ -16,12 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode import encode_chip, imsave
+from stacchip_osml.encode import ChipFactory, encode_chip, imsave
+from stacchip_osml.imagery.blocks.image import BlockImage
+from tests.benchmarks.create_chip import make_scene
 from tests.benchmarks.encode import CHIP, SCENE, countryside, cut_chips
 from tests.benchmarks.report import Options, Report
 from tests.benchmarks.targets import Target, report_targets
@@ -70,6 +74,8 @@ CHIP_FORMATS = {
     "jph": ("uint16", CHIPS),
 }
 """Format of chips → their dtype, and how many are written."""
+FDT = "20260321101112"
+"""The date that NITF files get, so that they are the same each time."""
 
 
 def run(options: Options) -> list[Report]:
@@ -85,6 +91,12 @@ def run(options: Options) -> list[Report]:
         count = QUICK_CHIPS if options.quick else many
         found = _timed(partial(_chips, name, cut_chips(dtype, count)), rounds)
         rows.append(_row(f"chips, {name}", f"{count} of {CHIP} x {CHIP}", found, targets))
+    side = QUICK_SIDE if options.quick else SIDE
+    for name, (dtype, many) in CHIP_FORMATS.items():
+        count = QUICK_CHIPS if options.quick else many
+        scene = make_scene(options.folder, side, dtype)
+        found = _timed(partial(_created, name, scene, side, count), rounds)
+        rows.append(_row(f"create_chip, {name}", f"{count} of {CHIP} x {CHIP}", found, targets))
     notes = [
         f"Three bands. Medians of {rounds} rounds, in turns; in memory; {len(os.sched_getaffinity(0))} cores.",
         "cores: CPU seconds by wall seconds. Where one thread got less than 0.9, the machine was busy.",
@@ -122,9 +134,8 @@ def _row(name: str, size: str, found: Mapping[int, Samples], targets: list[Targe
         "cores, 8": eight.median_cpu / eight.median,
         "CPU, 8 by 1": eight.median_cpu / one.median_cpu,
     }
-    targets.append(
-        Target(what="eight threads on two cores", case=name, target=TARGET, reached=one.median / eight.median)
-    )
+    for what, many in (("one thread to two", two), ("eight threads on two cores", eight)):
+        targets.append(Target(what=what, case=name, target=TARGET, reached=one.median / many.median))
     sys.stderr.write(
         f"{name}, {size}: {one.median:.3g} s, {row['2 threads, times faster']:.2f} and "
         f"{row['8 threads, times faster']:.2f} times faster\n"
@@ -141,12 +152,21 @@ def _pixels(dtype: str, side: int) -> NDArray[Any]:
 
 def _image(image: Image, pixels: NDArray[Any], threads: int) -> Sequence[bytes]:
     out = io.BytesIO()
-    metadata = {"FDT": "20260321101112"} if image.format == "nitf" else None
+    metadata = {"FDT": FDT} if image.format == "nitf" else None
     imsave(out, pixels, format=image.format, workers=threads, metadata=metadata, **image.options)
     return [out.getvalue()]
 
 
 def _chips(name: str, chips: Sequence[Any], threads: int) -> Sequence[bytes]:
-    overrides = {"FDT": "20260321101112"} if name == "nitf" else None
+    overrides = {"FDT": FDT} if name == "nitf" else None
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda chip: encode_chip(chip, name, overrides=overrides), chips))
+
+
+def _created(name: str, scene: Path, side: int, count: int, threads: int) -> Sequence[bytes | None]:
+    """Cut and write chips at random places; nothing is kept of an earlier round."""
+    overrides = {"FDT": FDT} if name == "nitf" else None
+    factory = ChipFactory(BlockImage(str(scene)), output_format=name, metadata_overrides=overrides, threads=1)
+    places = np.random.default_rng(0).integers(0, side - CHIP, (count, 2)).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda place: factory.create_chip((*place, CHIP, CHIP)), places))
