@@ -20,7 +20,7 @@ from stacchip_osml.index.check import Finding, check_index
 from stacchip_osml.index.filling import READERS, Filler, fill_tables
 from stacchip_osml.index.merged import MergedStore
 from stacchip_osml.index.merging import merge_rows
-from stacchip_osml.index.order import by_collection
+from stacchip_osml.index.order import by_part
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
@@ -44,7 +44,7 @@ class ChipIndex:
     """Rows that each say how to cut one chip, with their items, image headers and chains.
 
     Immutable: every operation gives a new index. Rows of an index opened from
-    disk are read when they are asked for; opening reads footers only.
+    disk are read when they are asked for; opening reads what the index says of them.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class ChipIndex:
         if where.suffix == ".parquet":
             files.write_file(where, chunks, kept, schema=schema, portable=portable)
         else:
-            files.write_directory(where, by_collection(chunks), kept, schema=schema, portable=portable)
+            files.write_directory(where, by_part(chunks), kept, schema=schema, portable=portable)
         return where
 
     @property

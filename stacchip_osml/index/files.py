@@ -4,7 +4,8 @@ Single file: a GeoParquet file whose footer carries items, headers and chains.
 
 Directory::
 
-    versions/00000007.json                       the commit: names every file below, holds the chains
+    versions/00000007.json                       the commit: names every file below, says what their row groups
+                                                 hold, and has the chains
     chips/collection=…/part-00000007-00000.parquet
     items-00000007.parquet                       stac-geoparquet
     headers-00000007.parquet
@@ -36,8 +37,9 @@ import pyarrow.parquet as pq
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
-from stacchip_osml.index.parquet import open_parquet, write_parquet
-from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION, require_format
+from stacchip_osml.index.parquet import write_parquet
+from stacchip_osml.index.parts import Part, PartRecord
+from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION
 from stacchip_osml.index.store import ParquetStore
 from stacchip_osml.index.tables import SideTables, items_by_key, pack, unpack
 
@@ -96,6 +98,7 @@ def write_directory(
     version = previous + 1
     token = f"{version:08d}-{uuid.uuid4().hex[:8]}"
     names: list[str] = []
+    records: list[PartRecord] = []
     rows = 0
     try:
         for number, (collection, chunks) in enumerate(parts):
@@ -103,8 +106,13 @@ def write_directory(
             names.append(name)
             with _replacing(path / name) as temporary:
                 rows += write_parquet(temporary, chunks, schema, None)
+                records.append(PartRecord.of(name, temporary))
         root = path.parent.resolve()
-        document: dict[str, Any] = {"format": FORMAT_VERSION, "chips": list(names), "rows": rows}
+        document: dict[str, Any] = {
+            "format": FORMAT_VERSION,
+            "chips": [record.to_json() for record in records],
+            "rows": rows,
+        }
         if tables.items:
             from stacchip_osml.stac.geoparquet import items_to_table
 
@@ -160,37 +168,34 @@ def open_file(path: Path) -> Opened:
     Raises:
         IndexSchemaError: not a chip index, or damaged.
     """
-    file = open_parquet(path)
-    own = require_format(file[2].schema_arrow, file[2].metadata.metadata, str(path))
+    part = Part(path)
+    schema, own = part.head
     if "tables" not in own:
         raise IndexSchemaError(f"{path}: a part of an index directory, which cannot be read alone; open the directory")
-    store = ParquetStore.from_files([file])
-    return Opened(store, partial(unpack, own["tables"], root=path.parent.resolve(), where=str(path)), 0)
+    tables = partial(unpack, own["tables"], root=path.parent.resolve(), where=str(path))
+    return Opened(ParquetStore([part], schema), tables, 0)
 
 
 def open_directory(path: Path) -> Opened:
-    """Open the last committed version of a directory index.
+    """Open the last committed version of a directory index: its files are opened, the footer of the first is read.
 
     Raises:
-        IndexSchemaError: no index there, or a file of it is missing or damaged.
+        IndexSchemaError: no index there, or a file of it is missing or is not the one that was committed.
     """
     version = latest_version(path)
     if version == 0:
         raise IndexSchemaError(f"{path}: not a chip index (no committed version under versions/)")
     where, document = _version_name(path, version), _version_document(path, version)
     try:
-        written, names = int(document["format"]), [str(name) for name in document["chips"]]
+        written, listed = int(document["format"]), list(document["chips"])
         chains = ChainRegistry.from_json(document["chains"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexSchemaError(f"{where}: not readable: {error}") from error
     if written > FORMAT_VERSION:
         raise IndexSchemaError(f"{where}: chip index format {written}, this version reads up to {FORMAT_VERSION}")
-    files = [open_parquet(_inside(path, name)) for name in names]
-    for name, _, handle in files:
-        require_format(handle.schema_arrow, handle.metadata.metadata, name)
-    store = ParquetStore.from_files(files)
-    if not files:
-        store.schema = CHIP_SCHEMA
+    records = [PartRecord.from_json(entry, where=str(where)) for entry in listed]
+    parts = [Part(_inside(path, record.name), record) for record in records]
+    store = ParquetStore(parts, parts[0].head[0] if parts else CHIP_SCHEMA)
     return Opened(store, partial(_side_tables, path, document, chains), version)
 
 
@@ -295,9 +300,10 @@ def _vacuum(path: Path, *, keep: tuple[int, ...]) -> None:
     kept: set[str] = set()
     stale: set[str] = set()
     for entry in sorted((path / "versions").glob("[0-9]*.json")):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
             document = json.loads(entry.read_bytes())
-            named = {*document.get("chips", ()), document.get("items"), document.get("headers")} - {None}
+            chips = {str(part["name"]) for part in document["chips"]}
+            named = {*chips, document.get("items"), document.get("headers")} - {None}
             if int(entry.name[:8]) >= min(keep):  # later ones are of other writers
                 kept |= named
             else:

@@ -15,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.index.merging import unite_schemas, widen
-from stacchip_osml.index.store import ChipStore, GroupBounds
+from stacchip_osml.index.parts import GroupBounds
+from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.stretches import Runs, Stretches, order_runs, stretches_of
 from stacchip_osml.index.tables import ItemKey
 
@@ -55,10 +56,7 @@ class MergedStore:
     def bounds(self) -> GroupBounds:
         """Groups of equal size, whose extent is not known before they are written."""
         count = max(1, -(-self.num_rows // GROUP))
-        start = np.minimum(np.arange(count + 1) * GROUP, self.num_rows).astype(np.int64)
-        anywhere = np.array([-np.inf, -np.inf, np.inf, np.inf], np.float32)
-        always = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
-        return GroupBounds(start, np.tile(anywhere, (count, 1)), np.tile(always, (count, 1)))
+        return GroupBounds.unknown(np.minimum(np.arange(count + 1) * GROUP, self.num_rows).astype(np.int64))
 
     def read_groups(self, groups: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """Gather whole groups, in the order given."""

@@ -21,7 +21,7 @@ from stacchip_osml.index.tables import ItemKey
 
 __all__ = [
     "ORDER_COLUMNS",
-    "by_collection",
+    "by_part",
     "codes",
     "integers",
     "pack_keys",
@@ -35,6 +35,8 @@ ORDER_COLUMNS = (
     "level", "grid_row", "grid_col", "datetime", "width", "height",
 )  # fmt: skip
 """Columns that decide the order of rows."""
+PART_ROWS = 64 * 32_768
+"""Rows a file of a directory index, at most: its footer, which the first query of its rows parses, stays small."""
 
 Ints = NDArray[np.int64]
 
@@ -198,11 +200,25 @@ def pack_keys(keys: Sequence[Callable[[], Ints]]) -> Ints | None:
     return packed
 
 
-def by_collection(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
-    """Cut tables in index order into runs of one collection; each run must be used up before the next."""
-    runs = (run for chunk in chunks for run in _runs(chunk))
+def by_part(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, Iterable[pa.Table]]]:
+    """Cut tables in index order into parts of one collection; each part must be used up before the next."""
+    runs = _counted(run for chunk in chunks for run in _runs(chunk))
+    for (value, _), group in itertools.groupby(runs, key=lambda run: run[:2]):
+        yield value, (table for _, _, table in group)
+
+
+def _counted(runs: Iterable[tuple[str | None, pa.Table]]) -> Iterator[tuple[str | None, int, pa.Table]]:
+    """Number the parts of each collection, and cut tables where a part is full."""
     for value, group in itertools.groupby(runs, key=lambda run: run[0]):
-        yield value, (table for _, table in group)
+        rows = 0
+        for _, table in group:
+            first = 0
+            while first < len(table):
+                number, held = divmod(rows, PART_ROWS)
+                piece = table.slice(first, PART_ROWS - held)
+                yield value, number, piece
+                rows += len(piece)
+                first += len(piece)
 
 
 def _runs(table: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.schema import CHIP_SCHEMA, COLUMN_ENCODING, DICTIONARY_COLUMNS, file_metadata
 
-__all__ = ["ROW_GROUP", "open_parquet", "write_parquet"]
+__all__ = ["ROW_GROUP", "write_parquet"]
 
 _KINDS = {1: "Point", 3: "Polygon", 6: "MultiPolygon"}
 
@@ -116,18 +115,3 @@ def _leaves(schema: pa.Schema) -> list[str]:
         else:
             names.append(column.name)
     return names
-
-
-def open_parquet(path: Path) -> tuple[str, pa.NativeFile, pq.ParquetFile]:
-    """Open one file, and read its footer.
-
-    Raises:
-        IndexSchemaError: no such file, or no Parquet.
-    """
-    try:
-        source = pa.OSFile(str(path))
-        return str(path), source, pq.ParquetFile(source)
-    except FileNotFoundError as error:
-        raise IndexSchemaError(f"{path}: no such file") from error
-    except (OSError, pa.ArrowException) as error:
-        raise IndexSchemaError(f"{path}: not a Parquet file: {error}") from error

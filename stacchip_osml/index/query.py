@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
-from stacchip_osml.index.store import ChipStore, GroupBounds
+from stacchip_osml.index.parts import GroupBounds
+from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.where import parse_where
 
 __all__ = ["Query", "matching_groups", "select_rows"]

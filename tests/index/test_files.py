@@ -18,6 +18,7 @@ import pytest
 from stacchip_osml import ChipIndex, Indexer, merge
 from stacchip_osml.errors import CommitConflict, IndexSchemaError, LimitError
 from stacchip_osml.index import files, tables
+from stacchip_osml.index.parts import PartRecord
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +239,10 @@ def test_a_version_may_not_name_files_outside_the_index(index, tmp_path):
     index.save(tmp_path / "other")
     (version,) = (tmp_path / "index" / "versions").iterdir()
     document = json.loads(version.read_text())
-    document["chips"] = [f"../other/{Path(part).relative_to(tmp_path / 'other')}" for part in parts(tmp_path / "other")]
+    document["chips"] = [
+        PartRecord.of(f"../other/{Path(part).relative_to(tmp_path / 'other')}", part).to_json()
+        for part in parts(tmp_path / "other")
+    ]
     version.write_text(json.dumps(document))
     with pytest.raises(IndexSchemaError, match="outside the index"):
         ChipIndex.open(tmp_path / "index")
