@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.page import with_tables
 from tests.benchmarks.report import Options, Report, save, to_text
 
 BENCHMARKS = {
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all of them if none")
     parser.add_argument("--list", action="store_true", help="name the benchmarks and what each compares")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also write them into this page, where it shows them")
     parser.add_argument("--rounds", type=int, help="rounds of each side")
     parser.add_argument("--rows", type=int, help="rows of the index, where that is a choice")
     parser.add_argument("--quick", action="store_true", help="small data, one round: only to see that it works")
@@ -50,6 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     if given.list:
         sys.stdout.writelines(f"{name:9} {text}\n" for name, text in BENCHMARKS.items())
         return 0
+    if given.page is not None and given.quick:
+        parser.error("--page is for figures that say something, which those of --quick do not")
     unknown = [name for name in given.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
@@ -66,6 +70,8 @@ def main(argv: list[str] | None = None) -> int:
             reports += made
     if given.json is not None:
         save(reports, given.json)
+    if given.page is not None:
+        given.page.write_text(with_tables(given.page.read_text(encoding="utf-8"), reports), encoding="utf-8")
     return 0
 
 

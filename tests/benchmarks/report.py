@@ -7,12 +7,12 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Options", "Report", "save", "to_text"]
+__all__ = ["Options", "Report", "save", "table_lines", "to_text"]
 
 LIBRARIES = (
     "numpy", "pyarrow", "pyproj", "shapely", "rasterio", "duckdb", "imagecodecs", "tifffile", "obstore", "jbpy",
@@ -46,13 +46,19 @@ class Report:
 def to_text(report: Report) -> str:
     """Write a table as Markdown, which is text too."""
     names = list(dict.fromkeys(name for row in report.rows for name in row))
-    cells = [names, *([_cell(row.get(name)) for name in names] for row in report.rows)]
+    lines = table_lines(report.rows, names)
+    return "\n".join([f"## {report.title}", "", *lines, "", *(f"- {note}" for note in report.notes), ""])
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Write columns of rows as the lines of a Markdown table."""
+    cells = [list(names), *([_cell(row.get(name)) for name in names] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
     ]
     lines[1:1] = ["|" + "|".join("-" * (width + 2) for width in widths) + "|"]
-    return "\n".join([f"## {report.title}", "", *lines, "", *(f"- {note}" for note in report.notes), ""])
+    return lines
 
 
 def save(reports: Sequence[Report], path: Path) -> None:

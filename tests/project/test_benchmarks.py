@@ -3,6 +3,7 @@
 import importlib
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 import urllib.error
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import tests.benchmarks
-from tests.benchmarks.__main__ import BENCHMARKS
+from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.late_server import serving
-from tests.benchmarks.report import to_text
+from tests.benchmarks.page import titles, with_tables
+from tests.benchmarks.report import Report, to_text
 from tests.benchmarks.targets import Target, report_targets
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +93,61 @@ def test_targets_say_what_is_met_and_what_could_not_be_measured():
 
     assert [row["met"] for row in report.rows] == ["yes", "no", "yes", "no", "not measured"]
     assert "≤ 1.05" in to_text(report)
+
+
+PAGE = """\
+Read so:
+
+<!-- table: cut: chips -->
+
+| reader | ms |
+|--------|----|
+| old    | 1  |
+| gone   | 2  |
+
+<!-- table: merge: rows -->
+
+| side | s |
+|------|---|
+| ours | 3 |
+
+That was it.
+"""
+
+
+def test_a_page_gets_the_columns_that_it_shows_and_keeps_the_rest():
+    report = Report(title="cut: chips", rows=[{"reader": "ours", "cores": 2, "ms": 0.5}, {"reader": "GDAL", "ms": 12}])
+
+    page = with_tables(PAGE, [report])
+
+    assert page == PAGE.replace("| old    | 1  |\n| gone   | 2  |", "| ours   | 0.5 |\n| GDAL   | 12  |").replace(
+        "| reader | ms |\n|--------|----|", "| reader | ms  |\n|--------|-----|"
+    )
+    assert list(titles(page)) == [("cut: chips", ["reader", "ms"]), ("merge: rows", ["side", "s"])]
+
+
+def test_a_column_that_no_benchmark_gives_is_refused():
+    with pytest.raises(ValueError, match="'cut: chips' has no column ms"):
+        with_tables(PAGE, [Report(title="cut: chips", rows=[{"reader": "ours"}])])
+
+
+def test_every_table_of_the_page_comes_from_a_benchmark():
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+
+    found = list(titles(page))
+
+    assert len(found) == len(re.findall(r"(?m)^\|[-|]+\|$", page))
+    assert {title.split(":")[0] for title, _ in found} <= set(BENCHMARKS)
+
+
+def test_quick_figures_are_not_written_into_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+
+    with pytest.raises(SystemExit):
+        main(["cut", "--quick", "--page", str(page)])
+
+    assert page.read_text() == PAGE
 
 
 @pytest.fixture(scope="module")
