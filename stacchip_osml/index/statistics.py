@@ -2,14 +2,16 @@
 
 The band is read once, in strips, at the level asked for; codes become flags by
 a table look-up; flags are summed down the columns between the grid's row edges
-(vectorised over the width) and then along the rows. Sums at fractional edges,
+(vectorised over the width), a piece at a time that the processor's caches
+hold, and then along the rows between its column edges. Sums at fractional edges,
 where a quality pixel is coarser than the chip grid, are area-weighted: the
 prefix sum is linear inside a pixel. Pixels outside the image count as nodata.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -33,6 +35,8 @@ NODATA, CLOUD = 1, 16
 RUN = 15
 
 STRIP_ROWS = 1024
+PIECE_PIXELS = 2**18
+"""Looked up and added up at once."""
 PREFIX_BYTES = 2**27
 
 
@@ -130,7 +134,7 @@ def chip_fractions(
     nodata = np.empty((len(y), len(x)))
     cloud = np.empty_like(nodata)
     step = max(1, PREFIX_BYTES // (24 * max(size.width, 1)))
-    for first in range(0, len(y), step):
+    for first in range(0, len(y) if len(x) else 0, step):
         rows = slice(first, first + step)
         nodata[rows], cloud[rows] = _sums(reader, band, x, y[rows], size)
     area = (x[:, 1] - x[:, 0])[None, :] * (y[:, 1] - y[:, 0])[:, None]
@@ -172,21 +176,21 @@ def _sums(
     size: ImageSize,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum nodata and cloud pixels under each chip of these chip rows."""
-    inside = np.clip(y, 0, size.height)
-    stops = np.unique(np.concatenate([np.floor(inside), np.ceil(inside)]).astype(np.int64))
-    prefix = np.zeros((2, len(stops), size.width + 1), np.int64)
-    for flags, first in _strips(reader, band, stops, size):
-        at = int(np.searchsorted(stops, first, side="right"))
-        nodata, cloud = flags
-        prefix[0, at, 1:] += nodata
-        prefix[1, at, 1:] += cloud
+    across, down = np.clip(x, 0, size.width), np.clip(y, 0, size.height)
+    cols, rows = _stops(across), _stops(down)
+    prefix = np.zeros((2, len(rows), len(cols)), np.int64)
+    if min(len(rows), len(cols)) > 1:
+        counts = _counts(reader, band, rows, slice(int(cols[0]), int(cols[-1])))
+        np.add.reduceat(counts, cols[:-1] - cols[0], axis=2, dtype=np.int64, out=prefix[:, 1:, 1:])
     prefix = prefix.cumsum(axis=1).cumsum(axis=2)
-    sums = []
-    for plane in prefix:
-        down = _between(plane, np.interp(inside, stops, np.arange(len(stops))))
-        columns = np.clip(x, 0, size.width)
-        sums.append(_between(down.T, columns).T)
-    return sums[0], sums[1]
+    x_at, y_at = (np.interp(ends, stops, np.arange(len(stops))) for ends, stops in ((across, cols), (down, rows)))
+    nodata, cloud = (_between(_between(plane, y_at).T, x_at).T for plane in prefix)
+    return nodata, cloud
+
+
+def _stops(edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """List the pixel edges between which no chip begins or ends, but for those inside one pixel."""
+    return np.unique(np.concatenate([np.floor(edges), np.ceil(edges)]).astype(np.int64))
 
 
 def _between(plane: NDArray[np.number], edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -198,44 +202,62 @@ def _between(plane: NDArray[np.number], edges: NDArray[np.float64]) -> NDArray[n
     return np.asarray(value[:, 1] - value[:, 0], dtype=np.float64)
 
 
-def _strips(
-    reader: PixelReader, band: QualityBand, stops: NDArray[np.int64], size: ImageSize
-) -> Iterator[tuple[tuple[NDArray[np.int64], NDArray[np.int64]], int]]:
-    """Read the band once and yield column sums between neighbouring stops."""
-    if not len(stops):
-        return
-    table: NDArray[np.uint8] | None = None
-    for top in range(int(stops[0]), int(stops[-1]), STRIP_ROWS):
-        bottom = min(top + STRIP_ROWS, int(stops[-1]))
-        found = reader.read(PixelWindow(0, top, size.width, bottom - top), level=band.level, bands=[0])
-        cuts = np.unique(np.concatenate([[top, bottom], stops[(stops > top) & (stops < bottom)]]))
-        if found is not None and table is None:
-            table = band.table(found.pixels.dtype)
-        flags = None if found is None or table is None else _flags(found.pixels[0], found.mask[0], table)
-        for first, last in pairwise(cuts.tolist()):
-            if flags is None:
-                yield (np.full(size.width, last - first), np.zeros(size.width, np.int64)), first
-            else:
-                yield _column_sums(flags[first - top : last - top]), first
+def _counts(reader: PixelReader, band: QualityBand, rows: NDArray[np.int64], cols: slice) -> NDArray[np.int32]:
+    """Read the band once, and count down its columns between rows: ``(nodata or cloud, rows - 1, cols)``."""
+    width = cols.stop - cols.start
+    counts = np.zeros((2, len(rows) - 1, width), np.int32)
+    counter: _Counter | None = None
+    first, last = int(rows[0]), int(rows[-1])
+    for strip in range(first // STRIP_ROWS, -(-last // STRIP_ROWS)):
+        top, bottom = max(strip * STRIP_ROWS, first), min((strip + 1) * STRIP_ROWS, last)
+        cuts = [top, *rows[(rows > top) & (rows < bottom)].tolist(), bottom]
+        part = int(np.searchsorted(rows, top, side="right")) - 1
+        parts = counts[:, part : part + len(cuts) - 1]
+        found = reader.read(PixelWindow(cols.start, top, width, bottom - top), level=band.level, bands=[0])
+        if found is None:
+            parts[0] += np.diff(cuts)[:, None].astype(np.int32)
+            continue
+        if counter is None:
+            counter = _Counter(band.table(found.pixels.dtype), width)
+        counter.add(found.pixels[0], found.mask[0], [cut - top for cut in cuts], parts)
+    return counts
 
 
-def _flags(codes: NDArray[Any], mask: NDArray[np.bool_], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Look codes up; what is masked is nodata, whatever its code."""
-    flags = apply_lut(codes, table)
-    if mask.all():
+class _Counter:
+    """Counts nodata and cloud down columns, in memory that is used again: fresh memory takes longer than counting."""
+
+    def __init__(self, table: NDArray[np.uint8], width: int) -> None:
+        self._table = table
+        self._runs = min(max(PIECE_PIXELS // (RUN * width), 1), RUN)
+        """In a piece; so many of so many rows still add up in one byte."""
+        self._flags, self._masked = np.empty((2, self._runs * RUN, width), np.uint8)
+        self._both = np.empty((self._runs, width), np.uint8)
+        self._sums = np.empty((2, self._runs, width), np.uint8)
+
+    def add(self, codes: NDArray[Any], mask: NDArray[np.bool_], cuts: Sequence[int], counts: NDArray[np.int32]) -> None:
+        """Add to ``counts`` ``(nodata or cloud, cuts - 1, cols)`` what lies between neighbouring cuts of the rows."""
+        runs = [(top, part) for part, ends in enumerate(pairwise(cuts)) for top in range(*ends, RUN)]
+        edges = [*(top for top, _ in runs), cuts[-1]]
+        for first in range(0, len(runs), self._runs):
+            ends = edges[first : first + self._runs + 1]
+            begin, count = ends[0], len(ends) - 1
+            flags = self._flagged(codes[begin : ends[-1]], mask[begin : ends[-1]])
+            for number, (top, bottom) in enumerate(pairwise(ends)):
+                np.add.reduce(flags[top - begin : bottom - begin], axis=0, dtype=np.uint8, out=self._both[number])
+            np.bitwise_and(self._both[:count], CLOUD - 1, out=self._sums[0, :count])
+            np.right_shift(self._both[:count], 4, out=self._sums[1, :count])
+            parts = [part for _, part in runs[first : first + count]]
+            for part in range(parts[0], parts[-1] + 1):
+                ours = slice(bisect_left(parts, part), bisect_right(parts, part))
+                counts[:, part] += np.add.reduce(self._sums[:, ours], axis=1, dtype=np.uint8)
+
+    def _flagged(self, codes: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Look codes up; what is masked is nodata, whatever its code."""
+        flags: NDArray[np.uint8] = apply_lut(codes, self._table, out=self._flags[: len(codes)])
+        if not mask.all():
+            flags *= mask.view(np.uint8)
+            flags |= np.bitwise_xor(mask.view(np.uint8), NODATA, out=self._masked[: len(codes)])
         return flags
-    valid = mask.view(np.uint8)
-    return np.asarray(flags * valid + (valid ^ NODATA))
-
-
-def _column_sums(flags: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count nodata and cloud down the columns."""
-    nodata, cloud = np.zeros((2, flags.shape[1]), np.int64)
-    for first in range(0, len(flags), RUN):
-        both = np.add.reduce(flags[first : first + RUN], axis=0, dtype=np.uint8)
-        nodata += both & 15
-        cloud += both >> 4
-    return nodata, cloud
 
 
 def _bits(positions: tuple[int, ...]) -> int:

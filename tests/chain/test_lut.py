@@ -20,6 +20,9 @@ def test_every_code_becomes_its_entry(dtype, out, shape):
     assert found.dtype == lut.dtype
     entries = [lut[int(code) - lowest] for code in image.ravel()]
     np.testing.assert_array_equal(found, np.array(entries, out).reshape(shape))
+    room = np.full(shape, 99, out)
+    assert np.shares_memory(apply_lut(image, lut, out=room), room) == bool(image.size)
+    np.testing.assert_array_equal(room, found)
 
 
 def test_a_window_of_a_larger_image_is_looked_up_too():

@@ -91,11 +91,48 @@ def test_reading_in_strips_and_parts_changes_nothing(monkeypatch):
     grid = chip_grid(reference.size, GridSpec.of(61, edges="partial"))
     whole = chip_fractions(Codes(codes), BAND, grid, reference=reference, quality=quality)
     monkeypatch.setattr(statistics, "STRIP_ROWS", 33)
+    monkeypatch.setattr(statistics, "PIECE_PIXELS", 90 * 32)
     monkeypatch.setattr(statistics, "PREFIX_BYTES", 24 * 90 * 3)
     parts = chip_fractions(Codes(codes), BAND, grid, reference=reference, quality=quality)
 
     np.testing.assert_allclose(parts.nodata, whole.nodata, atol=1e-7)
     np.testing.assert_allclose(parts.cloud, whole.cloud, atol=1e-7)
+
+
+class Holes(Codes):
+    """A class band with masked pixels, and no rows from 64 to 128."""
+
+    def read(self, window, *, level=0, bands=None):
+        found = super().read(window, level=level, bands=bands)
+        if window.y == 64:
+            return None
+        mask = np.random.default_rng(window.y).random(found.pixels.shape) < 0.9
+        self.codes[window.y : window.y + window.height, window.x : window.x + window.width][~mask[0]] = 99
+        return MaskedPixels(found.pixels, mask)
+
+
+def test_pixels_that_are_masked_or_not_stored_hold_nothing(monkeypatch):
+    monkeypatch.setattr(statistics, "STRIP_ROWS", 64)
+    codes = np.random.default_rng(1).choice([0, 4, 8], (200, 90)).astype(np.uint8)
+    size = image(ImageSize(90, 200))
+    grid = chip_grid(size.size, GridSpec.of(30, edges="partial"))
+    found = chip_fractions(Holes(codes), BAND, grid, reference=size, quality=size)
+    codes[codes == 99] = 0
+    codes[64:128] = 0
+    nodata, cloud = counted(codes, grid, 1)
+
+    np.testing.assert_allclose(found.nodata, nodata, atol=1e-6)
+    np.testing.assert_allclose(found.cloud, cloud, atol=1e-5)
+
+
+def test_chips_taller_than_a_byte_can_count_are_counted():
+    codes = np.full((2100, 40), 8, np.uint8)
+    size = image(ImageSize(40, 2100))
+    grid = chip_grid(size.size, GridSpec.of((40, 2100)))
+    found = chip_fractions(Codes(codes), BAND, grid, reference=size, quality=size)
+
+    assert found.nodata.tolist() == [0]
+    assert found.cloud.tolist() == [1]
 
 
 def test_bits_mean_what_landsat_says():
