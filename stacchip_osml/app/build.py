@@ -14,7 +14,7 @@ from stacchip_osml.app.chain_file import load_chain
 from stacchip_osml.app.options import BOX, LEVELS, NAMES, PLACE, QUALITY, SIZE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, print_table, progress_bar
 from stacchip_osml.app.problems import say_problems, told
-from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
+from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
 from stacchip_osml.errors import ChipError
 
@@ -84,7 +84,7 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
     search = _search(sources, options)
     settings = _settings(options, search)
     if not options["dry_run"]:
-        require_free(out, force=options["force"])
+        require_free_index(out, force=options["force"])
     started = time.perf_counter()
     with progress_bar(total=None, what="items") as bar:
 

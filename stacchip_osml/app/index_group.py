@@ -11,7 +11,7 @@ from stacchip_osml.app.headers import headers_command
 from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line
 from stacchip_osml.app.query import query_command
-from stacchip_osml.app.saving import force_option, portable_option, require_free, save_index, say_saved
+from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def merge_command(indexes: tuple[str, ...], out: str, force: bool, portable: boo
     Chips that are in several are kept once; the same name with two different
     definitions is refused.
     """
-    require_free(out, force=force)
+    require_free_index(out, force=force)
     from stacchip_osml.index import merge
 
     summary = save_index(merge(*indexes), out, portable=portable)

@@ -12,7 +12,7 @@ import click
 
 from stacchip_osml.app.options import NAMES, PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, plain, print_table
-from stacchip_osml.app.saving import force_option, require_free, save_index, say_saved
+from stacchip_osml.app.saving import force_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.selection import Conditions, condition_options
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def query_command(
     if out is not None and (columns or format_):
         raise click.UsageError("-o saves whole rows as an index; --columns and --format are for stdout")
     if out is not None:
-        require_free(out, force=force)
+        require_free_index(out, force=force)
     from stacchip_osml.index import ChipIndex
 
     opened = ChipIndex.open(index)

@@ -14,7 +14,7 @@ from stacchip_osml.app.output import one_line
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex, IndexSummary
 
-__all__ = ["force_option", "portable_option", "require_free", "save_index", "say_saved"]
+__all__ = ["force_option", "portable_option", "require_free", "require_free_index", "save_index", "say_saved"]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -42,12 +42,27 @@ def require_free(out: str, *, force: bool) -> None:
         raise click.UsageError(f"{out} exists already; --force replaces it")
 
 
+def require_free_index(out: str, *, force: bool) -> None:
+    """Refuse an output that exists; even with ``force`` what is no chip index is not replaced by one.
+
+    Raises:
+        click.UsageError: something is there, and ``force`` is not given.
+        IndexSchemaError: something else is there.
+    """
+    require_free(out, force=force)
+    if force:
+        from stacchip_osml.index.files import require_replaceable
+
+        require_replaceable(Path(out))
+
+
 def save_index(index: ChipIndex, out: str, *, portable: bool = False) -> IndexSummary:
     """Save an index; give its summary with place and size on disk."""
+    from stacchip_osml.index.summary import size_on_disk
+
     path = index.save(out, portable=portable)
-    files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
     # counted from the rows in memory: they need not be read again
-    return dataclasses.replace(index.summary, path=str(path), size_bytes=sum(file.stat().st_size for file in files))
+    return dataclasses.replace(index.summary, path=str(path), size_bytes=size_on_disk(path))
 
 
 def say_saved(summary: IndexSummary) -> None:

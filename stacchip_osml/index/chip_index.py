@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.chain import ChainRegistry
-from stacchip_osml.errors import ChipError, IndexSchemaError, redact
+from stacchip_osml.errors import ChipError, IndexSchemaError
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
 from stacchip_osml.index.filling import READERS, Filler, fill_tables
@@ -73,7 +73,7 @@ class ChipIndex:
         Raises:
             IndexSchemaError: there is no chip index, or one that this version cannot read.
         """
-        where = _local(path)
+        where = files.local_path(path)
         if where.is_dir():
             opened = files.open_directory(where)
         elif where.exists():
@@ -102,8 +102,11 @@ class ChipIndex:
             LimitError: too many items for a single file.
             CommitConflict: another writer committed first.
             OSError: the place cannot be written; what was there stays.
+            IndexSchemaError: what is there is no chip index; it stays.
         """
-        where = _local(path)
+        return self._write(files.local_path(path), portable=portable)
+
+    def _write(self, where: Path, *, portable: bool = False, after: int | None = None) -> Path:
         if self.path is None and self._rows_of is not None and self._rows_of[0] == where.resolve() and where.is_dir():
             files.replace_headers(where, self._rows_of[1], self.tables, portable=portable)
             return where
@@ -114,9 +117,9 @@ class ChipIndex:
             table = self.to_arrow()
             chunks, kept, schema = [table], self._tables_of(table), table.schema
         if where.suffix == ".parquet":
-            files.write_file(where, chunks, kept, schema=schema, portable=portable)
+            files.write_file(where, chunks, kept, schema=schema, portable=portable, after=after)
         else:
-            files.write_directory(where, by_part(chunks), kept, schema=schema, portable=portable)
+            files.write_directory(where, by_part(chunks), kept, schema=schema, portable=portable, after=after)
         return where
 
     @property
@@ -290,9 +293,9 @@ class ChipIndex:
             CommitConflict: another writer committed since; nothing is lost, open again and retry.
         """
         united = merge(self, other)
-        if self.path is None:
+        if self.path is None or self._rows_of is None:
             return united
-        return ChipIndex.open(united.save(self.path))
+        return ChipIndex.open(united._write(self.path, after=self._rows_of[1]))
 
     def check(self, *, files: bool = False) -> list[Finding]:
         """Look for rows that contradict the tables, each other, or (``files``) the imagery; empty when sound."""
@@ -389,10 +392,3 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
     if merged is not None:
         return ChipIndex(merged, tables, problems=problems)
     return ChipIndex.from_table(merge_rows([index.to_arrow() for index in opened], tables), tables, problems=problems)
-
-
-def _local(path: str | os.PathLike[str]) -> Path:
-    if "://" in str(path):
-        shown = redact(str(path))
-        raise IndexSchemaError(f"{shown}: an index is opened and saved on a local path; copy it there first")
-    return Path(path)

@@ -35,7 +35,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stacchip_osml.chain import ChainRegistry
-from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError
+from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError, redact
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
 from stacchip_osml.index.parquet import write_parquet
 from stacchip_osml.index.parts import Part, PartRecord
@@ -43,7 +43,16 @@ from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION
 from stacchip_osml.index.store import ParquetStore
 from stacchip_osml.index.tables import SideTables, items_by_key, pack, unpack
 
-__all__ = ["Opened", "open_directory", "open_file", "replace_headers", "write_directory", "write_file"]
+__all__ = [
+    "Opened",
+    "local_path",
+    "open_directory",
+    "open_file",
+    "replace_headers",
+    "require_replaceable",
+    "write_directory",
+    "write_file",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +62,73 @@ class Opened:
     store: ParquetStore
     tables: Callable[[], SideTables]
     version: int
-    """Committed version of a directory; 0 for a single file."""
+    """Committed version of a directory; of a file its inode, which none has that takes its place while it is open."""
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Take the path of an index.
+
+    Raises:
+        IndexSchemaError: it is a URL.
+    """
+    if "://" in str(path):
+        shown = redact(str(path))
+        raise IndexSchemaError(f"{shown}: an index is opened and saved on a local path; copy it there first")
+    return Path(path)
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to write an index where something else is: a table of items, an image, a folder of other files.
+
+    Raises:
+        IndexSchemaError: what is there is no chip index.
+    """
+    if path.suffix == ".parquet":
+        if path.is_file() and path.stat().st_size:
+            try:
+                open_file(path)
+            except IndexSchemaError as error:
+                raise IndexSchemaError(f"{path}: what is there is no chip index; choose another: {error}") from error
+    elif path.is_file():
+        raise IndexSchemaError(
+            f"{path}: a file is there, and an index is a folder unless its name ends in .parquet; choose another"
+        )
+    elif latest_version(path) == 0 and path.is_dir() and any(not e.name.startswith(".") for e in path.iterdir()):
+        raise IndexSchemaError(f"{path}: the folder is not empty and is no chip index; choose another")
 
 
 def write_file(
-    path: Path, chunks: Iterable[pa.Table], tables: SideTables, *, schema: pa.Schema, portable: bool = False
+    path: Path,
+    chunks: Iterable[pa.Table],
+    tables: SideTables,
+    *,
+    schema: pa.Schema,
+    portable: bool = False,
+    after: int | None = None,
 ) -> int:
     """Write a single-file index; give the number of rows.
 
+    Args:
+        path: the index.
+        chunks: rows in order.
+        tables: items, headers and chains.
+        schema: columns of the chunks.
+        portable: leave out modification times of local files.
+        after: what the rows were made from (:attr:`Opened.version`); another file there now is a conflict.
+
     Raises:
+        CommitConflict: another writer replaced the file since.
+        IndexSchemaError: the file exists and is something else.
         LimitError: the items and headers are too large for a footer.
         OSError: the disk is full, or the folder cannot be written; the old file stays.
     """
+    require_replaceable(path)
     packed = pack(tables, root=path.parent.resolve(), portable=portable)
     with _replacing(path) as temporary:
-        return write_parquet(temporary, chunks, schema, packed)
+        rows = write_parquet(temporary, chunks, schema, packed)
+        if after is not None and path.stat().st_ino != after:
+            raise _conflict(path)
+        return rows
 
 
 def write_directory(
@@ -77,6 +138,7 @@ def write_directory(
     *,
     schema: pa.Schema,
     portable: bool = False,
+    after: int | None = None,
 ) -> int:
     """Write and commit the next version of a directory index; give the number of rows.
 
@@ -86,6 +148,7 @@ def write_directory(
         tables: items, headers and chains of all parts.
         schema: columns of the chunks.
         portable: leave out modification times of local files.
+        after: the version that the rows were made from; a later one is a conflict. None: whichever is there.
 
     Raises:
         CommitConflict: another writer committed this version first.
@@ -93,8 +156,9 @@ def write_directory(
         OSError: the disk is full, or the folder cannot be written; the old version stays.
     """
     previous = latest_version(path)
-    if previous == 0 and path.is_dir() and any(not name.name.startswith(".") for name in path.iterdir()):
-        raise IndexSchemaError(f"{path}: the folder is not empty and is no chip index; choose another")
+    if after is not None and previous != after:
+        raise _conflict(path)
+    require_replaceable(path)
     version = previous + 1
     token = f"{version:08d}-{uuid.uuid4().hex[:8]}"
     names: list[str] = []
@@ -173,7 +237,7 @@ def open_file(path: Path) -> Opened:
     if "tables" not in own:
         raise IndexSchemaError(f"{path}: a part of an index directory, which cannot be read alone; open the directory")
     tables = partial(unpack, own["tables"], root=path.parent.resolve(), where=str(path))
-    return Opened(ParquetStore([part], schema), tables, 0)
+    return Opened(ParquetStore([part], schema), tables, path.stat().st_ino)
 
 
 def open_directory(path: Path) -> Opened:

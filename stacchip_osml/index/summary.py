@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stacchip_osml.index.tables import SideTables
 
-__all__ = ["SUMMARY_COLUMNS", "IndexSummary", "summarize"]
+__all__ = ["SUMMARY_COLUMNS", "IndexSummary", "size_on_disk", "summarize"]
 
 SUMMARY_COLUMNS = [
     *("collection", "item_id", "datetime", "level", "footprint", "chain", "assets", "width", "height", "bbox")
@@ -104,7 +104,7 @@ def summarize(table: pa.Table, tables: SideTables, *, path: Path | None) -> Inde
         footprints=_count(table.column("footprint"), "none"),
         chains=_count(table.column("chain"), ""),
         assets=tuple(_count(table.column("assets"), "")),
-        size_bytes=None if path is None else _disk(path),
+        size_bytes=None if path is None else size_on_disk(path),
         path=None if path is None else str(path),
     )
 
@@ -131,10 +131,13 @@ def _bounds(column: pa.ChunkedArray) -> tuple[float, float, float, float] | None
     return None if None in sides else (sides[0], sides[1], sides[2], sides[3])
 
 
-def _disk(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return int(np.sum([entry.stat().st_size for entry in path.rglob("*") if entry.is_file()], dtype=np.int64))
+def size_on_disk(path: Path) -> int:
+    """Add up the bytes of an index; a file that goes meanwhile, another writer's, counts as none."""
+    size = 0
+    for entry in [path] if path.is_file() else path.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += entry.stat().st_size if entry.is_file() else 0
+    return size
 
 
 def _moment(value: Any) -> str | None:

@@ -148,6 +148,15 @@ def test_force_does_not_make_an_index_of_a_folder_that_holds_something_else(two_
     assert [path.name for path in tmp_path.iterdir()] == ["keep"]
 
 
+@pytest.mark.parametrize("name", ["red.tif", "items.parquet"])
+def test_force_replaces_no_file_that_is_no_index(two_dates, tmp_path, name):
+    (tmp_path / name).write_bytes(b"pixels")
+    for command in (["build", two_dates[0], "--assets", "red"], ["merge", tmp_path / "no.parquet"]):
+        assert "choose another" in only_error(run("index", *command, tmp_path / name, "--force", code=3))
+
+    assert (tmp_path / name).read_bytes() == b"pixels"
+
+
 def test_an_output_that_cannot_be_written_is_exit_code_6(two_dates, tmp_path):
     (tmp_path / "file").write_text("")
     args = ["index", "build", two_dates[0], tmp_path / "file" / "out.parquet", "--assets", "red", "--chip-size", 16]
