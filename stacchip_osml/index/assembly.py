@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.geometry import Footprints
 from stacchip_osml.index.order import row_order
-from stacchip_osml.index.rows import GridRows
+from stacchip_osml.index.rows import WINDOWS, GridRows, column_of
 from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA, DICTIONARY_COLUMNS
 
 __all__ = ["assemble"]
@@ -27,7 +27,6 @@ RUN_ROWS, RUN_BYTES = 1 << 13, 1 << 26
 """Grids are put into one batch up to this many rows, and bytes of text and geometry."""
 _KINDS = {field.name: field.type for field in CHIP_SCHEMA}
 _SIDE = pa.float32()
-_WINDOWS = ("grid_col", "grid_row", "col_off", "row_off", "width", "height")
 
 Bools = NDArray[np.bool_]
 
@@ -45,9 +44,10 @@ def assemble(grids: Mapping[tuple[str, int], Sequence[GridRows]]) -> pa.Table:
     words = {name: _Words(name, everything) for name in DICTIONARY_COLUMNS}
     tables = [_table(group, words, is_one_place=is_one_place) for group, is_one_place in _groups(places)]
     table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
-    for position, field in enumerate(CHIP_SCHEMA):
-        if field.name in words and table.column(position).num_chunks > 1:
-            table = table.set_column(position, field, table.column(position).combine_chunks())
+    if table.column(0).num_chunks > 1:
+        for position, field in enumerate(CHIP_SCHEMA):
+            if field.name in words:
+                table = table.set_column(position, field, table.column(position).combine_chunks())
     return table
 
 
@@ -74,6 +74,9 @@ def _table(grids: list[GridRows], words: Mapping[str, _Words], *, is_one_place: 
 
 def _runs(grids: list[GridRows]) -> Iterator[list[GridRows]]:
     """Cut grids into runs that become one batch each; one whose rows do not all stay is its own."""
+    if len(grids) == 1:
+        yield grids
+        return
     run: list[GridRows] = []
     rows = size = 0
     for grid in grids:
@@ -95,24 +98,21 @@ def _batch(grids: list[GridRows], words: Mapping[str, _Words]) -> pa.RecordBatch
     gsds = [None if grid.plan.gsd is None else grid.plan.gsd * 2.0**grid.part.grid.level for grid in grids]
     present = _present(grids, counts)
     geometry, bbox = _geometry([grid.places for grid in grids if grid.places is not None], sum(counts), present)
+    zeros = pa.py_buffer(np.zeros(sum(counts), np.int32))
     columns = {
-        "id": grids[0].ids if len(grids) == 1 else pa.concat_arrays([grid.ids for grid in grids]),
+        "id": _chained([grid.ids for grid in grids]),
         "datetime": _numbers("datetime", [grid.plan.datetime_us for grid in grids], counts, np.int64),
-        **{name: _windows(name, grids) for name in _WINDOWS},
+        **{name: _chained([grid.part.columns[name] for grid in grids]) for name in WINDOWS},
         "level": _numbers("level", [grid.part.grid.level for grid in grids], counts, np.uint8),
         "gsd": _numbers("gsd", gsds, counts, np.float32),
         "nodata_fraction": _fractions([grid.fractions.nodata for grid in grids], counts),
         "cloud_fraction": _fractions([grid.fractions.cloud for grid in grids], counts),
         "geometry": geometry,
         "bbox": bbox,
-        **{name: column.of(grids, counts, present) for name, column in words.items()},
+        **{name: column.of(grids, counts, present, zeros) for name, column in words.items()},
     }  # fmt: skip
     batch = pa.RecordBatch.from_arrays([columns[name] for name in _KINDS], schema=CHIP_SCHEMA)
     return batch if grids[0].keep is None else batch.filter(pa.array(grids[0].keep))
-
-
-def _windows(name: str, grids: list[GridRows]) -> pa.Array:
-    return _column(_KINDS[name], _joined([getattr(grid.part.windows, name) for grid in grids]))
 
 
 def _present(grids: list[GridRows], counts: list[int]) -> Bools | None:
@@ -129,19 +129,26 @@ def _geometry(places: list[Footprints], count: int, present: Bools | None) -> tu
     """Give WKB and bounding boxes, null where a chip has no place on the ground."""
     if not places:
         return pa.nulls(count, pa.binary()), pa.nulls(count, BBOX)
-    sizes = [int(part.offsets[-1]) for part in places]
-    starts = accumulate(sizes[:-1], initial=0)
-    offsets = np.empty(count + 1, np.int32)
-    np.concatenate([part.offsets[:-1] + start for part, start in zip(places, starts, strict=True)], out=offsets[:-1])
-    offsets[-1] = sum(sizes)
     bits = _bits(present)
     wkb = pa.py_buffer(_joined([part.wkb for part in places]))
     boxes = np.ascontiguousarray(_joined([part.bbox for part in places]).T)
     sides = [pa.Array.from_buffers(_SIDE, count, [bits, pa.py_buffer(side)]) for side in boxes]
     return (
-        pa.Array.from_buffers(pa.binary(), count, [bits, pa.py_buffer(offsets), wkb]),
+        pa.Array.from_buffers(pa.binary(), count, [bits, pa.py_buffer(_offsets(places, count)), wkb]),
         pa.Array.from_buffers(BBOX, count, [bits], children=sides),
     )
+
+
+def _offsets(places: list[Footprints], count: int) -> NDArray[np.int32]:
+    """Tell where the WKB of each chip begins, and where the last ends."""
+    if len(places) == 1:
+        return places[0].offsets.astype(np.int32, copy=False)
+    sizes = [int(part.offsets[-1]) for part in places]
+    starts = accumulate(sizes[:-1], initial=0)
+    offsets = np.empty(count + 1, np.int32)
+    np.concatenate([part.offsets[:-1] + start for part, start in zip(places, starts, strict=True)], out=offsets[:-1])
+    offsets[-1] = sum(sizes)
+    return offsets
 
 
 _WORDS: dict[str, Callable[[GridRows], str | None]] = {
@@ -168,21 +175,37 @@ class _Words:
         self.value = _WORDS[name]
         self.is_placed = name == "footprint"
         """Only chips with a place on the ground have one."""
-        used = {self.value(rows) for rows in grids if not self.is_placed or _any_placed(rows)}
+        values = {self.value(rows) for rows in grids}
+        used = {self.value(rows) for rows in grids if _any_placed(rows)} if self.is_placed else values
         words = sorted(word for word in used if word is not None)
+        self.is_one = len(values) == len(words) == 1
+        """Whether all rows have the same."""
         self.ranks: dict[str | None, int] = {word: rank for rank, word in enumerate(words)}
         self.dictionary = _kept_dictionary(words[0]) if len(words) == 1 else pa.array(words, pa.string())
 
-    def of(self, grids: list[GridRows], counts: list[int], present: Bools | None) -> pa.DictionaryArray:
-        """Give the column of a run of grids; ``present``: chips with a place on the ground."""
+    def of(
+        self, grids: list[GridRows], counts: list[int], present: Bools | None, zeros: pa.Buffer
+    ) -> pa.DictionaryArray:
+        """Give the column of a run of grids.
+
+        Args:
+            grids: of the run.
+            counts: chips of each.
+            present: chips with a place on the ground; None: all.
+            zeros: as many int32 as there are chips; columns of one word share them.
+        """
+        if self.is_one:
+            return self._column(sum(counts), zeros, present if self.is_placed else None)
         ranks = np.array([self.ranks.get(self.value(rows), -1) for rows in grids], np.int32)
         indices = np.repeat(ranks, counts)
         there = present if self.is_placed else None
         if ranks.min() < 0:
             there = indices >= 0 if there is None else there & (indices >= 0)
             indices = np.maximum(indices, 0)
-        buffers = [_bits(there), pa.py_buffer(indices)]
-        return pa.DictionaryArray.from_buffers(_KINDS["item_id"], len(indices), buffers, self.dictionary)
+        return self._column(len(indices), pa.py_buffer(indices), there)
+
+    def _column(self, count: int, indices: pa.Buffer, there: Bools | None) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_buffers(_KINDS["item_id"], count, [_bits(there), indices], self.dictionary)
 
 
 def _any_placed(rows: GridRows) -> bool:
@@ -198,9 +221,11 @@ def _code(crs: str | None) -> str | None:
 
 def _numbers(name: str, values: Sequence[float | None], counts: list[int], dtype: DTypeLike) -> pa.Array:
     """Give a column of one number a grid, null where that is None."""
-    told = np.array([value is not None for value in values])
+    if None not in values:
+        return column_of(_KINDS[name], np.array(values, dtype).repeat(counts))
+    told = np.array([value is not None for value in values]).repeat(counts)
     numbers = np.array([0 if value is None else value for value in values], dtype)
-    return _column(_KINDS[name], np.repeat(numbers, counts), None if told.all() else np.repeat(told, counts))
+    return column_of(_KINDS[name], numbers.repeat(counts), _bits(told))
 
 
 def _fractions(parts: list[NDArray[np.float32] | None], counts: list[int]) -> pa.Array:
@@ -212,13 +237,12 @@ def _fractions(parts: list[NDArray[np.float32] | None], counts: list[int]) -> pa
     return pa.array(_joined(filled), _SIDE, from_pandas=True)
 
 
-def _column(kind: pa.DataType, values: NDArray[Any], present: Bools | None = None) -> pa.Array:
-    """Take a contiguous array as a column: pyarrow.array does the same, but looks for pandas and nulls first."""
-    return pa.Array.from_buffers(kind, len(values), [_bits(present), pa.py_buffer(values)])
-
-
 def _bits(present: Bools | None) -> pa.Buffer | None:
     return None if present is None else pa.py_buffer(np.packbits(present, bitorder="little"))
+
+
+def _chained(parts: list[pa.Array]) -> pa.Array:
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:

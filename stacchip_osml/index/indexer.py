@@ -29,7 +29,16 @@ from stacchip_osml.index.filling import Filler, filled_in_order
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.index.item_statistics import item_statistics
 from stacchip_osml.index.plan import AssetChoice, ItemPlan, plan_item
-from stacchip_osml.index.rows import ChipFractions, GridPart, GridRows, Kept, build_rows, locate_chips, plan_grid
+from stacchip_osml.index.rows import (
+    ChipFractions,
+    GridPart,
+    GridRows,
+    Kept,
+    build_rows,
+    grid_parts,
+    locate_chips,
+    plan_grid,
+)
 from stacchip_osml.index.statistics import QualityBand, chip_fractions, preset
 from stacchip_osml.index.tables import ItemKey, SideTables
 from stacchip_osml.pixel import ChipGrid, GridSpec
@@ -41,10 +50,8 @@ __all__ = ["MAX_ITEM_CHIPS", "Indexer"]
 
 MAX_ITEM_CHIPS = 8_000_000
 """Most chips an item may have: about 2 GB of rows in memory."""
-PART_CHIPS = 2**18
-"""Rows are built in parts of about this many chips."""
 KEPT = 4
-"""Grids whose windows and footprints are kept for the next item."""
+"""Grids whose footprints are kept for the next item."""
 Planned = tuple[StacItem, ItemPlan, list[ChipGrid]]
 
 
@@ -154,7 +161,6 @@ class Indexer:
         self.on_error = on_error
         self.progress = progress
         self._located: Kept[Footprints | None] = Kept(KEPT)
-        self._parts: Kept[tuple[ChipGrid, list[GridPart]]] = Kept(KEPT)
         self.problems: list[ChipError] = []
         """Items left out so far, with the reason."""
 
@@ -176,7 +182,7 @@ class Indexer:
         for item, plan, grids in self._filled(self._plans()) if self.headers else self._plans():
             name = chain_id(plan.chain)
             try:
-                built = [self._rows(plan, part, name) for grid in grids for part in self._parts_of(grid)]
+                built = [self._rows(plan, part, name) for grid in grids for part in grid_parts(grid)]
             except ChipError as error:
                 self._refuse(item, error)
                 continue
@@ -198,7 +204,6 @@ class Indexer:
     def _plans(self) -> Iterator[Planned]:
         self.problems = []
         self._located = Kept(KEPT)
-        self._parts = Kept(KEPT)
         files = FileReader(sign=self.sign)
         reader = files.header if self.read_headers else None
         skip = self.problems.append if self.on_error == "skip" else None
@@ -244,13 +249,6 @@ class Indexer:
         chips = sum(len(grid) for grid in grids)
         if chips > MAX_ITEM_CHIPS:
             raise LimitError(f"{chips:,} chips, at most {MAX_ITEM_CHIPS:,} an item; use a larger chip_size or stride")
-
-    def _parts_of(self, grid: ChipGrid) -> list[GridPart]:
-        """Cut a grid into parts; items of one product share theirs, and so the parts."""
-        if len(grid) > PART_CHIPS:
-            return [GridPart.of(part) for part in grid.parts(PART_CHIPS)]
-        # the grid is kept beside its parts, so that no other has its id meanwhile
-        return self._parts.find(id(grid), lambda: (grid, [GridPart.of(part) for part in grid.parts(PART_CHIPS)]))[1]
 
     def _rows(self, plan: ItemPlan, part: GridPart, chain: str) -> GridRows:
         places, fractions = self._places(plan, part.grid), self._fractions(plan, part.grid)

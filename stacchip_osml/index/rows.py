@@ -9,10 +9,10 @@ the chips are. :mod:`.assembly` makes the table of them.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +21,17 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import ItemError, LimitError
 from stacchip_osml.geometry import Footprints, Locator, chip_footprints
 from stacchip_osml.index.ids import chip_ids, grid_token
-from stacchip_osml.pixel import ChipGrid, ChipWindows, GridSpec, ImageSize, chip_grid
+from stacchip_osml.pixel import ChipGrid, GridSpec, ImageSize, chip_grid
 from stacchip_osml.stac.source import SourceImage
 
-__all__ = ["ChipFractions", "GridPart", "GridPlan", "GridRows", "Kept", "build_rows", "locate_chips", "plan_grid"]
+__all__ = ["WINDOWS", "ChipFractions", "GridPart", "GridPlan", "GridRows", "Kept"]
+__all__ += ["build_rows", "column_of", "grid_parts", "locate_chips", "plan_grid"]
+
+WINDOWS = ("grid_col", "grid_row", "col_off", "row_off", "width", "height")
+"""Columns that say where a chip is in its image."""
+PART_CHIPS = 2**18
+"""Rows are built in parts of about this many chips."""
+_WINDOW = pa.int32()
 
 Made = TypeVar("Made")
 
@@ -64,12 +71,14 @@ class GridPart:
     """Some whole rows of a chip grid, with their windows one by one."""
 
     grid: ChipGrid
-    windows: ChipWindows
+    columns: Mapping[str, pa.Array]
+    """``WINDOWS``, row by row."""
 
     @classmethod
     def of(cls, grid: ChipGrid) -> GridPart:
         """Expand a grid."""
-        return cls(grid, grid.windows())
+        windows = grid.windows()
+        return cls(grid, {name: column_of(_WINDOW, getattr(windows, name)) for name in WINDOWS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +120,7 @@ class Kept(OrderedDict[Hashable, Made]):
 
 
 _FEW = 1 << 16
-"""Chips of an axis up to which its grid is kept."""
+"""Chips of an axis up to which its grid is kept, and of a grid up to which its windows are."""
 
 
 def plan_grid(plan: GridPlan, spec: GridSpec, *, level: int) -> ChipGrid:
@@ -143,6 +152,30 @@ def _kept_grid(size: ImageSize, spec: GridSpec, level: int, origin: tuple[float,
         for values in (axis.index, axis.offset, axis.length):
             values.setflags(write=False)
     return grid
+
+
+def grid_parts(grid: ChipGrid) -> tuple[GridPart, ...]:
+    """Cut a grid into parts of about ``PART_CHIPS`` chips."""
+    return _kept_parts(grid) if len(grid) <= _FEW else _new_parts(grid)
+
+
+def _new_parts(grid: ChipGrid) -> tuple[GridPart, ...]:
+    return tuple(GridPart.of(part) for part in grid.parts(PART_CHIPS))
+
+
+_kept_parts = lru_cache(maxsize=4)(_new_parts)
+"""Images of one product share their grid, and so its windows."""
+
+
+def column_of(kind: pa.DataType, values: NDArray[Any], present: pa.Buffer | None = None) -> pa.Array:
+    """Take a contiguous array as a column: pyarrow.array does the same, but looks for pandas and nulls first.
+
+    Args:
+        kind: Arrow type of the values' width.
+        values: one a row.
+        present: a bit a row, 0 where it is null; None: no row is.
+    """
+    return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(values)])
 
 
 def build_rows(

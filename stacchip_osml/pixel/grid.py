@@ -99,9 +99,9 @@ class ChipWindows:
     height: NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ChipGrid:
-    """A chip grid as the product of its two axes."""
+    """A chip grid as the product of its two axes; equal to itself alone."""
 
     cols: ChipAxis
     rows: ChipAxis

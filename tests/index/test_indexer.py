@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml import Indexer
 from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, WindowError
-from stacchip_osml.index import indexer
+from stacchip_osml.index import rows
 from stacchip_osml.index.rows import _outward
 from stacchip_osml.index.schema import CHIP_SCHEMA
 
@@ -198,7 +198,8 @@ def test_an_item_of_too_many_chips_is_refused_before_any_row_is_built(make_item)
 
 def test_large_items_are_built_in_parts_that_join_without_seam(make_item, monkeypatch):
     whole = Indexer(make_item("A"), 50).create_index().to_arrow()
-    monkeypatch.setattr(indexer, "PART_CHIPS", 37)
+    monkeypatch.setattr(rows, "PART_CHIPS", 37)
+    monkeypatch.setattr(rows, "_FEW", 37)
     parts = Indexer(make_item("A"), 50).create_index().to_arrow()
 
     assert parts.drop_columns(["geometry", "bbox"]).equals(whole.drop_columns(["geometry", "bbox"]))
