@@ -230,6 +230,9 @@ class ChipKeys:
         self._begun: tuple[int, dict[SourceKey, Any]] = (-1, {})
         """Epoch, and the hash begun with what rows of a source share."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_begun": (-1, {})}  # a hash that was begun does not pickle
+
     def of(
         self, rows: PlannedRows, sources: Sequence[SourceKey], *, epoch: int = 0, lasting: bool = False
     ) -> list[bytes | None]:
