@@ -151,7 +151,8 @@ class ChipLoader:
                 takes long, since decoding uses all cores either way. Where samples are mixed by blocks and nothing
                 is to be transformed, each worker reads the samples of its own blocks.
             prefetch: batches read ahead of the consumer, by each worker.
-            transform: batch → batch, called where the batch was read.
+            transform: batch → batch: called in the worker that read the batch; without workers in the consumer's
+                thread, one batch after the other.
             pin_memory: give tensors in memory that an accelerator copies faster from; nothing happens without one.
             context: how workers are started: ``fork``, ``spawn`` or ``forkserver``; None for the system's way.
 
@@ -217,16 +218,18 @@ class ChipLoader:
         self.schedule.load_state_dict(state)
 
     def _here(self, drawn: Iterator[DrawnBatch]) -> Iterator[Loaded]:
-        return ahead(partial(_loaded, self.source, self._transform), drawn, in_flight=self._prefetch)
+        for loaded in ahead(partial(_loaded, self.source), drawn, in_flight=self._prefetch):
+            # Not where it was read: threads that draw from the process's random numbers draw in any order.
+            if self._transform is None or not loaded.size:
+                yield loaded
+            else:
+                yield loaded._replace(batch=self._transform(loaded.batch))
 
 
-def _loaded(source: ChipSource, transform: Callable[[Sample], Sample] | None, drawn: DrawnBatch) -> Loaded:
+def _loaded(source: ChipSource, drawn: DrawnBatch) -> Loaded:
     """Read a batch in this process."""
     found = source.load(drawn)
-    batch = collate(found) if len(found) else {}
-    if transform is not None and len(found):
-        batch = transform(batch)
-    return Loaded(batch, len(found), drawn.position, found.faults)
+    return Loaded(collate(found) if len(found) else {}, len(found), drawn.position, found.faults)
 
 
 def _tensors(sample: Mapping[str, Any]) -> Sample:

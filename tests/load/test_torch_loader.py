@@ -2,6 +2,8 @@
 
 import json
 import os
+import pickle
+import threading
 import time
 
 import numpy as np
@@ -124,6 +126,20 @@ def test_a_transform_runs_where_the_batch_is_read(index):
         assert found == {os.getpid()} if not workers else os.getpid() not in found and len(found) == 2
 
 
+def test_without_workers_a_transform_runs_in_the_consumers_thread_so_that_its_chances_repeat(index):
+    def drawn():
+        torch.manual_seed(3)
+        return [batch["drawn"] for batch in loader(index, transform=add_chance, prefetch=4)]
+
+    one, two = drawn(), drawn()
+    assert [chance for chance, _ in one] == [chance for chance, _ in two]
+    assert {thread for _, thread in one} == {threading.get_ident()}
+
+
+def add_chance(batch):
+    return batch | {"drawn": (float(torch.rand(1)), threading.get_ident())}
+
+
 def add_process(batch):
     return batch | {"process": os.getpid(), "image": batch["image"].float() / 100}
 
@@ -171,6 +187,17 @@ def test_a_store_serves_the_epochs_after_the_first(index, tmp_path, workers, con
             assert torch.equal(batch["image"][at], plain[row])
     if not workers:
         assert store.counts.found == 72
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_a_source_that_has_filled_its_store_goes_to_another_process(index, tmp_path, kind):
+    store = DecodedStore(64 << 20, None if kind == "memory" else tmp_path / "store")
+    source = ChipSource(index, store=store)
+    first = source.load([1, 2]).arrays["image"]
+    again = pickle.loads(pickle.dumps(source))  # as a spawned worker gets it
+
+    np.testing.assert_array_equal(again.load([1, 2]).arrays["image"], first)
+    assert again.store.counts.found == 2
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
