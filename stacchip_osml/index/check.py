@@ -7,6 +7,7 @@ the first row, and count the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ChipError
+from stacchip_osml.errors import AssetChanged, ChipError
+from stacchip_osml.index.filling import READERS, Filler
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.order import row_order
 from stacchip_osml.index.schema import CHIP_SCHEMA
@@ -52,7 +54,7 @@ def check_index(table: pa.Table, tables: SideTables, *, files: bool = False) -> 
     Args:
         table: the rows.
         tables: items, headers, chains.
-        files: also open every image and compare it with its header.
+        files: also open every image and compare version, size, CRS and place with what was indexed.
     """
     found = [
         *_nulls(table),
@@ -156,16 +158,22 @@ def _geometry(table: pa.Table) -> Iterator[Finding]:
 
 
 def _files(tables: SideTables) -> Iterator[Finding]:
-    from stacchip_osml.imagery import read_header
+    """Open every image as the readers would: what they would refuse is found."""
+    headers = list(tables.headers.values())
+    with ThreadPoolExecutor(READERS, thread_name_prefix="check") as pool:
+        for header, error in zip(headers, pool.map(_refused, headers), strict=True):
+            if isinstance(error, AssetChanged):
+                yield Finding(what=f"{_name(header)}: not the file that was indexed: {error}")
+            elif error is not None:
+                yield Finding(what=f"{_name(header)}: {error}")
 
-    for header in tables.headers.values():
-        try:
-            real = read_header(header.image.location)
-        except ChipError as error:
-            yield Finding(what=f"{_name(header)}: {error}")
-            continue
-        if real.size != header.image.size:
-            yield Finding(what=f"{_name(header)}: the file is {tuple(real.size)}, indexed {tuple(header.image.size)}")
+
+def _refused(header: AssetHeader) -> ChipError | None:
+    try:
+        Filler().opened(header)
+    except ChipError as error:
+        return error
+    return None
 
 
 def _name(header: AssetHeader) -> str:

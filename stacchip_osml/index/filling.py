@@ -22,6 +22,7 @@ from stacchip_osml.index.tables import SideTables
 from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:
+    from stacchip_osml.imagery.blocks.image import BlockImage
     from stacchip_osml.imagery.limits import FetchLimits
 
 __all__ = ["READERS", "Filler", "fill_tables", "filled_in_order"]
@@ -38,6 +39,25 @@ class Filler:
         self.sign = sign
         self.fetch = fetch
 
+    def opened(self, header: AssetHeader) -> BlockImage:
+        """Open an image that is the one indexed, and look at its header.
+
+        Raises:
+            ItemError: the file's grid is not the indexed one.
+            ReadError: the file cannot be read, or is not the one that was indexed.
+            LimitError: the file is larger than a reader takes on.
+        """
+        from stacchip_osml.imagery.blocks.image import BlockImage
+        from stacchip_osml.stac.facts import require_agreement
+
+        image = header.image
+        expect = (image.size_bytes, image.modified_ns)
+        source = BlockImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
+        # The version is noted first, so the header is of the one indexed.
+        source.check()
+        require_agreement(image, source.header)
+        return source
+
     def filled(self, header: AssetHeader) -> AssetHeader:
         """Give an image's header with what its file says.
 
@@ -47,22 +67,15 @@ class Filler:
             LimitError: the file is larger than a reader takes on, or has too many blocks to be stored.
         """
         from stacchip_osml.imagery.blocks.files import LocalFile
-        from stacchip_osml.imagery.blocks.image import BlockImage
-        from stacchip_osml.stac.facts import require_agreement
 
-        image = header.image
-        expect = (image.size_bytes, image.modified_ns)
-        source = BlockImage(image.location, sign=self.sign, fetch=self.fetch, expect=expect)
-        # The version is noted first and looked at last, so header and layout are of one.
-        source.check()
+        source = self.opened(header)
         file = source.file
         remote = None if isinstance(file, LocalFile) else file.stamp
-        found = source.header
-        require_agreement(image, found)
-        layout = source.layout
+        found, layout = source.header, source.layout
         mark = fingerprint(file.read_at, file.size) if isinstance(file, LocalFile) else None
         if remote is not None:
             file.read_at(0, 1)
+        # The version is looked at again, so header and layout are of one.
         source.check()
         try:
             stored = StoredHeader.of(found, layout, remote=remote, fingerprint=mark)

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import pickle
 
 import numpy as np
@@ -68,10 +69,30 @@ def test_check_opens_the_files_if_asked(write_tiff):
     path = write_tiff("a.tif", np.ones((64, 64), np.uint8))
     index = Indexer(path, 32).create_index()
     assert index.check(files=True) == []
-    write_tiff("a.tif", np.ones((64, 96), np.uint8))
-    assert "the file is (96, 64), indexed (64, 64)" in str(index.check(files=True)[0])
+    os.utime(path, ns=(0, 0))
+    assert "not the file that was indexed: " in str(index.check(files=True)[0])
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "found 1000" in str(index.check(files=True)[0])
     path.unlink()
     assert "a.tif" in str(index.check(files=True)[0])
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"size": (96, 64)}, "proj:shape is [64, 96], but"),
+        ({"crs": "EPSG:32633"}, "its CRS is EPSG:32633, but"),
+        ({"transform": (20, 0, 500_000, 0, -20, 5_000_000)}, "puts a corner"),
+    ],
+)
+def test_check_finds_files_that_are_not_what_their_items_say(make_item, write_tiff, facts, message):
+    href = str(write_tiff("a.tif", np.ones((64, 64), np.uint8)))
+    index = Indexer(make_item(**{"size": (64, 64), **facts}, href=href), 32, read_headers=False).create_index()
+
+    assert index.check() == []
+    (finding,) = index.check(files=True)
+    assert str(finding).startswith("sensor/A/red: ")
+    assert message in str(finding)
 
 
 def test_an_index_tells_a_person_what_is_in_it(index, tmp_path):
