@@ -26,6 +26,7 @@ from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
 from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
 from stacchip_osml.index.tables import ItemKey, SideTables
+from stacchip_osml.pixel.counts import chosen_rows
 
 if TYPE_CHECKING:
     import geopandas
@@ -173,12 +174,7 @@ class ChipIndex:
         Raises:
             IndexError: no such row.
         """
-        wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
-        count = len(self)
-        wanted = np.where(wanted < 0, wanted + count, wanted)
-        outside = wanted[(wanted < 0) | (wanted >= count)]
-        if len(outside):
-            raise IndexError(f"row {int(outside[0])} of an index of {count} chips")
+        wanted = chosen_rows(positions, len(self), whole=f"an index of {len(self)} chips")
         starts = self._store.bounds.start
         if len(wanted) == 1:
             number = int(np.searchsorted(starts, wanted[0], side="right")) - 1
@@ -222,9 +218,18 @@ class ChipIndex:
         found = select_rows(self._store, question, columns)
         return found if columns is not None else ChipIndex(MemoryStore(found), lambda: self.tables)
 
+    def select(self, positions: Sequence[int] | NDArray[np.integer | np.bool_]) -> ChipIndex:
+        """Choose rows by number, or by one truth value a row; each once, and in index order.
+
+        Raises:
+            IndexError: no such row; or fewer or more truth values than rows.
+        """
+        found = np.unique(chosen_rows(positions, len(self), whole=f"an index of {len(self)} chips"))
+        return ChipIndex(MemoryStore(self.take(found)), lambda: self.tables)
+
     def head(self, n: int = 5) -> ChipIndex:
         """Give the first ``n`` rows."""
-        return self._at(np.arange(min(max(n, 0), len(self))))
+        return self.select(np.arange(min(max(n, 0), len(self))))
 
     def sample(self, n: int, *, seed: int = 0) -> ChipIndex:
         """Give ``n`` rows drawn without replacement, in index order; the same seed gives the same rows.
@@ -234,8 +239,7 @@ class ChipIndex:
         """
         if not 0 <= n <= len(self):
             raise IndexSchemaError(f"sample of {n} chips asked of an index of {len(self)}")
-        drawn = np.random.default_rng(seed).choice(len(self), size=n, replace=False)
-        return self._at(np.sort(drawn))
+        return self.select(np.random.default_rng(seed).choice(len(self), size=n, replace=False))
 
     def with_column(self, name: str, values: Any) -> ChipIndex:
         """Add or replace a column of the user's own: labels, splits, weights.
@@ -353,9 +357,6 @@ class ChipIndex:
             self.__dict__.update(ChipIndex.open(state["path"]).__dict__)
         else:
             self.__init__(MemoryStore(state["table"]), state["tables"], problems=state["problems"])  # type: ignore[misc]
-
-    def _at(self, positions: NDArray[np.int64]) -> ChipIndex:
-        return ChipIndex(MemoryStore(self.take(positions)), lambda: self.tables)
 
     def _read_group(self, number: int) -> pa.Table:
         """Read a row group, keeping the last one: rows are mostly asked for in runs."""

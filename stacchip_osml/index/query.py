@@ -56,6 +56,9 @@ class Query:
         Raises:
             IndexSchemaError: a value that is not what its name says.
         """
+        if where is not None and not isinstance(where, str | pc.Expression):
+            kind = type(where).__name__
+            raise IndexSchemaError(f"where must be text or a pyarrow expression, got {kind}; truth values go to select")
         boxes = None if bbox is None else _boxes(bbox)
         shape = None
         if intersects is not None:

@@ -50,7 +50,8 @@ def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise IndexSchemaError(
-            f'where: {text!r} is not a condition such as "cloud_fraction < 0.2 and level == 0": {reason}'
+            f'where: {text!r} is not a condition such as "cloud_fraction < 0.2 and level == 0", of columns, '
+            f"literals, comparisons, in, is None, and, or, not: {reason}"
         ) from error
 
 
@@ -90,7 +91,9 @@ class _Where:
     def _pair(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pc.Expression:
         if isinstance(op, (ast.Is, ast.IsNot)):
             if not (isinstance(right, ast.Constant) and right.value is None):
-                raise IndexSchemaError(f"where: 'is' compares with None only, in {self.text!r}")
+                raise IndexSchemaError(
+                    f"where: 'is' compares with None only, as in 'cloud_fraction is None'; got {self.text!r}"
+                )
             null = self._column(left).is_null()
             return null if isinstance(op, ast.Is) else ~null
         if isinstance(op, (ast.In, ast.NotIn)):

@@ -17,7 +17,7 @@ from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import CutChips, Cutter
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
-from stacchip_osml.pixel.counts import whole_number
+from stacchip_osml.pixel.counts import chosen_rows, whole_number
 
 __all__ = ["CACHE_BYTES", "Chipper"]
 
@@ -142,7 +142,7 @@ class Chipper:
         batch_size = whole_number("batch_size", batch_size, least=1)
         in_flight = whole_number("in_flight", in_flight, least=1)
         keep_going = _keeps_going(on_error)
-        wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+        wanted = chosen_rows(positions, len(self))
         batches = [wanted[first : first + batch_size] for first in range(0, len(wanted), batch_size)]
         return ahead(
             lambda rows: self._cut(self._cutter, rows, self.chain, keep_going=keep_going), batches, in_flight=in_flight

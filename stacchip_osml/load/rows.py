@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.index import ChipIndex
+from stacchip_osml.pixel.counts import chosen_rows
 
 __all__ = ["IndexRow", "PlannedRows", "RowPlans", "SourceKey"]
 
@@ -63,18 +64,13 @@ class RowPlans:
         self._lock = threading.Lock()
 
     def rows(self, positions: Sequence[int] | NDArray[np.integer]) -> PlannedRows:
-        """Give the rows asked for; negative positions count from the end.
+        """Give the rows asked for: see :func:`chosen_rows`.
 
         Raises:
             IndexError: no such row.
         """
-        wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
         count = len(self.index)
-        if len(wanted) and wanted.min() < 0:
-            wanted = np.where(wanted < 0, wanted + count, wanted)
-        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < count:
-            outside = wanted[(wanted < 0) | (wanted >= count)]
-            raise IndexError(f"row {int(outside[0])} of an index of {count} chips")
+        wanted = chosen_rows(positions, count, whole=f"an index of {count} chips")
         starts = self.index.run_starts
         run = np.searchsorted(starts, wanted, side="right") - 1
         sources = np.empty(len(wanted), np.int32)

@@ -76,6 +76,10 @@ class SampleOrder:
                 raise WindowError(f"{name} must be one value a sample, ({self.count},); got {values.shape}")
         if self.draws is not None and (self.weights is None or self.draws < 0):
             raise WindowError("draws says how many samples to draw by weights: 0 or more, and only with weights")
+        # What the first epoch would refuse is refused before workers are started.
+        epoch_order(0, shuffle=self.shuffle, window=self.window, lanes=self.lanes)
+        if self.weights is not None:
+            draw_rows(self.weights, 0)
 
     @property
     def length(self) -> int:

@@ -29,6 +29,7 @@ from stacchip_osml.load.sample_block import ChipReading, SampleBlock
 from stacchip_osml.load.samples import RowFacts, SampleBatch
 from stacchip_osml.load.schedule import SPARES, DrawnBatch, EpochSchedule, SampleOrder
 from stacchip_osml.load.stream import ahead
+from stacchip_osml.pixel.counts import chosen_rows
 
 __all__ = ["ChipSource"]
 
@@ -359,13 +360,7 @@ class ChipSource:
         )
 
     def _numbers(self, numbers: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
-        wanted = np.asarray(numbers, np.int64).reshape(-1)
-        count = len(self)
-        wanted = np.where(wanted < 0, wanted + count, wanted)
-        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < count:
-            outside = wanted[(wanted < 0) | (wanted >= count)]
-            raise IndexError(f"sample {int(outside[0])} of {count}")
-        return wanted
+        return chosen_rows(numbers, len(self), what="sample")
 
     def _name(self, block: SampleBlock, place: int) -> str:
         return str(self._facts.ids(_first_rows(block.rows[place : place + 1]))[0])

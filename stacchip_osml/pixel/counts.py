@@ -7,9 +7,12 @@ from numbers import Real
 from operator import index
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from stacchip_osml.errors import SettingError
 
-__all__ = ["number_within", "whole_number", "whole_or_none"]
+__all__ = ["chosen_rows", "number_within", "whole_number", "whole_or_none"]
 
 
 def whole_number(name: str, value: Any, *, least: int, most: int | None = None) -> int:
@@ -58,3 +61,34 @@ def number_within(name: str, value: Any, *, least: float, most: float) -> float:
     if not least <= number <= most:
         raise SettingError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}")
     return number
+
+
+def chosen_rows(values: ArrayLike, count: int, *, what: str = "row", whole: str | None = None) -> NDArray[np.int64]:
+    """Give the numbers of rows that a caller chooses, in the caller's order.
+
+    Args:
+        values: numbers, negative ones counted from the end; or a truth value for each row.
+        count: rows there are.
+        what: one of them, for messages.
+        whole: what they are of, for messages; None for their number.
+
+    Returns:
+        ``(N,)``, from 0 to ``count - 1``.
+
+    Raises:
+        IndexError: no such row; neither whole numbers nor truth values; or not one truth value for each row.
+    """
+    given = np.asarray(values).reshape(-1)
+    if given.dtype == bool:
+        if len(given) != count:
+            raise IndexError(f"truth values choose of {count}, one for each {what}; got {len(given)}")
+        return np.flatnonzero(given)
+    if given.dtype.kind not in "iu" and len(given):
+        raise IndexError(f"a {what} is chosen by a whole number, got {given[0]!r}")
+    wanted = given.astype(np.int64, copy=False)
+    if len(wanted) and wanted.min() < 0:
+        wanted = np.where(wanted < 0, wanted + count, wanted)
+    if len(wanted) and not 0 <= wanted.min() <= wanted.max() < count:
+        outside = wanted[(wanted < 0) | (wanted >= count)]
+        raise IndexError(f"{what} {int(outside[0])} of {whole or count}")
+    return wanted

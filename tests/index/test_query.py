@@ -174,6 +174,19 @@ def test_rows_can_be_taken_in_any_order_from_any_row_group(index):
         index.row(len(ids))
 
 
+def test_rows_are_selected_by_number_or_truth_value_each_once_and_in_order(index):
+    ids = index.to_arrow().column("id").to_pylist()
+    first = np.array(index.to_arrow().column("grid_col")) == 0
+
+    assert index.select([77, 0, 77, -1]).to_arrow().column("id").to_pylist() == [ids[0], ids[77], ids[-1]]
+    assert index.select(first).to_arrow().equals(index.query(where="grid_col == 0").to_arrow())
+    assert list(index.select([0]).items) == list(index.items)
+    with pytest.raises(IndexError, match="truth values choose"):
+        index.select(first[:-1])
+    with pytest.raises(IndexSchemaError, match=r"where must be text .* got ndarray; truth values go to select"):
+        index.query(where=first)
+
+
 def test_a_sample_is_drawn_without_replacement_and_repeats(index):
     one, two = index.sample(40, seed=3), index.sample(40, seed=3)
 

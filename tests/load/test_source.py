@@ -319,3 +319,27 @@ def test_what_is_resampled_is_resampled_from_valid_pixels_also_where_nobody_asks
 
     np.testing.assert_array_equal(one.arrays["image"], two.arrays["image"])
     assert "valid" not in two.arrays
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shuffle": True}, "shuffle must be one of none, rows, blocks; got True"),
+        ({"window": 0}, "window, lanes and chunk must be 1 at least"),
+        ({"weights": [-1.0] * 72}, "weights must be one number a row"),
+    ],
+)
+def test_an_order_that_no_epoch_can_have_is_refused_when_it_is_made(index, settings, message):
+    with pytest.raises(WindowError, match=message):
+        ChipSource(index).schedule(batch_size=8, **settings)
+
+
+def test_samples_are_chosen_by_whole_numbers_or_by_a_truth_value_each(index):
+    source = ChipSource(index)
+    chosen = np.arange(72) % 30 == 1
+
+    assert source.load(chosen).arrays["index"].tolist() == [1, 31, 61]
+    with pytest.raises(IndexError, match=r"a sample is chosen by a whole number, got .*1\.5"):
+        source.load([1.5])
+    with pytest.raises(IndexError, match="truth values choose of 72, one for each row; got 2"):
+        Chipper(index).batch([True, False])

@@ -20,7 +20,7 @@ from stacchip_osml.imagery import (
     compute_image_statistics,
 )
 from stacchip_osml.load import DecodedStore
-from stacchip_osml.pixel.counts import whole_number, whole_or_none
+from stacchip_osml.pixel.counts import chosen_rows, whole_number, whole_or_none
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(1, 64, 64)
 IMAGE = BufferedImageAssetProvider.from_array(PIXELS)
@@ -154,3 +154,26 @@ def test_nodata_beyond_all_floats_of_a_type_is_the_value_of_no_pixel(folder, nod
     with pytest.raises(EncodeError, match="is no value of float32 pixels"):
         imsave(folder / "floats.tif", np.array(PIXELS / 7, np.float32), nodata=nodata)
     assert not (folder / "floats.tif").exists()
+
+
+def test_rows_are_chosen_by_number_from_either_end_or_by_one_truth_value_each():
+    assert chosen_rows([3, -1, 0, 3], 5).tolist() == [3, 4, 0, 3]
+    assert chosen_rows(range(2), 5).tolist() == [0, 1]
+    assert chosen_rows([], 5).tolist() == []
+    assert chosen_rows(np.array([False, True, True]), 3).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([5], "row 5 of 5"),
+        ([0, -6], "row -1 of 5"),
+        ([True, False], "truth values choose of 5, one for each row; got 2"),
+        ([1.5], "a row is chosen by a whole number, got .*1.5"),
+        (["a"], "a row is chosen by a whole number, got .*a"),
+        ([None], "a row is chosen by a whole number, got None"),
+    ],
+)
+def test_what_chooses_no_row_is_named(rows, message):
+    with pytest.raises(IndexError, match=message):
+        chosen_rows(rows, 5)
