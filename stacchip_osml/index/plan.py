@@ -44,6 +44,12 @@ class AssetChoice:
     alternate: str | None = None
     """Preferred alternate href, for example ``s3``."""
 
+    def __post_init__(self) -> None:
+        named = self.resampling if isinstance(self.resampling, Mapping) else {}
+        strange = sorted(set(named) - set(named if self.assets is None else self.assets))
+        if strange:
+            raise ChainError(f"resampling names {', '.join(strange)}, which is not among the assets {self.assets}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPlan:

@@ -97,7 +97,9 @@ def preset(name: str, *, asset: str | None = None, level: int = 0) -> QualityBan
     try:
         known = PRESETS[name.lower()]
     except KeyError:
-        raise ItemError(f"unknown quality preset {name!r}; known: {', '.join(PRESETS)}") from None
+        raise ItemError(
+            f"unknown quality preset {name!r}; known: {', '.join(PRESETS)}; any other band is a QualityBand"
+        ) from None
     return QualityBand(
         asset=asset or known.asset,
         nodata=known.nodata,

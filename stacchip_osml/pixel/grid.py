@@ -22,8 +22,10 @@ those before it is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +73,9 @@ class GridSpec:
         anchor: str = "image",
     ) -> GridSpec:
         """Build a spec from one side or ``(width, height)``; the default stride is the size."""
-        chip = _size(size)
-        return cls(size=chip, stride=chip if stride is None else _size(stride), edges=edges, anchor=anchor)
+        chip = _size("chip_size", size)
+        step = chip if stride is None else _size("stride", stride)
+        return cls(size=chip, stride=step, edges=edges, anchor=anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,5 +226,10 @@ def chip_grid(
     )
 
 
-def _size(value: int | tuple[int, int]) -> ImageSize:
-    return ImageSize(value, value) if isinstance(value, int) else ImageSize(int(value[0]), int(value[1]))
+def _size(name: str, value: int | tuple[int, int]) -> ImageSize:
+    sides: Any = value if isinstance(value, Sequence) else (value, value)
+    try:
+        width, height = map(operator.index, sides)
+    except (TypeError, ValueError) as error:
+        raise WindowError(f"{name} must be a whole number of pixels or (width, height), got {value!r}") from error
+    return ImageSize(width, height)

@@ -81,7 +81,7 @@ _CLASS_ROLES = frozenset(
 _CLASS_FIELDS = frozenset({"classification:classes", "classification:bitfields", "file:values"})
 _CLASS_KEY = re.compile(
     r"(^|[_\-.])(scl|fmask|qa|qc|bqa|qa60|qa_pixel|qa_radsat|qa_aerosol|cloud_qa|pixel_qa|radsat_qa|state|lulc"
-    r"|landcover|land_cover|classification|mask|cloud_?mask)([_\-.]|$)",
+    r"|landcover|land_cover|classification|mask|cloud_?mask|labels?|annotations?|segmentation|ground_?truth)([_\-.]|$)",
     re.IGNORECASE,
 )
 _GSD_FIELDS = dict.fromkeys(("gsd", "raster:spatial_resolution", "spatial_resolution", "eo:gsd"))

@@ -181,7 +181,8 @@ def test_dates_of_one_place_lie_side_by_side(make_item):
         ({"max_nodata": 0.5}, ChipError, "max_nodata needs quality="),
         ({"chain": "display"}, ChainError, "the id 'display' says nothing by itself"),
         ({"chain": [{"step": "sharpen", "version": 1}]}, ChainError, "unknown step 'sharpen'"),
-        ({"quality": "fog"}, ItemError, "unknown quality preset 'fog'"),
+        ({"quality": "fog"}, ItemError, "unknown quality preset 'fog'.*QualityBand"),
+        ({"assets": ["red"], "resampling": {"rde": "nearest"}}, ChainError, "resampling names rde, which is not among"),
     ],
 )
 def test_impossible_settings_are_refused_before_any_item_is_read(options, error, message):

@@ -129,6 +129,10 @@ def test_a_grid_lists_its_windows_row_by_row():
     ("change", "message"),
     [
         ({"size": 0}, "chip_size must be positive"),
+        ({"size": 128.0}, "chip_size must be a whole number of pixels or .width, height., got 128.0"),
+        ({"size": (64, 64, 3)}, "chip_size must be a whole number of pixels or"),
+        ({"size": "64"}, "chip_size must be a whole number of pixels or"),
+        ({"size": 64, "stride": (32.5, 32)}, "stride must be a whole number of pixels or"),
         ({"size": 8, "stride": -1}, "stride must be positive"),
         ({"size": 8, "edges": "wrap"}, "edges must be one of drop, partial, pad, shift; got 'wrap'"),
         ({"size": 8, "anchor": "moon"}, "anchor must be one of image, crs; got 'moon'"),
