@@ -11,13 +11,11 @@ number decides (a nodata value may be NaN, a bounding box may not).
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import time
 import urllib.request
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +24,7 @@ import numpy as np
 
 from stacchip_osml.errors import AssetMissing, ItemError, LimitError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.limits import FetchLimits
+from stacchip_osml.imagery.network.stores import Patience, key_of, obstore, shared_store
 from stacchip_osml.stac.hrefs import is_remote, resolve_href
 
 __all__ = ["FetchLimits", "parse_json", "parse_json_lines", "read_bytes", "read_json", "require_shallow"]
@@ -214,32 +213,16 @@ def _pool(url: str) -> Any:
 
 
 def _read_object(location: str, limits: FetchLimits, max_bytes: int) -> bytes:
-    import obstore
-    from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
-    from obstore.store import from_url
-
-    parts = urlsplit(location)
-    settings: dict[str, Any] = (
-        {"skip_signature": True} if parts.scheme == "s3" and _is_on("AWS_NO_SIGN_REQUEST") else {}
-    )
-    retry: Any = {"max_retries": limits.attempts - 1, "retry_timeout": timedelta(seconds=limits.total_s)}
-    client: Any = {"connect_timeout": f"{limits.connect_s:g}s", "timeout": f"{limits.total_s:g}s"}
-    if _is_on("AWS_ALLOW_HTTP"):  # options given here hide what obstore would take from the environment
-        client["allow_http"] = True
-    key = location.split("://", 1)[1].partition("/")[2]
+    library = obstore()
+    errors = library.exceptions
     try:
-        store = from_url(f"{parts.scheme}://{parts.netloc}", client_options=client, retry_config=retry, **settings)
-        answer = obstore.get(store, key)
+        answer = library.get(shared_store(location, Patience.of(limits)), key_of(location))
         _require_length(answer.meta["size"], max_bytes, location)
         return bytes(answer.bytes())
-    except (NotFoundError, FileNotFoundError, PermissionDeniedError) as error:
+    except (errors.NotFoundError, FileNotFoundError, errors.PermissionDeniedError) as error:
         raise AssetMissing(f"{redact(location)}: no such object, or it may not be read") from error
-    except (BaseError, OSError, ValueError) as error:
+    except (errors.BaseError, OSError, ValueError) as error:
         raise RemoteReadError(location, status=None, attempts=limits.attempts) from OSError(redact(str(error)))
-
-
-def _is_on(variable: str) -> bool:
-    return os.environ.get(variable, "").upper() in {"YES", "TRUE", "ON", "1"}
 
 
 def _require_length(length: int, max_bytes: int, source: str) -> None:

@@ -182,7 +182,6 @@ def test_redirects_follow_the_rules_of_hrefs(server):
 def test_documents_of_an_object_store_are_read(server, monkeypatch):
     for name, value in {
         "AWS_ENDPOINT_URL": url(server, "")[:-1],
-        "AWS_ALLOW_HTTP": "true",
         "AWS_NO_SIGN_REQUEST": "YES",
         "AWS_REGION": "us-east-1",
     }.items():
