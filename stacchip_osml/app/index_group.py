@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,20 +29,29 @@ def index_group() -> None:
 @index_group.command("merge", short_help="Unite several indexes into one.")
 @click.argument("indexes", type=PLACE, nargs=-1, required=True)
 @click.argument("out", type=PLACE)
+@click.option("--replace", is_flag=True, help="Of an item that several hold, the last one's chips alone stay.")
 @force_option
 @portable_option
 @json_option
 @debug_option
-def merge_command(indexes: tuple[str, ...], out: str, force: bool, portable: bool, as_json: bool) -> None:
+def merge_command(
+    *, indexes: tuple[str, ...], out: str, replace: bool, force: bool, portable: bool, as_json: bool
+) -> None:
     """Unite INDEXES into one index, OUT: a .parquet file, or a directory.
 
     Chips that are in several are kept once; the same name with two different
-    definitions is refused.
+    definitions is refused, or with --replace the last one counts. Where OUT
+    is the first of INDEXES, the others are added to it.
     """
     require_free_index(out, force=force)
-    from stacchip_osml.index import merge
+    from stacchip_osml.index import ChipIndex, merge
 
-    summary = save_index(merge(*indexes), out, portable=portable)
+    first, *others = indexes
+    if others and Path(first).resolve() == Path(out).resolve():
+        added = merge(*others, replace=replace)
+        summary = ChipIndex.open(out).append(added, replace=replace, portable=portable).summary
+    else:
+        summary = save_index(merge(*indexes, replace=replace), out, portable=portable)
     if as_json:
         emit_json({"path": out, "summary": summary.to_json()})
     else:

@@ -22,6 +22,7 @@ from stacchip_osml.index.merged import MergedStore
 from stacchip_osml.index.merging import merge_rows
 from stacchip_osml.index.order import by_part
 from stacchip_osml.index.query import Query, select_rows
+from stacchip_osml.index.replacing import latest_items
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
 from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
@@ -116,7 +117,7 @@ class ChipIndex:
             kept, schema = self.tables, self._store.schema
         else:
             table = self.to_arrow()
-            chunks, kept, schema = [table], self._tables_of(table), table.schema
+            chunks, kept, schema = [table], self.tables.of_rows(table), table.schema
         if where.suffix == ".parquet":
             files.write_file(where, chunks, kept, schema=schema, portable=portable, after=after)
         else:
@@ -285,21 +286,28 @@ class ChipIndex:
         tables, problems = fill_tables(self.tables, filler, threads=threads, on_error=on_error, progress=progress)
         return ChipIndex(self._store, tables, problems=[*self.problems, *problems], rows_of=self._rows_of)
 
-    def merge(self, *others: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
+    def merge(self, *others: ChipIndex | str | os.PathLike[str], replace: bool = False) -> ChipIndex:
         """Unite with other indexes (or paths of them): see :func:`merge`."""
-        return merge(self, *others)
+        return merge(self, *others, replace=replace)
 
-    def append(self, other: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
+    def append(
+        self, other: ChipIndex | str | os.PathLike[str], *, replace: bool = False, portable: bool = False
+    ) -> ChipIndex:
         """Add another index's rows; an index opened from disk is written back in one step.
+
+        Args:
+            other: an index, or the path of one.
+            replace: of an item that both hold, only the other's chips and definition stay.
+            portable: leave out modification times of local files, as :meth:`save` does.
 
         Raises:
             IndexSchemaError: what contradicts.
             CommitConflict: another writer committed since; nothing is lost, open again and retry.
         """
-        united = merge(self, other)
+        united = merge(self, other, replace=replace)
         if self.path is None or self._rows_of is None:
             return united
-        return ChipIndex.open(united._write(self.path, after=self._rows_of[1]))
+        return ChipIndex.open(united._write(self.path, portable=portable, after=self._rows_of[1]))
 
     def check(self, *, files: bool = False) -> list[Finding]:
         """Look for rows that contradict the tables, each other, or (``files``) the imagery; empty when sound."""
@@ -313,13 +321,9 @@ class ChipIndex:
 
     def to_geodataframe(self) -> geopandas.GeoDataFrame:
         """Give all rows as a GeoDataFrame in CRS84 degrees."""
-        import geopandas
-        import shapely
+        from stacchip_osml.index.export import geo_frame
 
-        table = self.to_arrow()
-        frame = table.drop_columns(["geometry"]).to_pandas()
-        shapes = shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False))
-        return geopandas.GeoDataFrame(frame, geometry=shapes, crs="OGC:CRS84")
+        return geo_frame(self.to_arrow())
 
     def items_table(self) -> pa.Table:
         """Give the items as a stac-geoparquet table."""
@@ -366,18 +370,16 @@ class ChipIndex:
             self._group = held
         return held[1]
 
-    def _tables_of(self, table: pa.Table) -> SideTables:
-        """Keep only the items that rows refer to."""
-        pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
-        keys = {(row["collection"] or "", row["item_id"]) for row in pairs.to_pylist()}
-        return self.tables if keys == set(self.tables.items) else self.tables.only(keys)
 
-
-def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
+def merge(*indexes: ChipIndex | str | os.PathLike[str], replace: bool = False) -> ChipIndex:
     """Unite indexes: rows by id, items, headers and chains.
 
     Associative, commutative and idempotent; users' columns survive, filled
     with null where an index lacks them.
+
+    Args:
+        indexes: indexes, or paths of them.
+        replace: of an item that several hold, only the last one's chips and definition stay; the order then matters.
 
     Raises:
         IndexSchemaError: an item, image, column or chip with two different definitions under one name.
@@ -386,6 +388,7 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str]) -> ChipIndex:
     if not indexes:
         raise ChipError("merge needs one index at least")
     opened = [index if isinstance(index, ChipIndex) else ChipIndex.open(index) for index in indexes]
+    opened = latest_items(opened) if replace else opened
     tables = opened[0].tables.union(*(index.tables for index in opened[1:]))
     problems = [problem for index in opened for problem in index.problems]
     stores = [index._store for index in opened]

@@ -1,9 +1,9 @@
-"""Chips as STAC items: one a row, each naming the item it was cut from."""
+"""Chips as STAC items, one a row, each naming the item it was cut from; chips as a GeoDataFrame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import shapely
@@ -12,7 +12,10 @@ from stacchip_osml.index.tables import SideTables
 from stacchip_osml.pixel import PixelWindow, window_transform
 from stacchip_osml.stac.export import chip_to_item
 
-__all__ = ["chip_items"]
+if TYPE_CHECKING:
+    import geopandas
+
+__all__ = ["chip_items", "geo_frame"]
 
 _STATED = {"id", "collection", "datetime", "geometry", "bbox", "proj:code"}
 """Columns that have a place of their own in an item; the rest are properties."""
@@ -28,6 +31,15 @@ def chip_items(table: pa.Table, tables: SideTables) -> Iterator[dict[str, Any]]:
         bounds = shapely.bounds(shapes).tolist()
         for row, shape, box in zip(chunk.drop_columns(["geometry"]).to_pylist(), shapes, bounds, strict=True):
             yield _item(row, shape, box, tables)
+
+
+def geo_frame(table: pa.Table) -> geopandas.GeoDataFrame:
+    """Give rows as a GeoDataFrame in CRS84 degrees."""
+    import geopandas
+
+    frame = table.drop_columns(["geometry"]).to_pandas()
+    shapes = shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False))
+    return geopandas.GeoDataFrame(frame, geometry=shapes, crs="OGC:CRS84")
 
 
 def _item(row: Mapping[str, Any], shape: Any, bounds: list[float], tables: SideTables) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError, LimitError
 from stacchip_osml.index.headers import AssetHeader, HeaderKey, headers_from_rows, headers_to_rows
+from stacchip_osml.stac.difference import different_places
 
 __all__ = ["MAX_FOOTER_BYTES", "ItemKey", "SideTables", "pack", "unpack"]
 
@@ -25,6 +26,9 @@ MAX_FOOTER_BYTES = 8 * 2**20
 MAX_UNPACKED_BYTES = 2**30
 BINARY = ("sensor", "blocks")
 """Columns of headers that JSON carries as base64."""
+SHOWN = 4
+"""Differing fields of items that a message names."""
+_REMEDY = "rename or drop one, or let the last one replace the others (replace=True, --replace)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,11 @@ class SideTables:
         chains = self.chains
         for other in others:
             for key, document in other.items.items():
-                if items.setdefault(key, document) != document:
-                    raise IndexSchemaError(f"two different items under one name: {_name(key)}; rename or drop one")
+                if (known_item := items.setdefault(key, document)) != document:
+                    raise IndexSchemaError(
+                        f"two different items under one name: {_name(key)}; they differ in"
+                        f" {', '.join(different_places(known_item, document)[:SHOWN])}; {_REMEDY}"
+                    )
             for image, header in other.headers.items():
                 known = headers.setdefault(image, header)
                 if known != header:
@@ -63,6 +70,12 @@ class SideTables:
             {key: header for key, header in self.headers.items() if key[:2] in wanted},
             self.chains,
         )
+
+    def of_rows(self, table: pa.Table) -> SideTables:
+        """Keep the items that rows refer to, with their headers; all chains stay."""
+        pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
+        keys = {(row["collection"] or "", row["item_id"]) for row in pairs.to_pylist()}
+        return self if keys == set(self.items) else self.only(keys)
 
     def places(self) -> dict[ItemKey, int]:
         """Give each item's Hilbert index."""
@@ -131,7 +144,7 @@ def _united(one: AssetHeader, two: AssetHeader) -> AssetHeader:
     """Take the later look at one image, whose facts must be the same, and the better of what is stored of its file."""
     bare = [replace(header, image=replace(header.image, modified_ns=None), stored=None) for header in (one, two)]
     if bare[0] != bare[1]:
-        raise IndexSchemaError(f"two different images under one name: {_name(one.key)}; rename or drop one")
+        raise IndexSchemaError(f"two different images under one name: {_name(one.key)}; {_REMEDY}")
     times = [header.image.modified_ns or 0 for header in (one, two)]
     stored = [header.stored for header in (one, two) if header.stored is not None]
     return replace(

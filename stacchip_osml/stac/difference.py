@@ -10,12 +10,12 @@ A difference is ``{"=": value}`` (take this instead), ``{"o": {key: …},
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stacchip_osml.errors import IndexSchemaError
 
-__all__ = ["apply_difference", "difference"]
+__all__ = ["apply_difference", "difference", "different_places"]
 
 Difference = dict[str, Any]
 
@@ -39,6 +39,24 @@ def difference(have: Any, want: Any) -> Difference | None:
 
 def _entry(have: dict[str, Any], key: str, value: Any) -> Difference | None:
     return difference(have[key], value) if key in have else {"=": value}
+
+
+def different_places(have: Any, want: Any) -> list[str]:
+    """Name the fields in which two JSON values differ, as ``properties.eo:cloud_cover`` or ``links[0].href``."""
+    return [place.lstrip(".") for place in _places(difference(have, want), "")]
+
+
+def _places(change: Difference | None, place: str) -> Iterator[str]:
+    if change is None:
+        return
+    if "=" in change:
+        yield place
+    for key, part in change.get("o", {}).items():
+        yield from _places(part, f"{place}.{key}")
+    for key in change.get("-", ()):
+        yield f"{place}.{key}"
+    for number, part in change.get("l", {}).items():
+        yield from _places(part, f"{place}[{number}]")
 
 
 def apply_difference(have: Any, change: Any) -> Any:

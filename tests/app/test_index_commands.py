@@ -211,6 +211,23 @@ def test_merging_two_definitions_under_one_name_is_exit_code_3(index, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_merge_adds_to_an_index_and_replaces_what_changed(two_dates, index, tmp_path):
+    out, new = tmp_path / "out", tmp_path / "new.parquet"
+    run("index", "merge", index, out)
+    document = json.loads(two_dates[0].read_text())
+    document["properties"]["eo:cloud_cover"] = 40
+    changed = two_dates[0].with_name("changed.json")
+    changed.write_text(json.dumps(document))
+    run("index", "build", changed, new, "--chip-size", 32, "--assets", "red")
+    changed.unlink()
+    told = only_error(run("index", "merge", out, new, out, "--force", code=3))
+    assert "differ in properties.eo:cloud_cover; rename or drop one, or let the last one replace the others" in told
+    answer = run_json("index", "merge", out, new, out, "--force", "--replace")
+
+    assert answer["summary"]["sizes"] == {"16x16": 16, "32x32": 4}
+    assert len(ChipIndex.open(out)) == 20
+
+
 def test_query_by_condition_gives_the_clear_half(index):
     answer = run_json("index", "query", index, "--where", "cloud_fraction < 0.2")
 
