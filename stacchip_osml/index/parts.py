@@ -133,7 +133,7 @@ class Part:
         except FileNotFoundError as error:
             raise IndexSchemaError(f"{path}: no such file") from error
         except OSError as error:
-            raise IndexSchemaError(f"{path}: not a Parquet file: {error}") from error
+            raise IndexSchemaError(f"{path}: cannot be opened: {error}") from error
         if record is not None and record.size_bytes != self.size_bytes:
             raise self._changed(f"it has {self.size_bytes} bytes, not {record.size_bytes}")
         self._handles = threading.local()

@@ -7,8 +7,10 @@ arrays, so that pruning a hundred million rows is one comparison.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Protocol
 
 import numpy as np
@@ -112,12 +114,9 @@ class ParquetStore:
 
     def _by_part(self, groups: Sequence[int]) -> Iterator[tuple[Part, list[int]]]:
         """Cut row groups into runs of one file, numbered as they are there."""
-        numbers = np.asarray(groups, np.int64)
-        position = np.searchsorted(self._firsts, numbers, side="right") - 1
-        cuts = np.flatnonzero(np.diff(position)) + 1
-        for run, where in zip(np.split(numbers, cuts), np.split(position, cuts), strict=True):
-            if len(run):
-                yield self.parts[where[0]], (run - self._firsts[where[0]]).tolist()
+        position = (np.searchsorted(self._firsts, groups, side="right") - 1).tolist()
+        for number, run in itertools.groupby(zip(position, groups, strict=True), key=itemgetter(0)):
+            yield self.parts[number], [int(group - self._firsts[number]) for _, group in run]
 
     def _read(self, part: Part, numbers: list[int], columns: Sequence[str] | None) -> pa.Table:
         # handing a few columns of one group to other threads takes longer than to read them

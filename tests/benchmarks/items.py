@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from stacchip_osml import ChipIndex, Indexer
 from stacchip_osml.testing.noise import fractal_noise
 
-__all__ = ["DATES", "SIDE", "index_of", "tile", "tiles", "with_fractions"]
+__all__ = ["DATES", "PLACES", "SIDE", "index_of", "tile", "tiles", "with_fractions"]
 
 SIDE = 10_980
 """Pixels of a tile's side, 10 m each: 1,764 whole chips of 256."""
 STEP = 100_000
 """Metres from tile to tile; neighbours overlap a little."""
+PLACES = 60 * 4 * 80
+"""Tiles that :func:`tiles` names before it begins again."""
 ASSETS = ("blue", "green", "red", "nir")
 DATES = ("2025-05-01", "2025-05-11", "2025-05-26", "2025-06-15", "2025-07-05", "2025-08-24")
 
