@@ -33,6 +33,7 @@ from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
 from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, document_place, folder_of, is_remote, resolve_href
 from stacchip_osml.stac.image_place import SensorReader
+from stacchip_osml.stac.item_tables import is_table, items_of
 from stacchip_osml.stac.items import StacItem
 from stacchip_osml.stac.places import (
     LINES_SUFFIXES,
@@ -40,6 +41,7 @@ from stacchip_osml.stac.places import (
     document_roots,
     folder_documents,
     folder_images,
+    is_catalog,
     is_image,
     suffix_of,
 )
@@ -97,8 +99,9 @@ def iter_items(
 
     Args:
         source: a ``pystac`` Item, ItemCollection, Catalog or Collection; the same as a dict; a path or URL of
-            one, of a list of items, of newline-delimited items or of a stac-geoparquet table; an image file; a
-            folder of any of these; the URL of a STAC API, together with ``search``; or an iterable of sources.
+            one, of a list of items, of newline-delimited items or of a stac-geoparquet table; such a table (Arrow,
+            GeoDataFrame); an image file; a folder of any of these; the URL of a STAC API, together with ``search``;
+            or an iterable of sources.
         base: folder, path or URL of a document, that relative hrefs of documents given as objects resolve against.
         roots: local folders that assets may lie under, instead of what each document's place implies.
         search: parameters of a STAC API search (``collections``, ``bbox``, ``datetime``, ``query``, ``filter``,
@@ -192,6 +195,8 @@ def _from_any(source: Any, context: _Context) -> Iterator[StacItem]:
         yield from _guarded(_from_object(dict(source), context), context)
     elif _is_pystac(source, "Item", "Catalog"):
         yield from _guarded(_from_pystac(source, context), context)
+    elif is_table(source):
+        yield from _guarded(_from_list(items_of(source), context), context)
     elif isinstance(source, Iterable):
         for part in source:
             yield from _from_any(part, context)
@@ -336,7 +341,7 @@ def _from_document(document: Any, context: _Context) -> Iterator[StacItem]:
             f"{redact(context.source)}: a STAC API, not a static catalog: give search parameters"
             " (collections, bbox, datetime, max_items …)"
         )
-    elif _is_catalog(document):
+    elif is_catalog(document):
         yield from _from_links(document["links"], context, set())
     else:
         raise ItemError(f"{redact(context.source)}: not STAC: type is {kind!r:.80}, expected Feature, Catalog …")
@@ -368,7 +373,7 @@ def _from_links(links: list[Any], context: _Context, visited: set[str]) -> Itera
         except ChipError as error:
             _report(error, context)
             continue
-        if isinstance(document, dict) and _is_catalog(document):
+        if isinstance(document, dict) and is_catalog(document):
             stack.extend(_followed(document["links"], here))
         elif document is None:
             yield from _guarded(_from_file(here), here)
@@ -392,9 +397,3 @@ def _resolve_link(href: object, context: _Context) -> str:
         return resolve_href(href, base=context.base, roots=context.roots)
     except ItemError as error:
         raise ItemError(f"{redact(context.source)}: link: {error}") from error
-
-
-def _is_catalog(document: Mapping[str, Any]) -> bool:
-    kind = document.get("type")
-    is_named = kind in ("Catalog", "Collection") or (kind is None and {"stac_version", "id"} <= document.keys())
-    return is_named and isinstance(document.get("links"), list) and "conformsTo" not in document

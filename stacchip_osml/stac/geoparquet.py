@@ -37,7 +37,15 @@ from stacchip_osml.stac.documents import read_bytes
 from stacchip_osml.stac.hrefs import is_remote
 from stacchip_osml.stac.items import parse_datetime
 
-__all__ = ["EXACT_KEY", "MAX_ASSET_KEYS", "items_to_table", "read_items", "table_to_items", "write_items"]
+__all__ = [
+    "EXACT_KEY",
+    "MAX_ASSET_KEYS",
+    "items_to_table",
+    "read_items",
+    "stream_to_items",
+    "table_to_items",
+    "write_items",
+]
 
 EXACT_KEY = b"stacchip_osml:exact"
 STAC_KEY = b"stac-geoparquet"
@@ -86,6 +94,16 @@ def table_to_items(table: pa.Table) -> list[dict[str, Any]]:
         )
     exact = _read_exact((table.schema.metadata or {}).get(EXACT_KEY))
     return [apply_difference(document, exact.get(_file_key(document))) for document in _plain_items(table)]
+
+
+def stream_to_items(stream: Any) -> list[dict[str, Any]]:
+    """Turn any Arrow stream of a stac-geoparquet table into documents.
+
+    Raises:
+        ItemError: no items are in it.
+        ValueError: it is none; TypeError likewise.
+    """
+    return table_to_items(pa.table(stream))
 
 
 def write_items(table: pa.Table, path: str | Path) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "document_roots",
     "folder_documents",
     "folder_images",
+    "is_catalog",
     "is_image",
     "suffix_of",
 ]
@@ -42,6 +43,13 @@ _TEXT_SUFFIXES = frozenset({".json", ".geojson"}) | LINES_SUFFIXES | TABLE_SUFFI
 
 _KNOWN = IMAGE_SUFFIXES | _TEXT_SUFFIXES | {".xml", ".txt", ".ovr", ".msk", ".md", ".csv", ".pdf", ".zip"}
 """Suffixes that need no look at the file."""
+
+
+def is_catalog(document: Mapping[str, Any]) -> bool:
+    """Tell catalogs and collections, which lead to others, from items and from APIs."""
+    kind = document.get("type")
+    is_named = kind in ("Catalog", "Collection") or (kind is None and {"stac_version", "id"} <= document.keys())
+    return is_named and isinstance(document.get("links"), list) and "conformsTo" not in document
 
 
 def suffix_of(location: str) -> str:

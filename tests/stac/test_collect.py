@@ -7,6 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import geopandas
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pystac
 import pytest
 
@@ -99,6 +102,21 @@ def test_lists_feature_collections_and_mixtures_are_read(document, tmp_path):
     assert ids(lines) == ["scene-1", "scene-2"]
     write_items(items_to_table(collection["features"]), tmp_path / "items.parquet")
     assert ids(tmp_path / "items.parquet") == ["scene-1", "scene-2"]
+
+
+@pytest.mark.parametrize(
+    "made", [pq.read_table, lambda path: pq.read_table(path).to_reader(), geopandas.read_parquet, lambda path: [path]]
+)
+def test_tables_in_memory_are_read_as_their_files_are(document, tmp_path, made):
+    path = tmp_path / "items.parquet"
+    write_items(items_to_table([numbered(document, 1), numbered(document, 2)]), path)
+    items = list(iter_items(made(path)))
+
+    assert [item.id for item in items] == ["scene-1", "scene-2"]
+    assert items[0].document["assets"].keys() == document["assets"].keys()
+    problems = []
+    assert [item.id for item in iter_items([pa.table({"a": [1]}), made(path)], on_error=problems.append)] == ids(path)
+    assert len(problems) == 1
 
 
 def test_a_static_catalog_is_walked_once(tree):
@@ -248,6 +266,7 @@ def test_nan_is_read_and_refused_where_it_would_place_pixels(tmp_path, document)
         ({"conformsTo": [], "links": [], "stac_version": "1.0.0", "id": "a"}, "give search parameters"),
         ({"type": "Collection", "id": "c", "links": [{"rel": "items", "href": "x"}]}, "search the API"),
         ({}, "not STAC"),
+        (pa.table({"bands": [1]}), "no stac-geoparquet table: no columns 'id' and 'geometry'"),
     ],
 )
 def test_what_is_no_source_is_named(source, message):
