@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, MissingExtraError
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
+    from affine import Affine
     from matplotlib.axes import Axes
     from xarray import DataArray
 

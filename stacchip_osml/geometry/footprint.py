@@ -21,10 +21,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ItemError
@@ -44,6 +43,9 @@ from stacchip_osml.geometry.rings import (
 from stacchip_osml.geometry.singular import Windows, singular_shapes
 from stacchip_osml.geometry.surface import Surface, fit_surface
 from stacchip_osml.pixel import ChipAxis, ChipGrid, ImageSize, PixelWindow
+
+if TYPE_CHECKING:
+    import shapely
 
 __all__ = ["Footprints", "chip_footprints", "image_outline"]
 
@@ -143,6 +145,8 @@ def image_outline(size: ImageSize, locate: Locator) -> shapely.Polygon | shapely
     Raises:
         ItemError: the middle of the image has no place on the ground, or its edges do not tell what they hold.
     """
+    import shapely
+
     zero = np.zeros(1, np.int64)
     grid = ChipGrid(ChipAxis(zero, zero, zero + size.width), ChipAxis(zero, zero, zero + size.height), 0)
     surface = fit_surface(locate, _extent(grid))

@@ -16,14 +16,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pyproj
 from numpy.typing import ArrayLike, NDArray
-from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # exported, not declared
 
 from stacchip_osml.errors import ItemError
+
+if TYPE_CHECKING:
+    import pyproj
 
 __all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "is_local", "is_unbounded", "parse_crs", "to_crs84"]
 __all__ += ["wrap_longitude"]
@@ -118,6 +119,8 @@ def parse_crs(crs: str) -> pyproj.CRS:
     Raises:
         ItemError: PROJ does not know it, or it does not place x and y on the Earth (local, geocentric, vertical).
     """
+    import pyproj
+
     try:
         parsed = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
@@ -131,6 +134,8 @@ def parse_crs(crs: str) -> pyproj.CRS:
 @lru_cache(maxsize=256)
 def is_local(crs: str) -> bool:
     """Tell whether a CRS is stated to be local: an engineering CRS has axes, and no place on the Earth."""
+    import pyproj
+
     try:
         return bool(pyproj.CRS.from_user_input(crs).is_engineering)
     except pyproj.exceptions.CRSError:
@@ -144,6 +149,9 @@ def to_crs84(crs: str) -> Any:
     Raises:
         ItemError: the CRS is unknown, or no operation leads from it to CRS84.
     """
+    import pyproj
+    from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # exported, not declared
+
     set_network_enabled(active=False)
     source = parse_crs(crs)
     try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 __all__ = ["SNAP", "bounds_of", "meets_pole", "ring_geometry"]
@@ -121,6 +120,8 @@ def _round_pole(lon: Floats, lat: Floats, side: float) -> tuple[Floats, Floats]:
 
 def _cut(lon: Floats, lat: Floats) -> Any:
     """Bring a continuous closed ring into [-180, 180], cut where it leaves."""
+    import shapely
+
     lon = lon - 360.0 * np.round((lon.min() + lon.max()) / 720.0)
     seams = 360.0 * np.round((lon - 180.0) / 360.0) + 180.0
     lon = np.where(np.abs(lon - seams) <= SNAP, seams, lon)
@@ -152,6 +153,8 @@ def bounds_of(geometry: Any) -> tuple[float, float, float, float]:
     Returns:
         west, south, east, north in degrees.
     """
+    import shapely
+
     west, south, east, north = (float(value) for value in geometry.bounds)
     if west > -180.0 or east < 180.0:
         return west, south, east, north

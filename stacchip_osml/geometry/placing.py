@@ -35,7 +35,6 @@ from stacchip_osml.geometry.locate import AffineLocator, Locator, Transform, is_
 from stacchip_osml.geometry.projective import AffineModel
 from stacchip_osml.geometry.rpc import RpcLocator
 from stacchip_osml.geometry.sensor_facts import SensorFacts, facts_from_header
-from stacchip_osml.geometry.sensor_loading import load_sensor_model
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.sensor_packing import needed
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
@@ -140,6 +139,8 @@ def _model(
     size: ImageSize, fields: tuple[tuple[str, str], ...], tres: Tres, file_tres: Tres, des_xml: tuple[bytes, ...]
 ) -> SensorModel | None:
     """Load a NITF's model once for all who ask one after the other: its item, its rows, its chips."""
+    from stacchip_osml.geometry.sensor_loading import load_sensor_model  # much code, for NITF alone
+
     return load_sensor_model(
         SensorFacts(size=size, fields=MappingProxyType(dict(fields)), tres=tres, file_tres=file_tres, des_xml=des_xml)
     )

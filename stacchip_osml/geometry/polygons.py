@@ -13,7 +13,6 @@ import struct
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from stacchip_osml.geometry.outline import SNAP, ring_geometry
@@ -56,6 +55,8 @@ def polygon_table(lon: list[Floats], lat: list[Floats], *, mirrored: bool = Fals
 
 def geometry_bytes(geometry: Any) -> bytes:
     """Write a shapely geometry as little-endian WKB."""
+    import shapely
+
     return bytes(shapely.to_wkb(geometry, byte_order=1))
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from stacchip_osml.geometry.locate import Locator
@@ -118,6 +117,8 @@ def _drawn_in(locate: Locator, start: tuple[Floats, Floats], way: tuple[Floats, 
 
 def _shapes(lon: Floats, lat: Floats, middle_lon: Floats, middle_lat: Floats) -> tuple[list[bytes], Floats]:
     """Encode closed rings wherever they are; those that do not have their middle inside are left empty."""
+    import shapely
+
     polar = meets_pole(lon, lat)
     data, boxes = [b""] * polar.size, np.full((4, polar.size), np.nan)
     plain = np.flatnonzero(~polar)

@@ -14,7 +14,6 @@ import json
 import random
 import re
 import time
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -199,6 +198,8 @@ _pools: dict[str | None, Any] = {}
 
 def _pool(url: str) -> Any:
     """Give the connection pool for a URL: straight, or through the proxy that the environment names."""
+    import urllib.request
+
     import urllib3
 
     parts = urlsplit(url)

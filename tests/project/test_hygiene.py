@@ -55,10 +55,12 @@ def test_importing_the_package_loads_no_imagery_or_table_library(statement):
 
 
 def test_the_everyday_names_are_loaded_on_first_use():
-    found = loaded_by("import stacchip_osml; stacchip_osml.Indexer; stacchip_osml.Chipper")
+    found = loaded_by("from stacchip_osml import ChipIndex, Chipper, Indexer")
 
     assert "pyarrow" in found
-    assert "rasterio" not in found  # before a file is opened that blocks alone do not serve
+    # before a file is opened that blocks alone do not serve, a place looked up, a chip made
+    assert found & (HEAVY - {"numpy", "pyarrow"}) == set()
+    assert found & {"affine", "attrs", "http", "lxml", "pandas", "urllib3"} == set()
 
 
 def test_an_unknown_name_is_an_attribute_error():
