@@ -246,9 +246,18 @@ def open_directory(path: Path) -> Opened:
     Raises:
         IndexSchemaError: no index there, or a file of it is missing or is not the one that was committed.
     """
-    version = latest_version(path)
-    if version == 0:
-        raise IndexSchemaError(f"{path}: not a chip index (no committed version under versions/)")
+    while True:
+        version = latest_version(path)
+        if version == 0:
+            raise IndexSchemaError(f"{path}: not a chip index (no committed version under versions/)")
+        try:
+            return _open_version(path, version)
+        except IndexSchemaError:
+            if latest_version(path) == version:  # else it became old meanwhile, and its files were removed
+                raise
+
+
+def _open_version(path: Path, version: int) -> Opened:
     where, document = _version_name(path, version), _version_document(path, version)
     try:
         written, listed = int(document["format"]), list(document["chips"])

@@ -309,25 +309,41 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_index(index, tmp_path, for
     assert ChipIndex.open(tmp_path / form).to_arrow().equals(index.to_arrow())
 
 
-def test_readers_during_commits_see_one_version(index, tmp_path):
+@pytest.mark.parametrize("form", FORMS)
+def test_readers_during_commits_see_one_version(index, tmp_path, form):
     sizes = {5, len(index)}
     one, two = index.head(5), index
-    one.save(tmp_path / "index.parquet")
+    one.save(tmp_path / form)
     seen, stop = set(), threading.Event()
 
     def read():
         while not stop.is_set():
-            seen.add(len(ChipIndex.open(tmp_path / "index.parquet").to_arrow()))
+            seen.add(len(ChipIndex.open(tmp_path / form).to_arrow()))
 
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(15):
-        two.save(tmp_path / "index.parquet")
-        one.save(tmp_path / "index.parquet")
+        two.save(tmp_path / form)
+        one.save(tmp_path / form)
     stop.set()
     reader.join()
     assert seen
     assert seen <= sizes
+
+
+@pytest.mark.parametrize("moment", ["_version_document", "_inside"])
+def test_a_reader_that_commits_overtake_reads_the_last_version(index, tmp_path, monkeypatch, moment):
+    index.save(tmp_path / "index")
+    step = getattr(files, moment)
+
+    def overtaken(*given):
+        monkeypatch.setattr(files, moment, step)
+        for rows in (3, 4, 5):
+            index.head(rows).save(tmp_path / "index")
+        return step(*given)
+
+    monkeypatch.setattr(files, moment, overtaken)
+    assert len(ChipIndex.open(tmp_path / "index")) == 5
 
 
 def test_an_empty_index_saves_and_opens(make_item, tmp_path):
