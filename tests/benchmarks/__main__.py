@@ -15,7 +15,7 @@ BENCHMARKS = {
     "build": "rows of a new index, against stacchip 0.1.38",
     "quality": "nodata and cloud fractions from a class band, against stacchip 0.1.38",
     "size": "bytes a row on disk, column by column",
-    "query": "a box and a cloud limit on ten million rows, against pyarrow and DuckDB",
+    "query": "ten million rows opened, and asked for a box and a cloud limit, against pyarrow and DuckDB",
     "merge": "fifty indexes into one: time and memory",
     "headers": "block layouts in an index: to parse, pack, unpack, store and open, against tifffile",
     "startup": "import and --help",
