@@ -92,6 +92,8 @@ def _box(text: str) -> tuple[float, ...]:
         raise ValueError(f"{text!r} is not west,south,east,north in degrees")
     if sides[1] > sides[3]:
         raise ValueError(f"{text!r}: south is above north")
+    if max(abs(sides[0]), abs(sides[2])) > 180 or max(-sides[1], sides[3]) > 90:
+        raise ValueError(f"{text!r} is not in degrees, longitudes from -180 to 180")
     return sides
 
 

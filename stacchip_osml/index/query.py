@@ -21,6 +21,8 @@ __all__ = ["Query", "matching_groups", "select_rows"]
 
 Box = tuple[float, float, float, float]
 _ROW = "row of the group"
+_SLACK = 1e-6
+"""Degrees that rounding may lead beyond ±180 or ±90."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -174,6 +176,10 @@ def _boxes(values: Sequence[float]) -> tuple[Box, ...]:
     west, south, east, north = numbers
     if south > north:
         raise IndexSchemaError(f"bbox south {south} is above its north {north}")
+    if max(abs(west), abs(east)) > 180 + _SLACK or max(-south, north) > 90 + _SLACK:
+        raise IndexSchemaError(
+            f"a box is in degrees, longitudes from -180 to 180 (west above east crosses ±180), got {numbers}"
+        )
     if west <= east:
         return ((west, south, east, north),)
     return ((west, south, 180.0, north), (-180.0, south, east, north))

@@ -2,7 +2,7 @@
 
 Python's own grammar is parsed, never run: comparisons, ``in``, ``is None``,
 ``and``, ``or``, ``not`` over column names and literals. A column whose name is
-no identifier stands in backticks: `` `proj:code` == "EPSG:32618" ``.
+no identifier stands as it is, or in backticks: ``proj:code == "EPSG:32618"``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stacchip_osml.errors import IndexSchemaError
 
 __all__ = ["parse_where"]
 
-_BACKTICKED = re.compile(r"`([^`]+)`")
+_TEXTS = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 
 _COMPARE: dict[type[ast.cmpop], Callable[[pc.Expression, Any], pc.Expression]] = {
     ast.Eq: lambda left, right: left == right,
@@ -39,13 +39,17 @@ def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
         IndexSchemaError: the text is no condition, or names an unknown column.
     """
     names: list[str] = []
+    odd = sorted((name for name in schema.names if name and not name.isidentifier()), key=len, reverse=True)
+    bare = "".join(rf"|(?<!\w){re.escape(name)}(?!\w)" for name in odd)
 
     def stand_in(match: re.Match[str]) -> str:
-        names.append(match.group(1))
+        if match[0][0] in "'\"":
+            return match[0]
+        names.append(match[1] or match[0])
         return f"__column_{len(names) - 1}__"
 
     try:
-        tree = ast.parse(_BACKTICKED.sub(stand_in, text.strip()), mode="eval")
+        tree = ast.parse(re.sub(rf"{_TEXTS}|`([^`]+)`{bare}", stand_in, text.strip()), mode="eval")
         return _Where(text, schema, {f"__column_{i}__": name for i, name in enumerate(names)}).visit(tree.body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error

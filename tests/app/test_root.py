@@ -80,6 +80,10 @@ def test_the_version_is_the_packages():
         (["index", "info"], "Missing argument 'INDEX' (see stacchip-osml index info --help)"),
         (["index", "query", "x", "--bbox", "1,2,3"], "is not west,south,east,north"),
         (["index", "query", "x", "--bbox", "1,5,3,4"], "south is above north"),
+        (
+            ["index", "query", "x", "--bbox", "500000,4900000,510000,5000000"],
+            "not in degrees, longitudes from -180 to 180",
+        ),
         (["index", "query", "x", "--bbox", "1,5,3,nan"], "is not west,south,east,north"),
         (["index", "query", "x", "--json", "--format", "csv"], "exclude each other"),
         (["index", "query", "x", "-o", "y", "--columns", "id"], "saves whole rows"),
