@@ -35,6 +35,7 @@ from stacchip_osml.errors import EncodeError, WindowError, redact
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.palettes import shows_indices
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.resampling.resample import METHODS
@@ -114,8 +115,9 @@ class ChipFactory:
             metadata_overrides: fields that come before all others; copied.
             partial: of windows that leave the image: ``pad`` with pixels that are not valid, ``clip`` pixels of which
                 nothing lies in the image, ``refuse``.
-            resampling: ``auto`` (average what is covered where the chip is coarser, bilinear else), ``nearest``,
-                ``bilinear``, ``area`` or ``lanczos`` (:mod:`stacchip_osml.imagery.resampling.resample`).
+            resampling: ``auto`` (average what is covered where the chip is coarser, bilinear else; of a palette's
+                indices the nearest), ``nearest``, ``bilinear``, ``area`` or ``lanczos``
+                (:mod:`stacchip_osml.imagery.resampling.resample`).
             nodata: value of pixels that hold nothing, for all bands or each; None for what the image says itself.
             format_options: of the format's encoder, see :func:`stacchip_osml.encode.encode_chip`.
             cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none.
@@ -152,6 +154,9 @@ class ChipFactory:
         base = self.source.get_level(0)
         self._facts = source_facts(base, nodata=nodata)
         self._chain = None if processing_chain is None else BoundChain.of(processing_chain, base)
+        is_stored = self._chain is None or self._chain.shown_bands is not None
+        self._method = "nearest" if resampling == "auto" and is_stored and shows_indices(base) else resampling
+        """Entries of a colour table are no quantities: no average of some is one."""
         self._cache = BlockCache(self.cache_bytes) if self.cache_bytes else None
         told = self._facts.nodata
         self._readers = [
@@ -265,7 +270,7 @@ class ChipFactory:
             size=ImageSize(cols, rows),
             place=place,
             step=(across, down),
-            method=self.resampling,
+            method=self._method,
         )
 
     def _raw(self, placing: LevelPlacing, cut: Cut, size: ImageSize) -> BandedPixels | None:

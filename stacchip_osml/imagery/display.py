@@ -41,8 +41,6 @@ Limits = tuple[float, float]
 
 DARK = 64
 """An 8-bit band with all values below is no picture yet: a mask, classes, fewer bits."""
-DECODED = ("JPEG", "JPEG2000")
-"""Codecs whose decoders give RGB where the file says Y'CbCr, as long as the bands are in that order."""
 
 
 class DisplayChainFactory:
@@ -164,9 +162,7 @@ def _converted(picture: Picture, bands: tuple[int, ...], output: np.dtype[Any]) 
     colors = [picture.colors[band] for band in bands]
     if set(colors) != {"y", "cb", "cr"}:
         return None
-    stored = [color for color in picture.colors if color in {"y", "cb", "cr"}]
-    is_decoded = stored == ["y", "cb", "cr"] and any(word in (picture.compression or "") for word in DECODED)
-    if is_decoded or picture.dtype.kind != "u":
+    if picture.dtype.kind != "u":
         return None
     ordered = [bands[colors.index(color)] for color in ("y", "cr", "cb")]
     white = (1 << picture.bits) - 1

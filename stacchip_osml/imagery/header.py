@@ -6,13 +6,17 @@ know how it was read: readers fill it, everyone else trusts it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags", "nitf_time"]
+__all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags", "colors_of_pixels", "nitf_time"]
+
+LUMA_CHROMA = ("y", "cb", "cr")
+DECODED = frozenset(("JPEG", "JPEG2000"))
+"""Codecs whose decoders give red, green and blue where a file says Y'CbCr, as long as the bands are in that order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,17 @@ class ImageHeader:
         if level == 0:
             return FULL_RESOLUTION
         return self.places[level] if self.places else LevelPlace.stretched(self.levels[level], self.levels[0])
+
+
+def colors_of_pixels(colors: Sequence[str], compression: str | None) -> tuple[str, ...]:
+    """Tell the colours that decoded pixels have.
+
+    Args:
+        colors: of the bands, as the file has them.
+        compression: GDAL's name of it.
+    """
+    is_decoded = tuple(colors) == LUMA_CHROMA and compression in DECODED
+    return ("red", "green", "blue") if is_decoded else tuple(colors)
 
 
 def nitf_time(image: str | None, file: str | None) -> str | None:

@@ -17,11 +17,11 @@ import numpy as np
 from stacchip_osml.chain.gdal_items import ITEM_KEYS, band_items
 from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
-from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.palettes import shows_indices, stored_image
 from stacchip_osml.imagery.provider_facts import dtype_of, fact
 from stacchip_osml.imagery.statistics import bits_in_use
 
-__all__ = ["Picture", "picture_of", "rgb_bands"]
+__all__ = ["ColorTable", "Picture", "color_table_of", "picture_of", "rgb_bands"]
 
 Words = tuple[str | None, ...]
 ColorTable = tuple[tuple[int, ...], ...]
@@ -75,7 +75,6 @@ class Picture:
     is_inverted: bool
     """0 is white."""
     is_complex: bool
-    compression: str | None
 
 
 def picture_of(provider: Any, *, common_names: Sequence[str | None] | None = None) -> Picture:
@@ -88,9 +87,7 @@ def picture_of(provider: Any, *, common_names: Sequence[str | None] | None = Non
         provider: any object of the image provider protocol.
         common_names: of the bands, where a STAC item tells them.
     """
-    base = provider
-    while isinstance(base, ProviderView) and not isinstance(base, MappedImageProvider):
-        base = base.source
+    base = stored_image(provider)
     dtype, count = dtype_of(provider), int(provider.num_bands)
     told = isinstance(base, MappedImageProvider)
     tags: Mapping[Any, Any] = {} if told else fact(base, "metadata")
@@ -119,8 +116,19 @@ def picture_of(provider: Any, *, common_names: Sequence[str | None] | None = Non
         palette_band=None if is_inverted else palette_band,
         is_inverted=is_inverted,
         is_complex=dtype.kind == "c" or _says_complex(tags, subcategories),
-        compression=None if header is None else header.compression,
     )
+
+
+def color_table_of(provider: Any) -> ColorTable | None:
+    """Give red, green and blue, 0 to 255, of each value of an image of one band that a colour table explains.
+
+    None also where values have no such table: of other types than uint8 and uint16, or one of another length.
+    """
+    dtype = dtype_of(provider)
+    if int(provider.num_bands) != 1 or dtype not in (np.uint8, np.uint16) or not shows_indices(provider):
+        return None
+    table = picture_of(provider).color_table
+    return table if table and len(table) <= 1 << 8 * dtype.itemsize else None
 
 
 def rgb_bands(picture: Picture) -> tuple[tuple[int, int, int], str] | None:

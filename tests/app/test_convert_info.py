@@ -282,3 +282,26 @@ def test_a_dry_run_reads_no_pixel(tmp_path, monkeypatch, target):
 
     assert "would be written" in run("convert", source, tmp_path / target, "--dry-run").stdout
     assert not (tmp_path / target).exists()
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize(("ending", "lost"), [("ntf", ["alpha"]), ("j2k", ["alpha"]), ("png", []), ("tif", [])])
+def test_an_alpha_band_that_becomes_an_ordinary_one_is_said(tmp_path, ending, lost):
+    source = tmp_path / "a.tif"
+    imsave(source, np.concatenate([PIXELS, PIXELS[:1]]), colors=("red", "green", "blue", "alpha"))
+
+    assert run_json("convert", source, tmp_path / f"out.{ending}")["left_out"] == lost
+
+
+@pytest.mark.parametrize(("ending", "lost"), [("ntf", []), ("tif", []), ("jp2", ["nodata"]), ("png", ["nodata"])])
+def test_padding_of_a_nitf_that_becomes_ordinary_pixels_is_said(tmp_path, ending, lost):
+    source = tmp_path / "a.ntf"
+    metadata = BufferedMetadataProvider({"IC": "NM"})
+    sparse = BufferedImageAssetProvider.create(
+        "sparse", 512, 512, 1, block_width=256, block_height=256, metadata=metadata
+    )
+    sparse.set_block(0, 0, PIXELS[:1, :256, :256].repeat(2, 2)[:, :256, :256])
+    with IO.open(source, "w") as writer:
+        writer.add_asset("image:0", sparse)
+
+    assert run_json("convert", source, tmp_path / f"out.{ending}")["left_out"] == lost

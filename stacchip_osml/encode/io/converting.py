@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import numpy as np
+
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
@@ -30,11 +32,16 @@ from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.palettes import shows_indices
+from stacchip_osml.imagery.picture import color_table_of
+from stacchip_osml.imagery.provider_facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hints"]
 
+WITHOUT_ALPHA = {"nitf", "nsif", "j2k", "jhc", "jpeg"}
+"""Formats that do not say which band is alpha."""
 NITF_COMPRESSIONS = {"none": "NC", "jpeg": "C3", "jpeg2000": "C8", "j2k": "C8", "htj2k": "CD"}
 
 
@@ -187,8 +194,11 @@ def left_out_of(
     for image in images:
         if kind.name != "tiff" and (header := header_of(image)) is not None:
             others += _unsaid(header, kind)
-        if kind.driver == "NITF" and dataset.format not in {"nitf", "nsif"} and not _has_place_in_nitf(image):
+        is_copied = kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}
+        if kind.driver == "NITF" and not is_copied and not _has_place_in_nitf(image):
             others.append("its place on the ground")
+        if not is_copied and shows_indices(image) and not _keeps_table(image, kind):
+            others.append("colour table")
     if kind.driver == "NITF":
         return others
     (image,) = images
@@ -217,10 +227,18 @@ def _has_place_in_nitf(image: ImageAsset) -> bool:
     return placement is None or nitf_place(placement, size) is not None
 
 
+def _keeps_table(image: ImageAsset, kind: DatasetFormat) -> bool:
+    """Tell whether a format holds the colour table of an image: of one band, in NITF of 8 bits."""
+    is_held = kind.name == "tiff" or (kind.driver == "NITF" and dtype_of(image) == np.uint8)
+    return is_held and color_table_of(image) is not None
+
+
 def _unsaid(header: Any, kind: DatasetFormat) -> list[str]:
     """List what a header says that only TIFF has a place for."""
     told = {
-        "nodata": any(band.nodata is not None for band in header.bands) and header.driver != "NITF",
+        "nodata": any(band.nodata is not None for band in header.bands)
+        and (kind.driver, header.driver) != ("NITF", "NITF"),
+        "alpha": kind.name in WITHOUT_ALPHA and any(band.color == "alpha" for band in header.bands),
         "mask": header.mask == "mask",
         "scales and offsets": any(band.scale != 1 or band.offset != 0 for band in header.bands),
         "polynomials (RPC)": bool(header.rpcs) and kind.driver != "NITF",

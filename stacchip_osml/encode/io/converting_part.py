@@ -105,6 +105,8 @@ def convert_part(
             raise EncodeError(f"there is no image {key!r} in it; there are {names or 'none'}")
         asset = dataset.get_asset(key)
         left_out = left_out_of(dataset, [asset], [key], kind, drop_marking=drop_marking)
+        if part.display:  # its colours are shown
+            left_out = [each for each in left_out if each != "colour table"]
         lost = lost_crs(asset, kind, keeps_tags=False) if drop_crs else None
         left_out += [] if lost is None else [f"CRS {lost}"]
         window, size = _extent(asset, part)

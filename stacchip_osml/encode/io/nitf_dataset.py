@@ -17,6 +17,7 @@ from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
 from stacchip_osml.encode.io.nitf_places import NitfPlace, nitf_place
 from stacchip_osml.encode.io.places import header_of, place_of
+from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.read import read_nitf
 from stacchip_osml.encode.nitf.records import (
     DataExtension,
@@ -27,6 +28,7 @@ from stacchip_osml.encode.nitf.records import (
 )
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.picture import color_table_of
 from stacchip_osml.imagery.provider_facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 
@@ -184,6 +186,9 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     record = entry.record
     if isinstance(record, NitfImage):
         return replace(record, fields=fields, tres=tres)
+    table = color_table_of(entry.provider)
+    if table is not None and kind == "uint8" and "IREP" not in fields:
+        fields |= lut_fields(table)
     return NitfImage(pixels=entry.provider, fields=fields, tres=tres)
 
 

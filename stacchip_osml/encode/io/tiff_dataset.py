@@ -20,6 +20,7 @@ from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.tiff.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.picture import color_table_of
 
 __all__ = ["tiff_metadata", "write_tiff_contents"]
 
@@ -86,6 +87,7 @@ def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
     bands = header.bands
     facts |= {
         "colors": colors_of(entry.provider),
+        "color_table": color_table_of(entry.provider),
         "band_names": [band.description for band in bands] if any(band.description for band in bands) else (),
         "scales": [band.scale for band in bands] if any(band.scale != 1 for band in bands) else (),
         "offsets": [band.offset for band in bands] if any(band.offset != 0 for band in bands) else (),

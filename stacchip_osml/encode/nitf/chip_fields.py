@@ -24,9 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
+from stacchip_osml.encode.chip_colors import chip_color_table
+from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
-from stacchip_osml.encode.nitf.records import NitfImage
+from stacchip_osml.encode.nitf.records import NitfImage, is_decoded_to_rgb
 from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.imagery.picture import ColorTable
 from stacchip_osml.pixel import ImageSize
 
 __all__ = [
@@ -82,6 +85,7 @@ def chip_kind(
         dtype=chip.pixels.dtype,
         own_bands=len(chip.pixels),
         colors=chip.colors,
+        color_table=None if has_bands else chip_color_table(chip),
         is_processed=chip.origin is not None and chip.origin.is_processed,
         keeps_storage=parent is not None
         and has_bands
@@ -110,6 +114,7 @@ class ChipKind(NamedTuple):
     dtype: np.dtype[Any]
     own_bands: int
     colors: tuple[str, ...]
+    color_table: ColorTable | None
     is_processed: bool
     keeps_storage: bool
 
@@ -185,7 +190,11 @@ def _parents_bands(parent: Mapping[str, str], bands: Sequence[int], count: int) 
         if found is not None:
             head, band, end = found
             fields |= {f"{head}{place}{end}": text for place in places.get(band, ())}
-    fields["IREP"] = _representation(parent.get("IREP", "").strip(), fields, bands, count)
+    irep = parent.get("IREP", "").strip()
+    if is_decoded_to_rgb(parent):
+        irep = "RGB"
+        fields |= {f"IREPBAND{place}": "RGB"[band] for place, band in enumerate(bands, start=1)}
+    fields["IREP"] = _representation(irep, fields, bands, count)
     if fields["IREP"] == "MONO" and not _has_luts(fields):
         fields["IREPBAND1"] = "M"
     return fields
@@ -200,10 +209,6 @@ def _band_field(name: str) -> tuple[str, int, str] | None:
 
 
 def _representation(irep: str, fields: Mapping[str, str], bands: Sequence[int], count: int) -> str:
-    if irep == "YCbCr601":  # decoded to RGB by every reader, ours included
-        irep = "RGB"
-        if isinstance(fields, dict):
-            fields |= {f"IREPBAND{place}": "RGB"[band] for place, band in enumerate(bands, start=1) if band < 3}
     if tuple(bands) == tuple(range(count)) and irep:
         return irep
     marks = [fields.get(f"IREPBAND{place}", "").strip() for place in range(1, len(bands) + 1)]
@@ -260,6 +265,8 @@ def _own_bands(kind: ChipKind) -> dict[str, str]:
     fields = {f"IREPBAND{place}": mark for place, mark in enumerate(marks, start=1)}
     if is_complex:
         return dict.fromkeys(fields, "") | {"IREP": "NODISPLY"}
+    if kind.color_table is not None and kind.dtype == np.uint8:
+        return lut_fields(kind.color_table)
     if bands == 1:
         return {"IREP": "MONO", "IREPBAND1": "M"}
     if bands == 3 and sorted(marks) == ["B", "G", "R"]:

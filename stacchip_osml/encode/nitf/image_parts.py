@@ -19,7 +19,7 @@ from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre
+from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre, in_red_green_blue, is_decoded_to_rgb
 from stacchip_osml.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
         ]
     from stacchip_osml.encode.nitf.pixels import prepare_image
 
+    image, given = _decoded(image, given)
     is_counted = any(matches.fullmatch(image.fields.get("IID1", "")) for matches, _ in COUNTED)
     segments = prepare_image(image, segment_rows=COUNTED_ROWS if is_counted else None).segments
     parts = []
@@ -155,6 +156,18 @@ def _is_copied(image: NitfImage) -> bool:
             or image.fields.get("IREP", stored.fields["IREP"]) == stored.fields["IREP"]
         )
     )
+
+
+def _decoded(image: NitfImage, given: dict[str, str]) -> tuple[NitfImage, dict[str, str]]:
+    """Say red, green and blue of pixels that are, where the image was Y'CbCr in JPEG and will not be.
+
+    JPEG has them as Y'CbCr again.
+    """
+    stored, wanted = image.stored, image.fields.get("IC", "NC")
+    is_kept = stored is None or wanted in {"C3", "M3", "I1"} or image.fields.get("IREP") != "YCbCr601"
+    if is_kept or not is_decoded_to_rgb(stored.fields):  # type: ignore[union-attr]
+        return image, given
+    return replace(image, fields=in_red_green_blue(image.fields)), in_red_green_blue(given)
 
 
 def _comments(fields: Mapping[str, str], where: str) -> dict[str, str]:

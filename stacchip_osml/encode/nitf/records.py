@@ -26,6 +26,8 @@ __all__ = [
     "TextSegment",
     "Tre",
     "Version",
+    "in_red_green_blue",
+    "is_decoded_to_rgb",
 ]
 
 Version = Literal["NITF02.10", "NSIF01.00"]
@@ -169,3 +171,22 @@ class ParentImage:
     def image(self) -> NitfImage:
         """The segment itself."""
         return self.file.images[self.index]
+
+
+def is_decoded_to_rgb(fields: Mapping[str, str]) -> bool:
+    """Tell whether an image says Y'CbCr, and its decoder gives red, green and blue.
+
+    So does JPEG whose three components are one stream, and JPEG 2000, if the bands are in that order.
+
+    Args:
+        fields: of a subheader.
+    """
+    said = {name: fields.get(name, "").strip() for name in ("IREP", "IC", "IMODE")}
+    bands = [fields.get(f"IREPBAND{band}", "").strip() for band in (1, 2, 3)]
+    is_one_stream = said["IC"] in {"C8", "I1"} or (said["IC"] in {"C3", "M3"} and said["IMODE"] == "P")
+    return said["IREP"] == "YCbCr601" and is_one_stream and bands in (["Y", "Cb", "Cr"], ["", "", ""])
+
+
+def in_red_green_blue(fields: Mapping[str, str]) -> dict[str, str]:
+    """Give fields of an image that say what its decoded pixels are."""
+    return {**fields, "IREP": "RGB", **{f"IREPBAND{band}": mark for band, mark in enumerate("RGB", start=1)}}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.encode.nitf.file_bytes import HeldFile
-from stacchip_osml.encode.nitf.records import ParentImage
+from stacchip_osml.encode.nitf.records import ParentImage, is_decoded_to_rgb
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
@@ -166,6 +166,9 @@ class SegmentImage(BlockImage):
         layout = self._segment_layout()
         first, pad = layout.levels[0], layout.pad
         places: tuple[LevelPlace, ...] = ()
+        colors: tuple[str, ...] = ("red", "green", "blue")
+        if not is_decoded_to_rgb(fields):
+            colors = tuple(BAND_COLORS.get(fields[f"IREPBAND{band}"], "undefined") for band in range(1, count + 1))
         if isinstance(first, LevelLayout):
             dtype, block = first.codec.dtype, first.block_shape
             served = layout.served()
@@ -174,10 +177,7 @@ class SegmentImage(BlockImage):
         return ImageHeader(
             driver="NITF",
             levels=levels,
-            bands=tuple(
-                BandHeader(dtype=dtype, nodata=pad, color=BAND_COLORS.get(fields[f"IREPBAND{band}"], "undefined"))
-                for band in range(1, count + 1)
-            ),
+            bands=tuple(BandHeader(dtype=dtype, nodata=pad, color=color) for color in colors),
             block_shape=block,
             mask="none" if pad is None else "nodata",
             acquired=nitf_time(fields.get("IDATIM"), self._written),

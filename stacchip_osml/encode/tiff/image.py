@@ -38,7 +38,7 @@ __all__ = ["array_blocks", "image_pages", "mask_page", "write_tiff"]
 LAYOUTS = ("tiff", "cog")
 ORDERS = {"little": "<", "<": "<", "big": ">", ">": ">"}
 PHOTOMETRIC, EXTRA_SAMPLES, SUBFILE_TYPE = 262, 338, 254
-PALETTE, TRANSPARENCY_MASK, YCBCR = 3, 4, 6
+TRANSPARENCY_MASK, YCBCR = 4, 6
 REDUCED, MASK = 1, 4
 
 Progress = Callable[[int, int, int], None]
@@ -171,7 +171,7 @@ def write_tiff(
     )
     own_tags = level_tags(described, picture, bits=storage.coder.bits)
     place = place_tags(described, picture)
-    if resampling is None and picture.photometric == PALETTE:
+    if resampling is None and "palette" in picture.colors:
         resampling = nearest_neighbor_resample
 
     def planned(images: Any, *, how: ResampleFunc | None, absent: float | None, keep_sparse: bool) -> Levels:

@@ -29,6 +29,7 @@ from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.palettes import shows_indices
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, require_bands
 from stacchip_osml.imagery.pyramids.levels import place_of
@@ -41,7 +42,7 @@ from stacchip_osml.imagery.resampling.reduction import (
     require_factor,
 )
 from stacchip_osml.imagery.resampling.reduction_values import Box, held_nodata, whole_box
-from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
+from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.counts import whole_or_none
@@ -88,9 +89,10 @@ class DownsampledImageProvider(ProviderView):
         Args:
             source: any object of the image provider protocol.
             scale_factor: a power of two; sides are divided by it and rounded up.
-            resample_func: how pixels are made. SIPS (None), nearest, bilinear, area and lanczos are exact on parts, and
-                so is any function with ``halo_pixels`` (:mod:`stacchip_osml.imagery.resampling.reduction`); another one
-                is given the whole image, which has to be small (``WHOLE_LIMIT``), and its result is held.
+            resample_func: how pixels are made; None for SIPS, of a palette's indices for the nearest. SIPS, nearest,
+                bilinear, area and lanczos are exact on parts, and so is any function with ``halo_pixels``
+                (:mod:`stacchip_osml.imagery.resampling.reduction`); another one is given the whole image, which has to
+                be small (``WHOLE_LIMIT``), and its result is held.
             tile_width: columns of a block; None for the source's divided by the factor.
             tile_height: rows of a block; None for the source's divided by the factor.
             cache: holds blocks that were made; None makes them anew.
@@ -108,6 +110,8 @@ class DownsampledImageProvider(ProviderView):
         tile_height = whole_or_none("tile_height", tile_height, least=1)
         super().__init__(source)
         self.scale_factor = scale_factor
+        if resample_func is None and shows_indices(source):
+            resample_func = nearest_neighbor_resample
         self.resample_func = resample_func
         self.cache = cache
         self.use_native_levels = use_native_levels

@@ -14,7 +14,7 @@ import numpy as np
 
 from stacchip_osml.errors import DecodeError, redact
 from stacchip_osml.imagery.gdal.signs import nodata_with_sign, require_all_bands
-from stacchip_osml.imagery.header import BandHeader
+from stacchip_osml.imagery.header import BandHeader, colors_of_pixels
 from stacchip_osml.imagery.level_places import PLACE_ITEM, LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -111,10 +111,10 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     dtype = np.dtype(dtypes.pop())
     if dataset.sign:
         dtype = np.dtype(f"i{dtype.itemsize}")
-    colors = [color.name.lower() for color in dataset.colorinterp]
     flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
     # One by one: for all of them GDAL looks through the boxes of a JPEG 2000 file, and does not come back from some.
     interleave, compression = (dataset.get_tag_item(name, "IMAGE_STRUCTURE") for name in ("INTERLEAVE", "COMPRESSION"))
+    colors = colors_of_pixels([color.name.lower() for color in dataset.colorinterp], compression)
     bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or dataset.tags().get("NITF_ABPP", "")
     return Facts(
         driver=dataset.driver,

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
+from stacchip_osml.imagery.palettes import shows_indices
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
@@ -36,7 +37,7 @@ from stacchip_osml.imagery.pyramids.reading import RowReader, Workers
 from stacchip_osml.imagery.pyramids.store import BlockStore, FileBlocks, MemoryBlocks, OverviewLevel
 from stacchip_osml.imagery.resampling.reduction import Reduction, reduction_of
 from stacchip_osml.imagery.resampling.reduction_values import held_nodata
-from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
+from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
@@ -89,7 +90,7 @@ class PyramidBuilder:
             scale_factor: from one level to the next: 2.
             tile_width: columns of the levels' blocks; None for the source's.
             tile_height: rows of the levels' blocks; None for the source's.
-            resample_func: how pixels are made; None for SIPS. See
+            resample_func: how pixels are made; None for SIPS, of a palette's indices for the nearest. See
                 :class:`stacchip_osml.imagery.adapters.downsampled.DownsampledImageProvider`.
             num_workers: threads that read blocks and make pixels; 0 for the caller's alone.
             use_native_levels: copy the levels that the source has, as far as each is half the one before.
@@ -121,6 +122,8 @@ class PyramidBuilder:
         self._dtype = dtype_of(source)
         self.nodata = nodata = held_nodata(nodata, self._dtype)
         self._bands = int(source.num_bands)
+        if resample_func is None and shows_indices(source):
+            resample_func = nearest_neighbor_resample
         self._resample_func = resample_func
         self._native = self._native_levels() if use_native_levels else 0
         self._reduction = self._found_reduction(resample_func)

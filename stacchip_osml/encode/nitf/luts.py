@@ -1,0 +1,21 @@
+"""Colour tables as a NITF's look-up tables (MIL-STD-2500C, table A-3)."""
+
+from __future__ import annotations
+
+from stacchip_osml.imagery.picture import ColorTable
+
+__all__ = ["lut_fields"]
+
+ENTRIES = 256
+"""Of each table: one for every value of 8 bits."""
+
+
+def lut_fields(table: ColorTable) -> dict[str, str]:
+    """Give the fields of an image of one 8-bit band whose values are entries of a colour table.
+
+    Args:
+        table: red, green and blue, 0 to 255, of the values from 0 on; those beyond are black.
+    """
+    whole = [*table, *[(0, 0, 0)] * (ENTRIES - len(table))]
+    tables = {f"LUTD1{n + 1}": bytes(entry[n] for entry in whole).decode("latin-1") for n in range(3)}
+    return {"IREP": "RGB/LUT", "IREPBAND1": "LU", "NLUTS1": "3", "NELUT1": f"{ENTRIES:05d}", **tables}

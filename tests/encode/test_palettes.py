@@ -1,0 +1,86 @@
+"""Images whose values are entries of a colour table: none is averaged, and their colours go along."""
+
+import numpy as np
+import pytest
+import rasterio
+from factory_scenes import write
+
+from stacchip_osml.encode import ChipFactory
+from stacchip_osml.encode.io.converting import convert
+from stacchip_osml.encode.io.converting_part import Part, convert_part
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
+from stacchip_osml.imagery import BufferedImageAssetProvider, DisplayChainFactory, build_pyramid_levels, read_window
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.pixel import ImageSize
+
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+CLASSES = np.random.default_rng(5).choice(np.array([0, 7, 200], np.uint8), (1, 96, 128))
+COLORS = [(value, 255 - value, value // 2) for value in range(256)]
+LUTS = {f"LUTD1{n + 1}": bytes(color[n] for color in COLORS).decode("latin-1") for n in range(3)}
+
+
+def tiff(folder):
+    write(folder / "classes.tif", CLASSES)
+    with rasterio.open(folder / "classes.tif", "r+") as file:
+        file.write_colormap(1, dict(enumerate(COLORS)))
+    return folder / "classes.tif"
+
+
+def nitf(folder):
+    pixels = BufferedImageAssetProvider.from_array(CLASSES)
+    fields = {"IC": "NC", "IREP": "RGB/LUT", "IREPBAND1": "LU", "NLUTS1": "3", "NELUT1": "00256", **LUTS}
+    write_nitf(folder / "classes.ntf", NitfFile(images=(NitfImage(pixels=pixels, fields=fields),)))
+    return folder / "classes.ntf"
+
+
+@pytest.fixture(params=[tiff, nitf], ids=["tiff", "nitf"])
+def path(request, tmp_path):
+    return request.param(tmp_path)
+
+
+def colors_of(path):
+    with rasterio.open(path) as image:
+        return image.colorinterp[0].name, [entry[:3] for entry in image.colormap(1).values()]
+
+
+@pytest.mark.parametrize("size", [(40, 30), (16, 12), (200, 150)])
+def test_a_resampled_chip_has_no_value_that_the_image_has_not(path, size):
+    chip = ChipFactory(BlockImage(str(path)), output_format="geotiff").read_chip((0, 0, 128, 96), ImageSize(*size))
+
+    assert set(np.unique(chip.pixels)) == {0, 7, 200}
+
+
+def test_colours_that_are_shown_are_averaged(path):
+    image = BlockImage(str(path))
+    chain = DisplayChainFactory.build(image)
+    chip = ChipFactory(image, None, "png", chain).read_chip((0, 0, 128, 96), ImageSize(16, 12))
+
+    assert len(np.unique(chip.pixels[0])) > 3
+
+
+def test_levels_and_overviews_have_no_value_that_the_image_has_not(path, tmp_path):
+    smaller = build_pyramid_levels(BlockImage(str(path)), 32)[-1]
+    assert set(np.unique(read_window(smaller, (0, 0, smaller.num_columns, smaller.num_rows)))) == {0, 7, 200}
+
+    convert(path, tmp_path / "cog.tif", cog=True, overviews=2)
+    with rasterio.open(tmp_path / "cog.tif", overview_level=1) as level:
+        assert set(np.unique(level.read())) == {0, 7, 200}
+
+
+@pytest.mark.parametrize("ending", ["tif", "ntf"])
+def test_colours_go_along_into_files_that_hold_them(path, tmp_path, ending):
+    whole, part = tmp_path / f"whole.{ending}", tmp_path / f"part.{ending}"
+    done = [convert(path, whole), convert_part(path, part, Part(window=(8, 8, 32, 32)))]
+
+    assert [each.left_out for each in done] == [(), ()]
+    assert colors_of(whole) == colors_of(part) == ("palette", COLORS)
+
+
+@pytest.mark.parametrize("ending", ["jp2", "png", "j2k"])
+def test_colours_that_are_lost_are_said(path, tmp_path, ending):
+    assert "colour table" in convert(path, tmp_path / f"out.{ending}").left_out
+    shown = convert_part(path, tmp_path / f"shown.{ending}", Part(display=True))
+    assert "colour table" not in shown.left_out
+    with rasterio.open(tmp_path / f"shown.{ending}") as image:
+        assert (image.read() == np.array(COLORS, np.uint8)[CLASSES[0]].transpose(2, 0, 1)).all()
