@@ -4,8 +4,10 @@ Rules:
 
 - with a stored header and layout nothing is opened but the file itself, and
   GDAL is not even imported;
-- without them the header is GDAL's, and the layout is parsed; each level on
-  which the two disagree is left to GDAL (``agreement``);
+- without them a plain TIFF (``tiff_plain``) is read by its own directories, and
+  GDAL opens it for nothing but what else is asked of it;
+- of any other file the header is GDAL's, and the layout is parsed; each level
+  on which the two disagree is left to GDAL (``agreement``);
 - pixels, masks and errors are those of ``GdalImage``. One difference is meant:
   a NITF block that is not stored is absent, as in a sparse GeoTIFF; GDAL cannot
   tell it from one that holds zeros;
@@ -27,11 +29,11 @@ from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
+from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.parsing import parse_layout, said_instead
+from stacchip_osml.imagery.blocks.parsing import parse_layout, plain_image, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
-from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
@@ -48,7 +50,7 @@ HOW = ("sign", "sidecars", "expect", "limits", "fetch")
 """Settings of both readers."""
 
 
-class BlockImage:
+class BlockImage(HeaderFacts):
     """One image file as provider and reader; safe for threads, cheap to pickle, opened on first use."""
 
     def __init__(
@@ -88,8 +90,10 @@ class BlockImage:
         self.remote = is_remote(location)
         self._header = header
         self._given, self.page = layout, 0
+        self._may_be_plain = layout is None and not sidecars
         self._is_one = False
         self._layout: ImageLayout | None = None
+        self._plain: ImageHeader | None = None
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | None = None
         self._said: NitfSaid | None = None
@@ -98,29 +102,14 @@ class BlockImage:
     def __reduce__(self) -> tuple[Any, ...]:
         settings: dict[str, Any] = {name: getattr(self, name) for name in (*HOW, "etag")}
         settings |= {"layout": self._given if self._layout is None else self._layout, "header": self._header}
-        return partial(BlockImage, self.location, **settings), ()
+        return partial(BlockImage, self.location, **settings), (), {"_plain": self._plain}
 
     def __repr__(self) -> str:
         return f"BlockImage({self.name!r})"
 
-    def level_shape(self, level: int) -> ImageSize:
-        """Give the true size of a stored level.
-
-        Raises:
-            IndexError: the image has no such level.
-        """
-        levels = self.header.levels
-        if not 0 <= level < len(levels):
-            raise IndexError(f"{self.name}: no level {level}; it has {len(levels)}")
-        return levels[level]
-
     def level_grid(self, level: int) -> BlockGrid:
         """Tell the size of a stored level, and where its blocks lie."""
         return BlockGrid(self.level_shape(level), self._block_shape(level))
-
-    def level_place(self, level: int) -> LevelPlace:
-        """Tell where a stored level lies on R0."""
-        return self.header.place(level)
 
     def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
         """Read one window of one stored level; see :meth:`stacchip_osml.imagery.GdalImage.read`.
@@ -144,6 +133,16 @@ class BlockImage:
         return self._header
 
     @property
+    def pixel_header(self) -> ImageHeader:
+        """What decides its pixels: ``header`` or, before that was asked for, what a plain TIFF says of them alone."""
+        if self._header is None and self._plain is None and self._may_be_plain:
+            found = plain_image(self.file, name=self.name, limits=self.limits)
+            if found is not None:
+                self._layout, self._plain = found.layout, found.header
+            self._may_be_plain = False
+        return self.header if self._plain is None else self._plain
+
+    @property
     def _told(self) -> GdalImage | NitfSaid:
         """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open."""
         if self._said is None:
@@ -159,6 +158,7 @@ class BlockImage:
     @property
     def layout(self) -> ImageLayout:
         """Where its blocks are; levels that GDAL serves are ``Unserved``, with the reason."""
+        _ = self.pixel_header
         if self._layout is None:
             self._layout = self._found_layout()
         return self._layout
@@ -199,7 +199,7 @@ class BlockImage:
         self.level_shape(level)
         stored = self.layout.levels[level]
         if isinstance(stored, Unserved):
-            return f"gdal/{self.header.driver}: {stored.reason}"
+            return f"gdal/{self.pixel_header.driver}: {stored.reason}"
         return f"block/{stored.codec.compression}"
 
     def source(self, level: int, bands: tuple[int, ...] | None = None) -> LevelSource:
@@ -210,7 +210,7 @@ class BlockImage:
             LimitError: its blocks are larger than the limits.
         """
         if self._sources is None:
-            self._sources = LevelSources(self.header, self.layout, name=self.name, limits=self.limits)
+            self._sources = LevelSources(self.pixel_header, self.layout, name=self.name, limits=self.limits)
         return self._sources.find(level, bands)
 
     @property
@@ -251,7 +251,7 @@ class BlockImage:
         if self.sidecars:
             return unserved_layout(self.header, "files next to it are believed")
         if self._given is not None:
-            return agreed_layout(self._given, self.header)
+            return agreed_layout(self._given, self.pixel_header)
         parsed = self._parsed_layout()
         if not isinstance(self.file, LocalFile):
             self.file.forget_head()
@@ -280,60 +280,14 @@ class BlockImage:
         return self._told.description
 
     @property
-    def num_rows(self) -> int:
-        """R0 rows."""
-        return self.header.size.height
-
-    @property
-    def num_columns(self) -> int:
-        """R0 columns."""
-        return self.header.size.width
-
-    @property
-    def num_bands(self) -> int:
-        """Bands, alpha included."""
-        return len(self.header.bands)
-
-    @property
-    def num_bits_per_pixel(self) -> int:
-        """Bits of one band's pixel as delivered."""
-        return self.pixel_value_type.itemsize * 8
-
-    @property
     def actual_bits_per_pixel(self) -> int:
         """Bits that carry information, where the file says so."""
         return self._told.actual_bits_per_pixel
 
     @property
-    def num_pixels_per_block_horizontal(self) -> int:
-        """Columns of an R0 block."""
-        return self.header.block_shape[1]
-
-    @property
-    def num_pixels_per_block_vertical(self) -> int:
-        """Rows of an R0 block."""
-        return self.header.block_shape[0]
-
-    @property
-    def num_resolution_levels(self) -> int:
-        """Stored levels, R0 included."""
-        return len(self.header.levels)
-
-    @property
     def block_grid_size(self) -> tuple[int, int]:
         """(rows, cols) of the R0 block grid."""
         return self.level_grid(0).shape
-
-    @property
-    def pixel_value_type(self) -> np.dtype[Any]:
-        """The numpy dtype of blocks."""
-        return np.dtype(self.header.bands[0].dtype)
-
-    @property
-    def pad_pixel_value(self) -> float:
-        """The first band's nodata, 0 where it has none."""
-        nodata = self.header.bands[0].nodata
-        return 0.0 if nodata is None else float(nodata.real)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -396,4 +350,4 @@ class BlockImage:
         layout = None if level == 0 else self.layout.levels[level]
         if isinstance(layout, LevelLayout):
             return layout.block_shape
-        return self.header.block_shape if level == 0 else self.read_by_gdal.stored_levels()[level].block_shape
+        return self.pixel_header.block_shape if level == 0 else self.read_by_gdal.stored_levels()[level].block_shape

@@ -15,8 +15,9 @@ from stacchip_osml.imagery.limits import ReadLimits
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
     from stacchip_osml.imagery.blocks.objects import RemoteObject
+    from stacchip_osml.imagery.blocks.tiff_plain import PlainTiff
 
-__all__ = ["parse_layout", "said_instead"]
+__all__ = ["parse_layout", "plain_image", "said_instead"]
 
 
 class Parser(Protocol):
@@ -47,6 +48,28 @@ def parse_layout(header: ImageHeader, read: ReadAt, *, name: str, limits: ReadLi
         return parser()(read, name=name, limits=limits, size=size)
     except (DecodeError, LimitError) as error:  # GDAL made a header of it, so GDAL may judge it
         return unserved_layout(header, str(error))
+
+
+def plain_image(file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits) -> PlainTiff | None:
+    """Give what decides the pixels of a file that says it so plainly that GDAL need not be asked; None of any other.
+
+    Args:
+        file: the file.
+        name: of the file, for messages.
+        limits: refused above these.
+
+    Raises:
+        ReadError: it cannot be read.
+    """
+    head = file.read_at(0, 4) if isinstance(file, LocalFile) else file.opening()[0]
+    if head[:4] not in TIFF_BEGINNINGS:
+        return None
+    from stacchip_osml.imagery.blocks.tiff_plain import plain_tiff
+
+    found = plain_tiff(file.read_at, name=name, limits=limits, size=file.size)
+    if found is not None and not isinstance(file, LocalFile):
+        file.forget_head()
+    return found
 
 
 def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits) -> NitfSaid:
@@ -102,6 +125,7 @@ def _jpeg2000() -> Parser:
 
 PARSERS: dict[str, Callable[[], Parser]] = {"GTiff": _tiff, "NITF": _nitf, "JP2OpenJPEG": _jpeg2000}
 """GDAL driver → what finds the blocks of its files."""
+TIFF_BEGINNINGS = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 BEGINNINGS = {
     b"NITF": "NITF",
     b"NSIF": "NITF",

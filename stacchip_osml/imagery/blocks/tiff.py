@@ -36,7 +36,7 @@ from stacchip_osml.imagery.blocks.tiff_codec import (
 from stacchip_osml.imagery.blocks.tiff_ifd import Directory, TiffBytes
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["parse_tiff", "parse_tiff_directory"]
+__all__ = ["layout_of", "parse_tiff", "parse_tiff_directory"]
 
 MAX_OVERVIEWS = 30
 MAX_SUBS = 1 << 9
@@ -70,7 +70,7 @@ def parse_tiff(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None 
         ReadError: as ``read``.
     """
     try:
-        return _layout(read, name=name, limits=limits, size=size)
+        return layout_of(TiffBytes(read, name=name, size=size), limits)
     except NotServedError as left:
         return ImageLayout(levels=(Unserved(reason=str(left)),))
 
@@ -104,12 +104,16 @@ def parse_tiff_directory(
         return ImageLayout(levels=(Unserved(reason=str(left)),))
 
 
-def _layout(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> ImageLayout:
-    """Read the directories, then the block tables of those that count."""
-    file = TiffBytes(read, name=name, size=size)
+def layout_of(file: TiffBytes, limits: ReadLimits) -> ImageLayout:
+    """Read the directories, then the block tables of those that count; see ``parse_tiff``.
+
+    Raises:
+        NotServedError: the directories take too much reading.
+        ReadError: as ``parse_tiff``.
+    """
     chain = file.chain()
     base = _image(file, next(chain))
-    limits.require_image(name, base.tags.size, delivered_bands(base.tags))
+    limits.require_image(file.name, base.tags.size, delivered_bands(base.tags))
     levels, masks = _levels(file, base, chain)
     found = [_level(file, base, masks[0], limits)]
     dtype = found[0].codec.dtype if isinstance(found[0], LevelLayout) else None

@@ -32,9 +32,10 @@ class TiffPage(BlockImage):
         """
         super().__init__(location, **how)
         self.page, self._directory = page, directory
+        self._may_be_plain = False  # that is the first page
 
     def __reduce__(self) -> tuple[Any, ...]:
-        made, arguments = super().__reduce__()
+        made, arguments, _ = super().__reduce__()
         return partial(TiffPage, self.location, self.page, directory=self._directory, **made.keywords), arguments
 
     def __repr__(self) -> str:

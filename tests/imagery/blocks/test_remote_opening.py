@@ -50,7 +50,8 @@ def cog(tmp_path_factory) -> str:
 
 @pytest.fixture
 def small(tmp_path) -> str:
-    options = {"tiled": True, "blockxsize": 64, "blockysize": 64, "levels": (2, 4), "nodata": 0}
+    """A file that GDAL is asked of: it has an alpha band."""
+    options = {"tiled": True, "blockxsize": 64, "blockysize": 64, "levels": (2, 4), "nodata": 0, "alpha": True}
     path = write_tiff(tmp_path / "small.tif", np.tile(scene(3, "uint16"), (1, 2, 2)), **options)
     assert OPENING_BYTES < Path(path).stat().st_size <= access.WORTH_ALL
     return path
@@ -112,6 +113,21 @@ def test_a_small_file_is_asked_for_whole_and_its_pixels_by_themselves(server, sm
     assert len(image.header.levels) == len(oracle.header.levels) == 3
     require_same(image, oracle, window, 2)
     assert whole not in [asked.range for asked in server.asked()]
+
+
+def test_of_a_plain_file_the_directories_alone_are_asked_for(server, tmp_path):
+    options = {"tiled": True, "blockxsize": 64, "blockysize": 64, "levels": (2, 4), "nodata": 0}
+    path = write_tiff(tmp_path / "plain.tif", np.tile(scene(3, "uint16"), (1, 2, 2)), **options)
+    image, oracle = BlockImage(server.serve("/plain.tif", Path(path).read_bytes()), fetch=PATIENT), GdalImage(path)
+
+    require_same(image, oracle, PixelWindow(70, 10, 30, 30), 1)
+
+    asked = [each.range for each in server.asked()]
+    assert asked[0] == (0, OPENING_BYTES)
+    assert sum(size for _, size in asked) < Path(path).stat().st_size / 2
+    assert len(asked) == 3
+    assert image._gdal is None
+    assert image.header.levels == oracle.header.levels
 
 
 def test_a_small_file_that_changes_while_it_is_opened_is_noticed(server, small, monkeypatch):
