@@ -275,7 +275,7 @@ class Indexer:
     def _refuse(self, item: StacItem, error: ChipError) -> None:
         """Count an item that cannot be indexed, or stop at it."""
         if isinstance(error, (ItemError, ReadError, WindowError, LimitError)):
-            named = error if isinstance(error, ItemError) and item.id in str(error) else item.error(str(error))
+            named = error if str(error).startswith(str(item.error(""))) else item.error(str(error))
             if self.on_error == "skip":
                 self.problems.append(named)
                 return

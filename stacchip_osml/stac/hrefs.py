@@ -255,7 +255,7 @@ def _local(path: str, href: str, roots: tuple[str, ...]) -> str:
         raise _refused(href, "a document that is not local may not name a local file")
     target = os.path.realpath(path)
     if not _is_under(target, roots):
-        raise _refused(href, f"it leads outside {', '.join(roots)}")
+        raise _refused(href, f"it leads outside {', '.join(roots)} (roots=, --root name other folders)")
     if _VIRTUAL.match(target):
         raise _refused(href, "virtual file systems are not followed")
     return target

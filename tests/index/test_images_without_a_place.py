@@ -62,6 +62,20 @@ def test_a_place_that_is_none_on_the_earth_is_refused_by_name(tmp_path, name):
         Indexer(str(tmp_path / f"{name}.tif"), 32).create_index()
 
 
+@pytest.mark.parametrize("name", ["mars", "geocentric"])
+def test_an_item_that_states_no_crs_has_it_indexed_without_a_place(tmp_path, name):
+    how, _ = REFUSED[name]
+    write(tmp_path / "image.tif", **how)
+    facts = {"proj:code": None, "proj:shape": [64, 64], "proj:transform": list(PLACE)[:6]}
+    item = {"type": "Feature", "stac_version": "1.1.0", "id": name, "geometry": None, "links": []}
+    item |= {"assets": {"image": {"href": "image.tif"}}, "properties": {"datetime": "2026-01-01T00:00:00Z"}}
+    item["properties"] |= facts
+    index = Indexer([item], 32, base=tmp_path).create_index()
+
+    assert [row["footprint"] for row in index.rows(range(len(index)))] == [None] * 4
+    assert Chipper(index)[3].pixels[0, 0, 0] == (32 * 64 + 32) % 256
+
+
 def test_such_images_stop_no_build_that_skips_them_and_are_listed(tmp_path):
     for name, how in (UNPLACED | {name: how for name, (how, _) in REFUSED.items()}).items():
         write(tmp_path / f"{name}.tif", **how)

@@ -35,6 +35,17 @@ def test_every_column_of_the_schema_is_there_and_filled(build, epoch_us):
     assert row["cloud_fraction"] is None
 
 
+@pytest.mark.parametrize("name", ["A", "0", "a\nb", "x" * 500])
+def test_a_refused_item_is_named_once(make_item, name):
+    item = make_item(name)
+    del item["properties"]["proj:shape"]
+    problems = Indexer([item, make_item("B")], 200, read_headers=False, on_error="skip").create_index().problems
+    (told,) = map(str, problems)
+
+    assert told.startswith("item: item ")
+    assert told.count("item: item ") == 1
+
+
 def test_footprints_are_where_pyproj_puts_the_corners(build):
     frame = build("A", chip_size=200).to_geodataframe()
     to_degrees = pyproj.Transformer.from_crs("EPSG:32632", "OGC:CRS84", always_xy=True)
