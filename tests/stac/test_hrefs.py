@@ -219,7 +219,7 @@ def test_a_local_item_reaches_files_under_its_roots(folder):
 )
 def test_a_local_item_does_not_leave_its_roots(folder, href):
     (folder / "scene" / "link.tif").symlink_to(folder.parent / "outside.tif")
-    with pytest.raises(ItemError, match="leads outside .*roots=, --root name other folders"):
+    with pytest.raises(ItemError, match=r"leads outside .*roots=, --root name other folders"):
         resolve_href(href, base=str(folder / "scene" / "item.json"), roots=(str(folder),))
 
 
