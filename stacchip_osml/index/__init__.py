@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stacchip_osml.index.headers import AssetHeader as AssetHeader
     from stacchip_osml.index.indexer import Indexer as Indexer
     from stacchip_osml.index.schema import CHIP_SCHEMA as CHIP_SCHEMA
+    from stacchip_osml.index.split import split_by_place as split_by_place
     from stacchip_osml.index.statistics import QualityBand as QualityBand
     from stacchip_osml.index.summary import IndexSummary as IndexSummary
     from stacchip_osml.index.tables import SideTables as SideTables
@@ -27,6 +28,7 @@ HOME = {
     "QualityBand": "statistics",
     "SideTables": "tables",
     "merge": "chip_index",
+    "split_by_place": "split",
 }
 """Public name → the module that has it."""
 
