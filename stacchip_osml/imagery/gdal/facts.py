@@ -111,10 +111,11 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     dtype = np.dtype(dtypes.pop())
     if dataset.sign:
         dtype = np.dtype(f"i{dtype.itemsize}")
+    told = [color.name.lower() for color in dataset.colorinterp]  # before GDAL signals what it thinks of the file
     flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
     # One by one: for all of them GDAL looks through the boxes of a JPEG 2000 file, and does not come back from some.
     interleave, compression = (dataset.get_tag_item(name, "IMAGE_STRUCTURE") for name in ("INTERLEAVE", "COMPRESSION"))
-    colors = colors_of_pixels([color.name.lower() for color in dataset.colorinterp], compression)
+    colors = colors_of_pixels(told, compression)
     bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or dataset.tags().get("NITF_ABPP", "")
     return Facts(
         driver=dataset.driver,
