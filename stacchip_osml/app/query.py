@@ -100,9 +100,11 @@ def _all_but_geometry(index: ChipIndex) -> list[str]:
 
 def _rows(index: ChipIndex, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Give rows as plain values; a box as four numbers."""
+    from stacchip_osml.stac.plain_rows import plain_rows
+
     table = index.query(columns=columns)
     for batch in table.to_batches(max_chunksize=4096):
-        for row in batch.to_pylist():
+        for row in plain_rows(batch):
             if isinstance(row.get("bbox"), dict):
                 row["bbox"] = list(row["bbox"].values())
             yield row

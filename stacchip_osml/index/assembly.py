@@ -17,8 +17,9 @@ import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.geometry import Footprints
+from stacchip_osml.index.arrays import column_of, positions, words_of
 from stacchip_osml.index.order import row_order
-from stacchip_osml.index.rows import WINDOWS, GridRows, column_of
+from stacchip_osml.index.rows import WINDOWS, GridRows
 from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA, DICTIONARY_COLUMNS
 
 __all__ = ["assemble"]
@@ -69,7 +70,7 @@ def _groups(places: Sequence[list[GridRows]]) -> Iterator[tuple[list[GridRows], 
 def _table(grids: list[GridRows], words: Mapping[str, _Words], *, is_one_place: bool) -> pa.Table:
     table = pa.Table.from_batches([_batch(run, words) for run in _runs(grids)], schema=CHIP_SCHEMA)
     order = row_order(table, {}, one_place=True) if is_one_place else None
-    return table if order is None else table.take(pa.array(order))
+    return table if order is None else table.take(positions(order))
 
 
 def _runs(grids: list[GridRows]) -> Iterator[list[GridRows]]:
@@ -165,7 +166,7 @@ _WORDS: dict[str, Callable[[GridRows], str | None]] = {
 @lru_cache(maxsize=64)
 def _kept_dictionary(word: str) -> pa.StringArray:
     """Keep it: most columns of a small index have one word, and the next index has the same."""
-    return pa.array([word], pa.string())
+    return words_of([word])
 
 
 class _Words:
@@ -181,7 +182,7 @@ class _Words:
         self.is_one = len(values) == len(words) == 1
         """Whether all rows have the same."""
         self.ranks: dict[str | None, int] = {word: rank for rank, word in enumerate(words)}
-        self.dictionary = _kept_dictionary(words[0]) if len(words) == 1 else pa.array(words, pa.string())
+        self.dictionary = _kept_dictionary(words[0]) if len(words) == 1 else words_of(words)
 
     def of(
         self, grids: list[GridRows], counts: list[int], present: Bools | None, zeros: pa.Buffer
@@ -225,7 +226,7 @@ def _numbers(name: str, values: Sequence[float | None], counts: list[int], dtype
         return column_of(_KINDS[name], np.array(values, dtype).repeat(counts))
     told = np.array([value is not None for value in values]).repeat(counts)
     numbers = np.array([0 if value is None else value for value in values], dtype)
-    return column_of(_KINDS[name], numbers.repeat(counts), _bits(told))
+    return column_of(_KINDS[name], numbers.repeat(counts), told)
 
 
 def _fractions(parts: list[NDArray[np.float32] | None], counts: list[int]) -> pa.Array:
@@ -234,7 +235,9 @@ def _fractions(parts: list[NDArray[np.float32] | None], counts: list[int]) -> pa
     filled = [
         np.full(count, np.nan, np.float32) if part is None else part for part, count in zip(parts, counts, strict=True)
     ]
-    return pa.array(_joined(filled), _SIDE, from_pandas=True)
+    values = _joined(filled)
+    unknown = np.isnan(values)
+    return column_of(_SIDE, values, ~unknown if unknown.any() else None)
 
 
 def _bits(present: Bools | None) -> pa.Buffer | None:

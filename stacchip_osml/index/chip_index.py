@@ -28,6 +28,7 @@ from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
 from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
 from stacchip_osml.index.tables import ItemKey, SideTables
 from stacchip_osml.pixel.counts import chosen_rows
+from stacchip_osml.stac.plain_rows import plain_rows
 
 if TYPE_CHECKING:
     import geopandas
@@ -167,7 +168,7 @@ class ChipIndex:
             IndexError: no such row.
         """
         table = self.take(positions)
-        return list(table.select([name for name in table.schema.names if name != "geometry"]).to_pylist())
+        return plain_rows(table.select([name for name in table.schema.names if name != "geometry"]))
 
     def take(self, positions: Sequence[int] | NDArray[np.integer]) -> pa.Table:
         """Give rows as a table, in the order asked for.

@@ -301,11 +301,16 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
         if "items" in document:
             from stacchip_osml.stac.geoparquet import table_to_items
 
-            items = table_to_items(pq.read_table(_inside(path, document["items"])))
-        headers = pq.read_table(_inside(path, document["headers"]))
+            items = table_to_items(_read_table(_inside(path, document["items"])))
+        headers = _read_table(_inside(path, document["headers"]))
     except (OSError, KeyError, TypeError, pa.ArrowException) as error:
         raise IndexSchemaError(f"{where}: its items or headers are not readable: {error}") from error
     return SideTables(items_by_key(items), headers_from_table(headers, root=path.parent.resolve(), where=where), chains)
+
+
+def _read_table(path: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:  # pyarrow.parquet.read_table would import pandas
+        return file.read()
 
 
 def _write_table(path: Path, table: pa.Table) -> None:

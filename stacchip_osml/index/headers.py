@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
@@ -27,6 +26,7 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.packing import look_at_level
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.index.arrays import numbers_of, positions
 from stacchip_osml.index.header_images import image_from_row, image_row
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.stac.source import SourceImage
@@ -202,7 +202,7 @@ def headers_from_table(table: pa.Table, *, root: Path | None, where: str) -> dic
         raise IndexSchemaError(f"{where}: header rows of an image must be one for each of its levels, from 0 on")
     images = table.select(_FACTS)
     if len(starts) < table.num_rows:
-        images = images.take(pa.array(starts))
+        images = images.take(positions(starts))
     blocks = table.column("blocks").to_pylist()
     found = {}
     ends = np.append(starts[1:], table.num_rows)[: len(starts)].tolist()
@@ -252,7 +252,7 @@ def headers_from_rows(
 
 def _image_starts(table: pa.Table) -> NDArray[np.int64] | None:
     """Give the rows of level 0; None where the other rows of an image do not follow its own, level by level."""
-    level = table.column("level").cast(pa.int64()).fill_null(-1).to_numpy()
+    level = numbers_of(table.column("level").cast(pa.int64()), null=-1)
     starts = np.flatnonzero(level == 0)
     if len(starts) == len(level):
         return starts
@@ -262,8 +262,8 @@ def _image_starts(table: pa.Table) -> NDArray[np.int64] | None:
     if not np.array_equal(level, np.arange(len(level)) - owner):
         return None
     for name in KEY:
-        column = table.column(name).fill_null("")
-        if not pc.all(pc.equal(column, column.take(pa.array(owner))), min_count=0).as_py():
+        word = numbers_of(table.column(name).combine_chunks().dictionary_encode().indices, null=-1)
+        if not np.array_equal(word, word[owner]):
             return None
     return starts
 

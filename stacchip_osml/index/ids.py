@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import LimitError
+from stacchip_osml.index.arrays import words_of
 from stacchip_osml.pixel import ChipGrid, GridSpec
 
 __all__ = ["chip_ids", "grid_token"]
@@ -48,7 +49,7 @@ def chip_ids(grid: ChipGrid, *, collection: str, item_id: str, token: str, chain
         raise LimitError(f"ids of {count:,} chips, up to {width} bytes each, are more than 2 GiB of text")
     if not (_one_width(down) and _one_width(across)):
         # a grid that crosses zero, or beyond five digits
-        return pa.array([(first + last).decode() for first in down for last in across], pa.string())
+        return words_of([(first + last).decode() for first in down for last in across])
     text = down[0] + across[0] if count == 1 else _products(down, across)
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
     return pa.Array.from_buffers(_TEXT, count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])

@@ -11,19 +11,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stacchip_osml.index.tables import ItemKey
+from stacchip_osml.index.arrays import column_of, numbers_of, positions, valid_of, words_of
+
+if TYPE_CHECKING:
+    from stacchip_osml.index.tables import ItemKey
 
 __all__ = [
     "ORDER_COLUMNS",
     "by_part",
     "codes",
     "integers",
+    "item_keys",
     "pack_keys",
     "places_of",
     "row_order",
@@ -47,7 +52,7 @@ def sort_rows(table: pa.Table, places: Mapping[ItemKey, int]) -> pa.Table:
     Two tables of the same rows are then equal, however they came together.
     """
     order = row_order(table, places)
-    return _sorted_words(table if order is None else table.take(pa.array(order)))
+    return _sorted_words(table if order is None else table.take(positions(order)))
 
 
 def row_order(table: pa.Table, places: Mapping[ItemKey, int], *, one_place: bool = False) -> Ints | None:
@@ -83,7 +88,7 @@ def _keys(table: pa.Table, places: Mapping[ItemKey, int]) -> list[Callable[[], I
         return places_of(codes(table.column("collection")), codes(table.column("item_id")), places)
 
     def time() -> Ints:
-        return integers(table.column("datetime").cast(pa.int64()))
+        return integers(table.column("datetime"))
 
     return [
         partial(ranks, "collection"),
@@ -125,9 +130,7 @@ def _encoded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
 
 
 def _indices(chunk: pa.DictionaryArray, *, null: int) -> NDArray[np.int32]:
-    # Asking Arrow for nulls costs more than a small index takes, so it is asked only where there are some.
-    indices = chunk.indices.fill_null(null) if chunk.null_count else chunk.indices
-    return np.asarray(indices.to_numpy(zero_copy_only=False))
+    return numbers_of(chunk.indices, null=null)
 
 
 def _sorted_words(table: pa.Table) -> pa.Table:
@@ -150,14 +153,12 @@ def _is_sorted(column: pa.ChunkedArray) -> bool:
 
 def _with_sorted_words(column: pa.ChunkedArray) -> pa.DictionaryArray:
     ranks, words = codes(column)
-    null = np.asarray(column.is_null()) if column.null_count else np.zeros(len(column), bool)
+    null = np.concatenate([np.zeros(0, bool), *(~valid_of(chunk) for chunk in column.chunks)])
     used = np.zeros(len(words), bool)
     used[ranks[~null]] = True
     narrow = (np.cumsum(used) - 1)[ranks].astype(np.int32)
     kept = [word for word, keep in zip(words, used.tolist(), strict=True) if keep]
-    return pa.DictionaryArray.from_arrays(
-        pa.array(narrow, mask=null if null.any() else None), pa.array(kept, pa.string())
-    )
+    return pa.DictionaryArray.from_arrays(column_of(pa.int32(), narrow, ~null if null.any() else None), words_of(kept))
 
 
 def places_of(
@@ -170,11 +171,17 @@ def places_of(
     return np.array(known, np.int64)[where]
 
 
+def item_keys(table: pa.Table) -> set[ItemKey]:
+    """Name the items that rows are of."""
+    (collection, collections), (item, items) = (codes(table.column(name)) for name in ("collection", "item_id"))
+    pairs = pc.unique(column_of(pa.int64(), collection * len(items) + item)).to_pylist()
+    return {(collections[pair // len(items)], items[pair % len(items)]) for pair in pairs}
+
+
 def integers(column: pa.ChunkedArray) -> Ints:
     """Give a column of integers as numpy has it, nulls below all others."""
-    if column.null_count:
-        column = column.fill_null(-(2**62))
-    return np.asarray(column.to_numpy(), dtype=np.int64)
+    wide = column if column.type.bit_width == 64 or not column.null_count else column.cast(pa.int64())
+    return np.asarray(numbers_of(wide, null=-(2**62)), dtype=np.int64)
 
 
 def pack_keys(keys: Sequence[Callable[[], Ints]]) -> Ints | None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.index.arrays import numbers_of, positions, valid_of
 from stacchip_osml.index.parts import GroupBounds
 from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.where import parse_where
@@ -103,10 +104,10 @@ def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = 
             rows = _filtered(store.read_groups([group], filters), rows, condition, query)
             asked = True
         if query.shape is not None and len(rows):
-            footprints = store.read_groups([group], ["geometry"]).column("geometry").take(pa.array(rows))
+            footprints = store.read_groups([group], ["geometry"]).column("geometry").take(positions(rows))
             rows = rows[_intersecting(footprints, query.shape)]
         if len(rows):
-            found.append(store.read_groups([group], columns).take(pa.array(rows)))
+            found.append(store.read_groups([group], columns).take(positions(rows)))
     if condition is not None and not asked:  # a wrong condition is refused wherever the box is
         _filtered(store.schema.empty_table(), np.zeros(0, np.int64), condition, query)
     if not found:
@@ -129,18 +130,18 @@ def _rows_around(store: ChipStore, group: int, query: Query) -> NDArray[np.int64
         boxes = store.read_groups([group], ["bbox"]).column("bbox")
         keep &= np.concatenate([np.zeros(0, bool), *(_meets(chunk, query.boxes) for chunk in boxes.chunks)])
     if query.times is not None and keep.any():
-        moments = store.read_groups([group], ["datetime"]).column("datetime").cast(pa.int64())
-        inside = pc.and_(pc.greater_equal(moments, query.times[0]), pc.less_equal(moments, query.times[1]))
-        keep &= np.asarray(inside.fill_null(False).to_numpy(), bool)
+        column = store.read_groups([group], ["datetime"]).column("datetime")
+        moments = numbers_of(column)
+        keep &= (moments >= query.times[0]) & (moments <= query.times[1])
+        if column.null_count:
+            keep &= np.concatenate([valid_of(chunk) for chunk in column.chunks])
     return np.flatnonzero(keep)
 
 
 def _meets(bboxes: pa.StructArray, boxes: Sequence[Box]) -> NDArray[np.bool_]:
     """Tell which bboxes meet any of the boxes; null meets none."""
     # Arrow's own comparisons take five times as long; float64, or numpy would round the boxes
-    nothing = pa.scalar(np.nan, pa.float32())
-    sides = (side.fill_null(nothing) if side.null_count else side for side in bboxes.flatten())
-    xmin, ymin, xmax, ymax = (np.from_dlpack(side).astype(np.float64) for side in sides)
+    xmin, ymin, xmax, ymax = (numbers_of(side, null=np.nan).astype(np.float64) for side in bboxes.flatten())
     keep = np.zeros(len(bboxes), bool)
     for west, south, east, north in boxes:
         keep |= (xmin <= east) & (xmax >= west) & (ymin <= north) & (ymax >= south)
@@ -149,7 +150,7 @@ def _meets(bboxes: pa.StructArray, boxes: Sequence[Box]) -> NDArray[np.bool_]:
 
 def _filtered(table: pa.Table, rows: NDArray[np.int64], condition: pc.Expression, query: Query) -> NDArray[np.int64]:
     """Keep those rows of a table that meet the condition."""
-    numbers = pa.array(rows)
+    numbers = positions(rows)
     try:
         return np.asarray(table.take(numbers).append_column(_ROW, numbers).filter(condition).column(_ROW).to_numpy())
     except (pa.ArrowException, ValueError, TypeError) as error:

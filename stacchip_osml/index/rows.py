@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ItemError, LimitError
 from stacchip_osml.geometry import Footprints, Locator, chip_footprints
+from stacchip_osml.index.arrays import column_of
 from stacchip_osml.index.ids import chip_ids, grid_token
 from stacchip_osml.pixel import ChipGrid, GridSpec, ImageSize, chip_grid
 from stacchip_osml.stac.source import SourceImage
 
 __all__ = ["WINDOWS", "ChipFractions", "GridPart", "GridPlan", "GridRows", "Kept"]
-__all__ += ["build_rows", "column_of", "grid_parts", "locate_chips", "plan_grid"]
+__all__ += ["build_rows", "grid_parts", "locate_chips", "plan_grid"]
 
 WINDOWS = ("grid_col", "grid_row", "col_off", "row_off", "width", "height")
 """Columns that say where a chip is in its image."""
@@ -165,17 +166,6 @@ def _new_parts(grid: ChipGrid) -> tuple[GridPart, ...]:
 
 _kept_parts = lru_cache(maxsize=4)(_new_parts)
 """Images of one product share their grid, and so its windows."""
-
-
-def column_of(kind: pa.DataType, values: NDArray[Any], present: pa.Buffer | None = None) -> pa.Array:
-    """Take a contiguous array as a column: pyarrow.array does the same, but looks for pandas and nulls first.
-
-    Args:
-        kind: Arrow type of the values' width.
-        values: one a row.
-        present: a bit a row, 0 where it is null; None: no row is.
-    """
-    return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(values)])
 
 
 def build_rows(

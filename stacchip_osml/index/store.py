@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.index.arrays import positions
 from stacchip_osml.index.parts import GroupBounds, Part, bounds_of
 from stacchip_osml.index.schema import conform
 
@@ -144,7 +145,7 @@ def take_rows(store: ChipStore, wanted: NDArray[np.int64], read_group: Callable[
     parts, order = [], []
     for number in np.unique(group).tolist():
         here = np.flatnonzero(group == number)
-        parts.append(read_group(number).take(pa.array(wanted[here] - starts[number])))
+        parts.append(read_group(number).take(positions(wanted[here] - starts[number])))
         order.append(here)
     if not parts:
         return store.schema.empty_table()
@@ -154,4 +155,4 @@ def take_rows(store: ChipStore, wanted: NDArray[np.int64], read_group: Callable[
         return table
     back = np.empty(len(places), np.int64)
     back[places] = np.arange(len(places))
-    return table.unify_dictionaries().take(pa.array(back))
+    return table.unify_dictionaries().take(positions(back))

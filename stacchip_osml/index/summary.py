@@ -9,10 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stacchip_osml.index.arrays import column_of, numbers_of
+from stacchip_osml.index.order import item_keys
 from stacchip_osml.index.tables import SideTables
+from stacchip_osml.stac.plain_rows import moment
 
 __all__ = ["SUMMARY_COLUMNS", "IndexSummary", "size_on_disk", "summarize"]
 
@@ -90,14 +94,13 @@ class IndexSummary:
 
 def summarize(table: pa.Table, tables: SideTables, *, path: Path | None) -> IndexSummary:
     """Count what a chip table holds (it needs the columns it counts only)."""
-    pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
     times = pc.min_max(table.column("datetime"))
     return IndexSummary(
         chips=table.num_rows,
-        items=pairs.num_rows if table.num_rows else len(tables.items),
+        items=len(item_keys(table)) if table.num_rows else len(tables.items),
         collections=_count(table.column("collection"), "(none)"),
-        first=_moment(times["min"].as_py()),
-        last=_moment(times["max"].as_py()),
+        first=_moment(times["min"].value),
+        last=_moment(times["max"].value),
         bbox=_bounds(table.column("bbox")),
         levels={int(key): value for key, value in _count(table.column("level"), "").items()},
         sizes=_sizes(table),
@@ -118,8 +121,9 @@ def _count(column: pa.ChunkedArray, null: str) -> dict[str, int]:
 
 
 def _sizes(table: pa.Table) -> dict[str, int]:
-    grouped = table.select(["width", "height"]).group_by(["width", "height"]).aggregate([([], "count_all")])
-    pairs = [(f"{row['width']}x{row['height']}", row["count_all"]) for row in grouped.to_pylist()]
+    width, height = (numbers_of(table.column(name)).astype(np.int64) for name in ("width", "height"))
+    found = pc.value_counts(column_of(pa.int64(), width << 32 | height)).to_pylist()
+    pairs = [(f"{row['values'] >> 32}x{row['values'] & 0xFFFFFFFF}", row["counts"]) for row in found]
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -140,8 +144,9 @@ def size_on_disk(path: Path) -> int:
     return size
 
 
-def _moment(value: Any) -> str | None:
-    return None if value is None else value.isoformat().replace("+00:00", "Z")
+def _moment(micros: int | None) -> str | None:
+    time = moment(micros)
+    return None if time is None else time.isoformat().replace("+00:00", "Z")
 
 
 def _counts(counts: dict[Any, int], *, most: int = 4) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError, LimitError
 from stacchip_osml.index.headers import AssetHeader, HeaderKey, headers_from_rows, headers_to_rows
+from stacchip_osml.index.order import item_keys
 from stacchip_osml.stac.difference import different_places
 
 __all__ = ["MAX_FOOTER_BYTES", "ItemKey", "SideTables", "pack", "unpack"]
@@ -73,8 +74,7 @@ class SideTables:
 
     def of_rows(self, table: pa.Table) -> SideTables:
         """Keep the items that rows refer to, with their headers; all chains stay."""
-        pairs = table.select(["collection", "item_id"]).group_by(["collection", "item_id"]).aggregate([])
-        keys = {(row["collection"] or "", row["item_id"]) for row in pairs.to_pylist()}
+        keys = item_keys(table)
         return self if keys == set(self.items) else self.only(keys)
 
     def places(self) -> dict[ItemKey, int]:

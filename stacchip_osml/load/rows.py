@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.index import ChipIndex
+from stacchip_osml.index.arrays import numbers_of
 from stacchip_osml.pixel.counts import chosen_rows
 
 __all__ = ["IndexRow", "PlannedRows", "RowPlans", "SourceKey"]
@@ -100,7 +101,7 @@ class RowPlans:
         return made
 
     def _planned(self, table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        level = _numbers(table["level"])
+        level = numbers_of(table["level"])
         code = level.astype(np.int64)
         radix = 256
         words = []
@@ -109,9 +110,7 @@ class RowPlans:
             if not pa.types.is_dictionary(column.type):
                 column = column.dictionary_encode()
             spelled = [word or "" for word in column.dictionary.to_pylist()] + [""]
-            codes = column.indices
-            # Only where it is needed: asking Arrow to fill imports pandas too.
-            index = _numbers(codes.fill_null(len(spelled) - 1) if codes.null_count else codes)
+            index = numbers_of(column.indices, null=len(spelled) - 1)
             code += index.astype(np.int64) * radix
             radix *= len(spelled)
             words.append((spelled, index))
@@ -120,7 +119,7 @@ class RowPlans:
         keys = [SourceKey._make([*spelled, int(level[at])]) for spelled, at in zip(spellings, first, strict=True)]
         with self._lock:
             numbers = np.array([self._number(key) for key in keys], np.int32)
-        window = np.stack([_numbers(table[name]) for name in _NUMBERS[1:]], axis=1).astype(np.int32, copy=False)
+        window = np.stack([numbers_of(table[name]) for name in _NUMBERS[1:]], axis=1).astype(np.int32, copy=False)
         return numbers[inverse].astype(np.int32, copy=False), window
 
     def _number(self, key: SourceKey) -> int:
@@ -142,13 +141,6 @@ def _distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     inverse = np.empty(len(values), np.int64)
     inverse[order] = np.cumsum(begins) - 1
     return order[begins], inverse
-
-
-def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Give a column of integers without nulls as numpy has it; ``to_numpy`` would import pandas, a second's work."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    numbers: NDArray[Any] = np.from_dlpack(whole)
-    return numbers
 
 
 class IndexRow(Mapping[str, Any]):

@@ -36,6 +36,7 @@ from stacchip_osml.stac.difference import apply_difference, difference
 from stacchip_osml.stac.documents import read_bytes
 from stacchip_osml.stac.hrefs import is_remote
 from stacchip_osml.stac.items import parse_datetime
+from stacchip_osml.stac.plain_rows import plain_rows
 
 __all__ = [
     "EXACT_KEY",
@@ -228,7 +229,7 @@ def _numbers(value: object) -> list[float]:
 
 def _plain_items(table: pa.Table) -> Iterator[_Document]:
     """Go through the rows as documents, as far as columns tell: a null is a key that is not there."""
-    for row in table.to_pylist():
+    for row in plain_rows(table):
         document: _Document = {"type": "Feature", "properties": {}, "assets": {}, "links": []}
         properties: _Document = {}
         for name, value in row.items():

@@ -1,0 +1,76 @@
+"""Arrow arrays out of numpy's and the other way, without pandas.
+
+``pyarrow.array``, ``pyarrow.scalar``, ``fill_null`` and ``to_numpy`` look for pandas, and where it is installed they
+import it: half a second of a process that has no other use for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+__all__ = ["column_of", "numbers_of", "positions", "valid_of", "words_of"]
+
+Bools = NDArray[np.bool_]
+
+
+def column_of(kind: pa.DataType, values: NDArray[Any], present: Bools | None = None) -> pa.Array:
+    """Take numbers as a column.
+
+    Args:
+        kind: Arrow type of the values' width.
+        values: contiguous, one a row.
+        present: False where a row is null; None: none is.
+    """
+    return pa.Array.from_buffers(kind, len(values), [_bits(present), pa.py_buffer(values)])
+
+
+def positions(rows: NDArray[np.integer]) -> pa.Array:
+    """Take row numbers as Arrow's ``take`` wants them."""
+    return column_of(pa.int64(), np.ascontiguousarray(rows, np.int64))
+
+
+def words_of(words: Sequence[str]) -> pa.Array:
+    """Take words as a column."""
+    text = [word.encode() for word in words]
+    offsets = np.array(list(accumulate(map(len, text), initial=0)), np.int32)
+    return pa.Array.from_buffers(pa.string(), len(text), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(text))])
+
+
+def numbers_of(column: pa.Array | pa.ChunkedArray, *, null: float = 0) -> NDArray[Any]:
+    """Give a column of integers, floats or times as numpy has it: times as int64 in their unit.
+
+    Args:
+        column: the values.
+        null: what stands where there is none.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    kind = pa.int64() if pa.types.is_timestamp(column.type) else column.type
+    parts = [_numbers(chunk, kind, null) for chunk in chunks if len(chunk)]
+    if not parts:
+        return np.zeros(0, np.float64 if pa.types.is_floating(kind) else np.int64)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _numbers(array: pa.Array, kind: pa.DataType, null: float) -> NDArray[Any]:
+    bare = pa.Array.from_buffers(kind, len(array), [None, array.buffers()[1]], offset=array.offset)
+    numbers: NDArray[Any] = np.from_dlpack(bare)
+    return np.where(valid_of(array), numbers, numbers.dtype.type(null)) if array.null_count else numbers
+
+
+def valid_of(array: pa.Array) -> Bools:
+    """Tell which rows are not null."""
+    bits = array.buffers()[0]
+    if bits is None:
+        return np.ones(len(array), np.bool_)
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little", count=array.offset + len(array))
+    return flags[array.offset :].astype(np.bool_)
+
+
+def _bits(present: Bools | None) -> pa.Buffer | None:
+    return None if present is None else pa.py_buffer(np.packbits(present, bitorder="little"))
