@@ -57,6 +57,7 @@ class SegmentImage(BlockImage):
             written: FDT of the file.
         """
         super().__init__(file.location, limits=limits, sign=sign)
+        self._may_be_plain = False  # its file is no TIFF
         self._segment_file = file
         self._fields = fields
         self._number = number
