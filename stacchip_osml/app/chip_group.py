@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import PLACE, debug_option, drop_crs_option, json_option
+from stacchip_osml.app.options import PLACE, debug_option, drop_crs_option, drop_marking_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
@@ -54,6 +54,7 @@ def chip_group() -> None:
 )
 @click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
 @click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `index info` lists them.")
+@drop_marking_option
 @drop_crs_option
 @on_error_option
 @click.option("--dry-run", is_flag=True, help="Name the files that would be written; read and write no pixel.")
@@ -69,6 +70,7 @@ def cut_command(
     format_: str,
     display: bool,
     chain: str | None,
+    drop_marking: bool,
     drop_crs: bool,
     on_error: str,
     dry_run: bool,
@@ -98,7 +100,7 @@ def cut_command(
     if dry_run:
         _say_dry([folder / name for name in names], as_json=as_json)
         return
-    asked = {"display": display, "drop_crs": drop_crs and kind in SAY_CRS}
+    asked = {"display": display, "drop_crs": drop_crs and kind in SAY_CRS, "drop_marking": drop_marking}
     options = {name: True for name, is_asked in asked.items() if is_asked}
     written: list[Path] = []
     failures: list[tuple[str, ChipError]] = []

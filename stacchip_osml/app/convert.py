@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import BANDS, PLACE, SIZE, WINDOW, debug_option, drop_crs_option, json_option
+from stacchip_osml.app.options import (
+    BANDS,
+    PLACE,
+    SIZE,
+    WINDOW,
+    debug_option,
+    drop_crs_option,
+    drop_marking_option,
+    json_option,
+)
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar, size_text
 from stacchip_osml.app.saving import force_option, require_free
 
@@ -36,7 +45,7 @@ __all__ = ["convert_command"]
 @click.option("--block-size", type=SIZE, help="Of tiles or blocks, pixels.")
 @click.option("--cog", is_flag=True, help="Lay a TIFF out as cloud-optimised GeoTIFF, with overviews.")
 @click.option("--overviews", type=click.IntRange(0, 30), metavar="N", help="Smaller levels that a TIFF gets.")
-@click.option("--drop-marking", is_flag=True, help="Go on where DST has no place for a security marking.")
+@drop_marking_option
 @drop_crs_option
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads that encode.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written and left out; write nothing.")

@@ -23,6 +23,7 @@ __all__ = [
     "WINDOW",
     "debug_option",
     "drop_crs_option",
+    "drop_marking_option",
     "json_option",
 ]
 
@@ -155,6 +156,12 @@ def debug_option(command: Command) -> Command:
             ctx.meta[DEBUG] = True
 
     return click.option("--debug", is_flag=True, expose_value=False, callback=remember, hidden=True)(command)
+
+
+def drop_marking_option(command: Command) -> Command:
+    """Add ``--drop-marking``."""
+    text = "Go on where the format has no place for a security marking."
+    return click.option("--drop-marking", is_flag=True, help=text)(command)
 
 
 def drop_crs_option(command: Command) -> Command:

@@ -61,6 +61,11 @@ class ChipBatch:
         """Give a chip's window in R0 pixels of its reference asset."""
         return PixelWindow(*self._rows.windows[place].tolist())
 
+    def images(self, place: int) -> dict[str, Any]:
+        """Give the provider of each asset that a chip is cut from, in the order of its bands."""
+        source = self._cut.sources[place]
+        return {} if source is None else {asset.reader.image.asset_key: asset.reader.source for asset in source.assets}
+
     def chip(self, place: int) -> Chip | None:
         """Give one chip with all that describes it, its pixels not copied; None where it is not present."""
         source, described = self._cut.sources[place], self._cut.described(place)

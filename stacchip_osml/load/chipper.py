@@ -155,6 +155,7 @@ class Chipper:
         format: str = "geotiff",  # noqa: A002 - the word users know
         chain: str | None = None,
         metadata_overrides: Mapping[str, Any] | None = None,
+        drop_marking: bool = False,
         **options: Any,
     ) -> bytes | None:
         """Cut one chip and write it as an image file.
@@ -164,21 +165,27 @@ class Chipper:
             format: any name that :func:`stacchip_osml.encode.image_format` knows.
             chain: processing chain instead of the row's, by its id in the index's registry.
             metadata_overrides: fields of the file that come before those that the chip has; not changed.
+            drop_marking: let a NITF image's security marking be lost where the format has no place for it.
             options: of the format, see :func:`stacchip_osml.encode.encode_chip`.
 
         Returns:
             The file's bytes; None where the image is sparse.
 
         Raises:
-            EncodeError: the format cannot carry these pixels.
+            EncodeError: the format cannot carry these pixels, or the marking of an image that they are of.
             ChainError: no such chain.
             ReadError: the pixels could not be fetched or decoded.
         """
         from stacchip_osml.encode.formats import encode_chip, require_fields
+        from stacchip_osml.encode.nitf.marks import require_marks
 
-        require_fields(format, metadata_overrides, options)
-        chip = self._cut(self._cutter, [position], chain or self.chain).chip(0)
-        return None if chip is None else encode_chip(chip, format, overrides=metadata_overrides, **options)
+        kind = require_fields(format, metadata_overrides, options).name
+        batch = self._cut(self._cutter, [position], chain or self.chain)
+        chip = batch.chip(0)
+        if chip is None:
+            return None
+        require_marks(batch.images(0), kind=kind, overrides=metadata_overrides or {}, drop_marking=drop_marking)
+        return encode_chip(chip, format, overrides=metadata_overrides, **options)
 
     def cut_rows(self, positions: Positions, *, want_mask: bool) -> CutChips:
         """Cut as :meth:`batch` with ``on_error="none"`` does, where asked without telling what is valid."""
