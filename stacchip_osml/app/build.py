@@ -123,7 +123,9 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
             say_saved(summary)
             say_problems(problems)
             _say_images_left(_images_left(index))
-        if not summary.chips:
+        if not summary.items:
+            note("note: the index is empty: no item was found")
+        elif not summary.chips:
             note("note: the index has no chips: images smaller than a chip need --edges partial, pad or shift")
     if problems:
         ctx.exit(FOUND)

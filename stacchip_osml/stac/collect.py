@@ -17,12 +17,10 @@ Rules
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from json import JSONEncoder
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +48,6 @@ __all__ = ["iter_items"]
 
 ErrorSink = Callable[[ChipError], object]
 _NOT_JSON = TABLE_SUFFIXES | LINES_SUFFIXES | IMAGE_SUFFIXES
-_ONE_TEXT = JSONEncoder(sort_keys=True, default=str, ensure_ascii=False)
 _ROOT_NAMES = ("catalog.json", "collection.json")
 
 
@@ -150,7 +147,7 @@ def _roots_of_base(base: str | None) -> tuple[str, ...]:
 
 def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) -> StacItem | None:
     """Pass a new item on, and drop a repetition; images of one name in several folders get distinct ids."""
-    digest = _digest(item)
+    digest = item.digest()
     known = seen.get((item.collection, item.id))
     if known is None:
         seen[item.collection, item.id] = digest, item.source
@@ -161,15 +158,6 @@ def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) 
     if other is None:
         raise item.error(f"another item of collection {item.collection!r} has this id: {redact(known[1])}")
     return _unrepeated(other, seen)
-
-
-def _digest(item: StacItem) -> bytes:
-    text = _ONE_TEXT.encode(item.document)
-    try:
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
-    except UnicodeEncodeError as error:  # JSON can spell half a character, which no file or table can hold
-        around = text[max(0, error.start - 20) : error.end + 20]
-        raise item.error(f"it holds half a character (a lone surrogate): {around!r}") from error
 
 
 def _report(error: ChipError, context: _Context) -> None:
@@ -223,6 +211,7 @@ def _from_pystac(source: Any, context: _Context) -> Iterator[StacItem]:
         return
     base, roots = _place_of(source, context)
     here = replace(context, base=base, roots=roots, source=base or f"pystac catalog {source.id!r:.120}")
+    _report_api({str(link.rel) for link in source.links}, here)
     for link in source.links:
         if link.rel not in {"child", "item"}:
             continue
@@ -335,6 +324,8 @@ def _from_document(document: Any, context: _Context) -> Iterator[StacItem]:
         features = document.get("features")
         if not isinstance(features, list):
             raise ItemError(f"{redact(context.source)}: FeatureCollection without a list of features")
+        if is_remote(str(context.base)) and "next" in _rels(document.get("links")):
+            _report(ItemError(f"{redact(context.source)}: one page of several: search the API for all items"), context)
         yield from _from_list(features, context)
     elif "conformsTo" in document:
         raise ItemError(
@@ -383,13 +374,21 @@ def _from_links(links: list[Any], context: _Context, visited: set[str]) -> Itera
 
 def _followed(links: list[Any], context: _Context) -> list[tuple[object, _Context]]:
     """List the links to follow, last first, as a stack takes them."""
-    rels = {link.get("rel") for link in links if isinstance(link, Mapping) and isinstance(link.get("rel"), str)}
-    if "items" in rels and not rels & {"child", "item"}:
-        _report(
-            ItemError(f"{redact(context.source)}: a collection of a STAC API: search the API for its items"), context
-        )
+    _report_api(_rels(links), context)
     wanted = [link for link in links if isinstance(link, Mapping) and str(link.get("rel")) in {"child", "item"}]
     return [(link.get("href"), context) for link in reversed(wanted)]
+
+
+def _rels(links: object) -> set[str]:
+    listed = links if isinstance(links, list) else []
+    return {link["rel"] for link in listed if isinstance(link, Mapping) and isinstance(link.get("rel"), str)}
+
+
+def _report_api(rels: set[str], context: _Context) -> None:
+    """Refuse what has its items from searches only: the first page of them would pass for all."""
+    if rels & {"items", "search"} and not rels & {"child", "item"}:
+        kind = "collection of a STAC API" if "items" in rels else "STAC API"
+        _report(ItemError(f"{redact(context.source)}: a {kind}: search the API for its items"), context)
 
 
 def _resolve_link(href: object, context: _Context) -> str:

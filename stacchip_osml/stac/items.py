@@ -7,18 +7,21 @@ have is required here; what its images need is another file's business.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from json import JSONEncoder
 from typing import Any
 
 from stacchip_osml.errors import ItemError, redact
 
 __all__ = ["StacItem", "parse_datetime"]
 
+_ONE_TEXT = JSONEncoder(sort_keys=True, default=str, ensure_ascii=False)
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?\s*"
 )
@@ -65,6 +68,19 @@ class StacItem:
     def error(self, message: str) -> ItemError:
         """Make the error that names this item and the file it came from."""
         return ItemError(f"{redact(self.source)}: item {self.document.get('id')!r:.120}: {message}")
+
+    def digest(self) -> bytes:
+        """Give what tells the document from any other.
+
+        Raises:
+            ItemError: it holds what no file can: half a character, which JSON can spell.
+        """
+        text = _ONE_TEXT.encode(self.document)
+        try:
+            return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        except UnicodeEncodeError as error:
+            around = text[max(0, error.start - 20) : error.end + 20]
+            raise self.error(f"it holds half a character (a lone surrogate): {around!r}") from error
 
     @property
     def id(self) -> str:

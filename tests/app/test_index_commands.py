@@ -129,6 +129,15 @@ def test_images_smaller_than_a_chip_are_noted(two_dates, tmp_path):
     assert len(ChipIndex.open(tmp_path / "out.parquet")) == 0
 
 
+@pytest.mark.parametrize("name", ["FeatureCollection", "Catalog"])
+def test_sources_without_an_item_are_noted(tmp_path, name):
+    nothing = tmp_path / "nothing.json"
+    nothing.write_text(json.dumps({"type": name, "stac_version": "1.1.0", "id": "a", "features": [], "links": []}))
+    result = run("index", "build", nothing, tmp_path / "out.parquet")
+
+    assert result.stderr == "note: the index is empty: no item was found\n"
+
+
 @pytest.mark.parametrize("name", ["out.parquet", "out"])
 def test_an_index_that_exists_is_replaced_only_by_force(two_dates, tmp_path, name):
     args = ["index", "build", two_dates[0], tmp_path / name, "--assets", "red"]

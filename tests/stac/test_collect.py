@@ -274,6 +274,28 @@ def test_what_is_no_source_is_named(source, message):
         ids(source)
 
 
+def test_a_page_of_a_search_does_not_pass_for_all_of_it(tmp_path, document, serve):
+    page = {"type": "FeatureCollection", "features": [numbered(document, 1)], "links": [{"rel": "next", "href": "?2"}]}
+    path = write(tmp_path / "items.json", page)
+    assert ids(path) == ["scene-1"]  # a file is the caller's own choice
+    problems = []
+    url = f"{serve({'/items.json': page}).url}/items.json"
+    with pytest.raises(ItemError, match="one page of several: search the API for all items"):
+        ids(url)
+    assert ids(url, on_error=problems.append) == ["scene-1"]
+    assert len(problems) == 1
+
+
+@pytest.mark.parametrize("rel", ["items", "search"])
+def test_objects_that_stand_for_an_api_are_not_empty_catalogs(rel):
+    extent = pystac.Extent(pystac.SpatialExtent([[-180, -90, 180, 90]]), pystac.TemporalExtent([[None, None]]))
+    client = pystac.Collection("c", "of an API", extent)
+    assert ids(client) == []
+    client.add_link(pystac.Link(rel, "https://api.example.com/search"))
+    with pytest.raises(ItemError, match="STAC API: search the API for its items"):
+        ids(client)
+
+
 def test_an_empty_folder_and_a_missing_file_are_errors(tmp_path):
     with pytest.raises(ItemError, match="no catalog, STAC document or image"):
         ids(tmp_path)
