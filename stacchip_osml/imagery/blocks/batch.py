@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache, Claim
-from stacchip_osml.imagery.blocks.decode import decode_block, decode_differences
+from stacchip_osml.imagery.blocks.decode import decode_block, decode_differences, decode_sums
 from stacchip_osml.imagery.blocks.desk import own_desk
 from stacchip_osml.imagery.blocks.differences import Differences
-from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece
+from stacchip_osml.imagery.blocks.plan import BlockJob, Patch, RawPiece
 from stacchip_osml.imagery.blocks.stored import RawForm
 from stacchip_osml.imagery.blocks.target import Target
 
@@ -30,10 +30,16 @@ Bytes = bytes | bytearray | memoryview
 class Batch:
     """Targets of several windows, and what fills them. Its methods are called from several threads."""
 
-    __slots__ = ("_busy", "_cache", "_claims", "_keys", "_names", "_targets")
+    __slots__ = ("_busy", "_cache", "_claims", "_keys", "_names", "_remote", "_targets")
 
     def __init__(
-        self, targets: Sequence[Target], *, names: Sequence[str], keys: Sequence[object], cache: BlockCache | None
+        self,
+        targets: Sequence[Target],
+        *,
+        names: Sequence[str],
+        keys: Sequence[object],
+        remote: Sequence[bool],
+        cache: BlockCache | None,
     ) -> None:
         """Hold what blocks are decoded into.
 
@@ -41,11 +47,13 @@ class Batch:
             targets: one a read of the plan.
             names: of the files, for messages.
             keys: of the files, one for each version: what the cache knows them by.
+            remote: whether the files' bytes are far away.
             cache: None for none.
         """
         self._targets = targets
         self._names = names
         self._keys = keys
+        self._remote = remote
         self._cache = cache
         self._claims: dict[BlockJob, Claim] = {}
         self._busy: list[tuple[BlockJob, Claim]] = []
@@ -62,13 +70,16 @@ class Batch:
             return list(jobs), []
         todo, held = [], []
         for job in jobs:
-            found = self._cache.find(self._key(job), rows=job.needed, whole=job.shape[0])
+            is_quick = job.level.is_quick and not self._remote[job.image]
+            found = self._cache.find(self._key(job), rows=job.needed, whole=job.shape[0], is_quick=is_quick)
             if found.block is not None:
                 held.append((job, found.block))
-            elif found.claim is not None and found.state == "claimed":
+            elif found.claim is None:
+                todo.append(job)
+            elif found.state == "claimed":
                 self._claims[job] = found.claim
                 todo.append(job)
-            elif found.claim is not None:
+            else:
                 self._busy.append((job, found.claim))
         return todo, held
 
@@ -100,42 +111,37 @@ class Batch:
     def decode(self, job: BlockJob, data: Bytes) -> None:
         """Decode a block and put its patches."""
         claim = self._claims.get(job)
-        rows = job.needed if claim is None else claim.rows
-        out = None
+        codec, scratch = job.level.codec, own_desk().scratch
         try:
-            again = self._cache is not None and self._cache.is_asked_again
-            if job.level.has_differences and not again and _is_little(job, rows):
-                block: Block = self._differences(job, data, claim, rows)
+            if claim is not None and self._cache is not None:
+                block = self._kept(job, data, claim, self._cache)
+            elif not job.level.has_differences:
+                block = decode_block(codec, data, shape=job.shape, rows=job.needed, scratch=scratch)
+            elif (patch := _only_patch(job)) is None:
+                block = decode_sums(codec, data, shape=job.shape, rows=job.needed, scratch=scratch)
             else:
-                out = self._room(job, claim, rows)
-                scratch = own_desk().scratch
-                block = decode_block(job.level.codec, data, shape=job.shape, rows=rows, scratch=scratch, out=out)
+                _, rows, cols, _, _ = patch
+                part = decode_sums(
+                    codec, data, shape=job.shape, rows=rows.stop, scratch=scratch, first=rows.start, cols=cols.stop
+                )
+                self._targets[patch.read].put(job.uses[0][0], patch, part[:, :, cols])
+                return
         except ChipError as error:
             self.fail(job, DecodeError(f"{self.place_of(job)}: {error}"))
             return
-        if claim is not None and self._cache is not None:
-            self._cache.deliver(claim, block)
-        elif out is not None:
-            ((pairs, (patch,)),) = job.uses
-            self._targets[patch.read].judge(pairs, patch.rows, patch.cols)
-            return
         self.place(job, block)
 
-    def _room(self, job: BlockJob, claim: Claim | None, rows: int) -> NDArray[Any] | None:
-        """Give where a block is decoded to: the cache's memory, or a result that is just that; None for scratch."""
-        shape = (job.level.samples, rows, job.shape[1])
-        if claim is not None and self._cache is not None:
-            return self._cache.arena.take(shape, job.level.dtype)
-        pairs, patches = job.uses[0]
-        if len(patches) > 1 or len(job.uses) > 1:
-            return None
-        return self._targets[patches[0].read].whole(pairs, patches[0], shape)
-
-    def _differences(self, job: BlockJob, data: Bytes, claim: Claim | None, rows: int) -> Differences:
-        """Decode a block of which little is needed, but for its predictor."""
-        arena = None if claim is None or self._cache is None else self._cache.arena
-        scratch = own_desk().scratch
-        return decode_differences(job.level.codec, data, shape=job.shape, rows=rows, scratch=scratch, arena=arena)
+    def _kept(self, job: BlockJob, data: Bytes, claim: Claim, cache: BlockCache) -> Block:
+        """Decode a block into the cache's memory, and hand it in."""
+        codec, scratch, rows = job.level.codec, own_desk().scratch, claim.rows
+        block: Block
+        if job.level.has_differences and not cache.is_asked_again and _is_little(job, rows):
+            block = decode_differences(codec, data, shape=job.shape, rows=rows, scratch=scratch, arena=cache.arena)
+        else:
+            out = cache.arena.take((job.level.samples, rows, job.shape[1]), job.level.dtype)
+            block = decode_block(codec, data, shape=job.shape, rows=rows, scratch=scratch, out=out)
+        cache.deliver(claim, block)
+        return block
 
     def place(self, job: BlockJob, block: Block) -> None:
         """Put the patches of a decoded block."""
@@ -194,13 +200,19 @@ class Batch:
         self._targets[piece.read].fail((piece.image, *piece.block), error)
 
 
+def _only_patch(job: BlockJob) -> Patch | None:
+    """Give the one patch that a block is decoded for; None where there are several."""
+    patch, *others = job.uses[0][1]
+    return None if others or len(job.uses) > 1 else patch
+
+
 def _is_little(job: BlockJob, rows: int) -> bool:
     """Tell whether less of a block is needed than its first rows, and by one window.
 
     Where windows of a batch share a block, those of the next often do, too.
     """
-    patch, *others = job.uses[0][1]
-    if others or len(job.uses) > 1:
+    patch = _only_patch(job)
+    if patch is None:
         return False
     height: int = patch.block_rows.stop - patch.block_rows.start
     width: int = patch.block_cols.stop

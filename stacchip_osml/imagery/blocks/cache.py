@@ -12,6 +12,9 @@ Rules:
   Where that happens so often that decoding all of them at once had been less work
   (chips of neighbouring rows, batch after batch), they are from then on: what
   became of the blocks last held in part, or that could have been, decides;
+- keeping costs, too: memory outside the processor's caches, and turns at a lock. Once the cache is full, and few of
+  the requests of late were for blocks that were asked for not long ago, a block that is quickly decoded is left to
+  whoever asked, and kept when it is asked for again (chips at random of more imagery than the cache holds);
 - errors are told to those who wait, and are not kept;
 - the key is the caller's, and must hold everything that changes pixels: the
   file and its version, level, plane, place.
@@ -47,6 +50,8 @@ ASKED = 64
 """Requests by which those to come are judged."""
 OFTEN = 0.4
 """Share of requests for blocks that are held: of blocks asked for twice, a half."""
+SELDOM = 0.1
+"""Share below which it does not pay to keep what is quickly decoded: keeping takes as much of the decoding's time."""
 
 
 class CacheCounts(NamedTuple):
@@ -54,7 +59,7 @@ class CacheCounts(NamedTuple):
 
     hits: int
     misses: int
-    """Claims: blocks that had to be decoded."""
+    """Blocks that had to be decoded."""
     waits: int
     """Blocks that another thread was decoding already."""
     evictions: int
@@ -80,8 +85,10 @@ class Claim:
 class Found(NamedTuple):
     """The state of a block that was asked for."""
 
-    state: Literal["held", "claimed", "busy"]
-    """``held``: here it is. ``claimed``: the caller must decode it. ``busy``: another thread does."""
+    state: Literal["held", "claimed", "busy", "left"]
+    """``held``: here it is. ``claimed``: the caller must decode it. ``busy``: another thread does.
+
+    ``left``: the caller decodes it for itself, and the cache does not want it."""
     block: Block | None
     """``(samples, rows, cols)``, read-only, where held; as it was delivered."""
     claim: Claim | None
@@ -123,7 +130,10 @@ class BlockCache:
         self._wanted_more = 0.0
         """Share of the blocks of which some rows did at first, and more were asked for while they were held."""
         self._found = 0.0
-        """Share of the requests of late that were for blocks held."""
+        """Share of the requests of late that were for blocks held, or left not long ago."""
+        self._left: OrderedDict[Hashable, None] = OrderedDict()
+        """Blocks that were not kept, as many as are held at most."""
+        self._is_full = False
         self._hits = self._misses = self._waits = self._evictions = 0
 
     @property
@@ -149,7 +159,7 @@ class BlockCache:
     def __reduce__(self) -> tuple[object, ...]:
         return BlockCache, (self.capacity,)
 
-    def find(self, key: Hashable, *, rows: int, whole: int) -> Found:
+    def find(self, key: Hashable, *, rows: int, whole: int, is_quick: bool = False) -> Found:
         """Ask for a block's first rows; claim it where nobody has it.
 
         Args:
@@ -157,6 +167,7 @@ class BlockCache:
             rows: leading rows needed.
             whole: rows of the whole block: claimed at once where fewer than needed are held or being decoded, or
                 where that is less work as things go.
+            is_quick: it is decoded in not much more time than keeping it takes: it may be ``left``.
         """
         with self._lock:
             asked = rows if rows < whole else 0
@@ -178,7 +189,13 @@ class BlockCache:
                     return Found("busy", None, claim)
                 rows, asked = whole, 0
             self._misses += 1
-            self._found -= self._found / ASKED
+            again = self._left.pop(key, self) is None
+            self._found += (again - self._found) / ASKED
+            if is_quick and self._is_full and held is None and not again and self._found < SELDOM:
+                self._left[key] = None
+                if len(self._left) > len(self._held):
+                    self._left.popitem(last=False)
+                return Found("left", None, None)
             # In part, what is wanted more costs all of it again: rows + share * whole, against whole.
             if asked and self._wanted_more * whole > whole - rows:
                 rows = whole
@@ -201,6 +218,7 @@ class BlockCache:
                 self._held[claim.key] = _Held(block, claim.asked)
                 self._bytes += block.nbytes
                 while self._bytes > self.capacity:
+                    self._is_full = True
                     dropped.append(self._held.popitem(last=False)[1])
                     self._bytes -= dropped[-1].block.nbytes
                     self._evictions += 1
@@ -237,7 +255,8 @@ class BlockCache:
         """Forget every block."""
         with self._lock:
             forgotten, self._held = self._held, OrderedDict()
-            self._bytes = 0
+            self._left.clear()
+            self._bytes, self._is_full = 0, False
         forgotten.clear()
 
     def _learn(self, wanted_more: int) -> None:

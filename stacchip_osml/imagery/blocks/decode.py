@@ -24,15 +24,24 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.arena import Arena
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
-from stacchip_osml.imagery.blocks.differences import Differences
+from stacchip_osml.imagery.blocks.differences import Differences, steps_of, summed
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.pictures import Picture, decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
 from stacchip_osml.imagery.blocks.prefixes import Bytes, row_prefixes_of_deflate, use_row_prefixes
 from stacchip_osml.imagery.blocks.scratch import Scratch, Stays
-from stacchip_osml.imagery.blocks.streams import STREAMS, Stream, reversed_bits
+from stacchip_osml.imagery.blocks.streams import STREAMS, Octets, Stream, reversed_bits
 from stacchip_osml.imagery.blocks.unpack import block_bytes, inverted, samples_of
 
-__all__ = ["DECODERS", "Decoder", "Scratch", "decode_block", "decode_differences", "get_ready", "use_row_prefixes"]
+__all__ = [
+    "DECODERS",
+    "Decoder",
+    "Scratch",
+    "decode_block",
+    "decode_differences",
+    "decode_sums",
+    "get_ready",
+    "use_row_prefixes",
+]
 
 
 PICTURES: dict[str, Picture] = {
@@ -118,7 +127,7 @@ def decode_block(
 
 
 def decode_differences(
-    codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch, arena: Arena | None
+    codec: BlockCodec, data: Bytes, *, shape: tuple[int, int], rows: int, scratch: Scratch, arena: Arena
 ) -> Differences:
     """Decode one block, or its first rows, but for the predictor.
 
@@ -128,18 +137,51 @@ def decode_differences(
         shape: (rows, cols) that its stream holds.
         rows: how many of its first rows are needed.
         scratch: the calling thread's memory.
-        arena: memory that the block stays in; None for ``scratch``, until its next use.
+        arena: memory that the block stays in.
 
     Raises:
         DecodeError: as :func:`decode_block`.
     """
-    _require_rows(codec, shape, rows)
-    if codec.lsb_first:
-        data = reversed_bits(data, scratch)
-    room = scratch if arena is None else Stays(scratch, arena)
-    wanted, whole = block_bytes(codec, shape, rows), block_bytes(codec, shape, shape[0])
-    octets = STREAMS[codec.compression](data, wanted, whole, room)
+    octets = _steps(codec, data, shape, rows, Stays(scratch, arena))
     return Differences(octets, codec, cols=shape[1], arena=arena)
+
+
+def decode_sums(
+    codec: BlockCodec,
+    data: Bytes,
+    *,
+    shape: tuple[int, int],
+    rows: int,
+    scratch: Scratch,
+    first: int = 0,
+    cols: int | None = None,
+) -> NDArray[Any]:
+    """Decode part of one block of differences, for one use.
+
+    Args:
+        codec: as :func:`decode_differences` has it.
+        data: its bytes as stored.
+        shape: (rows, cols) that its stream holds.
+        rows: how many of its first rows are decoded.
+        scratch: the calling thread's memory.
+        first: of these rows, the first that is needed.
+        cols: how many of a row's first pixels are needed; None for all.
+
+    Returns:
+        ``(samples, rows - first, cols)``, native, a view of ``scratch``.
+
+    Raises:
+        DecodeError: as :func:`decode_block`.
+    """
+    octets = _steps(codec, data, shape, rows, scratch)
+    return summed(steps_of(octets, codec, shape[1])[first:, :cols], codec.kind, scratch)
+
+
+def _steps(codec: BlockCodec, data: Bytes, shape: tuple[int, int], rows: int, scratch: Scratch) -> Octets:
+    """Expand the first rows of a block of differences, which fill their bytes."""
+    _require_rows(codec, shape, rows)
+    line = shape[1] * codec.samples * codec.kind.itemsize
+    return STREAMS[codec.compression](data, rows * line, shape[0] * line, scratch)
 
 
 def _require_rows(codec: BlockCodec, shape: tuple[int, int], rows: int) -> None:

@@ -11,6 +11,7 @@ does. Rules:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from stacchip_osml.imagery.blocks.scratch import Scratch
 from stacchip_osml.imagery.blocks.streams import STREAMS, Octets
 from stacchip_osml.imagery.blocks.unpack import add_up, is_packed
 
-__all__ = ["Differences", "has_differences"]
+__all__ = ["Differences", "has_differences", "steps_of", "summed"]
 
 
 ENOUGH = 0.6
@@ -39,8 +40,31 @@ def has_differences(codec: BlockCodec) -> bool:
         and codec.order == "pixel"
         and codec.kind == stored.newbyteorder("=")
         and stored.kind != "c"
-        and not (codec.pairs or codec.invert or is_packed(codec))
+        and not (codec.pairs or codec.invert or codec.lsb_first or is_packed(codec))
     )
+
+
+def steps_of(octets: Octets, codec: BlockCodec, cols: int) -> NDArray[Any]:
+    """View the octets of whole rows as differences ``(rows, cols, samples)``, unsigned, in the file's byte order."""
+    return octets.view(_unsigned(codec.stored)).reshape(-1, cols, codec.samples)
+
+
+def summed(steps: NDArray[Any], kind: np.dtype[Any], scratch: Scratch) -> NDArray[Any]:
+    """Add differences ``(rows, cols, samples)`` up, in their own memory where that can be.
+
+    Returns:
+        ``(samples, rows, cols)`` of ``kind``, native.
+    """
+    sums = steps if steps.dtype.isnative else scratch.array("added", steps.shape, steps.dtype.newbyteorder("="))
+    add_up(steps, sums, scratch)
+    return sums.view(kind).transpose(2, 0, 1)
+
+
+@lru_cache(maxsize=64)
+def _unsigned(stored: str) -> np.dtype[Any]:
+    """Give the unsigned type of the same size and byte order."""
+    kind = np.dtype(stored)
+    return np.dtype(f"u{kind.itemsize}").newbyteorder(kind.byteorder)
 
 
 class Differences:
@@ -48,18 +72,17 @@ class Differences:
 
     __slots__ = ("_added", "_arena", "_kind", "_state", "nbytes", "shape")
 
-    def __init__(self, octets: Octets, codec: BlockCodec, *, cols: int, arena: Arena | None) -> None:
+    def __init__(self, octets: Octets, codec: BlockCodec, *, cols: int, arena: Arena) -> None:
         """Hold octets, which must not change from now on.
 
         Args:
             octets: of whole rows.
             codec: one that :func:`has_differences`.
             cols: pixels of a row.
-            arena: memory for all pixels, once they are worth it; None where nobody asks often enough.
+            arena: memory for all pixels, once they are worth it.
         """
         self._kind, self._arena = codec.kind, arena
-        stored = np.dtype(f"u{codec.kind.itemsize}").newbyteorder(np.dtype(codec.stored).byteorder)
-        differences: NDArray[Any] = octets.view(stored).reshape(-1, cols, codec.samples)
+        differences = steps_of(octets, codec, cols)
         self.nbytes = len(octets)
         """Bytes of the pixels."""
         self.shape = (codec.samples, len(differences), cols)
@@ -84,7 +107,7 @@ class Differences:
         if is_added:
             return held[:, rows, cols]
         self._added += (rows.stop - rows.start) * cols.stop
-        if self._arena is not None and self._added >= ENOUGH * self.shape[1] * self.shape[2]:
+        if self._added >= ENOUGH * self.shape[1] * self.shape[2]:
             whole = self._arena.take(self.shape, self._kind)
             add_up(held, whole.transpose(1, 2, 0), scratch)
             whole.flags.writeable = False

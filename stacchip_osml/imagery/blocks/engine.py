@@ -92,7 +92,13 @@ def _carry_out(call: Call, *, threads: int, cache: BlockCache | None) -> None:
         for number, place in plan.absent:
             if number < len(by_blocks):  # else of an alpha or mask band
                 by_blocks[number].absent |= {place}
-    batch = Batch(targets, names=[image.name for image in call.images], keys=call.keys, cache=cache)
+    batch = Batch(
+        targets,
+        names=[image.name for image in call.images],
+        keys=call.keys,
+        remote=[image.remote for image in call.images],
+        cache=cache,
+    )
     tasks: list[Callable[[], None]] = [
         partial(_read_by_gdal, window, call.images[window.slab.images[0]])
         for window in call.windows

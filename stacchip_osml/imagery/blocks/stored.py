@@ -27,6 +27,10 @@ TILED_STREAMS = frozenset({"jpeg2000", "htj2k"})
 """Codecs whose blocks, where they share a main header, are tiles of one stream: they end where the image does."""
 
 
+QUICK = frozenset({"deflate", "zstd"})
+"""Codecs that decode to some hundred megabytes a second."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawForm:
     """Where the samples of an uncompressed block lie, in bytes from its start."""
@@ -62,6 +66,7 @@ class StoredLevel:
         "grid_cols",
         "grid_rows",
         "has_differences",
+        "is_quick",
         "layout",
         "parts",
         "planes",
@@ -88,6 +93,8 @@ class StoredLevel:
         self.raw = _raw_form(layout.codec, layout.block_shape) if self.parts == 1 else None
         self.has_differences = has_differences(layout.codec)
         """Blocks may be kept as they come out of their streams."""
+        self.is_quick = layout.codec.compression in QUICK
+        """Decoding a block takes not much more time than keeping it."""
         self._groups: dict[tuple[int, ...], tuple[BandGroup, ...]] = {}
 
     def shape_of(self, row: int, col: int) -> tuple[int, int]:

@@ -69,14 +69,6 @@ class Target:
         if self._judged:
             self.judge(pairs, rows, cols)
 
-    def whole(self, pairs: Pairs, patch: Patch, shape: tuple[int, int, int]) -> NDArray[Any] | None:
-        """Give the part of the result that a patch is, where that is ``shape`` (samples, rows, cols) of its block."""
-        _, block_rows, block_cols, rows, cols = patch
-        if not isinstance(pairs, slice) or block_rows.start:
-            return None
-        there = (pairs.stop - pairs.start, block_rows.stop, block_cols.stop - block_cols.start)
-        return self.pixels[pairs, rows, cols] if there == shape else None
-
     def judge(self, pairs: Pairs, rows: slice, cols: slice) -> None:
         """Tell what is valid of pixels that were put."""
         if not self._judged or self.mask is None:

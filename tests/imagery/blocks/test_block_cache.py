@@ -283,3 +283,55 @@ def test_a_cache_knows_whether_blocks_are_asked_for_again():
     assert cache.is_asked_again
     ask(range(2000, 2300))
     assert not cache.is_asked_again
+
+
+def ask_quick(cache: BlockCache, keys) -> list[str]:
+    """Ask for blocks that are quickly decoded, and deliver those that are claimed; gives what became of each."""
+    states = []
+    for key in keys:
+        found = cache.find(key, rows=8, whole=8, is_quick=True)
+        if found.state == "claimed":
+            assert found.claim is not None
+            cache.deliver(found.claim, block())
+        states.append(found.state)
+    return states
+
+
+def test_a_full_cache_leaves_quick_blocks_that_nobody_asks_for_again_to_who_decodes_them():
+    cache = BlockCache(20 * 64)
+
+    assert ask_quick(cache, range(20)) == ["claimed"] * 20
+    assert "left" not in ask_quick(cache, [20])  # now it is full
+    assert ask_quick(cache, range(21, 60)) == ["left"] * 39
+    assert ask_quick(cache, range(1, 4)) == ["held"] * 3
+    assert (len(cache), cache.counts.misses, cache.counts.evictions) == (20, 60, 1)
+    cache.clear()
+    assert ask_quick(cache, range(100, 120)) == ["claimed"] * 20
+
+
+def test_blocks_that_take_long_are_always_kept():
+    cache = BlockCache(20 * 64)
+    for number in range(100):
+        cache.deliver(claimed(cache, number), block())
+
+    assert ask_quick(cache, range(80, 100)) == ["held"] * 20
+
+
+def test_a_block_that_was_left_is_kept_when_it_is_asked_for_again():
+    cache = BlockCache(20 * 64)
+    ask_quick(cache, range(60))
+
+    assert ask_quick(cache, [59, 59]) == ["claimed", "held"]
+    assert ask_quick(cache, [25]) == ["left"]  # longer ago than a cache of this size would know
+
+
+def test_where_blocks_are_asked_for_again_a_full_cache_keeps_them_all():
+    cache = BlockCache(20 * 64)
+    ask_quick(cache, range(100))
+    came = [ask_quick(cache, [number] * 4) for number in range(1000, 1060)]
+
+    assert came[0] == ["left", "claimed", "held", "held"]
+    assert came[-20:] == [["claimed", "held", "held", "held"]] * 20
+    # Pairs that lie apart by less than the cache holds.
+    apart = [number for first in range(2000, 2200, 10) for number in (*range(first, first + 10),) * 2]
+    assert ask_quick(cache, apart).count("held") == 200

@@ -1,4 +1,4 @@
-"""Blocks that are kept as differences give the pixels of any part, however often they are asked, and by whom."""
+"""Blocks of differences give the pixels of any part, however often they are asked, and by whom."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks import differences
 from stacchip_osml.imagery.blocks.arena import Arena
-from stacchip_osml.imagery.blocks.decode import Scratch, decode_differences
+from stacchip_osml.imagery.blocks.decode import Scratch, decode_differences, decode_sums
 from stacchip_osml.imagery.blocks.differences import ENOUGH, has_differences
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 
@@ -46,18 +46,15 @@ def stored_block(
     shape=st.tuples(st.integers(1, 4), sides, sides),
     stored=st.sampled_from(["u1", "i1", "<u2", ">u2", ">i2", "<i4", ">u4", "<u8", "<f4", ">f8"]),
     compression=st.sampled_from(sorted(PACKERS)),
-    is_kept=st.booleans(),
     share=st.floats(0, 1),
     data=st.data(),
 )
-def test_any_rectangles_are_what_was_stored(shape, stored, compression, is_kept, share, data):
+def test_any_rectangles_are_what_was_stored(shape, stored, compression, share, data):
     codec, octets, pixels = stored_block(shape, stored, compression=compression)
     rows, cols = max(1, round(shape[1] * share)), shape[2]
     scratch = Scratch()
 
-    block = decode_differences(
-        codec, octets, shape=shape[1:], rows=rows, scratch=scratch, arena=Arena() if is_kept else None
-    )
+    block = decode_differences(codec, octets, shape=shape[1:], rows=rows, scratch=scratch, arena=Arena())
 
     assert block.shape == (shape[0], rows, cols)
     assert block.nbytes == pixels[:, :rows].nbytes
@@ -68,6 +65,11 @@ def test_any_rectangles_are_what_was_stored(shape, stored, compression, is_kept,
         part = block.cut(down, across, scratch)
         assert part.dtype == pixels.dtype
         np.testing.assert_array_equal(part, pixels[:, down, across])
+        once = decode_sums(codec, octets, shape=shape[1:], rows=down.stop, scratch=scratch, first=top, cols=across.stop)
+        assert once.dtype == pixels.dtype
+        np.testing.assert_array_equal(once, pixels[:, down, : across.stop])
+    whole = decode_sums(codec, octets, shape=shape[1:], rows=rows, scratch=scratch)
+    np.testing.assert_array_equal(whole, pixels[:, :rows])
 
 
 def test_a_kept_block_stays_what_it_is_when_its_thread_decodes_others():
@@ -141,6 +143,7 @@ def test_threads_that_ask_for_one_block_at_once_get_theirs():
         {"compression": "none"},
         {"compression": "jpeg"},
         {"order": "band"},
+        {"lsb_first": True},
         {"dtype": "float32"},
         {"invert": True},
         {"bits": 12},
@@ -162,6 +165,8 @@ def test_damage_is_told_when_a_block_is_decoded(rows):
         decode_differences(
             codec, data[:40] + b"\xff" * 9, shape=(ROWS, COLS), rows=rows, scratch=Scratch(), arena=Arena()
         )
+    with pytest.raises(DecodeError, match="deflate"):
+        decode_sums(codec, data[:40] + b"\xff" * 9, shape=(ROWS, COLS), rows=rows, scratch=Scratch())
 
 
 def test_more_rows_than_a_block_has_are_refused():
@@ -169,3 +174,5 @@ def test_more_rows_than_a_block_has_are_refused():
 
     with pytest.raises(DecodeError, match="5 rows of a block of 4 x 4"):
         decode_differences(codec, data, shape=(4, 4), rows=5, scratch=Scratch(), arena=Arena())
+    with pytest.raises(DecodeError, match="5 rows of a block of 4 x 4"):
+        decode_sums(codec, data, shape=(4, 4), rows=5, scratch=Scratch())
