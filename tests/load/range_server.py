@@ -22,14 +22,14 @@ class RangeServer:
 
     ``mode``: ``ok``, a status to answer with, ``cut`` (half of each body) or ``stall``; ``after``: requests still
     answered well before it applies; ``times``: how often it applies, None for ever; ``token``: the only query that
-    is served, None for any; ``conditional``: whether If-Match is honoured.
+    is served, None for any; ``conditional``: whether If-Match is honoured; ``ranges``: whether Range is.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def set(self, **settings: Any) -> None:
-        """Change ``mode``, ``after``, ``times``, ``token`` or ``conditional``."""
+        """Change ``mode``, ``after``, ``times``, ``token``, ``conditional`` or ``ranges``."""
         self._put("/", json.dumps(settings).encode())
 
     def serve(self, path: str, data: bytes) -> None:
@@ -48,7 +48,8 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.settings: dict[str, Any] = {"mode": "ok", "after": 0, "times": None, "token": None, "conditional": True}
+        self.settings: dict[str, Any] = {"mode": "ok", "after": 0, "times": None, "token": None}
+        self.settings |= {"conditional": True, "ranges": True}
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a client goes away."""
@@ -103,7 +104,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if settings["conditional"] and self.headers.get("If-Match", etag) != etag:
             self.refuse(412)
             return
-        wanted = self.headers.get("Range")
+        wanted = self.headers.get("Range") if settings["ranges"] else None
         first, last = 0, len(data) - 1
         if wanted:
             start, _, stop = wanted.removeprefix("bytes=").partition("-")

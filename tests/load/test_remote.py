@@ -110,6 +110,17 @@ def test_chips_over_http_are_those_of_the_local_file(server, small):
     assert_chips_are_those_of_the_file(index, small)
 
 
+def test_of_a_server_without_ranges_small_files_are_read_and_others_refused_with_the_reason(server, small):
+    server.set(ranges=False)
+
+    assert_chips_are_those_of_the_file(
+        Indexer(item(f"{server.url}/small.tif"), 100, edges="partial").create_index(), small
+    )
+    for source in (item(f"{server.url}/a.tif"), f"{server.url}/a.tif"):
+        with pytest.raises(ReadError, match=r"a\.tif: the server sends no byte ranges, as files above 1 MiB need"):
+            Indexer(source, 100).create_index()
+
+
 @pytest.fixture(scope="module")
 def s3():
     boto3 = pytest.importorskip("boto3")

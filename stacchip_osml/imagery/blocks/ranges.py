@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
@@ -188,7 +189,7 @@ def _taken(url: str, head: Head, body: Body, ask: Ask) -> Part | str:
 
 def _taken_from_whole(url: str, head: Head, body: Body, ask: Ask) -> Part:
     """Read a range out of an answer that is the whole object."""
-    ask.admit(_stamp_of(head, head.length))
+    ask.admit(replace(_stamp_of(head, head.length), is_whole=True))
     wanted = ask.size if head.length is None else min(ask.size, max(head.length - ask.offset, 0))
     if wanted > 0 and ask.offset + wanted > WHOLE:
         raise RangeError(

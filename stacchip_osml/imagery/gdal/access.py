@@ -264,6 +264,8 @@ class FileAccess:
         else:
             head, version = read_remote_head(target, self.fetch, size=OPENING_BYTES)
         self._require_expected(version.size_bytes, None)
+        if version.is_whole and (version.size_bytes or 0) > WORTH_ALL:
+            raise ReadError(f"{self.name}: the server sends no byte ranges, as files above {WORTH_ALL >> 20} MiB need")
         driver = self._driver(head)
         if self._version is None:
             begins = self._beginning(target, head, version) if driver == "GTiff" and not self.sidecars else None

@@ -64,7 +64,7 @@ def _http_head(url: str, fetch: FetchLimits, size: int) -> tuple[bytes, RemoteSt
         status = None
         try:
             with _opener().open(request, timeout=patience) as answer:
-                return answer.read(size), _http_stamp(answer.headers)
+                return answer.read(size), _http_stamp(answer.headers, is_whole=answer.status == 200)
         except HTTPError as error:
             # The cause keeps its class and loses its URL, which may be signed.
             status, cause = error.code, OSError(f"HTTP {error.code}")
@@ -100,13 +100,14 @@ def _opener() -> OpenerDirector:
     return build_opener(_GuardedRedirects)
 
 
-def _http_stamp(headers: Any) -> RemoteStamp:
+def _http_stamp(headers: Any, *, is_whole: bool) -> RemoteStamp:
     """Read the whole object's size from a ranged answer, or from a server that ignored the range."""
     total = str(headers.get("Content-Range", "")).rpartition("/")[2] or str(headers.get("Content-Length", ""))
     return RemoteStamp(
         size_bytes=int(total) if total.isdigit() else None,
         etag=headers.get("ETag"),
         modified=headers.get("Last-Modified"),
+        is_whole=is_whole,
     )
 
 

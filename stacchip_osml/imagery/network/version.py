@@ -28,6 +28,8 @@ class RemoteStamp:
     etag: str | None = None
     modified: str | None = None
     """Last-Modified as the server spells it."""
+    is_whole: bool = False
+    """The server answered with the whole object, though a part was asked for."""
 
     def differs_from(self, other: RemoteStamp) -> bool:
         """Tell whether two stamps are surely of different versions."""
