@@ -49,6 +49,11 @@ class SampleRows:
     left_out: int = 0
     """Rows that are in no sample."""
 
+    def __repr__(self) -> str:
+        full = int((self.rows >= 0).all(axis=1).sum())
+        left_out = f", {self.left_out} rows left out" if self.left_out else ""
+        return f"SampleRows({len(self)} samples of {self.rows.shape[1]} rows, {full} of them full{left_out})"
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -209,7 +214,7 @@ def rows_digest(index: ChipIndex, samples: SampleRows | None = None) -> str:
 
 
 def rows_on_same_ground(facts: RowFacts, others: RowFacts) -> NDArray[np.int64]:
-    """Find the one row of another index that lies exactly where each row does.
+    """Find the one row of another index that lies exactly where each row does; where several do, that of its time.
 
     Raises:
         IndexSchemaError: there is none, or there are several.
@@ -218,21 +223,31 @@ def rows_on_same_ground(facts: RowFacts, others: RowFacts) -> NDArray[np.int64]:
     wanted, placed = facts.ground_keys(names)
     there, known = others.ground_keys(names)
     _, code = np.unique(np.concatenate([there, wanted]), return_inverse=True)
+    dated = (_counts(code, len(there), known) > 1)[code]
+    if dated.any():
+        moments = np.concatenate([others.times, facts.times])
+        code = _combined([code, np.unique(moments, return_inverse=True)[1] * dated])
     mine, theirs = code[len(there) :], code[: len(there)]
-    counts = np.bincount(theirs[known], minlength=int(code.max(initial=-1)) + 1)
+    counts = _counts(code, len(there), known)
     if (counts[mine[placed]] > 1).any():
         row = int(np.flatnonzero(placed & (counts[mine] > 1))[0])
-        raise IndexSchemaError(f"several label chips lie where {facts.ids(np.array([row]))[0]!r} does")
+        raise IndexSchemaError(f"several label chips of one time lie where {facts.ids(np.array([row]))[0]!r} does")
     lacking = ~placed | (counts[mine] == 0)
     if lacking.any():
         row = int(np.flatnonzero(lacking)[0])
+        time = " (and, where there are several, time)" if dated.any() else ""
         raise IndexSchemaError(
-            f"{int(lacking.sum())} of {len(mine)} chips have no label chip of the same CRS, transform and size, the "
-            f"first is {facts.ids(np.array([row]))[0]!r}"
+            f"{int(lacking.sum())} of {len(mine)} chips have no label chip of the same CRS, transform and size{time}, "
+            f"the first is {facts.ids(np.array([row]))[0]!r}"
         )
     at = np.full(len(counts), -1, np.int64)
     at[theirs[known]] = np.flatnonzero(known)
     return at[mine]
+
+
+def _counts(code: NDArray[np.int64], others: int, known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count the rows of each code among the first ``others``."""
+    return np.bincount(code[:others][known], minlength=int(code.max(initial=-1)) + 1)
 
 
 def _require_column(index: ChipIndex, column: str) -> None:

@@ -162,6 +162,12 @@ class EpochSchedule:
         """Count the batches of a whole epoch."""
         return len(self._bounds(0, self.shard))
 
+    def __repr__(self) -> str:
+        order, shard = self.order, self.shard
+        rank = "" if shard.ranks == 1 else f", rank {shard.rank} of {shard.ranks}"
+        where = f"epoch {self.epoch} at {self.position} of {order.length} samples"
+        return f"EpochSchedule({where}, batches of {self.batch_size}, shuffle {order.shuffle}, seed {order.seed}{rank})"
+
     def __iter__(self) -> Iterator[DrawnBatch]:
         """Give the batches of the current epoch from where it stands; beginning again starts at the same place."""
         return self.batches()

@@ -69,7 +69,7 @@ class ChipSource:
             chips: what cuts the rows; or the index, for a Chipper that keeps 1 GiB of decoded blocks.
             samples: several rows a sample, see :func:`group_rows`; None makes every row one.
             mask: label pixels: the band of that name, which then is no band of the image; or other chips (of label
-                rasters), one for the ground of each row.
+                rasters), one for the ground of each row; where there are several, that of the row's time.
             mask_dtype: of ``mask``; None as stored.
             mask_fill: value of label pixels that are not valid; None leaves what is stored.
             label: column that labels a whole row: numbers as they are, words as numbers in ascending order.

@@ -178,6 +178,9 @@ class ChipLoader:
         """Count the batches of a whole epoch."""
         return len(self.schedule)
 
+    def __repr__(self) -> str:
+        return f"ChipLoader({self.source!r}, {self.schedule!r})"
+
     def __iter__(self) -> Iterator[Sample]:
         """Give the batches of the current epoch from where it stands.
 

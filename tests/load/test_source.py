@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from training_scene import CHIP, GROUND, image, item, pixels_of, training_index
+from training_scene import CHIP, DATES, GROUND, image, item, pixels_of, training_index
 
-from stacchip_osml import Chipper, Indexer
+from stacchip_osml import Chipper, Indexer, merge
 from stacchip_osml.errors import (
     ChipError,
     IndexSchemaError,
@@ -99,12 +99,28 @@ def test_other_chips_of_the_same_ground_can_be_the_labels(index, tmp_path):
         np.testing.assert_array_equal(sample["mask"], np.where(expected == 0, -100, expected))
 
 
+def test_of_several_labels_of_one_ground_those_of_the_same_time_count(tmp_path):
+    items = [item(tmp_path, date) for date in DATES]
+    images, codes = (Indexer(items, CHIP, assets=assets).create_index() for assets in (["red", "nir"], ["scl"]))
+    first = codes.query(datetime="2025-05-01")
+    expected = [chip.pixels[0] for chip in Chipper(codes)]
+
+    np.testing.assert_array_equal(ChipSource(images, mask=Chipper(codes)).load(range(72)).arrays["mask"], expected)
+    alone = ChipSource(images, mask=Chipper(first)).load(range(72)).arrays["mask"]
+    assert len(np.unique(alone.reshape(72, -1), axis=0)) == 36  # one date of labels is that of all dates
+    with pytest.raises(IndexSchemaError, match="several label chips of one time lie where"):
+        ChipSource(images, mask=Chipper(merge(codes, images)))
+    later = training_index(tmp_path / "later", dates=("2025-07-01",))
+    with pytest.raises(
+        IndexSchemaError, match=r"36 of 36 chips have no label chip .* \(and, where there are several, time"
+    ):
+        ChipSource(later, mask=Chipper(codes))
+
+
 def test_labels_of_another_ground_are_refused(index, tmp_path):
     elsewhere = image(tmp_path / "a.tif", pixels_of(1), transform=GROUND @ GROUND.translation(1, 0))
     with pytest.raises(IndexSchemaError, match="72 of 72 chips have no label chip of the same CRS, transform and size"):
         ChipSource(index, mask=Chipper(Indexer(elsewhere, CHIP).create_index()))
-    with pytest.raises(IndexSchemaError, match="several label chips lie where"):
-        ChipSource(index, mask=Chipper(index))
     with pytest.raises(
         IndexSchemaError, match=r"no band 'scl' beside others to be the mask; there are \('red', 'nir'\)"
     ):
@@ -343,3 +359,15 @@ def test_samples_are_chosen_by_whole_numbers_or_by_a_truth_value_each(index):
         source.load([1.5])
     with pytest.raises(IndexError, match="truth values choose of 72, one for each row; got 2"):
         Chipper(index).batch([True, False])
+
+
+def test_what_a_source_and_its_order_are_is_told_in_a_line(index):
+    source = ChipSource(index, samples=group_rows(index))
+
+    assert repr(source.samples) == "SampleRows(36 samples of 2 rows, 36 of them full)"
+    assert repr(source) == "ChipSource(36 samples of 72 chips)"
+    assert repr(source.schedule(batch_size=8, seed=2, rank=1, ranks=2)) == (
+        "EpochSchedule(epoch 0 at 0 of 36 samples, batches of 8, shuffle blocks, seed 2, rank 1 of 2)"
+    )
+    some = group_rows(index.select(range(71)))
+    assert repr(some) == "SampleRows(35 samples of 2 rows, 35 of them full, 1 rows left out)"
