@@ -130,7 +130,9 @@ class BlockCache:
         self._wanted_more = 0.0
         """Share of the blocks of which some rows did at first, and more were asked for while they were held."""
         self._found = 0.0
-        """Share of the requests of late that were for blocks held, or left not long ago."""
+        """Share of the requests of late that were for blocks held."""
+        self._known = 1.0
+        """Share of as many requests as blocks are held that were for one of them, or for one left not long ago."""
         self._left: OrderedDict[Hashable, None] = OrderedDict()
         """Blocks that were not kept, as many as are held at most."""
         self._is_full = False
@@ -179,7 +181,7 @@ class BlockCache:
                 if held.block.shape[1] >= rows:
                     self._held.move_to_end(key)
                     self._hits += 1
-                    self._found += (1 - self._found) / ASKED
+                    self._note(is_held=True, is_known=True)
                     return Found("held", held.block, None)
                 rows, asked = whole, 0
             claim = self._claims.get(key)
@@ -190,8 +192,8 @@ class BlockCache:
                 rows, asked = whole, 0
             self._misses += 1
             again = self._left.pop(key, self) is None
-            self._found += (again - self._found) / ASKED
-            if is_quick and self._is_full and held is None and not again and self._found < SELDOM:
+            self._note(is_held=False, is_known=again)
+            if is_quick and self._is_full and held is None and not again and self._known < SELDOM:
                 self._left[key] = None
                 if len(self._left) > len(self._held):
                     self._left.popitem(last=False)
@@ -258,6 +260,11 @@ class BlockCache:
             self._left.clear()
             self._bytes, self._is_full = 0, False
         forgotten.clear()
+
+    def _note(self, *, is_held: bool, is_known: bool) -> None:
+        """Note what a request was for; the caller holds the lock."""
+        self._found += (is_held - self._found) / ASKED
+        self._known += (is_known - self._known) / max(ASKED, len(self._held))
 
     def _learn(self, wanted_more: int) -> None:
         """Note what became of a block of which some rows did; the caller holds the lock."""

@@ -297,41 +297,52 @@ def ask_quick(cache: BlockCache, keys) -> list[str]:
     return states
 
 
-def test_a_full_cache_leaves_quick_blocks_that_nobody_asks_for_again_to_who_decodes_them():
-    cache = BlockCache(20 * 64)
+def full_cache(blocks: int = 20) -> BlockCache:
+    """A cache that holds the first of many blocks, each asked for once."""
+    cache = BlockCache(blocks * 64)
+    states = ask_quick(cache, range(blocks * 10))
+    assert states == sorted(states)  # claimed, then left
+    assert states[-1] == "left"
+    return cache
 
-    assert ask_quick(cache, range(20)) == ["claimed"] * 20
-    assert "left" not in ask_quick(cache, [20])  # now it is full
-    assert ask_quick(cache, range(21, 60)) == ["left"] * 39
-    assert ask_quick(cache, range(1, 4)) == ["held"] * 3
-    assert (len(cache), cache.counts.misses, cache.counts.evictions) == (20, 60, 1)
+
+def test_a_full_cache_leaves_quick_blocks_that_nobody_asks_for_again_to_who_decodes_them():
+    cache = full_cache()
+    before = cache.counts
+
+    assert ask_quick(cache, range(1000, 1040)) == ["left"] * 40
+    assert len(cache) == 20
+    assert cache.counts == before._replace(misses=before.misses + 40)
     cache.clear()
-    assert ask_quick(cache, range(100, 120)) == ["claimed"] * 20
+    assert ask_quick(cache, range(2000, 2020)) == ["claimed"] * 20
 
 
 def test_blocks_that_take_long_are_always_kept():
-    cache = BlockCache(20 * 64)
-    for number in range(100):
+    cache = full_cache()
+    for number in range(1000, 1100):
         cache.deliver(claimed(cache, number), block())
 
-    assert ask_quick(cache, range(80, 100)) == ["held"] * 20
+    assert ask_quick(cache, range(1080, 1100)) == ["held"] * 20
 
 
 def test_a_block_that_was_left_is_kept_when_it_is_asked_for_again():
-    cache = BlockCache(20 * 64)
-    ask_quick(cache, range(60))
+    cache = full_cache()
 
-    assert ask_quick(cache, [59, 59]) == ["claimed", "held"]
-    assert ask_quick(cache, [25]) == ["left"]  # longer ago than a cache of this size would know
+    assert ask_quick(cache, [199, 199]) == ["claimed", "held"]
+    assert ask_quick(cache, [170]) == ["left"]  # longer ago than a cache of this size would know
 
 
 def test_where_blocks_are_asked_for_again_a_full_cache_keeps_them_all():
-    cache = BlockCache(20 * 64)
-    ask_quick(cache, range(100))
+    cache = full_cache()
     came = [ask_quick(cache, [number] * 4) for number in range(1000, 1060)]
 
     assert came[0] == ["left", "claimed", "held", "held"]
     assert came[-20:] == [["claimed", "held", "held", "held"]] * 20
-    # Pairs that lie apart by less than the cache holds.
-    apart = [number for first in range(2000, 2200, 10) for number in (*range(first, first + 10),) * 2]
-    assert ask_quick(cache, apart).count("held") == 200
+
+
+def test_blocks_asked_for_again_after_a_row_of_others_are_kept():
+    cache = BlockCache(200 * 64)
+    states = [ask_quick(cache, range(row, row + 180)) for start in range(0, 9000, 180) for row in (start, start)]
+
+    assert states[::2] == [["claimed"] * 180] * 50
+    assert states[1::2] == [["held"] * 180] * 50

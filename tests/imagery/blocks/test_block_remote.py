@@ -154,15 +154,15 @@ def test_a_cache_asks_for_nothing_twice(server):
 
 
 def test_blocks_that_come_from_afar_are_kept_in_a_full_cache_and_those_of_a_file_are_not(server, tmp_path):
-    source = store_array(scene(1, "uint16"), block_shape=(16, 16), compression="deflate")
+    source = store_array(scene(1, "uint16"), block_shape=(8, 8), compression="deflate")
     far, near = served(server, source), tmp_path / "image.bin"
     near.write_bytes(source.data)
     file = stated_image(near, ImageLayout(levels=(source.layout,)))
     _, _, down, across = source.layout.offsets.shape
-    windows = [PixelWindow(col * 16, row * 16, 16, 16) for row in range(down - 1) for col in range(across - 1)]
+    windows = [PixelWindow(col * 8, row * 8, 8, 8) for row in range(down - 1) for col in range(across - 1)]
     kept = []
     for image in (far, file):
-        cache = BlockCache(4 * 16 * 16 * 2)
+        cache = BlockCache(4 * 8 * 8 * 2)
         for window in [*windows, windows[-1]]:
             (found,) = read_windows([WindowRead(image=image, window=window)], cache=cache)
             require(found, source, window)
