@@ -10,9 +10,9 @@ prefix sum is linear inside a pixel. Pixels outside the image count as nodata.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,21 +21,27 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain import apply_lut
 from stacchip_osml.errors import ItemError
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.level_places import LevelPlace
-from stacchip_osml.imagery.provider import PixelReader
+from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
 from stacchip_osml.index.rows import ChipFractions
 from stacchip_osml.pixel import ChipGrid, ImageSize, PixelWindow
+from stacchip_osml.pixel.nodata import differs_from
 from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.source import SourceImage
 
 __all__ = ["QualityBand", "chip_fractions", "preset"]
 
-NODATA, CLOUD = 1, 16
-"""Flags of a pixel. Fifteen rows add up in one byte, nodata in its lower half and cloud in its upper."""
-RUN = 15
+CLOUD_BITS = 8
+NODATA, CLOUD = 1, 1 << CLOUD_BITS
+"""Flags of a pixel, which add up in one number: nodata in its lower byte, and cloud in its upper."""
+MOST_ROWS = 255
+"""That add up so."""
 
+STRIP_PIXELS = 2**23
 STRIP_ROWS = 1024
-PIECE_PIXELS = 2**18
+"""A strip has a multiple of so many rows, so that its edges are those of blocks."""
+PIECE_PIXELS = 2**17
 """Looked up and added up at once."""
 PREFIX_BYTES = 2**27
 
@@ -66,7 +72,7 @@ class QualityBand:
         """Whether cloud fractions are computed, not only nodata."""
         return bool(self.cloud or self.cloud_bits)
 
-    def table(self, dtype: np.dtype[Any]) -> NDArray[np.uint8]:
+    def table(self, dtype: np.dtype[Any]) -> NDArray[np.uint16]:
         """Give the flags of every code: ``NODATA``, ``CLOUD`` or 0, never both.
 
         Raises:
@@ -77,7 +83,7 @@ class QualityBand:
         codes = np.arange(np.iinfo(dtype).max + 1)
         nodata = np.isin(codes, self.nodata) | (codes & _bits(self.nodata_bits) != 0)
         cloud = np.isin(codes, self.cloud) | (codes & _bits(self.cloud_bits) != 0)
-        return np.where(nodata, NODATA, np.where(cloud, CLOUD, 0)).astype(np.uint8)
+        return np.where(nodata, NODATA, np.where(cloud, CLOUD, 0)).astype(np.uint16)
 
 
 PRESETS = {
@@ -179,7 +185,7 @@ def _sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum nodata and cloud pixels under each chip of these chip rows."""
     across, down = np.clip(x, 0, size.width), np.clip(y, 0, size.height)
-    cols, rows = _stops(across), _stops(down)
+    cols, rows = _stops(across), _close(_stops(down))
     prefix = np.zeros((2, len(rows), len(cols)), np.int64)
     if min(len(rows), len(cols)) > 1:
         counts = _counts(reader, band, rows, slice(int(cols[0]), int(cols[-1])))
@@ -195,6 +201,12 @@ def _stops(edges: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([np.floor(edges), np.ceil(edges)]).astype(np.int64))
 
 
+def _close(stops: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Add stops until no two neighbours have more than ``MOST_ROWS`` between them."""
+    far = np.flatnonzero(np.diff(stops) > MOST_ROWS)
+    return np.unique(np.concatenate([stops, *(np.arange(stops[at], stops[at + 1], MOST_ROWS) for at in far)]))
+
+
 def _between(plane: NDArray[np.number], edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Difference of a prefix sum (axis 0) at fractional positions ``(n, 2)``."""
     low = np.floor(edges).astype(np.int64)
@@ -207,58 +219,72 @@ def _between(plane: NDArray[np.number], edges: NDArray[np.float64]) -> NDArray[n
 def _counts(reader: PixelReader, band: QualityBand, rows: NDArray[np.int64], cols: slice) -> NDArray[np.int32]:
     """Read the band once, and count down its columns between rows: ``(nodata or cloud, rows - 1, cols)``."""
     width = cols.stop - cols.start
+    read: Callable[..., MaskedPixels | None] = reader.read
+    empty = reader.empty_values(band.level, 0) if isinstance(reader, BlockImage) else None
+    if isinstance(reader, BlockImage) and empty is not None:
+        read = partial(reader.read, judged=False)
     counts = np.zeros((2, len(rows) - 1, width), np.int32)
     counter: _Counter | None = None
     first, last = int(rows[0]), int(rows[-1])
-    for strip in range(first // STRIP_ROWS, -(-last // STRIP_ROWS)):
-        top, bottom = max(strip * STRIP_ROWS, first), min((strip + 1) * STRIP_ROWS, last)
+    step = max(STRIP_PIXELS // (STRIP_ROWS * width), 1) * STRIP_ROWS
+    for strip in range(first // step * step, last, step):
+        top, bottom = max(strip, first), min(strip + step, last)
         cuts = [top, *rows[(rows > top) & (rows < bottom)].tolist(), bottom]
         part = int(np.searchsorted(rows, top, side="right")) - 1
         parts = counts[:, part : part + len(cuts) - 1]
-        found = reader.read(PixelWindow(cols.start, top, width, bottom - top), level=band.level, bands=[0])
+        found = read(PixelWindow(cols.start, top, width, bottom - top), level=band.level, bands=[0])
         if found is None:
             parts[0] += np.diff(cuts)[:, None].astype(np.int32)
             continue
         if counter is None:
-            counter = _Counter(band.table(found.pixels.dtype), width)
-        counter.add(found.pixels[0], found.mask[0], [cut - top for cut in cuts], parts)
+            counter = _Counter(_with_empty(band.table(found.pixels.dtype), empty or ()), width)
+        counter.add(found.pixels[0], found.mask[0] if empty is None else None, [cut - top for cut in cuts], parts)
     return counts
+
+
+def _with_empty(table: NDArray[np.uint16], values: Sequence[float | complex]) -> NDArray[np.uint16]:
+    """Make nodata of the codes by which a file itself says that pixels hold nothing."""
+    codes = np.arange(len(table), dtype=np.min_scalar_type(len(table) - 1))
+    for value in values:
+        table[~differs_from(codes, value)] = NODATA
+    return table
 
 
 class _Counter:
     """Counts nodata and cloud down columns, in memory that is used again: fresh memory takes longer than counting."""
 
-    def __init__(self, table: NDArray[np.uint8], width: int) -> None:
+    def __init__(self, table: NDArray[np.uint16], width: int) -> None:
         self._table = table
-        self._runs = min(max(PIECE_PIXELS // (RUN * width), 1), RUN)
-        """In a piece; so many of so many rows still add up in one byte."""
-        self._flags, self._masked = np.empty((2, self._runs * RUN, width), np.uint8)
-        self._both = np.empty((self._runs, width), np.uint8)
-        self._sums = np.empty((2, self._runs, width), np.uint8)
+        self._rows = max(PIECE_PIXELS // width, 1)
+        self._flags = np.empty((self._rows, width), np.uint16)
 
-    def add(self, codes: NDArray[Any], mask: NDArray[np.bool_], cuts: Sequence[int], counts: NDArray[np.int32]) -> None:
-        """Add to ``counts`` ``(nodata or cloud, cuts - 1, cols)`` what lies between neighbouring cuts of the rows."""
-        runs = [(top, part) for part, ends in enumerate(pairwise(cuts)) for top in range(*ends, RUN)]
-        edges = [*(top for top, _ in runs), cuts[-1]]
-        for first in range(0, len(runs), self._runs):
-            ends = edges[first : first + self._runs + 1]
-            begin, count = ends[0], len(ends) - 1
-            flags = self._flagged(codes[begin : ends[-1]], mask[begin : ends[-1]])
-            for number, (top, bottom) in enumerate(pairwise(ends)):
-                np.add.reduce(flags[top - begin : bottom - begin], axis=0, dtype=np.uint8, out=self._both[number])
-            np.bitwise_and(self._both[:count], CLOUD - 1, out=self._sums[0, :count])
-            np.right_shift(self._both[:count], 4, out=self._sums[1, :count])
-            parts = [part for _, part in runs[first : first + count]]
-            for part in range(parts[0], parts[-1] + 1):
-                ours = slice(bisect_left(parts, part), bisect_right(parts, part))
-                counts[:, part] += np.add.reduce(self._sums[:, ours], axis=1, dtype=np.uint8)
+    def add(
+        self, codes: NDArray[Any], mask: NDArray[np.bool_] | None, cuts: Sequence[int], counts: NDArray[np.int32]
+    ) -> None:
+        """Add what lies between neighbouring cuts of the rows to ``counts`` ``(nodata or cloud, cuts - 1, cols)``."""
+        sums = np.empty(counts.shape[1:], np.uint16)
+        starts = {cut: part for part, cut in enumerate(cuts)}
+        part = 0
+        for top, bottom in pairwise(sorted({*cuts, *range(0, cuts[-1], self._rows)})):
+            at = top % self._rows
+            if at == 0:
+                piece = slice(top, top + self._rows)
+                flags = self._flagged(codes[piece], None if mask is None else mask[piece])
+            run = flags[at : at + bottom - top]
+            if top in starts:
+                part = starts[top]
+                np.add.reduce(run, axis=0, dtype=np.uint16, out=sums[part])
+            else:
+                sums[part] += np.add.reduce(run, axis=0, dtype=np.uint16)
+        counts[0] += sums & (CLOUD - 1)
+        counts[1] += sums >> CLOUD_BITS
 
-    def _flagged(self, codes: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    def _flagged(self, codes: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.uint16]:
         """Look codes up; what is masked is nodata, whatever its code."""
-        flags: NDArray[np.uint8] = apply_lut(codes, self._table, out=self._flags[: len(codes)])
-        if not mask.all():
-            flags *= mask.view(np.uint8)
-            flags |= np.bitwise_xor(mask.view(np.uint8), NODATA, out=self._masked[: len(codes)])
+        flags: NDArray[np.uint16] = apply_lut(codes, self._table, out=self._flags[: len(codes)])
+        if mask is not None and not mask.all():
+            flags *= mask
+            flags |= ~mask
         return flags
 
 

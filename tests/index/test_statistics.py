@@ -9,6 +9,8 @@ from rasterio.transform import Affine
 
 from stacchip_osml import Indexer, QualityBand
 from stacchip_osml.errors import ItemError
+from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.index import statistics
 from stacchip_osml.index.statistics import chip_fractions, preset
@@ -91,6 +93,7 @@ def test_reading_in_strips_and_parts_changes_nothing(monkeypatch):
     grid = chip_grid(reference.size, GridSpec.of(61, edges="partial"))
     whole = chip_fractions(Codes(codes), BAND, grid, reference=reference, quality=quality)
     monkeypatch.setattr(statistics, "STRIP_ROWS", 33)
+    monkeypatch.setattr(statistics, "STRIP_PIXELS", 33 * 90)
     monkeypatch.setattr(statistics, "PIECE_PIXELS", 90 * 32)
     monkeypatch.setattr(statistics, "PREFIX_BYTES", 24 * 90 * 3)
     parts = chip_fractions(Codes(codes), BAND, grid, reference=reference, quality=quality)
@@ -113,6 +116,7 @@ class Holes(Codes):
 
 def test_pixels_that_are_masked_or_not_stored_hold_nothing(monkeypatch):
     monkeypatch.setattr(statistics, "STRIP_ROWS", 64)
+    monkeypatch.setattr(statistics, "STRIP_PIXELS", 64 * 90)
     codes = np.random.default_rng(1).choice([0, 4, 8], (200, 90)).astype(np.uint8)
     size = image(ImageSize(90, 200))
     grid = chip_grid(size.size, GridSpec.of(30, edges="partial"))
@@ -139,10 +143,10 @@ def test_bits_mean_what_landsat_says():
     band = preset("qa_pixel")
     table = band.table(np.dtype("uint16"))
 
-    assert table[1] == 1
-    assert table[1 << 3] == table[1 << 1] == table[1 << 4] == 16
+    assert table[1] == statistics.NODATA
+    assert table[1 << 3] == table[1 << 1] == table[1 << 4] == statistics.CLOUD
     assert table[1 << 2] == table[1 << 6] == 0
-    assert table[1 | 1 << 3] == 1
+    assert table[1 | 1 << 3] == statistics.NODATA
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
@@ -187,3 +191,44 @@ def test_an_index_with_quality_holds_exact_fractions_and_drops_empty_chips(tmp_p
     assert len(kept) == len(index) - 1
     assert kept.row(0)["assets"] == "red"
     assert ("", "A", "scl") in kept.tables.headers
+
+
+FILES = {
+    "nodata that is a code without a meaning": ({"nodata": 4}, {}, (4.0,)),
+    "no nodata": ({}, {}, ()),
+    "strips": ({"nodata": 9, "tiled": False}, {}, (9.0,)),
+    "16 bits": ({"nodata": 0, "dtype": "uint16"}, {}, (0.0,)),
+    "sparse": ({"SPARSE_OK": True}, {"only": ((0, 32), (0, 64))}, None),
+    "mask band": ({}, {"mask": True}, None),
+    "alpha": ({"count": 2, "ALPHA": "YES"}, {}, None),
+}
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("kind", FILES)
+def test_what_a_file_says_holds_nothing_is_nodata_whoever_reads_it(tmp_path, kind):
+    profile, more, values = FILES[kind]
+    profile = {"count": 1, "dtype": "uint8", "tiled": True, "blockxsize": 32, "blockysize": 32, **profile}
+    random = np.random.default_rng(3)
+    codes = random.choice([0, 4, 8, 9], (100, 120)).astype(profile["dtype"])
+    path = str(tmp_path / "scl.tif")
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", width=120, height=100, compress="deflate", **profile) as file,
+    ):
+        (top, bottom), (left, right) = window = more.get("only", ((0, 100), (0, 120)))
+        file.write(codes[top:bottom, left:right], 1, window=window)
+        if profile["count"] == 2:
+            file.write(random.choice([0, 255], codes.shape).astype(np.uint8), 2)
+        if "mask" in more:
+            file.write_mask(random.random(codes.shape) < 0.7)
+    size = image(ImageSize(120, 100))
+    grid = chip_grid(size.size, GridSpec.of(17, edges="partial"))
+    by_blocks, by_gdal = (
+        chip_fractions(reader, BAND, grid, reference=size, quality=size)
+        for reader in (BlockImage(path), GdalImage(path))
+    )
+
+    assert BlockImage(path).empty_values(0, 0) == values
+    np.testing.assert_array_equal(by_blocks.nodata, by_gdal.nodata)
+    np.testing.assert_array_equal(by_blocks.cloud, by_gdal.cloud)

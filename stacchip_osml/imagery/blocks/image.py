@@ -111,13 +111,16 @@ class BlockImage(HeaderFacts):
         """Tell the size of a stored level, and where its blocks lie."""
         return BlockGrid(self.level_shape(level), self._block_shape(level))
 
-    def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
+    def read(
+        self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None, judged: bool = True
+    ) -> MaskedPixels | None:
         """Read one window of one stored level; see :meth:`stacchip_osml.imagery.GdalImage.read`.
 
-        Several windows at once are read faster by :func:`stacchip_osml.imagery.blocks.engine.read_windows`.
+        Several windows at once are read faster by :func:`stacchip_osml.imagery.blocks.engine.read_windows`. The mask
+        of one that is not ``judged`` may hold anything.
         """
         chosen = None if bands is None else tuple(bands)
-        (found,) = read_windows([WindowRead(image=self, window=window, level=level, bands=chosen)])
+        (found,) = read_windows([WindowRead(image=self, window=window, level=level, bands=chosen, judged=judged)])
         if isinstance(found, ChipError):
             raise found
         return found
@@ -212,6 +215,18 @@ class BlockImage(HeaderFacts):
         if self._sources is None:
             self._sources = LevelSources(self.pixel_header, self.layout, name=self.name, limits=self.limits)
         return self._sources.find(level, bands)
+
+    def empty_values(self, level: int, band: int) -> tuple[float | complex, ...] | None:
+        """Say by which values pixels of a band hold nothing: none or one; None where values alone do not say it.
+
+        Raises:
+            IndexError: no such level or band.
+            LimitError: its blocks are larger than the limits.
+        """
+        source = self.source(level, (band,))
+        if source.level is None or source.late or not source.level.layout.counts.any(axis=0).all():
+            return None
+        return () if source.value is None else (source.value,)
 
     @property
     def file(self) -> LocalFile | RemoteObject:

@@ -309,4 +309,4 @@ def _some_mask(read: WindowRead, pixels: NDArray[Any], mask: NDArray[np.bool_] |
     """Give the mask that was made, or any where none was asked for."""
     if mask is None:
         mask = read.mask
-    return np.ones(pixels.shape, bool) if mask is None else mask
+    return np.broadcast_to(np.True_, pixels.shape) if mask is None else mask
