@@ -218,6 +218,15 @@ def test_a_store_that_refuses_is_asked_once_more_with_new_credentials(server, re
     assert remote.read_at(0, 10) == DATA[:10]
 
 
+def test_a_bucket_whose_requester_pays_is_told_who_pays(server, environment, remote):
+    assert remote.read_at(5, 5) == DATA[5:10]
+    environment.setenv("AWS_REQUEST_PAYER", "requester")
+    assert RemoteObject("s3://bucket/a.tif", fetch=PATIENT).read_at(5, 5) == DATA[5:10]
+
+    first, second = server.asked()
+    assert [asked.headers.get("x-amz-request-payer") for asked in (first, second)] == [None, "requester"]
+
+
 def test_stores_are_shared_by_the_objects_of_a_bucket_and_made_again_for_another_environment(
     server, environment, monkeypatch
 ):
