@@ -13,7 +13,7 @@ from stacchip_osml.encode import (
     BufferedTextAssetProvider,
     imsave,
 )
-from stacchip_osml.encode.nitf import read_nitf
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, Tre, read_nitf, write_nitf
 from stacchip_osml.imagery.blocks.image import BlockImage
 
 CORNERS = [(-77.0, 39.0), (-76.5, 39.0), (-76.5, 38.5), (-77.0, 38.5)]
@@ -305,3 +305,14 @@ def test_padding_of_a_nitf_that_becomes_ordinary_pixels_is_said(tmp_path, ending
         writer.add_asset("image:0", sparse)
 
     assert run_json("convert", source, tmp_path / f"out.{ending}")["left_out"] == lost
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_tres_of_the_file_that_are_lost_are_told_too(tmp_path):
+    source = tmp_path / "a.ntf"
+    image = NitfImage(
+        pixels=BufferedImageAssetProvider.from_array(PIXELS), fields={"IC": "NC"}, tres=(Tre("ONE", b"1"),)
+    )
+    write_nitf(source, NitfFile(images=(image,), tres=(Tre("TWO", b"2"),)))
+
+    assert run_json("convert", source, tmp_path / "out.tif")["left_out"] == ["TRE ONE", "file TRE TWO"]

@@ -213,6 +213,7 @@ def left_out_of(
     if dataset.format in {"nitf", "nsif"}:
         tres = [key for key in image.metadata if not isinstance(image.metadata[key], str)]
         others += [f"TRE {tag}" for tag in tres]
+        others += [f"file TRE {key}" for key in dataset.metadata if not isinstance(dataset.metadata[key], str)]
     if kind.name in {"png", "jpeg", "j2k", "jhc"} and place_of(image, image.metadata) is not None:
         others.append("its place on the ground")
     return others

@@ -80,7 +80,9 @@ def _image(key: str, record: NitfImage) -> ImageAsset:
         record.pixels,
         key=key,
         metadata=metadata_of(fields, record.tres),
-        title=(fields.get("IID2") or fields.get("IID1") or key).strip(),
+        title=next(
+            (name for field in ("IID2", "IID1") if (name := fields.get(field, "").strip())), record.pixels.title
+        ),
         description=" ".join(comment.strip() for comment in comments),
         media_type=MEDIA_TYPE,
         record=record,

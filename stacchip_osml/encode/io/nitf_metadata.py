@@ -18,6 +18,7 @@ from typing import Any
 from stacchip_osml.encode.field_text import text_of
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.nitf.records import Tre
+from stacchip_osml.encode.nitf.tables import FIELDS
 from stacchip_osml.encode.nitf.tres import make_tre, tre_fields
 from stacchip_osml.errors import DecodeError, EncodeError
 
@@ -80,7 +81,8 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
         where: what it is of, for messages.
 
     Raises:
-        EncodeError: a value is neither text, number, dict of fields nor bytes; or a TRE that its fields do not make.
+        EncodeError: a value is neither text, number, dict of fields nor bytes, or a field's is bytes; or a TRE that its
+            fields do not make.
     """
     fields: dict[str, str] = {}
     tres: list[Tre] = []
@@ -92,6 +94,8 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
                 make_tre(key, {name: text_of(each, where=f"{where}: {key}: {name}") for name, each in value.items()})
             )
         elif isinstance(value, (bytes, bytearray)):
+            if key in FIELDS:
+                raise EncodeError(f"{where}: {key} is a field: its value is text, got bytes ({FIELDS[key].clause})")
             tres.append(Tre(key, bytes(value)))
         elif is_foreign(key, value) or value is None:
             continue

@@ -355,3 +355,8 @@ def test_an_array_of_the_other_byte_order_is_the_same_image():
         out = io.BytesIO()
         imsave(out, swapped, format=form)
         assert np.array_equal(gdal_read(out.getvalue())[0], swapped)
+
+
+def test_bytes_are_no_value_of_a_field():
+    with pytest.raises(EncodeError, match=r"IID1 is a field: its value is text, got bytes \(MIL-STD-2500C table A-3"):
+        imsave(io.BytesIO(), scene(), format="nitf", metadata={"IID1": b"SCENE"})

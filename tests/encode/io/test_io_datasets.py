@@ -15,6 +15,7 @@ from stacchip_osml.encode import (
     BufferedImageAssetProvider,
     BufferedMetadataProvider,
     BufferedTextAssetProvider,
+    ChipFactory,
     PixelType,
     imsave,
 )
@@ -342,3 +343,17 @@ def test_the_files_of_an_rset_appear_in_order_the_base_first(tmp_path, monkeypat
             writer.add_asset(key, BufferedImageAssetProvider.from_array(pixels))
 
     assert appeared == ["a.ntf", "a.ntf.r1", "a.ntf.r2"]
+
+
+def test_an_image_of_a_nitf_file_that_says_no_name_has_the_files(tmp_path):
+    path = tmp_path / "scene.ntf"
+    for fields, title in (({}, "scene.ntf"), ({"IID1": "FIRST"}, "FIRST"), ({"IID2": "second"}, "second")):
+        with IO.open(path, "w") as writer:
+            writer.add_asset("image:0", provider_of(scene(), metadata=fields))
+
+        with IO.open(path) as dataset:
+            image = dataset.get_asset("image:0")
+            assert image.title == title
+            chip = ChipFactory(image, output_format="nitf").create_chip((0, 0, 8, 8))
+        with IO.open(io.BytesIO(chip)) as cut:
+            assert cut.get_asset("image:0").metadata["ICOM1"] == f"Chip of {title}"
