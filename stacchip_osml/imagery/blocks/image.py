@@ -17,6 +17,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
@@ -27,6 +28,7 @@ import numpy as np
 from stacchip_osml.errors import AssetChanged, ChipError, DecodeError, redact
 from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
+from stacchip_osml.imagery.blocks.cache import LARGEST_SHARE, BlockCache
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
@@ -97,6 +99,7 @@ class BlockImage(HeaderFacts):
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | None = None
         self._said: NitfSaid | None = None
+        self._streams: BlockCache | None = None
         self._file: LocalFile | RemoteObject | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -354,11 +357,25 @@ class BlockImage(HeaderFacts):
         )
         pixels = np.empty((len(source.bands), window.height, window.width), source.dtype)
         (found,) = read_windows(
-            [WindowRead(image=self, window=window, level=resolution_level, bands=chosen, pixels=pixels)]
+            [WindowRead(image=self, window=window, level=resolution_level, bands=chosen, pixels=pixels)],
+            cache=self._kept_streams(resolution_level),
         )
         if isinstance(found, ChipError):
             raise found
         return pixels
+
+    def _kept_streams(self, level: int) -> BlockCache | None:
+        """Give what holds the stored block last decoded, where it is several of the grid's, as of JPEG in one piece."""
+        stored = self.layout.levels[level]
+        if not isinstance(stored, LevelLayout) or stored.codec.compression == "none":
+            return None
+        pixels = math.prod(stored.block_shape)
+        if pixels <= math.prod(self._block_shape(level)):
+            return None
+        if self._streams is None:
+            codec = stored.codec
+            self._streams = BlockCache(LARGEST_SHARE * pixels * codec.samples * np.dtype(codec.dtype).itemsize)
+        return self._streams
 
     def _block_shape(self, level: int) -> tuple[int, int]:
         """Give the (rows, cols) of blocks: of R0 as the header has it, of others as they are stored."""

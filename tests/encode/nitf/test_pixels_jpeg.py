@@ -13,7 +13,10 @@ from pixel_readers import READERS, first_segment
 from stacchip_osml.encode.codecs_nitf import restarted_jpeg
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
+from stacchip_osml.imagery.blocks import batch
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.pixel import PixelWindow
 
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
@@ -169,3 +172,21 @@ def test_bands_read_one_by_one_are_their_own_whatever_the_providers_blocks(imode
 
     assert files[1] == files[0]
     assert files[2] == files[0]
+
+
+def test_a_stream_that_gdal_cuts_into_rows_is_decoded_for_the_first_and_for_all_others(tmp_path, monkeypatch):
+    path, decoded = str(tmp_path / "one.ntf"), []
+    image = NitfImage(pixels=BufferedImageAssetProvider.from_array(ramps()), fields={"IC": "C3", "NPPBH": "0"})
+    write_nitf(path, NitfFile(images=(image,)))
+
+    def counted(codec, data, *, rows, decode=batch.decode_block, **how):
+        decoded.append(rows)
+        return decode(codec, data, rows=rows, **how)
+
+    monkeypatch.setattr(batch, "decode_block", counted)
+    source = BlockImage(path)
+    assert source.level_grid(0).block_shape == (1, 120)
+    rows = np.concatenate([source.get_block(row, 0) for row in range(100)], axis=1)
+
+    assert len(decoded) <= 2
+    np.testing.assert_array_equal(rows, source.read(PixelWindow(0, 0, 120, 100)).pixels)
