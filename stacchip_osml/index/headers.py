@@ -29,6 +29,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.index.arrays import numbers_of, positions
 from stacchip_osml.index.header_images import image_from_row, image_row
 from stacchip_osml.index.layouts import StoredHeader
+from stacchip_osml.stac.arrow_columns import arrow_column
 from stacchip_osml.stac.source import SourceImage
 
 __all__ = [
@@ -156,7 +157,7 @@ def headers_to_table(headers: Iterable[AssetHeader], *, root: Path | None = None
     ``portable`` leaves out modification times, which do not survive a copy or a checkout.
     """
     rows = _rows(headers, root, portable=portable)
-    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in HEADER_SCHEMA]
+    columns = [arrow_column([row.get(field.name) for row in rows], field.type) for field in HEADER_SCHEMA]
     return pa.Table.from_arrays(columns, schema=HEADER_SCHEMA)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from stacchip_osml.errors import ItemError
 
-__all__ = ["Kind", "join_kind", "shape_value"]
+__all__ = ["Kind", "has_column", "join_kind", "shape_value"]
 
 MAX_FIELDS = 1024
 MAX_DEPTH = 12

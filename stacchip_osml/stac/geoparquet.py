@@ -21,7 +21,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ import shapely
 import shapely.geometry
 
 from stacchip_osml.errors import AssetMissing, ChipError, DecodeError, IndexSchemaError, ItemError, redact
-from stacchip_osml.stac.columns import Kind, join_kind, shape_value
+from stacchip_osml.stac.arrow_columns import arrow_column, arrow_kind
+from stacchip_osml.stac.columns import Kind, has_column, join_kind, shape_value
 from stacchip_osml.stac.difference import apply_difference, difference
 from stacchip_osml.stac.documents import read_bytes
 from stacchip_osml.stac.hrefs import is_remote
@@ -58,6 +59,7 @@ MAX_REMOTE_BYTES = 2**29
 _TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection")
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "expires", "published", "unpublished")
 _SPECIAL = frozenset({*_TOP, *_TIMES, "proj:geometry"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINK = pa.struct([("href", pa.string()), ("rel", pa.string())])
 _Document = dict[str, Any]
 
@@ -148,24 +150,27 @@ def _to_table(rows: Sequence[_Document]) -> pa.Table:
     for body in bodies:
         join_kind(kind, body)
     shaped = [shape_value(kind, body) or {} for body in bodies]
-    columns = {name: pa.array([body.get(name) for body in shaped]) for name in kind.fields}
-    columns = {name: column for name, column in columns.items() if not pa.types.is_null(column.type)}
+    columns = {
+        name: arrow_column([body.get(name) for body in shaped], arrow_kind(field))
+        for name, field in kind.fields.items()
+        if has_column(field)
+    }
     for name in _TIMES:
         times = [_time(_dict(row, "properties").get(name)) for row in rows]
         if name == "datetime" or any(time is not None for time in times):
-            columns[name] = pa.array(times, pa.timestamp("us", tz="UTC"))
+            columns[name] = arrow_column(times, pa.timestamp("us", tz="UTC"))
     # Readers take a geometry column as whole: this one is there for every row, or not at all.
     projected = [_wkb(_dict(row, "properties").get("proj:geometry")) for row in rows]
     if all(projected):
-        columns["proj:geometry"] = pa.array(projected, pa.binary())
-    columns["geometry"] = pa.array([_wkb(row.get("geometry")) for row in rows], pa.binary())
+        columns["proj:geometry"] = arrow_column(projected, pa.binary())
+    columns["geometry"] = arrow_column([_wkb(row.get("geometry")) for row in rows], pa.binary())
     columns["bbox"] = _bbox_column([row.get("bbox") for row in rows])
     for name in ("id", "collection", "type", "stac_version"):
         columns.setdefault(name, pa.nulls(len(rows), pa.string()))
     columns.setdefault("stac_extensions", pa.nulls(len(rows), pa.list_(pa.string())))
     columns.setdefault("links", pa.nulls(len(rows), pa.list_(_LINK)))
     names = [name for name in _TOP if name in columns] + [name for name in columns if name not in _TOP]
-    return pa.table({name: columns[name] for name in names})
+    return pa.Table.from_arrays([columns[name] for name in names], names)
 
 
 def _body(row: _Document, asset_keys: set[str]) -> _Document:
@@ -189,9 +194,10 @@ def _dict(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _time(value: object) -> datetime | None:
+def _time(value: object) -> int | None:
+    """Give the microseconds since 1970 began; None where it is no time."""
     try:
-        return parse_datetime(value)
+        return (parse_datetime(value) - _EPOCH) // timedelta(microseconds=1)
     except ValueError:
         return None
 
@@ -214,7 +220,7 @@ def _bbox_column(values: Sequence[object]) -> pa.StructArray:
     names = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax") if solid else ("xmin", "ymin", "xmax", "ymax")
     flat = [box if solid or len(box) != 6 else [*box[:2], *box[3:5]] for box in boxes]
     rows = [dict(zip(names, box, strict=True)) if box else None for box in flat]
-    return pa.array(rows, pa.struct([(name, pa.float64()) for name in names]))
+    return arrow_column(rows, pa.struct([(name, pa.float64()) for name in names]))
 
 
 def _numbers(value: object) -> list[float]:

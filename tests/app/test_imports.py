@@ -49,11 +49,12 @@ def test_asking_a_directory_index_loads_no_imagery_library(words, folder):
     assert loaded_by("index", words[0], folder, *words[1:]) & (HEAVY | IMAGERY) - {"shapely"} == set()
 
 
-def test_building_an_index_of_stated_facts_loads_no_reader_of_images(two_dates, tmp_path):
+@pytest.mark.parametrize("name", ["index.parquet", "index"])
+def test_building_an_index_of_stated_facts_loads_no_reader_of_images(name, two_dates, tmp_path):
     settings = ["--assets", "red", "--chip-size", "16", "--no-read-headers"]
-    found = loaded_by("index", "build", *two_dates, tmp_path / "index.parquet", *settings)
+    found = loaded_by("index", "build", *two_dates, tmp_path / name, *settings)
 
-    assert found & (HEAVY | IMAGERY) - {"pyproj", "tqdm"} == set()
+    assert found & (HEAVY | IMAGERY) - {"pyproj", "shapely", "tqdm"} == set()
 
 
 def test_cutting_a_chip_loads_no_pandas(index, tmp_path):

@@ -28,7 +28,7 @@ FOREIGN = {
     "pystac_client": ("stac",),
     "requests": ("stac/api.py",),
     "urllib3": ("stac",),
-    "pyarrow": ("stac/geoparquet.py", "stac/plain_rows.py", "index", "load", "app"),
+    "pyarrow": ("stac/geoparquet.py", "stac/plain_rows.py", "stac/arrow_columns.py", "index", "load", "app"),
     "geopandas": ("index",),
     "matplotlib": ("encode/chip.py",),
     "xarray": ("encode/chip.py",),
