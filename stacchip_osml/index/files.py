@@ -336,6 +336,10 @@ def _replacing(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, str(error), str(path)) from error  # Arrow's says not which file it is
     finally:
         temporary.unlink(missing_ok=True)
 

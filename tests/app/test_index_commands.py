@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 
 import pyarrow.parquet as pq
 import pytest
@@ -171,6 +173,20 @@ def test_an_output_that_cannot_be_written_is_exit_code_6(two_dates, tmp_path):
     args = ["index", "build", two_dates[0], tmp_path / "file" / "out.parquet", "--assets", "red", "--chip-size", 16]
 
     assert "file" in only_error(run(*args, code=6))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no limit to set")
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+def test_a_disk_that_is_full_is_exit_code_6_and_names_the_file(index, tmp_path, name):
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    limit += "; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from stacchip_osml.app.cli import main; main()"
+    command = [sys.executable, "-c", limit, "index", "merge", index, tmp_path / name]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 6, done.stderr
+    assert done.stderr.startswith(f"error: {tmp_path / name}")
+    assert "File too large" in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_search_options_reach_the_api(monkeypatch, two_dates, tmp_path):
