@@ -166,8 +166,9 @@ class SampleBlock:
         for place, error in cut.errors.items():
             self.faults.setdefault(place, error)
         if cut.pixels is not None:
-            self.labels = cut.pixels[:, 0]
-            self.label_mask = None if cut.mask is None else cut.mask[:, 0]
+            band: Any = 0 if cut.pixels.shape[1] == 1 else slice(None)
+            self.labels = cut.pixels[:, band]
+            self.label_mask = None if cut.mask is None else cut.mask[:, band]
 
     def put(self, place: int, other: SampleBlock, other_place: int) -> None:
         """Take a sample of another block for one of this.

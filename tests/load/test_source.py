@@ -117,6 +117,15 @@ def test_of_several_labels_of_one_ground_those_of_the_same_time_count(tmp_path):
         ChipSource(later, mask=Chipper(codes))
 
 
+def test_chips_of_several_bands_can_stand_beside_the_image(tmp_path):
+    items = [item(tmp_path, "2025-05-01")]
+    codes, pair = (Indexer(items, CHIP, assets=assets).create_index() for assets in (["scl"], ["red", "nir"]))
+    beside = ChipSource(codes, mask=Chipper(pair), mask_dtype=None, mask_fill=9).load([3, 0]).arrays["mask"]
+
+    np.testing.assert_array_equal(beside, [Chipper(pair)[3].pixels, Chipper(pair)[0].pixels])
+    assert beside.dtype == np.uint16
+
+
 def test_labels_of_another_ground_are_refused(index, tmp_path):
     elsewhere = image(tmp_path / "a.tif", pixels_of(1), transform=GROUND @ GROUND.translation(1, 0))
     with pytest.raises(IndexSchemaError, match="72 of 72 chips have no label chip of the same CRS, transform and size"):
