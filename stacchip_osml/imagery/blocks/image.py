@@ -134,6 +134,8 @@ class BlockImage(HeaderFacts):
     def header(self) -> ImageHeader:
         """Everything about the image that is not pixels."""
         if self._header is None:
+            if not self.remote:  # of a remote one GDAL makes its header of the bytes that are there
+                self._look_for_plain()
             self._header = self._told.header
             self._is_one = True
         return self._header
@@ -141,12 +143,16 @@ class BlockImage(HeaderFacts):
     @property
     def pixel_header(self) -> ImageHeader:
         """What decides its pixels: ``header`` or, before that was asked for, what a plain TIFF says of them alone."""
-        if self._header is None and self._plain is None and self._may_be_plain:
+        if self._header is None:
+            self._look_for_plain()
+        return self.header if self._plain is None else self._plain
+
+    def _look_for_plain(self) -> None:
+        if self._may_be_plain:
             found = plain_image(self.file, name=self.name, limits=self.limits)
             if found is not None:
                 self._layout, self._plain = found.layout, found.header
             self._may_be_plain = False
-        return self.header if self._plain is None else self._plain
 
     @property
     def _told(self) -> GdalImage | NitfSaid:
@@ -177,7 +183,9 @@ class BlockImage(HeaderFacts):
 
             how: dict[str, Any] = {name: getattr(self, name) for name in HOW}
             opening = None if isinstance(self.file, LocalFile) else self.file.opening
-            self._gdal = GdalImage(self.location, **how, opening=opening, page=self.page)
+            told = 0 if self._plain is None else len(self._plain.levels)
+            levels = [self.level_grid(level) for level in range(told)]
+            self._gdal = GdalImage(self.location, **how, opening=opening, page=self.page, levels=levels)
         return self._gdal
 
     @property

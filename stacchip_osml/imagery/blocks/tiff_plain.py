@@ -27,14 +27,14 @@ from stacchip_osml.imagery.limits import ReadLimits
 __all__ = ["PlainTiff", "plain_tiff"]
 
 MOST_LEVELS = 31
-KIND, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, EXTRA_SAMPLES = 254, 259, 262, 274, 277, 338
+KIND, WIDTH, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, EXTRA_SAMPLES = 254, 256, 259, 262, 274, 277, 338
 TILE_SIDES = 322, 323
 ITEMS, NODATA = 42112, 42113
 
 TEXT, SHORT, WHOLE, RATIONAL, DOUBLE = (2,), (3,), (3, 4, 16), (5,), (12,)
 """Types of fields."""
 TAGS = {
-    **dict.fromkeys((KIND, 256, 257, *TILE_SIDES, 324, 325), WHOLE),
+    **dict.fromkeys((KIND, WIDTH, 257, *TILE_SIDES, 324, 325), WHOLE),
     **dict.fromkeys((258, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, 284, EXTRA_SAMPLES, 339), SHORT),
     **dict.fromkeys((296, 317, 320, 530), SHORT),
     **dict.fromkeys((269, 270, 305, 306, 315, 33432, ITEMS, NODATA), TEXT),
@@ -87,7 +87,8 @@ def plain_tiff(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None)
         nodata = {_nodata_text(file, directory) for directory in directories}
         if len(directories) > MOST_LEVELS or directories[-1].next_offset or len(nodata) != 1:
             return None
-        return _told(layout_of(file, limits), len(directories), nodata.pop())
+        widths = [file.number(directory, WIDTH, 0) for directory in directories]
+        return _told(layout_of(file, limits), widths, nodata.pop())
     except (DecodeError, LimitError, NotServedError):
         return None
 
@@ -116,10 +117,16 @@ def _nodata_text(file: TiffBytes, directory: Directory) -> bytes | None:
     return None if field is None else file.octets(field, most=64)
 
 
-def _told(layout: ImageLayout, count: int, nodata: bytes | None) -> PlainTiff | None:
-    """Make a header of levels that are served, each smaller than the one before; None where they are not."""
+def _told(layout: ImageLayout, widths: list[int], nodata: bytes | None) -> PlainTiff | None:
+    """Make a header of levels that are served, each smaller than the one before; None where they are not.
+
+    Args:
+        layout: of the file.
+        widths: of the levels in the order of its directories.
+        nodata: as it is written.
+    """
     levels = [level for level in layout.levels if isinstance(level, LevelLayout) and level.mask is None]
-    if not len(levels) == len(layout.levels) == count:
+    if len(levels) != len(layout.levels) or [level.size.width for level in levels] != widths:
         return None
     sizes, first = tuple(level.size for level in levels), levels[0]
     alike = all((level.codec.kind, level.bands) == (first.codec.kind, first.bands) for level in levels)

@@ -66,6 +66,7 @@ class GdalImage:
         fetch: FetchLimits | None = None,
         opening: Callable[[], tuple[bytes, RemoteStamp]] | None = None,
         page: int = 0,
+        levels: Sequence[BlockGrid] = (),
     ) -> None:
         """Name the image; nothing is opened yet.
 
@@ -79,6 +80,7 @@ class GdalImage:
             fetch: how long and how often a server is asked; None for the defaults.
             opening: gives a remote object's first bytes and version, where somebody has them; None to ask for them.
             page: of a TIFF, from 0: which of its images that are no levels or masks; further ones have one level.
+            levels: of a plain TIFF (``tiff_plain``), R0 first, where somebody has them; none to open each.
 
         Raises:
             ReadError: not a location that is served.
@@ -92,6 +94,7 @@ class GdalImage:
         self._table = MaskTable(self._access, self.limits)
         self._known: Facts | None = None
         self._stored: tuple[Level, ...] | None = None
+        self._levels = tuple(levels)
         self._header: ImageHeader | None = None
         self._level_masks: bool | None = None
         self._tags: Mapping[str, Any] | None = None
@@ -325,8 +328,13 @@ class GdalImage:
     def stored_levels(self) -> tuple[Level, ...]:
         """List the stored levels from fine to coarse, whatever order the file has them in."""
         if self._stored is None:
-            facts, on = self._facts(), self._access.on
-            coarse = [on(n, partial(level_of, overview=n, pad=facts.pad), facts=True) for n in range(facts.overviews)]
+            facts, on, told = self._facts(), self._access.on, self._levels
+            if len(told) == 1 + facts.overviews and told[0].size == facts.base.size:
+                nodata = facts.base.nodata
+                coarse = [Level(grid.size, grid.block_shape, n, nodata) for n, grid in enumerate(told[1:])]
+            else:
+                read = partial(level_of, pad=facts.pad)
+                coarse = [on(n, partial(read, overview=n), facts=True) for n in range(facts.overviews)]
             self._stored = facts.base, *sorted(coarse, key=lambda level: -level.size.width * level.size.height)
         return self._stored
 

@@ -74,6 +74,9 @@ def test_a_plain_file_says_what_gdal_says(tmp_path, kind):
             require_same(image, oracle, window, level)
     assert image._gdal is None
     assert image.header == header
+    assert repr(image.gdal.stored_levels()) == repr(oracle.stored_levels())
+    for level in range(len(header.levels)):
+        np.testing.assert_array_equal(image.gdal.get_block(0, 0, level), oracle.get_block(0, 0, level))
 
 
 @pytest.mark.parametrize("kind", OTHER)
@@ -120,7 +123,7 @@ DIRECTORIES = {
     "page": ([tiles(), tiles(16)], False),
     "mask": ([tiles(), tiles(tags={SUBFILE: 4})], False),
     "level as large as R0": ([tiles(), reduced(32)], False),
-    "levels in another order": ([tiles(64), reduced(), reduced(32)], True),
+    "levels in another order": ([tiles(64), reduced(), reduced(32)], False),
     "sub-directory": ([tiles(subs=[reduced()])], False),
     "chain that goes round": ([tiles(next_ifd=8)], False),
     "chain that leads nowhere": ([tiles(), tiles(16, tags={SUBFILE: 1}, next_ifd=1 << 20)], False),
