@@ -188,6 +188,11 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     record = entry.record
     if isinstance(record, NitfImage):
         return replace(record, fields=fields, tres=tres)
+    if fields.get("IREP", "").strip() == "YCbCr601" and fields.get("IC", "").strip() not in {"C3", "M3", "I1"}:
+        raise EncodeError(
+            f"{entry.key}: IREP=YCbCr601 is of JPEG (MIL-STD-2500C, table A-3), and IC is {fields.get('IC', 'none')}: "
+            "pixels that were read of JPEG are red, green and blue, so say IREP RGB, and IREPBAND1 to 3 R, G, B"
+        )
     table = color_table_of(entry.provider)
     if table is not None and kind == "uint8" and "IREP" not in fields:
         fields |= lut_fields(table)

@@ -5,9 +5,10 @@ import pytest
 import rasterio
 from nitf_files import image_of, written
 
-from stacchip_osml.encode import IO, ChipFactory, imsave
+from stacchip_osml.encode import IO, BufferedMetadataProvider, ChipFactory, imsave
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf, write_nitf
+from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery import BufferedImageAssetProvider, DisplayChainFactory, read_window
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -79,3 +80,20 @@ def test_components_that_no_decoder_turned_stay_what_they_are(tmp_path):
     for made in (target.read_bytes(), chip):
         fields = read_nitf(made).images[0].fields
         assert (fields["IREP"], bands_of(fields)) == ("YCbCr601", ["Cr", "Cb", "Y"])
+
+
+def test_metadata_that_were_copied_are_not_believed_of_pixels_that_were_decoded(jpeg, tmp_path):
+    with IO.open(jpeg) as dataset:
+        image = dataset.get_asset("image:0")
+        metadata = BufferedMetadataProvider(source=image.metadata)
+        copy = BufferedImageAssetProvider.from_array(read_window(image, (0, 0, 96, 64)), metadata=metadata)
+    metadata["IC"] = "NC"
+
+    with (
+        pytest.raises(EncodeError, match=r"image:0: IREP=YCbCr601 is of JPEG .*, and IC is NC: .* so say IREP RGB"),
+        IO.open(tmp_path / "out.ntf", "w") as writer,
+    ):
+        writer.add_asset("image:0", copy)
+    metadata.update({"IREP": "RGB", "IREPBAND1": "R", "IREPBAND2": "G", "IREPBAND3": "B"})
+    with IO.open(tmp_path / "out.ntf", "w") as writer:
+        writer.add_asset("image:0", copy)
