@@ -32,6 +32,7 @@ from stacchip_osml.geometry.warping.warped_header import warped_header
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.limits import ReadLimits, require_inside
+from stacchip_osml.imagery.palettes import shows_indices
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, fact, require_bands
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
@@ -94,9 +95,11 @@ class WarpedImageProvider:
         self.header = warped_header(base, grid_builder, count=self.num_bands, nodata=self._nodata)
         """What the warped image says of itself: size, place, what its bands mean."""
         self._fill = tuple(fill_value(band.nodata, self._dtype) for band in self.header.bands)
+        self._method = "nearest" if shows_indices(base) else grid_builder.options.remap_interpolation
+        """Between entries of a colour table there are none."""
         self._sampler = SourceSampler(
             self.source,
-            method=grid_builder.options.remap_interpolation,
+            method=self._method,
             fill=self._fill,
             nodata=self._nodata,
             needs_masks=self.header.mask in {"alpha", "mask"},
@@ -228,7 +231,7 @@ class WarpedImageProvider:
     @property
     def key(self) -> str:
         """The source's, the grids', how pixels are taken, and nodata where it was given."""
-        method, told = self.grid_builder.options.remap_interpolation, "" if self._nodata is None else f":{self._nodata}"
+        method, told = self._method, "" if self._nodata is None else f":{self._nodata}"
         source = fact(self.source.get_level(0), "key")
         return f"{source}:warped:{self.grid_builder.key}:{method}:{self.num_bands}{told}"
 
@@ -265,7 +268,7 @@ class WarpedImageProvider:
     @property
     def actual_bits_per_pixel(self) -> int:
         """The source's; all, where values between its own can overshoot them."""
-        if self.grid_builder.options.remap_interpolation == "cubic":
+        if self._method == "cubic":
             return self.num_bits_per_pixel
         return min(int(fact(self.source.get_level(0), "actual_bits_per_pixel")), self.num_bits_per_pixel)
 

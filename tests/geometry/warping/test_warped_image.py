@@ -364,3 +364,12 @@ def test_grids_of_another_image_are_refused():
         WarpedImageProvider(image(ramp()), builder, nodata=(1, 2, 3))
     with pytest.raises(IndexError, match="no level 1; it has 1"):
         WarpedImageProvider(image(ramp()), builder).get_block(0, 0, 1)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "cubic"])
+def test_between_the_entries_of_a_colour_table_there_are_none(interpolation):
+    classes = np.random.default_rng(3).choice(np.array([0, 7, 200], np.uint8), (1, SIZE[1], SIZE[0]))
+    source = BufferedImageAssetProvider.from_array(classes, metadata={"IREPBAND1": "LU"})
+    found = everything(warped(source, TURNED, remap_interpolation=interpolation))
+
+    assert set(np.unique(found.pixels[found.mask])) == {0, 7, 200}
