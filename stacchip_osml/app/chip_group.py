@@ -198,6 +198,7 @@ def _say_cut(
     help="Brightness by each chip's own values, or the same for all.",
 )  # fmt: skip
 @click.option("--labels", type=click.Choice(["grid", "item", "id", "none"]), default="grid", show_default=True)
+@drop_marking_option
 @on_error_option
 @force_option
 @json_option
@@ -213,6 +214,7 @@ def sheet_command(
     size: int,
     stretch: str,
     labels: str,
+    drop_marking: bool,
     on_error: str,
     force: bool,
     as_json: bool,
@@ -235,7 +237,7 @@ def sheet_command(
     shown = chosen if selection.is_bounded else chosen.head(SHEET_CHIPS)
     chipper = Chipper(shown)
     failures: list[tuple[str, ChipError]] = []
-    chips, texts = _cut_for_sheet(chipper, labels, on_error, failures)
+    chips, texts = _cut_for_sheet(chipper, labels, on_error, failures, drop_marking=drop_marking)
     picture = contact_sheet(
         chips, columns=columns, size=size, stretch=stretch, labels=[] if labels == "none" else texts
     )
@@ -255,9 +257,10 @@ def sheet_command(
 
 
 def _cut_for_sheet(
-    chipper: Chipper, labels: str, on_error: str, failures: list[tuple[str, ChipError]]
+    chipper: Chipper, labels: str, on_error: str, failures: list[tuple[str, ChipError]], *, drop_marking: bool
 ) -> tuple[list[Chip | None], list[str]]:
-    from stacchip_osml.errors import ItemError, LimitError, ReadError
+    from stacchip_osml.encode.nitf.marks import require_marks
+    from stacchip_osml.errors import EncodeError, ItemError, LimitError, ReadError
 
     chips: list[Chip | None] = []
     texts: list[str] = []
@@ -265,8 +268,10 @@ def _cut_for_sheet(
         for position, row in enumerate(_rows(chipper)):
             text = sheet_label(row, labels)
             try:
-                chips.append(chipper[position])
-            except (ItemError, LimitError, ReadError) as error:
+                batch = chipper.batch([position])
+                require_marks(batch.images(0), kind="png", overrides={}, drop_marking=drop_marking)
+                chips.append(batch.chip(0))
+            except (EncodeError, ItemError, LimitError, ReadError) as error:
                 if on_error == "raise":
                     raise
                 failures.append((str(row["id"]), error))

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from stacchip_osml import Chipper, Indexer
+from stacchip_osml.app.cli import cli
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf, write_nitf
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery import BufferedImageAssetProvider
@@ -61,3 +63,17 @@ def test_a_chip_of_images_that_are_marked_alike_has_their_marking(tmp_path):
     made = read_nitf(chipper_of(tmp_path, a=secret, b=secret).encode(0, format="nitf"))
 
     assert (made.fields["FSCLAS"], made.images[0].fields["ISCLAS"]) == ("S", "S")
+
+
+def test_a_sheet_of_marked_images_is_refused_unless_told_to(tmp_path):
+    chipper_of(tmp_path, a={"ISCLAS": "S", "ISCLSY": "US"}).index.save(tmp_path / "index.parquet")
+    args = ["chip", "sheet", str(tmp_path / "index.parquet"), str(tmp_path / "sheet.png")]
+
+    refused = CliRunner().invoke(cli, args)
+    assert refused.exit_code == 3
+    assert "asset a is marked ISCLAS S" in refused.stderr
+    assert not (tmp_path / "sheet.png").exists()
+    assert CliRunner().invoke(cli, [*args, "--drop-marking"]).exit_code == 0
+    cut = ["chip", "cut", args[2], str(tmp_path / "out"), "--format"]
+    codes = [CliRunner().invoke(cli, [*cut, *how]).exit_code for how in (["png"], ["png", "--drop-marking"], ["nitf"])]
+    assert codes == [3, 0, 0]
