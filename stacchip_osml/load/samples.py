@@ -14,13 +14,14 @@ from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from stacchip_osml.errors import ChipError
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.faults import Faults
 from stacchip_osml.load.rows import PlannedRows, RowPlans
 
-__all__ = ["RowFacts", "SampleBatch"]
+__all__ = ["RowFacts", "SampleBatch", "as_type", "sample_type"]
 
 _MICROSECOND = 1e-6
 
@@ -174,3 +175,39 @@ class RowFacts:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (RowFacts, (self.index,))
+
+
+def sample_type(name: str, dtype: DTypeLike | None) -> np.dtype[Any] | None:
+    """Look up what type samples are to have; None as stored.
+
+    Raises:
+        ChipError: numpy has no such type.
+    """
+    try:
+        return None if dtype is None else np.dtype(dtype)
+    except TypeError as error:
+        raise ChipError(
+            f"{name} must be the name of a numpy type, such as 'float32', or None; got {dtype!r}"
+        ) from error
+
+
+def as_type(name: str, values: NDArray[Any], dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    """Give values in another type; floats may round, nothing else changes a value.
+
+    Raises:
+        ChipError: the type cannot hold a value.
+    """
+    if dtype is None:
+        return values
+    into = dtype.kind if values.dtype.kind != "c" else "c" if dtype.kind == "c" else "?"
+    if np.can_cast(values.dtype, dtype) or into in "fc":
+        return values.astype(dtype, copy=False)
+    if into != "?":
+        with np.errstate(invalid="ignore"):
+            given = values.astype(dtype)
+        if np.array_equal(given, values):
+            return given
+    raise ChipError(
+        f"{name} {dtype}: cannot hold all values of these {values.dtype} pixels; take a type that can, such as "
+        "float32, None for the stored one, or a chain that scales or fills them"
+    )

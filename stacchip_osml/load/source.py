@@ -26,7 +26,7 @@ from stacchip_osml.load.row_groups import (
     rows_on_same_ground,
 )
 from stacchip_osml.load.sample_block import ChipReading, SampleBlock
-from stacchip_osml.load.samples import RowFacts, SampleBatch
+from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type
 from stacchip_osml.load.schedule import SPARES, DrawnBatch, EpochSchedule, SampleOrder
 from stacchip_osml.load.stream import ahead
 from stacchip_osml.pixel.counts import chosen_rows
@@ -70,10 +70,10 @@ class ChipSource:
             samples: several rows a sample, see :func:`group_rows`; None makes every row one.
             mask: label pixels: the band of that name, which then is no band of the image; or other chips (of label
                 rasters), one for the ground of each row; where there are several, that of the row's time.
-            mask_dtype: of ``mask``; None as stored.
+            mask_dtype: of ``mask``; None as stored. No value may change but by the rounding of floats.
             mask_fill: value of label pixels that are not valid; None leaves what is stored.
             label: column that labels a whole row: numbers as they are, words as numbers in ascending order.
-            dtype: of ``image``; None as stored.
+            dtype: of ``image``; None as stored. No value may change but by the rounding of floats.
             valid: ``pixels`` gives ``valid`` as (H, W), True where every band is valid; ``bands`` as (C, H, W); None
                 leaves it out.
             ids: give each sample its ``id``.
@@ -87,8 +87,8 @@ class ChipSource:
         """
         self.chipper = chips if isinstance(chips, Chipper) else Chipper(chips, cache_bytes=CACHE_BYTES)
         self.samples = samples
-        self.dtype = None if dtype is None else np.dtype(dtype)
-        self.mask_dtype = None if mask_dtype is None else np.dtype(mask_dtype)
+        self.dtype = sample_type("dtype", dtype)
+        self.mask_dtype = sample_type("mask_dtype", mask_dtype)
         self.mask_fill = mask_fill
         self.on_sparse = require_policy("on_sparse", on_sparse)
         self.on_error = require_policy("on_error", on_error)
@@ -311,12 +311,12 @@ class ChipSource:
         transform = self._facts.transforms(rows)
         bounds = self._facts.bounds(rows, transform)
         image = image[:, 0] if single else image
-        arrays: dict[str, Any] = {"image": image if self.dtype is None else image.astype(self.dtype, copy=False)}
+        arrays: dict[str, Any] = {"image": as_type("dtype", image, self.dtype)}
         if labels is not None:
             if self.mask_fill is not None and label_mask is not None:
                 labels = np.where(label_mask, labels, np.asarray(self.mask_fill, self.mask_dtype or labels.dtype))
             labels = labels[:, 0] if self._mask_band is not None and single else labels
-            arrays["mask"] = labels if self.mask_dtype is None else labels.astype(self.mask_dtype, copy=False)
+            arrays["mask"] = as_type("mask_dtype", labels, self.mask_dtype)
         if self._labels is not None:
             arrays["label"] = self._labels[lead]
         if self.valid is not None:
