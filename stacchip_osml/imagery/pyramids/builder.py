@@ -19,6 +19,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from stacchip_osml.errors import LimitError
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
@@ -26,6 +27,7 @@ from stacchip_osml.imagery.palettes import shows_indices
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.pyramids.cascade import (
+    ROOM,
     Cascade,
     LevelMaker,
     TileRows,
@@ -42,6 +44,9 @@ from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 __all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "write_pyramid"]
+
+STRIP_LIMIT = 4 << 30
+"""Bytes of a row of blocks; a few are held."""
 
 
 class ProgressCallback(Protocol):
@@ -101,6 +106,7 @@ class PyramidBuilder:
         Raises:
             ValueError: another factor than 2, ``min_size`` or tiles that are not positive, a negative number of
                 threads, or a resampler or nodata value that does not go with the source.
+            LimitError: a row of the source's blocks, of which a few are held, takes more than 4 GiB.
         """
         scale_factor = whole_number("scale_factor", scale_factor, least=1)
         if scale_factor != 2:
@@ -122,6 +128,12 @@ class PyramidBuilder:
         self._dtype = dtype_of(source)
         self.nodata = nodata = held_nodata(nodata, self._dtype)
         self._bands = int(source.num_bands)
+        strip = self._bands * (ROOM + height) * grid.image_size.width * self._dtype.itemsize
+        if strip > STRIP_LIMIT:
+            raise LimitError(
+                f"levels of {grid.image_size.width} x {grid.image_size.height} pixels: a row of blocks takes "
+                f"{strip >> 20} MiB, more than {STRIP_LIMIT >> 20}: its blocks are too large"
+            )
         if resample_func is None and shows_indices(source):
             resample_func = nearest_neighbor_resample
         self._resample_func = resample_func

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.enums import Resampling
 
-from stacchip_osml.errors import AssetMissing
+from stacchip_osml.errors import AssetMissing, LimitError
 from stacchip_osml.imagery import GdalImage, TiledImagePyramid, find_rset
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
@@ -31,6 +31,16 @@ def planned(cols, rows, *, min_size=1, function=None):
     """A pyramid of an image that nobody reads."""
     image = LazyImage(nothing, rows=rows, cols=cols)
     return TiledImagePyramid(build_pyramid_levels(image, min_size, resample_func=function))
+
+
+def test_rows_of_blocks_that_no_memory_holds_are_refused_before_anything_is_read():
+    image = LazyImage(nothing, rows=300, cols=2**31 - 1, dtype="uint8", block=(1, 2**31 - 1))
+
+    with pytest.raises(
+        LimitError,
+        match=r"2147483647 x 300 pixels: a row of blocks takes 51199 MiB, more than 4096: its blocks are too large",
+    ):
+        PyramidBuilder(image)
 
 
 @pytest.mark.parametrize(("side", "half"), [(513, 257), (1001, 501), (512, 256)])
