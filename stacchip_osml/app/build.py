@@ -109,6 +109,7 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
         _require_something(index.items, problems)
         summary = save_index(index, out, portable=options["portable"])
         seconds = time.perf_counter() - started
+        empty = len(index.items) - (summary.items if summary.chips else 0)
         if options["as_json"]:
             emit_json(
                 {
@@ -117,6 +118,7 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
                     "summary": summary.to_json(),
                     "problems": told(problems),
                     "images_left": _images_left(index),
+                    "items_without_chips": empty,
                 }
             )
         else:
@@ -125,8 +127,9 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
             _say_images_left(_images_left(index))
         if not summary.items:
             note("note: the index is empty: no item was found")
-        elif not summary.chips:
-            note("note: the index has no chips: images smaller than a chip need --edges partial, pad or shift")
+        elif empty:
+            which = f"{empty:,} of {len(index.items):,} items gave" if summary.chips else "the index has"
+            note(f"note: {which} no chips: images smaller than a chip need --edges partial, pad or shift")
     if problems:
         ctx.exit(FOUND)
 

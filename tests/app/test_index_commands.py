@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from cli_scenes import make_item, only_error, run, run_json
+from cli_scenes import make_item, only_error, run, run_json, write_tif
+from rasterio.transform import from_origin
 
 from stacchip_osml import ChipIndex, Indexer
 
@@ -129,6 +131,18 @@ def test_images_smaller_than_a_chip_are_noted(two_dates, tmp_path):
 
     assert "--edges partial" in result.stderr
     assert len(ChipIndex.open(tmp_path / "out.parquet")) == 0
+
+
+def test_items_without_chips_among_others_are_noted(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name, side in (("small", 8), ("large", 32)):
+        write_tif(images / f"{name}.tif", np.ones((1, side, side), np.uint8), transform=from_origin(0, 0, 10, 10))
+    args = ["index", "build", images, tmp_path / "out.parquet", "--chip-size", 16]
+
+    note = "note: 1 of 2 items gave no chips: images smaller than a chip need --edges partial, pad or shift\n"
+    assert run(*args).stderr == note
+    assert run_json(*args, "--force")["items_without_chips"] == 1
 
 
 @pytest.mark.parametrize("name", ["FeatureCollection", "Catalog"])
