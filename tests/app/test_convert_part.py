@@ -180,3 +180,26 @@ def test_chips_of_it_are_cut_without_their_crs(on_a_local_grid, tmp_path):
             assert np.array_equal(chip.read(), PIXELS[:1, :128, 128:256])
             assert chip.crs is None
             assert format_name == "png" or tuple(chip.transform)[:6] == (0.5, 0, 74, 0, -0.5, 20)
+
+
+@pytest.mark.parametrize(
+    ("colors", "is_written"), [(("red", "green", "blue", "alpha"), True), (("undefined",) * 4, False)]
+)
+def test_a_fourth_band_that_is_no_alpha_does_not_make_a_picture_transparent(tmp_path, colors, is_written):
+    path, target = tmp_path / "four.tif", tmp_path / "four.png"
+    pixels = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=8, height=8, count=4, dtype="uint8", photometric="minisblack"
+    ) as out:
+        out.write(pixels)
+        out.colorinterp = [rasterio.enums.ColorInterp[color] for color in colors]
+
+    if is_written:
+        run("convert", path, target)
+        with rasterio.open(target) as picture:
+            np.testing.assert_array_equal(picture.read(), pixels)
+    else:
+        assert "band 4 of this image is undefined; choose one or three bands" in only_error(
+            run("convert", path, target, code=3)
+        )
+        assert not target.exists()

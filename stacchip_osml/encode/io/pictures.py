@@ -16,7 +16,7 @@ import numpy as np
 
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.contents import Contents, Entry
-from stacchip_osml.encode.io.places import colors_of, place_of
+from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
@@ -50,8 +50,15 @@ def only_image(contents: Contents) -> Entry:
 
 
 def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
-    """Write a PNG file."""
-    source = ProviderSource(only_image(contents).provider)
+    """Write a PNG file; a last band that an image's file says to be anything but alpha is not made it."""
+    entry = only_image(contents)
+    source, header = ProviderSource(entry.provider), header_of(entry.provider)
+    bands = () if header is None else header.bands
+    if len(bands) == source.bands in (2, 4) and bands[-1].color != "alpha":
+        raise EncodeError(
+            f"{entry.key}: the last of {source.bands} samples is alpha in PNG, and band {source.bands} of this "
+            f"image is {bands[-1].color}; choose one or three bands (--bands), or make a picture (--display)"
+        )
     write_png(out, source, workers=workers, progress=progress, **contents.options)
 
 
