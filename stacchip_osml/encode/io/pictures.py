@@ -53,11 +53,11 @@ def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progr
     """Write a PNG file; a last band that an image's file says to be anything but alpha is not made it."""
     entry = only_image(contents)
     source, header = ProviderSource(entry.provider), header_of(entry.provider)
-    bands = () if header is None else header.bands
-    if len(bands) == source.bands in (2, 4) and bands[-1].color != "alpha":
+    last = None if header is None or len(header.bands) != source.bands else header.bands[-1].color
+    if source.bands in (2, 4) and last not in (None, "alpha"):
         raise EncodeError(
             f"{entry.key}: the last of {source.bands} samples is alpha in PNG, and band {source.bands} of this "
-            f"image is {bands[-1].color}; choose one or three bands (--bands), or make a picture (--display)"
+            f"image is {last}; choose one or three bands (--bands), or make a picture (--display)"
         )
     write_png(out, source, workers=workers, progress=progress, **contents.options)
 
