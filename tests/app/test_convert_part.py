@@ -203,3 +203,16 @@ def test_a_fourth_band_that_is_no_alpha_does_not_make_a_picture_transparent(tmp_
             run("convert", path, target, code=3)
         )
         assert not target.exists()
+
+
+@pytest.mark.parametrize(("options", "is_kept"), [((), True), (("--compression", "none"), False)])
+def test_layers_of_jpeg_2000_data_are_not_told_of_data_without(tmp_path, options, is_kept):
+    path, target = tmp_path / "layers.ntf", tmp_path / "out.ntf"
+    tres = (Tre("J2KLRA", b"x" * 40), Tre("XYZABC", b"unknown"))
+    image = NitfImage(pixels=BufferedImageAssetProvider.from_array(PIXELS[:1]), fields={"IC": "C8"}, tres=tres)
+    write_nitf(path, NitfFile(images=(image,)))
+
+    told = run_json("convert", path, target, *options)
+
+    assert [tre.tag for tre in read_nitf(target).images[0].tres] == ["J2KLRA", "XYZABC"][not is_kept :]
+    assert told["left_out"] == ([] if is_kept else ["TRE J2KLRA of image:0"])

@@ -42,6 +42,8 @@ __all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hint
 
 WITHOUT_ALPHA = {"nitf", "nsif", "j2k", "jhc", "jpeg"}
 """Formats that do not say which band is alpha."""
+CODED_SO = ("IC", "COMRAT", "IMODE", "J2KLRA")
+"""Fields and TREs that say how an image is coded, and say nothing of one that is coded anew."""
 NITF_COMPRESSIONS = {"none": "NC", "jpeg": "C3", "jpeg2000": "C8", "j2k": "C8", "htj2k": "CD"}
 
 
@@ -118,6 +120,9 @@ def convert(
         elif cog or overviews is not None:
             raise EncodeError(f"{kind.name} has no overviews here, and is no COG: write .tif")
         hints = nitf_hints(kind, compression=compression, quality=quality, ratio=ratio, block=block_size, images=images)
+
+        if "IC" in hints:
+            left_out += [f"TRE J2KLRA of {each.key}" for each in images if "J2KLRA" in each.metadata]
 
         def written(asset: Any) -> Any:
             return _as_written(asset, kind, dataset.format, hints, has_crs=not lost)
@@ -338,7 +343,7 @@ def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapp
         metadata = BufferedMetadataProvider(hints)
     elif kind.driver == "NITF":
         if "IC" in hints:
-            for name in ("IC", "COMRAT", "IMODE"):
+            for name in CODED_SO:
                 with suppress(KeyError):
                     del metadata[name]
         metadata.update(hints)
