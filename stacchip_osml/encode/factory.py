@@ -155,7 +155,7 @@ class ChipFactory:
         self._facts = source_facts(base, nodata=nodata)
         self._chain = None if processing_chain is None else BoundChain.of(processing_chain, base)
         is_stored = self._chain is None or self._chain.shown_bands is not None
-        self._method = "nearest" if resampling == "auto" and is_stored and shows_indices(base) else resampling
+        self._shows_indices = is_stored and shows_indices(base)
         """Entries of a colour table are no quantities: no average of some is one."""
         self._cache = BlockCache(self.cache_bytes) if self.cache_bytes else None
         told = self._facts.nodata
@@ -270,7 +270,7 @@ class ChipFactory:
             size=ImageSize(cols, rows),
             place=place,
             step=(across, down),
-            method=self._method,
+            method="nearest" if self._shows_indices and self.resampling == "auto" else self.resampling,
         )
 
     def _raw(self, placing: LevelPlacing, cut: Cut, size: ImageSize) -> BandedPixels | None:
