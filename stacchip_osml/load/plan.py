@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from affine import Affine
 
 from stacchip_osml.chain import ChainDefinition, ChainRegistry, resampling_for
 from stacchip_osml.errors import IndexSchemaError
@@ -22,9 +23,6 @@ from stacchip_osml.load.rows import SourceKey
 from stacchip_osml.pixel import ImageSize, PixelWindow, window_transform
 from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.source import SourceImage
-
-if TYPE_CHECKING:
-    from affine import Affine
 
 __all__ = ["AssetGrid", "SourcePlan", "plan_source", "stored_level"]
 
@@ -73,8 +71,6 @@ class SourcePlan:
         """Chip pixel corner (col, row) → CRS (x, y)."""
         if self.reference.transform is None:
             return None
-        from affine import Affine
-
         return Affine(*window_transform(self.reference.transform, window, level=self.level))
 
 
