@@ -1,24 +1,28 @@
 """What threads gain when images and chips are written: two and eight against one.
 
-Large images are written block by block, by threads of the writer (``workers``).
-Chips are whole files each, written by a pool of as many threads; those of ``create_chip`` are also read,
-out of the COGs that the benchmark of that name reads, by one factory for all threads. The file has to
-be the same by any number of them, which is seen by the writes that warm up. Rows are
-told as they come; what takes long is smaller, as the table says. On a busy machine wall time says little: the
-column ``cores`` tells how many cores the threads got beside how many one thread got.
+Large images are written block by block, by threads of the writer (``workers``); small images and chips are whole files
+each, which threads that stay from round to round, as those of a server do, take one after the other. Chips of
+``create_chip`` are also read, out of the COGs that the benchmark of that name reads, by one factory for all threads.
+The files have to be the same by any number of threads, which is seen by the writes that warm up. What one thread does
+in less than ``SPAN`` seconds is done over and over. Rows are told as they come; what takes long is smaller, as the
+table says. On a busy machine wall time says little: the column ``cores`` tells how many cores the threads got beside
+how many one thread got. Two rows say what the machine gives at best: hashing, which needs nothing but cores, and
+copying, which needs memory.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +37,15 @@ from tests.benchmarks.timing import Samples, Side, alternate, timed
 
 __all__ = ["CHIP_FORMATS", "IMAGES", "Image", "run"]
 
-SIDE, SLOW_SIDE, QUICK_SIDE = 4096, 2048, 512
-CHIPS, SLOW_CHIPS, QUICK_CHIPS = 128, 32, 4
+T = TypeVar("T")
+
+SIDE, SMALL_SIDE, SLOW_SIDE, QUICK_SIDE = 4096, 1024, 2048, 256
+CHIPS, SLOW_CHIPS, QUICK_CHIPS = 128, 16, 4
+IMAGES_TOGETHER = 8
 THREADS = (1, 2, 8)
 TARGET = 1.7
+SPAN = 0.3
+"""Seconds that one thread works, at least: the time of shorter work is that of its beginning and its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,7 @@ class Image:
     format: str
     dtype: str = "uint16"
     side: int = SIDE
-    """Pixels."""
+    """Pixels, where one image is written."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of ``imsave``."""
 
@@ -77,26 +86,41 @@ CHIP_FORMATS = {
 FDT = "20260321101112"
 """The date that NITF files get, so that they are the same each time."""
 
+Write = Callable[[int], Sequence[bytes | None]]
+"""Does a row's work by so many threads, and gives the files."""
+
+
+class _Pools:
+    """Pools of threads that stay."""
+
+    def __init__(self) -> None:
+        self._pools = {threads: ThreadPoolExecutor(threads) for threads in THREADS}
+
+    def each(self, threads: int, work: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
+        """Do the work on all items; every thread takes the next one as long as there are any."""
+        waiting, done = iter(enumerate(items)), {}
+
+        def take(_: int) -> None:
+            for number, item in waiting:
+                done[number] = work(item)
+
+        if threads == 1:
+            take(0)
+        else:
+            list(self._pools[threads].map(take, range(threads)))
+        return [done[number] for number in range(len(items))]
+
 
 def run(options: Options) -> list[Report]:
     """Write the same by one, two and eight threads, in turns."""
-    rounds = options.rounds or (1 if options.quick else 5)
+    rounds, quick = options.rounds or (1 if options.quick else 5), options.quick
     rows: list[dict[str, Any]] = []
     targets: list[Target] = []
-    for image in IMAGES:
-        side = QUICK_SIDE if options.quick else image.side
-        found = _timed(partial(_image, image, _pixels(image.dtype, side)), rounds)
-        rows.append(_row(f"image, {image.name}", f"{side} x {side}", found, targets))
-    for name, (dtype, many) in CHIP_FORMATS.items():
-        count = QUICK_CHIPS if options.quick else many
-        found = _timed(partial(_chips, name, cut_chips(dtype, count)), rounds)
-        rows.append(_row(f"chips, {name}", f"{count} of {CHIP} x {CHIP}", found, targets))
-    side = QUICK_SIDE if options.quick else SIDE
-    for name, (dtype, many) in CHIP_FORMATS.items():
-        count = QUICK_CHIPS if options.quick else many
-        scene = make_scene(options.folder, side, dtype)
-        found = _timed(partial(_created, name, scene, side, count), rounds)
-        rows.append(_row(f"create_chip, {name}", f"{count} of {CHIP} x {CHIP}", found, targets))
+    for kind, name, size, write in _rows(options, _Pools()):
+        found, repeats = _timed(write, rounds, span=0 if quick else SPAN)
+        rows.append(_row(kind, name, size, found, repeats))
+        if kind != "machine":
+            targets += _targets(f"{kind}, {name}", found)
     notes = [
         f"Three bands. Medians of {rounds} rounds, in turns; in memory; {len(os.sched_getaffinity(0))} cores.",
         "cores: CPU seconds by wall seconds. Where one thread got less than 0.9, the machine was busy.",
@@ -107,47 +131,95 @@ def run(options: Options) -> list[Report]:
     ]
 
 
-def _timed(write: Callable[[int], Sequence[bytes]], rounds: int) -> dict[int, Samples]:
-    """Time one kind of file by all numbers of threads."""
+def _rows(options: Options, pools: _Pools) -> Iterator[tuple[str, str, str, Write]]:
+    """Give kind, name, size and work of each row."""
+    quick = options.quick
+    data = [np.random.default_rng(seed).integers(0, 256, 1 << 21, np.uint8) for seed in range(16)]
+    copies = [np.empty_like(each) for each in data]
+    yield "machine", "hashing", "16 of 2 MB", lambda threads: pools.each(threads, _hash, data)
+    yield (
+        "machine",
+        "copying",
+        "16 of 2 MB",
+        lambda threads: pools.each(threads, _copy, [*zip(copies, data, strict=True)]),
+    )
+    for image in IMAGES:
+        side = QUICK_SIDE if quick else image.side
+        pixels = _pixels(image.dtype, side)
+        yield "image", image.name, f"{side} x {side}", partial(_image, image, pixels)
+    for image in IMAGES:
+        side = QUICK_SIDE if quick else SMALL_SIDE
+        work = partial(_small, image, [_pixels(image.dtype, side)] * IMAGES_TOGETHER, pools)
+        yield "images", image.name, f"{IMAGES_TOGETHER} of {side} x {side}", work
+    for name, (dtype, many) in CHIP_FORMATS.items():
+        count = QUICK_CHIPS if quick else many
+        yield "chips", name, f"{count} of {CHIP} x {CHIP}", partial(_chips, name, cut_chips(dtype, count), pools)
+    side = QUICK_SIDE * 2 if quick else SIDE
+    for name, (dtype, many) in CHIP_FORMATS.items():
+        count = QUICK_CHIPS if quick else many
+        scene = make_scene(options.folder, side, dtype)
+        places = np.random.default_rng(0).integers(0, side - CHIP, (count, 2)).tolist()
+        yield "create_chip", name, f"{count} of {CHIP} x {CHIP}", partial(_created, name, scene, places, pools)
+
+
+def _timed(write: Write, rounds: int, *, span: float) -> tuple[dict[int, Samples], int]:
+    """Time one row by all numbers of threads, and say how often the work was done each time."""
+    begun = time.perf_counter()
     first = write(THREADS[0])
+    repeats = max(round(span / (time.perf_counter() - begun)), 1)
     if any(write(threads) != first for threads in THREADS[1:]):
         raise AssertionError("other bytes by other threads")
 
     def side(threads: int) -> Side:
-        return timed(lambda: write(threads))
+        return timed(lambda: [write(threads) is None for _ in range(repeats)])
 
     found = alternate({str(threads): side(threads) for threads in THREADS}, rounds=rounds, warmup=0)
-    return {threads: found[str(threads)] for threads in THREADS}
+    return {threads: found[str(threads)] for threads in THREADS}, repeats
 
 
-def _row(name: str, size: str, found: Mapping[int, Samples], targets: list[Target]) -> dict[str, Any]:
-    """Tell what was found, and what was to be reached."""
+def _row(kind: str, name: str, size: str, found: Mapping[int, Samples], repeats: int) -> dict[str, Any]:
+    """Tell what was found."""
     one, two, eight = (found[threads] for threads in THREADS)
     row = {
-        "what": name,
+        "what": f"{kind}, {name}",
         "pixels": size,
-        "1 thread, s": one.median,
-        "CPU s": one.median_cpu,
+        "1 thread, s": one.median / repeats,
+        "CPU s": one.median_cpu / repeats,
         "2 threads, times faster": one.median / two.median,
         "8 threads, times faster": one.median / eight.median,
         "cores, 1": one.median_cpu / one.median,
         "cores, 8": eight.median_cpu / eight.median,
         "CPU, 8 by 1": eight.median_cpu / one.median_cpu,
     }
-    for what, many in (("one thread to two", two), ("eight threads on two cores", eight)):
-        targets.append(Target(what=what, case=name, target=TARGET, reached=one.median / many.median))
     sys.stderr.write(
-        f"{name}, {size}: {one.median:.3g} s, {row['2 threads, times faster']:.2f} and "
+        f"{kind}, {name}, {size}: {row['1 thread, s']:.3g} s, {row['2 threads, times faster']:.2f} and "
         f"{row['8 threads, times faster']:.2f} times faster\n"
     )
     sys.stderr.flush()
     return row
 
 
+def _targets(case: str, found: Mapping[int, Samples]) -> list[Target]:
+    """Compare with what was to be reached."""
+    one, two, eight = (found[threads].median for threads in THREADS)
+    return [
+        Target(what=what, case=case, target=TARGET, reached=one / many)
+        for what, many in (("one thread to two", two), ("eight threads on two cores", eight))
+    ]
+
+
 def _pixels(dtype: str, side: int) -> NDArray[Any]:
     """Lay a piece of countryside side by side."""
     piece = min(side, SCENE)
     return np.tile(countryside(dtype)[:, :piece, :piece], (1, side // piece, side // piece))
+
+
+def _hash(data: NDArray[Any]) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _copy(pair: tuple[NDArray[Any], NDArray[Any]]) -> None:
+    np.copyto(*pair)
 
 
 def _image(image: Image, pixels: NDArray[Any], threads: int) -> Sequence[bytes]:
@@ -157,16 +229,19 @@ def _image(image: Image, pixels: NDArray[Any], threads: int) -> Sequence[bytes]:
     return [out.getvalue()]
 
 
-def _chips(name: str, chips: Sequence[Any], threads: int) -> Sequence[bytes]:
+def _small(image: Image, several: Sequence[NDArray[Any]], pools: _Pools, threads: int) -> Sequence[bytes]:
+    return pools.each(threads, lambda pixels: _image(image, pixels, 1)[0], several)
+
+
+def _chips(name: str, chips: Sequence[Any], pools: _Pools, threads: int) -> Sequence[bytes]:
     overrides = {"FDT": FDT} if name == "nitf" else None
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda chip: encode_chip(chip, name, overrides=overrides), chips))
+    return pools.each(threads, lambda chip: encode_chip(chip, name, overrides=overrides), chips)
 
 
-def _created(name: str, scene: Path, side: int, count: int, threads: int) -> Sequence[bytes | None]:
+def _created(
+    name: str, scene: Path, places: Sequence[Sequence[int]], pools: _Pools, threads: int
+) -> Sequence[bytes | None]:
     """Cut and write chips at random places; nothing is kept of an earlier round."""
     overrides = {"FDT": FDT} if name == "nitf" else None
     factory = ChipFactory(BlockImage(str(scene)), output_format=name, metadata_overrides=overrides, threads=1)
-    places = np.random.default_rng(0).integers(0, side - CHIP, (count, 2)).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda place: factory.create_chip((*place, CHIP, CHIP)), places))
+    return pools.each(threads, lambda place: factory.create_chip((*place, CHIP, CHIP)), places)
