@@ -13,7 +13,10 @@ which nobody knows the size yet, and those that find no free slot go torch's way
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -121,6 +124,11 @@ class WorkerCrew:
             persistent_workers=True,
             worker_init_fn=_begin,
         )
+        _AT_WORK.add(self)
+
+    def dismiss(self) -> None:
+        """Let the workers end by themselves, which removes what they keep in the temporary folder."""
+        del self._loader
 
     def batches(self, drawn: Iterator[DrawnBatch]) -> Iterator[Loaded]:
         """Read batches, in their order."""
@@ -147,6 +155,17 @@ class WorkerCrew:
         if parts[0].places is None:
             return made._replace(batch=as_tensors(_opened(parts[0].values, lease)))
         return made._replace(batch=as_tensors(_joined([part for part in parts if part.loaded.size], lease, task.size)))
+
+
+_AT_WORK: weakref.WeakSet[WorkerCrew] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_AT_WORK.clear)
+
+
+@atexit.register
+def _dismiss_all() -> None:
+    """Before torch and multiprocessing, which end the workers that are left by a signal."""
+    for crew in tuple(_AT_WORK):
+        crew.dismiss()
 
 
 class _Tasks:

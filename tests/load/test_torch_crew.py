@@ -1,7 +1,9 @@
 """Workers that read parts of batches: nothing decoded twice, nothing copied through fresh memory, nothing changed."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +173,26 @@ def test_workers_end_with_their_loader(index):
     del load
 
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_a_program_that_ends_while_its_loader_lives_leaves_no_file(tmp_path):
+    """Workers that are ended by a signal leave the folder of their sockets."""
+    code = (
+        "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[1])\n"
+        "from training_scene import training_index\n"
+        "from stacchip_osml.load import ChipLoader, ChipSource\n"
+        "source = ChipSource(training_index(Path(sys.argv[2])))\n"
+        "loader = ChipLoader(source, source.schedule(batch_size=24), num_workers=1)\n"
+        "for batch in loader: pass"
+    )
+    (tmp_path / "temporary").mkdir()
+    subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        check=True,
+    )
+
+    assert list((tmp_path / "temporary").glob("pymp-*")) == []
 
 
 def test_workers_share_cores_and_blocks(index):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,18 @@ KINDS = {
 """Beginning of a key → kind."""
 
 
+class _Copies:
+    """Files with the bytes of open files; they are removed when nobody reads them any more, or the process ends."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.remove = weakref.finalize(self, _remove, self.paths, os.getpid())
+
+
+_HELD: weakref.WeakKeyDictionary[Any, _Copies] = weakref.WeakKeyDictionary()
+"""Image → the copies it is read from: it may outlive the reader that gave it."""
+
+
 class DatasetReader:
     """A dataset open for reading; a context manager. Made by :meth:`IO.open`."""
 
@@ -57,7 +70,7 @@ class DatasetReader:
         metadata: BufferedMetadataProvider,
         *,
         name: str,
-        temporary: Sequence[str] = (),
+        copies: _Copies,
     ) -> None:
         """Hold what gives the assets.
 
@@ -65,10 +78,10 @@ class DatasetReader:
             makers: key → what makes its asset.
             metadata: of the dataset.
             name: of the format, canonical.
-            temporary: files to delete when it is closed.
+            copies: files that it reads, and removes when it is closed.
         """
         self._makers, self._metadata, self.format = makers, metadata, name
-        self._temporary = list(temporary)
+        self._copies = copies
         self._made: dict[str, Any] = {}
         self._open = True
 
@@ -116,7 +129,9 @@ class DatasetReader:
         if key not in self._makers:
             raise KeyError(f"no asset {key!r}; there are {', '.join(self._makers) or 'none'}")
         if key not in self._made:
-            self._made[key] = self._makers[key]()
+            made = self._made[key] = self._makers[key]()
+            if self._copies.paths and isinstance(made, ImageAsset):
+                _HELD[made.source] = self._copies
         return self._made[key]
 
     def sensor_facts(self, asset_key: str | None = None) -> SensorFacts:
@@ -136,10 +151,7 @@ class DatasetReader:
     def close(self) -> None:
         """Give no more assets; those given can be used on, but for what was read from an open file."""
         self._open = False
-        for path in self._temporary:
-            with suppress(OSError):
-                Path(path).unlink()
-        self._temporary.clear()
+        self._copies.remove()
 
     def __enter__(self) -> Self:
         """Give the reader itself."""
@@ -154,6 +166,13 @@ class DatasetReader:
     def _require_open(self) -> None:
         if not self._open:
             raise ValueError("the dataset is closed")
+
+
+def _remove(paths: Sequence[str], process: int) -> None:
+    """Remove files in the process that made them: a forked one has no say."""
+    for path in paths if os.getpid() == process else ():
+        with suppress(OSError):
+            Path(path).unlink()
 
 
 def _kind_name(kind: Any) -> str:
@@ -171,22 +190,20 @@ def open_dataset(sources: Sequence[Any], kind: DatasetFormat | None, *, levels: 
     Raises:
         ReadError: a file that is missing, no image, or of another format; a level that is none of the base.
     """
-    temporary: list[str] = []
+    copies = _Copies()
     try:
-        files = [_location(source, temporary) for source in sources]
+        files = [_location(source, copies.paths) for source in sources]
         heads = [b"" if is_remote(file) else read_local_head(file) for file in files]
         drivers = [_driver(file, head, kind) for file, head in zip(files, heads, strict=True)]
         metadata, makers = _assets(files[0], drivers[0], with_levels=not levels)
         for number, file, driver in zip(levels, files[1:], drivers[1:], strict=True):
             key = f"image:0:overview:{number}"
             makers[key] = _renamed(_level_of_rset(file, driver), key)
-    except BaseException:
-        for path in temporary:
-            with suppress(OSError):
-                Path(path).unlink()
+    except BaseException:  # which holds this frame for as long as somebody looks at it
+        copies.remove()
         raise
     name = _format_name(heads[0], drivers[0]) if kind is None else kind.name
-    return DatasetReader(makers, metadata, name=name, temporary=temporary)
+    return DatasetReader(makers, metadata, name=name, copies=copies)
 
 
 def _level_of_rset(file: str, driver: str) -> Callable[[], Any]:
@@ -196,7 +213,7 @@ def _level_of_rset(file: str, driver: str) -> Callable[[], Any]:
     return makers["image:0"]
 
 
-def _location(source: Any, temporary: list[str]) -> str:
+def _location(source: Any, copies: list[str]) -> str:
     """Give an absolute path or a URL; of an open file, its bytes go to a file of their own."""
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
@@ -208,7 +225,7 @@ def _location(source: Any, temporary: list[str]) -> str:
     if not hasattr(source, "read"):
         raise TypeError(f"a dataset is read from a path, a URL or an open binary file, not a {type(source).__name__}")
     with tempfile.NamedTemporaryFile(prefix="dataset-", delete=False) as file:
-        temporary.append(file.name)
+        copies.append(file.name)
         while piece := source.read(1 << 20):
             file.write(piece)
     return file.name
