@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,29 @@ from stacchip_osml.imagery import FetchLimits
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import CutChips, Cutter
+from stacchip_osml.load.each import Done, Work, each
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
 from stacchip_osml.pixel.counts import chosen_rows, whole_number
 
-__all__ = ["CACHE_BYTES", "Chipper"]
+__all__ = ["CACHE_BYTES", "ChipFile", "Chipper"]
 
 CACHE_BYTES = 256 << 20
 """Decoded blocks that a Chipper keeps, unless told otherwise."""
 
 Positions = Sequence[int] | NDArray[np.integer]
+T = TypeVar("T")
+
+
+class ChipFile(NamedTuple):
+    """What :meth:`Chipper.encoded` gives of one row."""
+
+    position: int
+    """Row of the index."""
+    data: bytes | None
+    """The file; None where the image is sparse, or the chip failed."""
+    error: ChipError | None
+    """Why there is no file."""
 
 
 class Chipper:
@@ -82,9 +96,11 @@ class Chipper:
         return self._cut(self._cutter, [position], self.chain).chip(0)
 
     def __iter__(self) -> Iterator[Chip | None]:
-        """Cut all chips in index order."""
-        for position in range(len(self)):
-            yield self[position]
+        """Cut all chips in index order, some ahead of who takes them; None where an image is sparse."""
+        for done in self.each(_own):
+            if done.error is not None:
+                raise done.error
+            yield done.result
 
     def __repr__(self) -> str:
         return f"Chipper({self.index!r})"
@@ -176,16 +192,68 @@ class Chipper:
             ChainError: no such chain.
             ReadError: the pixels could not be fetched or decoded.
         """
-        from stacchip_osml.encode.formats import encode_chip, require_fields
-        from stacchip_osml.encode.nitf.marks import require_marks
+        write = _writer(format, metadata_overrides, options, drop_marking=drop_marking)
+        return write(self._cut(self._cutter, [position], chain or self.chain), 0)
 
-        kind = require_fields(format, metadata_overrides, options).name
-        batch = self._cut(self._cutter, [position], chain or self.chain)
-        chip = batch.chip(0)
-        if chip is None:
-            return None
-        require_marks(batch.images(0), kind=kind, overrides=metadata_overrides or {}, drop_marking=drop_marking)
-        return encode_chip(chip, format, overrides=metadata_overrides, **options)
+    def encoded(
+        self,
+        positions: Positions | None = None,
+        *,
+        format: str = "geotiff",  # noqa: A002 - the word users know
+        chain: str | None = None,
+        metadata_overrides: Mapping[str, Any] | None = None,
+        drop_marking: bool = False,
+        on_error: str = "raise",
+        **options: Any,
+    ) -> Iterator[ChipFile]:
+        """Cut chips and write them as image files, on all cores, some ahead of who takes them.
+
+        Chips may be of any shapes; those that lie together are read together.
+
+        Args:
+            positions: rows, in the order wanted; None for all.
+            format: as in :meth:`encode`.
+            chain: as there.
+            metadata_overrides: as there, of every file.
+            drop_marking: as there.
+            on_error: ``raise``, or ``none`` to name what went wrong with a chip beside it.
+            options: as there.
+
+        Returns:
+            For each row its file: closing what is returned, or leaving it, ends the work.
+
+        Raises:
+            EncodeError: no such format or option; or as :meth:`encode`, when its turn comes.
+            ChainError: as there.
+            ReadError: as there.
+        """
+        keep_going = _keeps_going(on_error)
+        write = _writer(format, metadata_overrides, options, drop_marking=drop_marking)
+        return (_file(done, keep_going=keep_going) for done in self.each(write, positions, chain=chain))
+
+    def each(self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None) -> Iterator[Done[T]]:
+        """Cut chips and do something with each, on all cores, some ahead of who takes what comes of them.
+
+        Args:
+            work: is called in some thread with a :class:`ChipBatch` and a place in it: ``batch.chip(place)`` is the
+                chip, ``batch.pixels[place]`` its array, good until ``work`` returns unless it is kept. What it raises
+                of :class:`ChipError` is the chip's error, anything else ends it all.
+            positions: rows, in the order wanted, of chips of any shapes; None for all.
+            chain: processing chain instead of the rows', by its id in the index's registry.
+
+        Returns:
+            For each row, in order, what ``work`` gave, or what went wrong with it: ReadError, ItemError, and what
+            ``work`` raised. Closing what is returned, or leaving it, ends the work.
+
+        Raises:
+            ChainError: no such chain.
+            IndexError: no such row.
+        """
+        chain = chain or self.chain
+        if chain is not None:
+            _ = self.index.chains[chain]
+        wanted = range(len(self)) if positions is None else chosen_rows(positions, len(self))
+        return each(self._cutter, wanted, work, chain=chain, threads=self._cutter.shelf.threads)
 
     def cut_rows(self, positions: Positions, *, want_mask: bool) -> CutChips:
         """Cut as :meth:`batch` with ``on_error="none"`` does, where asked without telling what is valid."""
@@ -214,6 +282,37 @@ class Chipper:
         if not len(rows.positions):
             raise WindowError("a batch needs one chip at least")
         return ChipBatch(cutter.index, rows, cutter.cut(rows, chain=chain, keep_going=keep_going))
+
+
+def _own(batch: ChipBatch, place: int) -> Chip | None:
+    """Give a chip with pixels of its own: kept for long, it keeps no batch."""
+    chip = batch.chip(place)
+    return None if chip is None else replace(chip, pixels=chip.pixels.copy(), mask=chip.mask.copy())
+
+
+def _writer(
+    kind: str, overrides: Mapping[str, Any] | None, options: Mapping[str, Any], *, drop_marking: bool
+) -> Work[bytes | None]:
+    """Check what is said of files before any is written, and give what writes one."""
+    from stacchip_osml.encode.formats import encode_chip, require_fields
+    from stacchip_osml.encode.nitf.marks import require_marks
+
+    name, fields = require_fields(kind, overrides, options).name, overrides or {}
+
+    def write(batch: ChipBatch, place: int) -> bytes | None:
+        chip = batch.chip(place)
+        if chip is None:
+            return None
+        require_marks(batch.images(place), kind=name, overrides=fields, drop_marking=drop_marking)
+        return encode_chip(chip, name, overrides=overrides, **options)
+
+    return write
+
+
+def _file(done: Done[bytes | None], *, keep_going: bool) -> ChipFile:
+    if done.error is not None and not keep_going:
+        raise done.error
+    return ChipFile(done.position, done.result, done.error)
 
 
 def _keeps_going(on_error: str) -> bool:

@@ -1,0 +1,130 @@
+"""Chips one after the other, whatever their shapes, worked on ahead of who takes them.
+
+Rules:
+
+- a task is one thread's: some rows, read together and worked on there, so that threads meet once a task;
+- a task has no more than ``TASK_ROWS`` rows and ``TASK_BYTES`` of pixels, and few enough rows that every thread has
+  several tasks;
+- rows that cannot be cut together are cut apart, and what goes wrong with one row is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacchip_osml.errors import ChipError, LimitError, ReadError
+from stacchip_osml.imagery.blocks.workers import usable_cores
+from stacchip_osml.load.batch import ChipBatch
+from stacchip_osml.load.cut import Cutter
+from stacchip_osml.load.rows import PlannedRows
+from stacchip_osml.load.stream import ahead
+
+__all__ = ["Done", "Work", "each"]
+
+TASK_ROWS = 32
+TASK_BYTES = 64 << 20
+SAMPLE_BYTES = 5
+"""Of a sample and its mask, before files are opened: a guess."""
+TASKS_A_THREAD = 4
+SLAB = 4096
+"""Rows that are planned together."""
+
+T = TypeVar("T")
+Positions = NDArray[np.int64] | range
+Work = Callable[[ChipBatch, int], T]
+"""Makes something of a chip, told by its batch and its place there; raises ChipError."""
+
+
+class Done(NamedTuple, Generic[T]):
+    """What came of one row."""
+
+    position: int
+    """Row of the index."""
+    result: T | None
+    error: ChipError | None
+
+
+def each(
+    cutter: Cutter, positions: Positions, work: Work[T], *, chain: str | None, threads: int | None
+) -> Iterator[Done[T]]:
+    """Cut rows and do work on each chip, in threads.
+
+    Args:
+        cutter: of the index.
+        positions: in the order wanted, none negative.
+        work: done in any thread.
+        chain: instead of each row's.
+        threads: at work at once; None for one a core, and two at least.
+
+    Yields:
+        What came of each row, in order. Who stops early closes the generator.
+    """
+    at_once = max(usable_cores(), 2) if threads is None else threads
+    most = min(max(len(positions) // (TASKS_A_THREAD * at_once), 1), TASK_ROWS)
+    for some in ahead(
+        lambda rows: _task(cutter, rows, work, chain), _tasks(cutter, positions, most), in_flight=at_once
+    ):
+        yield from some
+
+
+def _tasks(cutter: Cutter, positions: Positions, most: int) -> Iterator[PlannedRows]:
+    """Share out rows."""
+    for first in range(0, len(positions), SLAB):
+        rows = cutter.rows.rows(positions[first : first + SLAB])
+        keys = cutter.rows.keys
+        samples = np.array([(key.assets.count(",") + 1) / 4**key.level for key in keys])[rows.sources]
+        size = samples * rows.windows[:, 2] * rows.windows[:, 3] * SAMPLE_BYTES
+        begin, held = 0, 0.0
+        for end, bytes_ in enumerate(size.tolist()):
+            if end - begin == most or (held and held + bytes_ > TASK_BYTES):
+                yield _some(rows, slice(begin, end))
+                begin, held = end, 0.0
+            held += bytes_
+        yield _some(rows, slice(begin, None))
+
+
+def _task(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | None) -> list[Done[T]]:
+    """Cut what can be cut together, and work on it."""
+    found: dict[int, Done[T]] = {}
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    keys = cutter.rows.keys
+    for place, (source, window) in enumerate(zip(rows.sources.tolist(), rows.windows.tolist(), strict=True)):
+        kinds.setdefault((keys[source]._replace(item_id=""), *window[2:]), []).append(place)
+    for places in kinds.values():
+        found.update(zip(places, _together(cutter, _some(rows, np.array(places)), work, chain), strict=True))
+    return [found[place] for place in range(len(found))]
+
+
+def _together(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | None) -> list[Done[T]]:
+    """Cut rows that seem to be alike; those that are not, or that fail all together, each on its own."""
+    try:
+        batch = ChipBatch(cutter.index, rows, cutter.cut(rows, chain=chain, keep_going=True))
+    except ChipError as error:
+        apart = [np.flatnonzero(rows.sources == source) for source in dict.fromkeys(rows.sources.tolist())]
+        if len(apart) == 1:
+            if len(rows.positions) == 1 or isinstance(error, ReadError | LimitError):  # of its files
+                return [Done(position, None, error) for position in rows.positions.tolist()]
+            apart = [np.array([place]) for place in range(len(rows.positions))]
+        found: dict[int, Done[T]] = {}
+        for places in apart:
+            found.update(zip(places.tolist(), _together(cutter, _some(rows, places), work, chain), strict=True))
+        return [found[place] for place in range(len(found))]
+    return [_worked(batch, place, work) for place in range(len(batch))]
+
+
+def _worked(batch: ChipBatch, place: int, work: Work[T]) -> Done[T]:
+    position, error = int(batch.positions[place]), batch.errors.get(place)
+    if error is None:
+        try:
+            return Done(position, work(batch, place), None)
+        except ChipError as failure:
+            error = failure
+    return Done(position, None, error)
+
+
+def _some(rows: PlannedRows, places: slice | NDArray[np.intp]) -> PlannedRows:
+    return PlannedRows(rows.positions[places], rows.sources[places], rows.windows[places])
