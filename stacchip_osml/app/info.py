@@ -54,6 +54,10 @@ def _say_image(image: Mapping[str, Any]) -> None:
     """Show one image."""
     click.echo("")
     title = f" {one_line(image['title'])}" if image["title"] else ""
+    if "error" in image:
+        click.echo(f"{image['key']}{title}: {one_line(image['error'])}")
+        _say_metadata(image)
+        return
     click.echo(f"{image['key']}{title}: {image['width']} x {image['height']}, {image['bands']} x {image['dtype']}")
     for name, words in IMAGE_LINES:
         if image.get(name):
@@ -81,6 +85,10 @@ def _say_image(image: Mapping[str, Any]) -> None:
                 for number, band in enumerate(bands)
             ),
         )
+    _say_metadata(image)
+
+
+def _say_metadata(image: Mapping[str, Any]) -> None:
     for key, value in image["metadata"].items():
         if value not in ("", None):
             _say(key, value)
@@ -97,6 +105,11 @@ def _say_nitf(file: Mapping[str, Any]) -> None:
     click.echo("")
     click.echo(f"file header: {file['version']}")
     _say_part(file)
+    for fault in file["faults"]:
+        click.echo(f"  fault: {one_line(fault)}")
+    for number, image in enumerate(file["images"] if file["faults"] else ()):
+        click.echo(f"\nimage segment {number + 1}: {image['data_bytes']} bytes")
+        _say_part(image)
     for number, text in enumerate(file["texts"]):
         click.echo(f"\ntext:{number}: {text['data_bytes']} bytes")
         _say_part(text)

@@ -197,6 +197,42 @@ def test_info_tells_headers_tres_and_segments_of_nitf(tmp_path):
         assert part in shown
 
 
+def test_info_of_nitf_shows_what_is_intact_beside_an_image_that_is_not(tmp_path):
+    path = tmp_path / "a.ntf"
+    nitf(path)
+    run("convert", path, tmp_path / "b.ntf", "--compression", "jpeg2000")
+    data = bytearray((tmp_path / "b.ntf").read_bytes())
+    step = data.index(b"\xff\x4f\xff\x51") + 43  # XRsiz: half as many samples as NCOLS
+    data[step] = 2
+    path.write_bytes(data)
+
+    told = run_json("info", path)
+    assert "JPEG 2000 data of 100 x 300 pixels" in told["images"][0]["error"]
+    assert told["images"][0]["metadata"]["ZZZZZZ"] == b"whatever".hex()
+    assert [level["width"] for level in told["images"][1]["levels"]][:1] == [200]
+    shown = run("info", path).stdout
+    for part in (
+        "image:0 IMAGE0: /",
+        "JPEG 2000 data of 100",
+        "image:1 IMAGE1: 200 x 300, 2 x uint8",
+        "text:0: 5 bytes",
+    ):
+        assert part in shown
+
+
+def test_info_of_nitf_with_damaged_headers_shows_the_others(tmp_path):
+    path = tmp_path / "a.ntf"
+    nitf(path)
+    path.write_bytes(path.read_bytes().replace(b"ZZZZZZ00008", b"ZZZZZZ00009", 1))
+
+    told = run_json("info", path)
+    assert (told["format"], told["images"], len(told["nitf"]["images"])) == ("nitf", [], 2)
+    assert [len(image["tres"]) for image in told["nitf"]["images"]] == [0, 1]
+    shown = run("info", path).stdout
+    for part in ("fault: ", "'ZZZZZZ' of 9 bytes leaves its area", "FTITLE: A FILE", "image segment 2: "):
+        assert part in shown
+
+
 @pytest.mark.parametrize(
     ("stated", "shown"),
     [

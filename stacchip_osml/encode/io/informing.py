@@ -31,20 +31,42 @@ def image_info(source: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns:
         Values that JSON has. ``nitf`` is :func:`~stacchip_osml.encode.nitf.info.nitf_info` of a NITF file; ``images``
-        lists all images of any file with their levels.
+        lists all images of any file with their levels. Of an image in a NITF file that cannot be read, there are
+        ``key``, ``title`` and ``metadata``, and ``error`` says why; of a NITF file with damaged headers there is
+        ``nitf``, and its ``faults`` say which.
 
     Raises:
         ReadError: it cannot be read, or is no image.
     """
-    with IO.open(source) as dataset:
-        found: dict[str, Any] = {"format": dataset.format, "assets": dataset.get_asset_keys()}
-        images = [dataset.get_asset(key) for key in found["assets"] if key.startswith("image:")]
-        found["images"] = [_image(image) for image in images if ":overview:" not in image.key]
-        if dataset.format in {"nitf", "nsif"}:
-            from stacchip_osml.encode.nitf.info import nitf_info
+    try:
+        with IO.open(source) as dataset:
+            found: dict[str, Any] = {"format": dataset.format, "assets": dataset.get_asset_keys()}
+            is_nitf = dataset.format in {"nitf", "nsif"}
+            images = [dataset.get_asset(key) for key in found["assets"] if key.startswith("image:")]
+            tell = _nitf_image if is_nitf else _image
+            found["images"] = [tell(image) for image in images if ":overview:" not in image.key]
+    except (DecodeError, LimitError) as error:
+        try:
+            nitf = _nitf(source)
+        except (DecodeError, LimitError):  # no NITF file at all, or its file header is damaged
+            raise error from None
+        return {"format": nitf["version"][:4].lower(), "assets": [], "images": [], "nitf": nitf}
+    return found | ({"nitf": _nitf(source)} if is_nitf else {})
 
-            found["nitf"] = nitf_info(os.fspath(source))
-    return found
+
+def _nitf(source: str | os.PathLike[str]) -> dict[str, Any]:
+    from stacchip_osml.encode.nitf.info import nitf_info
+
+    return nitf_info(os.fspath(source))
+
+
+def _nitf_image(image: ImageAsset) -> dict[str, Any]:
+    """Tell what an image is or, where it cannot be read, why not, and what the fields around it say."""
+    try:
+        return _image(image)
+    except (DecodeError, LimitError) as error:
+        metadata = {key: _plain(value) for key, value in image.metadata.items()}
+        return {"key": image.key, "title": image.title, "error": str(error), "metadata": metadata}
 
 
 def _image(image: ImageAsset) -> dict[str, Any]:

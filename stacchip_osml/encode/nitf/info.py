@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.nitf.extensions import xml_fields
@@ -13,7 +14,7 @@ from stacchip_osml.encode.nitf.file_bytes import open_bytes
 from stacchip_osml.encode.nitf.read import read_nitf
 from stacchip_osml.encode.nitf.records import DataExtension, Tre
 from stacchip_osml.encode.nitf.tres import tre_fields
-from stacchip_osml.errors import DecodeError
+from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
 from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
 from stacchip_osml.imagery.limits import ReadLimits
@@ -42,17 +43,23 @@ def nitf_info(
     Returns:
         Values that JSON has: text, numbers, lists and mappings. Fields are text as it stands in the file; binary ones
         are hexadecimal. ``breaks_rules`` names the fields that the standard would not allow. Of NITF 2.0 they are those
-        of the NITF 2.1 file that a copy is; ``version`` is the file's own.
+        of the NITF 2.1 file that a copy is; ``version`` is the file's own. ``faults`` says which segments and
+        TREs are damaged, and so left out.
 
     Raises:
-        DecodeError, LimitError, ReadError: as ``read_nitf``.
+        DecodeError: not NITF 2.1, NSIF 1.0 or NITF 2.0, or its file header is damaged.
+        ReadError: the source cannot be read.
     """
     limits = ReadLimits() if limits is None else limits
     data = open_bytes(source, sign=sign)
-    file = read_nitf(source, limits=limits, sign=sign)
+    faults: list[str] = []
+    file = read_nitf(source, limits=limits, sign=sign, faults=faults)
     layouts: tuple[ImageLayout, ...] = ()
     if file.images:
-        layouts = parse_nitf_segments(data.read_at, name=data.name, limits=limits, size=data.size)
+        with suppress(DecodeError, LimitError):  # of a subheader, which is told already
+            layouts = parse_nitf_segments(data.read_at, name=data.name, limits=limits, size=data.size)
+    if len(layouts) != len(file.images):
+        layouts = ()
     return {
         "version": data.read_at(0, 9).decode("latin-1"),
         **_part(file.fields, file.tres),
@@ -60,7 +67,7 @@ def nitf_info(
             {
                 **_part(image.fields, image.tres),
                 "data_bytes": None if image.stored is None else image.stored.size,
-                **(_levels(layouts[number]) if number < len(layouts) else {}),
+                **(_levels(layouts[number]) if layouts else {}),
             }
             for number, image in enumerate(file.images)
         ],
@@ -70,6 +77,7 @@ def nitf_info(
             for each in file.texts
         ],
         "extensions": [_extension(each) for each in file.extensions],
+        "faults": faults,
     }
 
 

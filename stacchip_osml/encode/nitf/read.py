@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
@@ -48,7 +49,7 @@ from stacchip_osml.encode.nitf.tables import (
     image_layout,
     text_layout,
 )
-from stacchip_osml.encode.nitf.tre_bytes import parse_tres
+from stacchip_osml.encode.nitf.tre_bytes import iter_tres, parse_tres
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
@@ -116,6 +117,7 @@ def read_nitf(
     *,
     limits: ReadLimits | None = None,
     sign: Callable[[str], str] | None = None,
+    faults: list[str] | None = None,
 ) -> NitfFile:
     """Read a file.
 
@@ -124,6 +126,8 @@ def read_nitf(
             that gives fewer bytes at the end of the file.
         limits: refused above these; None for the defaults.
         sign: turns a URL into what is really opened.
+        faults: where given, segments that are damaged, and TREs from a damaged one on, are left out and told here, for
+            a look at the rest; None: they are an error.
 
     Returns:
         All fields, TREs and segments. Pixels are read from ``source`` when they are asked for, so it has to stay.
@@ -139,7 +143,7 @@ def read_nitf(
     earlier = EarlierFile(file.name) if ahead.upto(0, 9) == EARLIER else None
     header = _file_header(ahead, earlier)
     parts = _parts(header, name=file.name)
-    subheader = _Subheaders(ahead, earlier)
+    subheader = _Subheaders(ahead, earlier, faults)
     extensions, overflows = _extensions(subheader, parts["NUMDES"], limits)
     images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, sign=sign, written=header["FDT"])
     graphics = tuple(
@@ -151,14 +155,14 @@ def read_nitf(
         for kind, count in ((TEXT, "NUMT"), (LABEL, "NUML"))
         for fields, tres, data in _segments(subheader, parts[count], kind, overflows=overflows, limits=limits)
     )
-    tres = _tres(header, (UDHD_NAMES, XHD_NAMES), overflows, 0, file.name)
+    tres = _tres(header, (UDHD_NAMES, XHD_NAMES), overflows, 0, file.name, faults=subheader.faults)
     if earlier is not None:
         from stacchip_osml.encode.nitf.earlier_frames import plain_frames
 
         images, tres = plain_frames(images, tres, earlier)
         note = earlier.note()
         texts += () if note is None else (note,)
-    if overflows:
+    if overflows and faults is None:
         (name, item), *_ = overflows
         raise DecodeError(f"{file.name}: TRE_OVERFLOW of {name} of segment {item}, which it does not have")
     kept = {name: text for name, text in header.items() if not name.startswith(LENGTH_NAMES)}
@@ -173,25 +177,7 @@ def read_nitf(
     )
 
 
-LENGTH_NAMES: tuple[str, ...] = (
-    "LISH",
-    "LI",
-    "LSSH",
-    "LS",
-    "LTSH",
-    "LT",
-    "LLSH",
-    "LL",
-    "LDSH",
-    "LD",
-    "ENCRYP",
-    "NUM",
-    "UDH",
-    "XHD",
-    "FHDR",
-    "FVER",
-)
-LENGTH_NAMES += ("STYPE",)
+LENGTH_NAMES = ("LI", "LS", "LT", "LL", "LD", "ENCRYP", "NUM", "UDH", "XHD", "FHDR", "FVER", "STYPE")
 """Fields of the file header that are the writer's, by their beginnings."""
 
 
@@ -253,11 +239,22 @@ def _data(ahead: ReadAhead, part: _Part, limits: ReadLimits) -> bytes:
     return ahead.exactly(part.at + part.header, part.data, ahead=0)
 
 
+@contextmanager
+def _told_in(faults: list[str] | None) -> Iterator[None]:
+    """End a part of the file where it is damaged, and go on after it where there is a list to tell it in."""
+    try:
+        yield
+    except (DecodeError, LimitError) as error:
+        if faults is None:
+            raise
+        faults.append(str(error))
+
+
 class _Subheaders:
     """The subheaders of one file, with the names of today."""
 
-    def __init__(self, ahead: ReadAhead, earlier: EarlierFile | None) -> None:
-        self.ahead = ahead
+    def __init__(self, ahead: ReadAhead, earlier: EarlierFile | None, faults: list[str] | None) -> None:
+        self.ahead, self.faults = ahead, faults
         self._map: dict[_Kind, Callable[[Fields, int], Fields]] = {}
         if earlier is not None:
             self._map = {
@@ -284,32 +281,43 @@ def _extensions(
     """Read data extensions; overflowed TREs apart from the others, by the area that they continue."""
     extensions, overflows = [], Overflows()
     for part in parts:
-        fields = subheader.read(part, EXTENSION)
-        data = _data(subheader.ahead, part, limits)
-        header = fields.pop("DESSHF", "").encode("latin-1")
-        if fields["DESID"] == STREAMED:
-            continue  # it says the lengths of this file; a copy has its own, in its header
-        if fields["DESID"] != "TRE_OVERFLOW":
-            kept = {name: text for name, text in fields.items() if name not in {"DE", "DESSHL"}}
-            extensions.append(DataExtension(fields=kept, user_header=header, data=data))
-            continue
-        item = fields["DESITEM"]
-        if not item.isdigit():
-            raise DecodeError(f"{part.where}: DESITEM is {item!r}")
-        key = fields["DESOFLW"], int(item)
-        overflows[key] = overflows.get(key, ()) + parse_tres(data, where=part.where)
+        with _told_in(subheader.faults):
+            fields = subheader.read(part, EXTENSION)
+            data = _data(subheader.ahead, part, limits)
+            header = fields.pop("DESSHF", "").encode("latin-1")
+            if fields["DESID"] == STREAMED:
+                continue  # it says the lengths of this file; a copy has its own, in its header
+            if fields["DESID"] != "TRE_OVERFLOW":
+                kept = {name: text for name, text in fields.items() if name not in {"DE", "DESSHL"}}
+                extensions.append(DataExtension(fields=kept, user_header=header, data=data))
+                continue
+            item = fields["DESITEM"]
+            if not item.isdigit():
+                raise DecodeError(f"{part.where}: DESITEM is {item!r}")
+            key = fields["DESOFLW"], int(item)
+            overflows[key] = overflows.get(key, ()) + parse_tres(data, where=part.where)
     return tuple(extensions), overflows
 
 
 def _tres(
-    fields: Fields, areas: tuple[tuple[str, str, str], ...], overflows: Overflows, item: int, where: str
+    fields: Fields,
+    areas: tuple[tuple[str, str, str], ...],
+    overflows: Overflows,
+    item: int,
+    where: str,
+    *,
+    faults: list[str] | None,
 ) -> tuple[Tre, ...]:
     """Take the TREs of a header out of its fields."""
-    tres: tuple[Tre, ...] = ()
+    tres: list[Tre] = []
     for length, overflow, data in areas:
-        tres += parse_tres(fields.pop(data, "").encode("latin-1"), where=where) + overflows.pop((data, item), ())
+        area, more = fields.pop(data, "").encode("latin-1"), overflows.pop((data, item), ())
         fields.pop(length), fields.pop(overflow, None)
-    return tres
+        with _told_in(faults):
+            for tre in iter_tres(area, where=where):
+                tres.append(tre)  # noqa: PERF402 - those before a damaged one are kept
+        tres += more
+    return tuple(tres)
 
 
 def _segments(
@@ -317,11 +325,12 @@ def _segments(
 ) -> Iterator[tuple[Fields, tuple[Tre, ...], bytes]]:
     """Read graphics, texts or labels."""
     for part in parts:
-        fields = subheader.read(part, kind)
-        _require_plain(fields, part.where)
-        tres = _tres(fields, (AREAS[kind],), overflows, part.number, part.where)
-        kept = {name: text for name, text in fields.items() if name not in {"SY", "TE", "LA", "ENCRYP"}}
-        yield kept, tres, _data(subheader.ahead, part, limits)
+        with _told_in(subheader.faults):
+            fields = subheader.read(part, kind)
+            _require_plain(fields, part.where)
+            tres = _tres(fields, (AREAS[kind],), overflows, part.number, part.where, faults=subheader.faults)
+            kept = {name: text for name, text in fields.items() if name not in {"SY", "TE", "LA", "ENCRYP"}}
+            yield kept, tres, _data(subheader.ahead, part, limits)
 
 
 def _images(
@@ -344,27 +353,28 @@ def _images(
 
     images = []
     for number, part in enumerate(parts):
-        fields = subheader.read(part, IMAGE)
-        _require_plain(fields, part.where)
-        tres = _tres(fields, (UDID_NAMES, IXSHD_NAMES), overflows, number + 1, part.where)
-        _require_size(fields, part.where, limits)
-        kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
-        pixels: BlockImage
-        if number or isinstance(file, HeldFile):
-            pixels = SegmentImage(
-                file, kept, number, limits=limits, layouts=layouts, record=record, sign=sign, written=written
+        with _told_in(subheader.faults):
+            fields = subheader.read(part, IMAGE)
+            _require_plain(fields, part.where)
+            tres = _tres(fields, (UDID_NAMES, IXSHD_NAMES), overflows, number + 1, part.where, faults=subheader.faults)
+            _require_size(fields, part.where, limits)
+            kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
+            pixels: BlockImage
+            if number or isinstance(file, HeldFile):
+                pixels = SegmentImage(
+                    file, kept, number, limits=limits, layouts=layouts, record=record, sign=sign, written=written
+                )
+            else:
+                pixels = BlockImage(file.location, limits=limits, sign=sign)
+            stored = StoredPixels(
+                provider=pixels,
+                fields=kept,
+                read=file.read_at,
+                check=file.check,
+                offset=part.at + part.header,
+                size=part.data,
             )
-        else:
-            pixels = BlockImage(file.location, limits=limits, sign=sign)
-        stored = StoredPixels(
-            provider=pixels,
-            fields=kept,
-            read=file.read_at,
-            check=file.check,
-            offset=part.at + part.header,
-            size=part.data,
-        )
-        images.append(NitfImage(pixels=pixels, fields=kept, tres=tres, stored=stored))
+            images.append(NitfImage(pixels=pixels, fields=kept, tres=tres, stored=stored))
     return tuple(images)
 
 

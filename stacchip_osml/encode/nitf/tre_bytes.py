@@ -13,13 +13,13 @@ is. Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.errors import DecodeError, EncodeError
 
-__all__ = ["AREA_BYTES", "TreAreas", "parse_tres", "place_tres", "tres_bytes"]
+__all__ = ["AREA_BYTES", "TreAreas", "iter_tres", "parse_tres", "place_tres", "tres_bytes"]
 
 AREA_BYTES = 99_996
 """Of TREs in one area: five digits, less the three of the overflow."""
@@ -46,7 +46,7 @@ def tres_bytes(tres: Sequence[Tre]) -> bytes:
 
 
 def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:
-    """Take TREs apart.
+    """Take TREs apart, all of them.
 
     Args:
         data: all of an area or of an overflow.
@@ -55,7 +55,11 @@ def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:
     Raises:
         DecodeError: it ends within one, or a tag or length is none.
     """
-    tres = []
+    return tuple(iter_tres(data, where=where))
+
+
+def iter_tres(data: bytes, *, where: str) -> Iterator[Tre]:
+    """Take TREs apart one by one; see :func:`parse_tres`."""
     at = 0
     while at < len(data):
         head = data[at : at + HEAD]
@@ -66,10 +70,10 @@ def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:
         if at > len(data):
             raise DecodeError(f"{where}: {tag!r} of {int(digits)} bytes leaves its area of {len(data)} bytes")
         try:
-            tres.append(Tre(tag, data[start:at]))
+            tre = Tre(tag, data[start:at])
         except EncodeError as error:
             raise DecodeError(f"{where}: {error}") from error
-    return tuple(tres)
+        yield tre
 
 
 def place_tres(tres: Sequence[Tre], *, where: str, areas: tuple[int, int] = (AREA_BYTES, AREA_BYTES)) -> TreAreas:

@@ -2,6 +2,7 @@
 
 import random
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from nitf_files import file_of, image_of, written
@@ -76,6 +77,25 @@ IMAGE_AT = int(DATA[354:360])
 def test_what_is_wrong_is_named(data, message):
     with pytest.raises(DecodeError, match=message):
         read_nitf(data)
+
+
+def test_of_a_file_with_damaged_parts_the_others_are_told():
+    second = image_of(IID1="SECOND", tres=[Tre("CCCCCC", b"1"), Tre("DDDDDD", b"2")])
+    data = written(replace(FILE, images=(*FILE.images, second)))
+    damaged = bytearray(data.replace(b"DDDDDD00001", b"DDDDDD00002").replace(b"TE     ", b"XX     "))
+    rows = int(data[354:360]) + 333  # NROWS of the first image
+    damaged[rows : rows + 8] = b"00000000"
+    with pytest.raises(DecodeError, match="image 1"):
+        read_nitf(bytes(damaged))
+
+    told = nitf_info(bytes(damaged))
+
+    assert [image["fields"]["IID1"].strip() for image in told["images"]] == ["SECOND"]
+    assert [tre["tag"] for tre in told["images"][0]["tres"]] == ["CCCCCC"]
+    assert (told["fields"]["FTITLE"].strip(), [tre["tag"] for tre in told["tres"]]) == ("", ["BBBBBB"])
+    assert (told["texts"], [each["data_bytes"] for each in told["extensions"]]) == ([], [4])
+    for part, fault in zip(("8 x 0 pixels", "'DDDDDD' of 2 bytes", "text 1: no sub"), told["faults"], strict=True):
+        assert part in fault
 
 
 def test_a_claimed_size_takes_no_memory():
