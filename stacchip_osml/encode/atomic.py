@@ -7,23 +7,33 @@ Rules:
   file or the new one;
 - a file that is replaced keeps its permissions, and a link to it stays a link;
 - nothing is left behind by a failure, but for the temporary file of a killed
-  process: ``.writing-….tmp``, which no reader takes for an image.
+  process: ``.writing-….tmp``, which no reader takes for an image. Whoever next
+  writes in that folder, a day later at least, removes it. Age alone decides: what
+  else tells a dead writer from a living one (locks, process numbers) says nothing
+  of another machine or container, and files without a name are not everywhere.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from stacchip_osml.errors import ChipError
 
-__all__ = ["atomic_file"]
+__all__ = ["atomic_file", "temporary_beside"]
+
+TEMPORARY = re.compile(r"\.writing-[0-9a-f]{16}\.tmp")
+ABANDONED_S = 86_400
+"""Seconds that no living writer lets pass between two of its writes."""
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What writing says, and reading never does."""
@@ -43,7 +53,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         ChipError: the file system refused: no folder, no permission, no room. What was under the name is still there.
     """
     target = Path(os.path.realpath(path))  # Path.resolve raises on loops
-    temporary = target.with_name(f".writing-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(target)
     mode = _mode_to_keep(target)
     try:
         file = temporary.open("x+b")
@@ -71,6 +81,23 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+def temporary_beside(target: Path) -> Path:
+    """Give a name, in the folder of a file, that it has until it is whole."""
+    _clear(str(target.parent))
+    return target.with_name(f".writing-{secrets.token_hex(8)}.tmp")
+
+
+@lru_cache(maxsize=1024)
+def _clear(folder: str) -> None:
+    """Remove what killed writers left in a folder; once a process, for a folder may be large."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    if time.time() - entry.stat().st_mtime > ABANDONED_S:
+                        Path(entry.path).unlink()
 
 
 def _mode_to_keep(target: Path) -> int | None:

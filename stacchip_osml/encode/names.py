@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
+from stacchip_osml.encode.atomic import temporary_beside
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.errors import ChipError
 
@@ -62,7 +62,7 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         ChipError: the file system refused; nothing is left behind.
     """
-    temporary = path.with_name(f".writing-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as file:
             file.write(data)

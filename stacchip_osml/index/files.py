@@ -35,6 +35,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stacchip_osml.chain import ChainRegistry
+from stacchip_osml.encode.atomic import temporary_beside
 from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError, redact
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
 from stacchip_osml.index.parquet import write_parquet
@@ -330,7 +331,7 @@ def _inside(path: Path, name: Any) -> Path:
 def _replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; on success sync it and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         _sync(temporary)
@@ -346,7 +347,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _commit(path: Path, document: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
         _sync(temporary)
@@ -379,8 +380,7 @@ def _sync(path: Path) -> None:
 
 def _vacuum(path: Path, *, keep: tuple[int, ...]) -> None:
     """Remove committed files of versions that are not kept; what cannot be removed is left."""
-    kept: set[str] = set()
-    stale: set[str] = set()
+    kept, stale = set[str](), set[str]()
     for entry in sorted((path / "versions").glob("[0-9]*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             document = json.loads(entry.read_bytes())

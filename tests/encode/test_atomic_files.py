@@ -7,10 +7,12 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from stacchip_osml.encode import atomic
 from stacchip_osml.encode.atomic import atomic_file
 from stacchip_osml.errors import ChipError, ReadError
 
@@ -100,6 +102,25 @@ def test_a_killed_process_leaves_the_old_file(tmp_path):
     assert target.read_bytes() == b"old"
     (left,) = set(tmp_path.iterdir()) - {target}
     assert left.name.startswith(".writing-")
+
+    for age, names in ((0, {"a.ntf", left.name, "b.ntf"}), (86_400 + 60, {"a.ntf", "b.ntf"})):
+        os.utime(left, (time.time() - age,) * 2)
+        atomic._clear.cache_clear()  # as another process
+        with atomic_file(tmp_path / "b.ntf"):
+            assert len(list(tmp_path.glob(".writing-*"))) == 2 - bool(age)
+        assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_what_looks_nearly_like_an_abandoned_file_is_left(tmp_path):
+    (tmp_path / ".writing-0123456789abcdef.tmp").mkdir()
+    for name in (".writing-mine.tmp", "a.tmp", ".writing-0123456789abcdef.tmp.tif"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    before = set(tmp_path.iterdir())
+    with atomic_file(tmp_path / "b.ntf"):
+        pass
+
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "b.ntf"}
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
