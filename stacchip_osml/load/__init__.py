@@ -8,8 +8,10 @@ from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
     from stacchip_osml.load.batch import ChipBatch as ChipBatch
+    from stacchip_osml.load.chipper import ChipFile as ChipFile
     from stacchip_osml.load.chipper import Chipper as Chipper
     from stacchip_osml.load.decoded_store import DecodedStore as DecodedStore
+    from stacchip_osml.load.each import Done as Done
     from stacchip_osml.load.order import block_decodes as block_decodes
     from stacchip_osml.load.order import epoch_order as epoch_order
     from stacchip_osml.load.order import mixing as mixing
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
 HOME = {
     "ChipBatch": "batch",
     "ChipDataset": "torch_data",
+    "ChipFile": "chipper",
     "ChipIterableDataset": "torch_data",
     "ChipLoader": "torch_data",
     "ChipSource": "source",
     "Chipper": "chipper",
     "DecodedStore": "decoded_store",
+    "Done": "each",
     "EpochSchedule": "schedule",
     "SampleBatch": "samples",
     "SampleRows": "row_groups",
