@@ -30,6 +30,7 @@ BENCHMARKS = {
     "image_statistics": "counting against np.histogram; images against osml-imagery-toolkit 2.0.0a1",
     "encode": "chips as files, against rasterio's MemoryFile",
     "encode_threads": "images and chips as files, and create_chip, by one, two and eight threads",
+    "files": "chips of an index as files, one after the other and on all cores, local and behind HTTP",
     "large": "no target of time: memory while 2.7 GB of pixels made on the fly become files",
     "create_chip": "chips as files, end to end, against osml-imagery-toolkit 2.0.0a1",
     "projections": "sensor models, all positions together, against one by one, sarkit and GDAL",

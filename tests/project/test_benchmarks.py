@@ -36,6 +36,7 @@ TABLES = {
         "remote: targets",
     ],
     "nitf": ["nitf: windows", "nitf: targets"],
+    "files": ["files: chips of an index as files"],
     "large": ["large: images from a lazy provider", "large: targets"],
     "flat": ["flat: a chip in indexes of any size", "flat: targets"],
     "training": ["training: batches of a DataLoader", "training: targets"],
