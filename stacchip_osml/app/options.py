@@ -21,6 +21,7 @@ __all__ = [
     "ROWS",
     "SIZE",
     "WINDOW",
+    "ChipFormat",
     "debug_option",
     "drop_crs_option",
     "drop_marking_option",
@@ -47,6 +48,22 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic since click
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002 - click's
         return self.name
+
+
+class ChipFormat(click.Choice):  # type: ignore[type-arg]  # as above
+    """One of the names, or that of a format which an installed extension registers."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Give the name, in lower case."""
+        if str(value).lower() in self.choices:
+            return super().convert(value, param, ctx)
+        from stacchip_osml.encode import image_format
+        from stacchip_osml.errors import EncodeError
+
+        try:
+            return image_format(str(value)).name
+        except EncodeError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _Place(click.ParamType):  # type: ignore[type-arg]  # as above

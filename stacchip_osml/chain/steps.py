@@ -19,6 +19,7 @@ from stacchip_osml.chain.kinds import REQUIRED, BandedPixels, Setting, Settings,
 from stacchip_osml.chain.radiometry import scale_offset_step
 from stacchip_osml.chain.settings import sorted_texts
 from stacchip_osml.errors import ChainError
+from stacchip_osml.extensions import load_extensions
 
 __all__ = [
     "ALIGN",
@@ -106,14 +107,16 @@ def step_kind(step: Mapping[str, Any]) -> StepKind:
     Raises:
         ChainError: this process knows no such step.
     """
-    try:
-        return STEPS[step["step"], step["version"]]
-    except KeyError:
-        known = ", ".join(f"{name} {version}" for name, version in sorted(STEPS))
-        raise ChainError(
-            f"unknown step {step.get('step')!r} version {step.get('version')}; known: {known}; "
-            "a step of your own has to be registered (register_step) in every process that applies it"
-        ) from None
+    key = step.get("step"), step.get("version")
+    if key not in STEPS:
+        failed = load_extensions()
+        if key not in STEPS:
+            known = ", ".join(f"{name} {version}" for name, version in sorted(STEPS))
+            raise ChainError(
+                f"unknown step {key[0]!r} version {key[1]}; known: {known}; a step of your own has to be registered "
+                f"(register_step) in every process that applies it, or by an installed extension{failed}"
+            )
+    return STEPS[key]
 
 
 def complete_step(step: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,7 +281,8 @@ def register_step(
     """Make a step of your own known to this process, so that chains can name it and have an id.
 
     Only the name, version and settings stand in an index: whoever applies
-    them must have registered the same step. Change the version when the same
+    them must have registered the same step, or have an extension installed that
+    does (entry-point group ``stacchip_osml``). Change the version when the same
     settings give different pixels.
 
     Args:
@@ -329,5 +333,6 @@ def _one_form(value: Any) -> Any:
 
 
 def iter_kinds() -> Iterator[StepKind]:
-    """Yield every step that is known here, by name and version."""
+    """Yield every step that is known here, those of installed extensions too, by name and version."""
+    load_extensions()
     yield from (STEPS[key] for key in sorted(STEPS))

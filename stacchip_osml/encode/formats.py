@@ -16,7 +16,8 @@ from stacchip_osml.encode.jpeg2000.chip import encode_j2k, encode_jhc, encode_jp
 from stacchip_osml.encode.nitf.chip_encoders import encode_nitf, encode_nsif
 from stacchip_osml.encode.pictures.chip import encode_jpeg, encode_png
 from stacchip_osml.encode.tiff.chip import encode_geotiff
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import ChipError, EncodeError
+from stacchip_osml.extensions import load_extensions
 
 __all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "register_format", "require_fields"]
 
@@ -94,6 +95,8 @@ def register_format(
 ) -> ImageFormat:
     """Make a format of your own known to this process, so that chips can be written in it by its name.
 
+    The command line knows it where an installed extension registers it (entry-point group ``stacchip_osml``).
+
     Args:
         name: in lower case; none of this package's.
         encode: chip → the whole file. Its keyword arguments with defaults are the options that it takes; one that is
@@ -105,8 +108,8 @@ def register_format(
     Raises:
         EncodeError: a name is taken or not in lower case, or there is no ending.
     """
-    if not extensions or not all(ending.startswith(".") for ending in extensions):
-        raise EncodeError(f"format {name!r} needs file name endings with a dot, got {list(extensions)}")
+    if isinstance(extensions, str) or not extensions or not all(ending.startswith(".") for ending in extensions):
+        raise EncodeError(f"format {name!r} needs a list of file name endings with a dot, got {extensions!r}")
     row = _format(name, tuple(aliases), tuple(extensions), media_type, encode)
     for each in (name, *row.aliases):
         if each != each.lower() or not each or each.startswith("."):
@@ -125,9 +128,11 @@ def image_format(name: str) -> ImageFormat:
         EncodeError: the name is not known.
     """
     key = name.lower().removeprefix(".")
-    if key in NAMES:
-        return NAMES[key]
-    raise EncodeError(f"unknown image format {name!r}; choose one of {', '.join(NAMES)}")
+    if key not in NAMES:
+        failed = load_extensions()
+        if key not in NAMES:
+            raise EncodeError(f"unknown image format {name!r}; choose one of {', '.join(NAMES)}{failed}")
+    return NAMES[key]
 
 
 def require_fields(format: str, overrides: Mapping[str, Any] | None, options: Iterable[str]) -> ImageFormat:  # noqa: A002
@@ -169,9 +174,23 @@ def encode_chip(
         The whole file.
 
     Raises:
-        EncodeError: the format or an option is not known, or the format cannot carry this chip or these fields.
+        EncodeError: the format or an option is not known, the format cannot carry this chip or these fields, or a
+            caller's own encoder failed.
     """
     row = require_fields(format, overrides, options)
     if overrides:
-        return row.encode(chip, overrides=MappingProxyType(dict(overrides)), **options)
-    return row.encode(chip, **options)
+        options[OVERRIDES] = MappingProxyType(dict(overrides))
+    return row.encode(chip, **options) if row.name in _OWN else _encoded(row, chip, options)
+
+
+def _encoded(row: ImageFormat, chip: Chip, options: Mapping[str, Any]) -> bytes:
+    """Call a caller's own encoder; what goes wrong there is told by the format's name, with its cause."""
+    try:
+        data: Any = row.encode(chip, **options)
+    except (ChipError, MemoryError):
+        raise
+    except Exception as error:  # whatever code of one's own raises: told once
+        raise EncodeError(f"format {row.name!r} failed with {type(error).__name__}: {error}") from error
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise EncodeError(f"format {row.name!r} must give bytes, it gave {type(data).__name__}")
+    return bytes(data)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.level_places import level_place as level_place
     from stacchip_osml.imagery.limits import FetchLimits as FetchLimits
     from stacchip_osml.imagery.limits import ReadLimits as ReadLimits
+    from stacchip_osml.imagery.own_readers import OwnReader as OwnReader
+    from stacchip_osml.imagery.own_readers import register_reader as register_reader
     from stacchip_osml.imagery.provider import ImageProvider as ImageProvider
     from stacchip_osml.imagery.provider import MaskedPixels as MaskedPixels
     from stacchip_osml.imagery.provider import PixelReader as PixelReader
@@ -72,6 +74,7 @@ HOME = {
     "MappedImageProvider": "adapters.mapped",
     "MaskedPixels": "provider",
     "OsmlImageProvider": "adapters.osml",
+    "OwnReader": "own_readers",
     "PixelReader": "provider",
     "ProgressCallback": "pyramids.builder",
     "PyramidBlock": "pyramids.builder",
@@ -95,6 +98,7 @@ HOME = {
     "read_header": "reading",
     "read_resampled": "resampling.resample",
     "read_window": "block_utils",
+    "register_reader": "own_readers",
     "resample": "resampling.resample",
     "sniff_driver": "format",
     "source_extent": "resampling.resample",

@@ -7,7 +7,7 @@ whatever is not listed (VRT, XML, HDF5, archives) has no driver.
 
 from __future__ import annotations
 
-__all__ = ["HEAD_BYTES", "OPENING_BYTES", "sniff_driver"]
+__all__ = ["DRIVERS", "HEAD_BYTES", "OPENING_BYTES", "sniff_driver"]
 
 HEAD_BYTES = 256
 """How much of a file's beginning is enough to tell, and to know the samples of most JPEG 2000 files."""
@@ -26,6 +26,8 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
 )
+
+DRIVERS = frozenset(driver for _, driver in MAGIC)
 
 
 def sniff_driver(head: bytes) -> str | None:

@@ -24,6 +24,7 @@ from typing import Any
 
 from stacchip_osml.errors import ItemError, redact
 from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.own_readers import is_own_type
 from stacchip_osml.stac.bands import merge_header_bands, read_bands
 from stacchip_osml.stac.crs import same_crs
 from stacchip_osml.stac.hrefs import alternate_href, resolve_href
@@ -163,7 +164,7 @@ def _is_image(key: str, asset: Mapping[str, Any]) -> bool:
     if media_type in _PICTURE_TYPES:
         return is_data
     if media_type not in _UNTOLD_TYPES:
-        return False
+        return is_own_type(media_type)
     href = asset.get("href")
     path = re.split(r"[?#]", href, maxsplit=1)[0] if isinstance(href, str) else ""
     return bool(_IMAGE_NAME.search(path)) or (is_data and bool(_PICTURE_NAME.search(path)))

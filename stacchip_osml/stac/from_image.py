@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from stacchip_osml.encode.image_time import image_time
 from stacchip_osml.errors import ChipError, ItemError, LimitError
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
+from stacchip_osml.imagery.own_readers import READERS
 from stacchip_osml.stac.crs import is_code
 from stacchip_osml.stac.hrefs import is_remote
 from stacchip_osml.stac.image_place import FOOTPRINT, FilePlace, SensorReader, kept_place
@@ -205,6 +206,8 @@ def _asset(location: str, header: ImageHeader, place: FilePlace) -> dict[str, An
     }
     if header.driver in _MEDIA_TYPES:
         asset["type"] = _MEDIA_TYPES[header.driver]
+    elif header.driver in READERS:
+        asset["type"] = READERS[header.driver].media_type
     if place.crs is not None and asset["proj:code"] is None:
         asset["proj:wkt2"] = place.crs
     if place.transform is not None:

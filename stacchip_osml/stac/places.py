@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from stacchip_osml.errors import ChipError
-from stacchip_osml.imagery.format import HEAD_BYTES, sniff_driver
+from stacchip_osml.imagery.format import HEAD_BYTES
+from stacchip_osml.imagery.own_readers import READERS, image_kind
 from stacchip_osml.stac.documents import parse_json, read_bytes
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES
 from stacchip_osml.stac.hrefs import MAX_HREF, is_remote
@@ -65,25 +66,29 @@ def is_image(location: str) -> bool:
         return True
     if suffix in _TEXT_SUFFIXES or is_remote(location):
         return False
-    return _driver(Path(location)) is not None
+    return _kind(Path(location)) is not None
 
 
-def _driver(file: Path) -> str | None:
-    """Name the driver of a local file; None of one that is no image, or cannot be looked at."""
+def _kind(file: Path) -> str | None:
+    """Name the driver or registered reader of a local file; None of one that is no image, or cannot be looked at."""
     try:
         with file.open("rb") as opened:
-            return sniff_driver(opened.read(HEAD_BYTES))
+            return image_kind(opened.read(HEAD_BYTES))
     except OSError:  # whoever reads it says why
         return None
 
 
 def folder_images(folder: Path) -> list[Path]:
-    """List the images below a folder, in order: by suffix, and NITF of any (a map frame's is its series and zone)."""
+    """List the images below a folder, in order.
+
+    They are known by suffix; NITF files (a map frame's suffix is its series and zone), and those of registered
+    readers, by their first bytes.
+    """
     named = folder_files(folder, IMAGE_SUFFIXES)
     others = (
         file for file in _files(folder) if file.suffix.lower() not in _KNOWN and not _LEVELS.fullmatch(file.suffix)
     )
-    return sorted([*named, *(file for file in others if file.is_file() and _driver(file) == "NITF")])
+    return sorted([*named, *(file for file in others if file.is_file() and _kind(file) in {"NITF", *READERS})])
 
 
 def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:

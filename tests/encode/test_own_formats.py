@@ -52,8 +52,9 @@ def test_its_keyword_arguments_are_its_options_and_others_are_refused(raw):
         ("bytes", {}, "the format name 'bytes' is taken"),
         ("Mine", {}, "in lower case and without a dot, got 'Mine'"),
         (".mine", {}, "in lower case and without a dot, got '.mine'"),
-        ("mine", {"extensions": ()}, "needs file name endings with a dot"),
-        ("mine", {"extensions": ("bin",)}, "needs file name endings with a dot"),
+        ("mine", {"extensions": ()}, "needs a list of file name endings"),
+        ("mine", {"extensions": ("bin",)}, "needs a list of file name endings"),
+        ("mine", {"extensions": ".bin"}, "needs a list of file name endings with a dot"),
     ],
 )
 def test_a_name_that_is_taken_or_none_is_refused(raw, name, options, message):
@@ -69,3 +70,19 @@ def test_the_same_registration_again_changes_nothing(raw):
     again = register_format("raw", encode_raw, extensions=(".raw", ".bin"), aliases=("bytes",))
 
     assert again == raw == image_format("raw")
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        (lambda chip: {}["driver"], "format 'mine' failed with KeyError: 'driver'"),
+        (lambda chip: 3, "format 'mine' must give bytes, it gave int"),
+    ],
+)
+def test_an_encoder_that_fails_is_named(raw, tmp_path, encode, message):
+    register_format("mine", encode, extensions=[".mine"])
+    chip = factory().read_chip((0, 0, 50, 40))
+
+    with pytest.raises(EncodeError, match=message):
+        write_chip(tmp_path, chip, "mine")
+    assert list(tmp_path.iterdir()) == []

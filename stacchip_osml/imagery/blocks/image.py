@@ -35,6 +35,7 @@ from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.parsing import parse_layout, plain_image, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
+from stacchip_osml.imagery.format import DRIVERS
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
     from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.gdal.image import GdalImage
+    from stacchip_osml.imagery.own_image import OwnImage
 
 __all__ = ["BlockImage"]
 
@@ -97,7 +99,7 @@ class BlockImage(HeaderFacts):
         self._layout: ImageLayout | None = None
         self._plain: ImageHeader | None = None
         self._sources: LevelSources | None = None
-        self._gdal: GdalImage | None = None
+        self._gdal: GdalImage | OwnImage | None = None
         self._said: NitfSaid | None = None
         self._streams: BlockCache | None = None
         self._file: LocalFile | RemoteObject | None = None
@@ -155,7 +157,7 @@ class BlockImage(HeaderFacts):
             self._may_be_plain = False
 
     @property
-    def _told(self) -> GdalImage | NitfSaid:
+    def _told(self) -> GdalImage | OwnImage | NitfSaid:
         """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open."""
         if self._said is None:
             try:
@@ -176,11 +178,15 @@ class BlockImage(HeaderFacts):
         return self._layout
 
     @property
-    def gdal(self) -> GdalImage:
-        """The same image through GDAL."""
+    def gdal(self) -> GdalImage | OwnImage:
+        """The same image through GDAL or, of a format that was registered, through its reader."""
         if self._gdal is None:
             from stacchip_osml.imagery.gdal.image import GdalImage
+            from stacchip_osml.imagery.own_image import own_image
 
+            if (own := own_image(self.file, limits=self.limits)) is not None:
+                self._gdal = own
+                return own
             how: dict[str, Any] = {name: getattr(self, name) for name in HOW}
             opening = None if isinstance(self.file, LocalFile) else self.file.opening
             told = 0 if self._plain is None else len(self._plain.levels)
@@ -189,7 +195,7 @@ class BlockImage(HeaderFacts):
         return self._gdal
 
     @property
-    def read_by_gdal(self) -> GdalImage:
+    def read_by_gdal(self) -> GdalImage | OwnImage:
         """``gdal``, seen to be what the header says: pixels of another image would go to the wrong places.
 
         Raises:
@@ -205,7 +211,7 @@ class BlockImage(HeaderFacts):
         return gdal
 
     def served_by(self, level: int) -> str:
-        """Say what reads a level: ``block/deflate``, or ``gdal/NITF: `` and why.
+        """Say what reads a level: ``block/deflate``; ``gdal/NITF: `` and why; ``reader/`` and its name.
 
         Raises:
             IndexError: the image has no such level.
@@ -213,7 +219,8 @@ class BlockImage(HeaderFacts):
         self.level_shape(level)
         stored = self.layout.levels[level]
         if isinstance(stored, Unserved):
-            return f"gdal/{self.pixel_header.driver}: {stored.reason}"
+            driver = self.pixel_header.driver
+            return f"gdal/{driver}: {stored.reason}" if driver in DRIVERS else f"reader/{driver}"
         return f"block/{stored.codec.compression}"
 
     def source(self, level: int, bands: tuple[int, ...] | None = None) -> LevelSource:

@@ -384,7 +384,8 @@ class FileAccess:
     def _driver(self, head: bytes) -> str:
         driver, self._begins = sniff_driver(head), head[:HEAD_BYTES]
         if driver is None:
-            raise DecodeError(f"{self.name}: not a TIFF, NITF, JPEG 2000, PNG or JPEG file; it begins {head[:8]!r}")
+            begins = f"it begins {head[:8]!r}, and no reader is registered for that"
+            raise DecodeError(f"{self.name}: not a TIFF, NITF, JPEG 2000, PNG or JPEG file; {begins}")
         return driver
 
     def _require_expected(self, size: int | None, modified: int | None) -> None:
