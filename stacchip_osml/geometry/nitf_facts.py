@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from stacchip_osml.errors import DecodeError, ItemError, LimitError
+from stacchip_osml.geometry.product_segments import ProductSegment, first_row, is_beside
 from stacchip_osml.geometry.sensor_facts import SensorFacts
 from stacchip_osml.geometry.xml_fields import XML_BYTES
 from stacchip_osml.imagery.blocks.layout import ReadAt
@@ -90,6 +91,8 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0, size: int | None
     for extension in extensions:
         walk = _Walk(_exactly(read, extension.at, extension.header, name), name, 2)
         kind = walk.text(25, "DESID").strip()
+        if kind in XML_DES and is_beside(fields["ICAT"]):
+            continue
         if kind in XML_DES:
             total += extension.data
             if extension.data > XML_BYTES or total > XML_TOTAL:
@@ -110,7 +113,17 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0, size: int | None
         tres=tuple(tres),
         file_tres=tuple(file_tres),
         des_xml=tuple(xml),
+        first_row=_first_row(read, name, images, index, is_old=is_old) if xml and index else 0,
     )
+
+
+def _first_row(read: ReadAt, name: str, images: list[_Part], index: int, *, is_old: bool) -> int:
+    """Count the rows of a product above one of its segments."""
+    segments = []
+    for part in images:
+        size, fields, _ = _image(_exactly(read, part.at, part.header, name), name, is_old=is_old)
+        segments.append(ProductSegment(fields["IID1"], fields["ICAT"], size.height))
+    return first_row(segments, index)
 
 
 def _segments(
@@ -153,7 +166,9 @@ def _image(head: bytes, name: str, *, is_old: bool) -> tuple[ImageSize, dict[str
     rows, cols = walk.number(8, "NROWS"), walk.number(8, "NCOLS")
     if not (rows and cols):
         raise ItemError(f"{name}: NROWS and NCOLS must be above 0, got {rows} and {cols}")
-    walk.take(3 + 8 + 8 + 2 + 1, "PVTYPE to PJUST")
+    walk.take(3 + 8, "PVTYPE and IREP")
+    fields["ICAT"] = walk.text(8, "ICAT").strip()
+    walk.take(2 + 1, "ABPP and PJUST")
     icords = walk.text(1, "ICORDS")
     if icords != " " and not (is_old and icords == "N"):
         fields |= {"ICORDS": icords, "IGEOLO": walk.text(60, "IGEOLO")}

@@ -21,7 +21,7 @@ class SensorFacts:
     """What a sensor model is made of; what an image has not is left empty."""
 
     size: ImageSize
-    """Of the image at full resolution: of all segments together, where it is stored in several."""
+    """Of the image at full resolution; of the one segment, where a NITF file stores it in several."""
     transform: Transform | None = None
     """Affine a b c d e f, pixel corner (col, row) → CRS (x, y)."""
     crs: str | None = None
@@ -38,6 +38,9 @@ class SensorFacts:
     """Of the file's own header."""
     des_xml: tuple[bytes, ...] = field(default=(), repr=False)
     """Data of the file's XML extensions, in order."""
+
+    first_row: int = 0
+    """Of the segment in its SICD or SIDD product; above 0 where it is not the first of several."""
 
     @property
     def is_nitf(self) -> bool:

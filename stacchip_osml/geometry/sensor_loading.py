@@ -22,12 +22,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.chipped import ChippedModel
+from stacchip_osml.geometry.chipped import ChippedModel, PlaneMap
 from stacchip_osml.geometry.gcp import GcpLocator
 from stacchip_osml.geometry.igeolo import igeolo_model
 from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.geometry.map_tres import map_locator
 from stacchip_osml.geometry.nitf_facts import is_nitf, read_nitf_facts
+from stacchip_osml.geometry.product_segments import first_row, is_beside, product_segment
 from stacchip_osml.geometry.projective import AffineModel, GcpModel
 from stacchip_osml.geometry.raster_frames import frame_map
 from stacchip_osml.geometry.rpc import RpcLocator
@@ -154,13 +155,17 @@ def _facts_of_record(file: _NitfFile, index: int) -> SensorFacts:
     if not 0 <= index < len(file.images):
         raise ItemError(f"the file has {len(file.images)} images, none with number {index}")
     image = file.images[index]
+    segments = [product_segment(each.fields) for each in file.images]
     xml = [each.data for each in file.extensions if each.data.lstrip(b"\0 \t\r\n\xef\xbb\xbf")[:1] == b"<"]
+    if is_beside(segments[index].icat):
+        xml = []
     return SensorFacts(
         size=ImageSize(image.pixels.num_columns, image.pixels.num_rows),
         fields=MappingProxyType(dict(image.fields)),
         tres=tuple((each.tag, each.data) for each in image.tres),
         file_tres=tuple((each.tag, each.data) for each in file.tres),
         des_xml=tuple(xml),
+        first_row=first_row(segments, index) if xml else 0,
     )
 
 
@@ -183,8 +188,7 @@ def _from_xml(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
         if not 1 <= number <= len(sidds):
             raise ItemError(f"IID1 {facts.fields['IID1']!r} names product {number} of {len(sidds)} with SIDD XML")
         sidd, size = load_sidd_model(sidds[number - 1], notes=_noted(facts, notes))
-        _require_size(facts, size, "SIDD Measurement/PixelFootprint or GeometricChip/ChipSize")
-        return sidd
+        return _of_segment(facts, sidd, size, "SIDD Measurement/PixelFootprint or GeometricChip/ChipSize")
     for xml in facts.des_xml:
         if _root(xml) == "SICD":
             try:
@@ -192,19 +196,20 @@ def _from_xml(facts: SensorFacts, notes: list[str]) -> SensorModel | None:
             except NoProjectionError as reason:
                 notes.append(str(reason))
                 continue
-            _require_size(facts, sicd.size, "SICD ImageData/NumRows and NumCols")
-            return sicd
+            return _of_segment(facts, sicd, sicd.size, "SICD ImageData/NumRows and NumCols")
     return None
 
 
-def _require_size(facts: SensorFacts, said: ImageSize, what: str) -> None:
-    """Refuse XML of another image; the first of several segments of an image is a part of it."""
-    first = facts.fields.get("IID1", "").strip()[-3:] in {"", "000", "001"}
-    if facts.size != said and not (facts.size.width == said.width and facts.size.height < said.height and first):
-        raise ItemError(
-            f"{what} say {said.height} rows and {said.width} columns, "
-            f"the image has {facts.size.height} and {facts.size.width}"
-        )
+def _of_segment(facts: SensorFacts, model: SensorModel, said: ImageSize, what: str) -> SensorModel:
+    """See the model of a product from the segment that the image is; refuse XML of another image."""
+    (width, height), top = facts.size, facts.first_row
+    is_part = top > 0 or facts.fields.get("IID1", "").strip()[-3:] in {"", "000", "001"}
+    if facts.size != said and not (is_part and width == said.width and top + height <= said.height):
+        raise ItemError(f"{what} say {said.height} rows and {said.width} columns, the image has {height} and {width}")
+    if not top:
+        return model
+    corners = ((0.0, 0.0), (width, 0.0), (0.0, height), (width, height))
+    return ChippedModel(model, PlaneMap(corners, tuple((col, row + top) for col, row in corners)))  # type: ignore[arg-type]
 
 
 def _root(xml: bytes) -> str:

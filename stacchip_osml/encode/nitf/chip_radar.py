@@ -10,6 +10,8 @@ from stacchip_osml.encode.nitf.igeolo import Corners
 from stacchip_osml.encode.nitf.records import DataExtension, ParentImage
 from stacchip_osml.encode.nitf.sicd import sicd_of_chip, sicd_parent
 from stacchip_osml.encode.nitf.sidd import sidd_of_chip, sidd_parent
+from stacchip_osml.errors import EncodeError, ItemError
+from stacchip_osml.geometry.product_segments import first_row, is_beside, product_segment
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["ChipExtensions", "ExtensionFate", "chip_extensions"]
@@ -62,8 +64,11 @@ def chip_extensions(
     Raises:
         EncodeError: a SICD's chip is resampled; or XML lacks what a chip needs.
     """
-    product = PRODUCT.match(parent.image.fields.get("IID1", "").strip())
+    named = product_segment(parent.image.fields)
+    product = None if is_beside(named.icat) else PRODUCT.match(named.iid1)
     wanted = None if product is None or is_changed else product[1] or product[2]
+    if wanted is not None:
+        window = (window[0], window[1] + _first_row(parent), *window[2:])
     number = int(product[3]) if product is not None and product[3] else 1
     kept: list[DataExtension] = []
     fates: list[ExtensionFate] = []
@@ -92,6 +97,18 @@ def chip_extensions(
     if kind is not None:
         fields["IID1"] = "SICD000" if kind == "SICD" else "SIDD001001"
     return ChipExtensions(extensions=tuple(kept), fates=tuple(fates), kind=kind, corners=corners, fields=fields)
+
+
+def _first_row(parent: ParentImage) -> int:
+    """Count the rows of the product above the parent, which may be one of its segments.
+
+    Raises:
+        EncodeError: a segment above it is not there.
+    """
+    try:
+        return first_row([product_segment(image.fields) for image in parent.file.images], parent.index)
+    except ItemError as error:
+        raise EncodeError(str(error)) from error
 
 
 def _kind_of(extension: DataExtension, desid: str) -> Literal["SICD", "SIDD"] | None:
