@@ -22,6 +22,7 @@ from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache
+from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.local import local_tasks
 from stacchip_osml.imagery.blocks.plan import BlockJob, Layer, LevelRead, RawPiece, plan_reads
 from stacchip_osml.imagery.blocks.target import Target
@@ -118,7 +119,8 @@ def _carry_out(call: Call, *, threads: int, cache: BlockCache | None) -> None:
 def _work_off(call: Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
     """Do what has been claimed, local files' and remote objects' side by side."""
     remote = [image.remote for image in call.images]
-    files = [image.file for image in call.images]
+    files = dict(enumerate(image.file for image in call.images))
+    local = {place: file for place, file in files.items() if isinstance(file, LocalFile)}
     jobs, pieces = todo.jobs, todo.pieces
     far_jobs = [job for job in jobs if remote[job.image]] if any(remote) else []
     far_pieces = [piece for piece in pieces if remote[piece.image]] if any(remote) else []
@@ -126,15 +128,18 @@ def _work_off(call: Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
     if is_far:
         jobs = [job for job in jobs if not remote[job.image]]
         pieces = [piece for piece in pieces if not remote[piece.image]]
+    tasks = [*todo.tasks, *local_tasks(batch, jobs, pieces, todo.held, files=local, threads=threads)]
+    if len(tasks) == 1 and not is_far:
+        tasks[0]()
+        return
     work = Work(threads)
     try:
-        near = local_tasks(batch, jobs, pieces, todo.held, files=files, threads=threads)
-        work.add([*todo.tasks, *near], mine=0 if is_far else 1)
+        work.add(tasks, mine=0 if is_far else 1)
         if is_far:
             from stacchip_osml.imagery.blocks.objects import RemoteObject
             from stacchip_osml.imagery.blocks.remote import read_remote
 
-            objects = {place: file for place, file in enumerate(files) if isinstance(file, RemoteObject)}
+            objects = {place: file for place, file in files.items() if isinstance(file, RemoteObject)}
             read_remote(work, batch, far_jobs, far_pieces, objects=objects, threads=threads)
     except BaseException:
         work.drop()

@@ -6,29 +6,30 @@ Rules:
   decoded from the buffer it was read into;
 - a task is one such read, or several that decode to little, so that threads
   meet seldom and none waits long for the last one;
-- uncompressed rectangles are read straight into the result where it can hold
-  them as stored, row by row where that leaves out more than ``GAP`` bytes a row.
+- uncompressed rectangles are read straight into the result where all of it lies
+  there as in the file; row by row where that leaves out more than ``GAP`` bytes
+  a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block
 from stacchip_osml.imagery.blocks.desk import own_desk
+from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece, coalesced, sliced
 from stacchip_osml.imagery.blocks.stored import RawForm
 
-__all__ = ["LocalSource", "local_tasks"]
+__all__ = ["local_tasks"]
 
-GAP = 1 << 14
+GAP = 1 << 13
 """Bytes that are copied from the page cache in the time of one more call."""
 NEAR = 1 << 12
 """Bytes between blocks that are read with them."""
@@ -40,14 +41,6 @@ TASK_BYTES = 1 << 17
 """Decoded bytes that a task is worth: some tenths of a millisecond."""
 TASKS_A_THREAD = 16
 """So that no thread waits long for the last task of another."""
-
-
-class LocalSource(Protocol):
-    """An open local file."""
-
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Read bytes into a buffer; returns how many there were, fewer at the end of the file."""
-        ...
 
 
 class _Costed(NamedTuple):
@@ -62,7 +55,7 @@ def local_tasks(
     pieces: Sequence[RawPiece],
     held: Sequence[tuple[BlockJob, Block]],
     *,
-    files: Sequence[LocalSource],
+    files: Mapping[int, LocalFile],
     threads: int,
 ) -> list[Callable[[], None]]:
     """Make tasks of blocks to decode, rectangles to copy and blocks to take from the cache."""
@@ -76,7 +69,7 @@ def local_tasks(
     return list(_bundled(costed, threads))
 
 
-def _decoding(batch: Batch, jobs: Sequence[BlockJob], files: Sequence[LocalSource]) -> Iterator[_Costed]:
+def _decoding(batch: Batch, jobs: Sequence[BlockJob], files: Mapping[int, LocalFile]) -> Iterator[_Costed]:
     by_image: dict[int, list[BlockJob]] = {}
     for job in jobs:
         if len(job.parts) == 1:
@@ -116,7 +109,7 @@ def _all(actions: list[Callable[[], None]]) -> None:
         action()
 
 
-def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalSource, start: int, size: int) -> None:
+def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalFile, start: int, size: int) -> None:
     """Read what lies together, and decode block by block."""
     buffer = own_desk().bytes_of(size)
     try:
@@ -134,7 +127,7 @@ def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalSource, start
             batch.decode(job, buffer[first : first + count])
 
 
-def _decode_parts(batch: Batch, job: BlockJob, file: LocalSource) -> None:
+def _decode_parts(batch: Batch, job: BlockJob, file: LocalFile) -> None:
     """Read the parts of a block one after the other, and decode them."""
     buffer = own_desk().bytes_of(sum(size for _, size in job.parts))
     at = 0
@@ -151,7 +144,7 @@ def _decode_parts(batch: Batch, job: BlockJob, file: LocalSource) -> None:
     batch.decode(job, buffer)
 
 
-def _copy(batch: Batch, piece: RawPiece, file: LocalSource) -> None:
+def _copy(batch: Batch, piece: RawPiece, file: LocalFile) -> None:
     """Copy an uncompressed rectangle from the file to its result."""
     form = piece.level.raw
     if form is None or piece.offset + piece.size > piece.end:
@@ -168,45 +161,29 @@ def _copy(batch: Batch, piece: RawPiece, file: LocalSource) -> None:
         batch.fail_piece(piece, _cut_off(batch, piece))
 
 
-def _read_direct(batch: Batch, piece: RawPiece, form: RawForm, file: LocalSource) -> bool:
-    """Read into the result itself, where its rows lie as the file's do or leave out enough; False if the file ends."""
+def _read_direct(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile) -> bool:
+    """Read into the result itself, where all of it lies there as in the file; False if the file ends."""
     part = batch.target_of(piece)
-    lies_alike = piece.span == piece.stride and part.flags.c_contiguous
-    if not lies_alike and piece.stride - piece.span <= GAP:
+    if piece.span != piece.stride or not part.flags.c_contiguous:
         return _read_buffered(batch, piece, form, file)
-    if not part[0].flags.c_contiguous:
-        return _read_buffered(batch, piece, form, file)
-    if lies_alike:
-        whole = file.read_into(piece.offset, _as_bytes(part.reshape(-1))) == piece.size
-    else:
-        whole = all(
-            file.read_into(piece.offset + number * piece.stride, _as_bytes(row)) == piece.span
-            for number, row in enumerate(part)
-        )
+    whole = file.read_into(piece.offset, part.reshape(-1).view(np.uint8).data) == piece.size
     batch.judge(piece)
     return whole
 
 
-def _read_buffered(batch: Batch, piece: RawPiece, form: RawForm, file: LocalSource) -> bool:
+def _read_buffered(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile) -> bool:
     """Read into a buffer and copy from there; False if the file ends."""
+    data: bytes | memoryview
     if piece.stride - piece.span <= GAP:
-        buffer = own_desk().bytes_of(piece.size)
-        whole = file.read_into(piece.offset, buffer) == piece.size
-        stride = piece.stride
+        data, stride = own_desk().bytes_of(piece.size), piece.stride
+        whole = file.read_into(piece.offset, data) == piece.size
     else:
-        stride = piece.span
-        buffer = own_desk().bytes_of(piece.rows * stride)
-        whole = all(
-            file.read_into(piece.offset + row * piece.stride, buffer[row * stride : (row + 1) * stride]) == stride
-            for row in range(piece.rows)
-        )
+        offsets = range(piece.offset, piece.offset + piece.rows * piece.stride, piece.stride)
+        data, stride = file.read_spans(offsets, piece.span), piece.span
+        whole = len(data) == piece.rows * stride
     if whole:
-        batch.copy(piece, form, buffer, stride=stride)
+        batch.copy(piece, form, data, stride=stride)
     return whole
-
-
-def _as_bytes(row: NDArray[Any]) -> memoryview:
-    return row.view(np.uint8).data
 
 
 def _cut_off(batch: Batch, block: BlockJob | RawPiece) -> DecodeError:

@@ -11,8 +11,8 @@ once a call; what concerns one window is its result and no one else's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -188,7 +188,7 @@ class Call:
         if not images or (len(images) > 1 and read.bands is not None):
             raise ValueError(f"bands {read.bands} of {len(images)} images")
         try:
-            places = [self._place(image) for image in images]
+            places = tuple(self._place(image) for image in images)
             sources = tuple(image.source(read.level, read.bands) for image in images)
         except ChipError as error:
             return error
@@ -197,7 +197,7 @@ class Call:
         return Kind(
             images=images,
             sources=sources,
-            slabs=tuple(_slabs(places, sources)),
+            slabs=_slabs(places, sources),
             bands=sum(len(source.bands) for source in sources),
             dtype=sources[0].dtype,
             size=ImageSize(min(source.size.width for source in sources), min(source.size.height for source in sources)),
@@ -229,7 +229,8 @@ class Call:
         return len(self.images) - 1
 
 
-def _slabs(places: Sequence[int], sources: Sequence[LevelSource]) -> list[Slab]:
+@lru_cache(maxsize=4)  # window after window of the same images, a call each
+def _slabs(places: tuple[int, ...], sources: tuple[LevelSource, ...]) -> tuple[Slab, ...]:
     """Join images that follow each other and can be read as one."""
     runs: list[list[int]] = []
     for number, source in enumerate(sources):
@@ -263,7 +264,7 @@ def _slabs(places: Sequence[int], sources: Sequence[LevelSource]) -> list[Slab]:
             )
         )
         first += count
-    return slabs
+    return tuple(slabs)
 
 
 def _joins(one: LevelSource, other: LevelSource) -> bool:

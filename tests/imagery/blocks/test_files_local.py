@@ -57,6 +57,26 @@ def test_what_lies_beyond_the_end_is_not_there_however_much_is_wanted(path, cont
         file.read_exactly(offset, size)
 
 
+@pytest.mark.parametrize(
+    ("offsets", "size"),
+    [(range(3, 4, 1), 10), (range(0, SIZE, 50_000), 70), (range(9, 3000, 7), 5), (range(0, 900, 300), 300)],
+)
+def test_spans_that_lie_apart_are_joined(path, content, offsets, size):
+    wanted = b"".join(content[offset : offset + size] for offset in offsets)
+
+    assert LocalFile(str(path)).read_spans(offsets, size) == wanted
+
+
+def test_spans_beyond_the_end_are_not_there(path, content):
+    file = LocalFile(str(path))
+    file.read_at(0, 10)
+    os.truncate(path, 1000)
+
+    assert file.read_spans(range(0, 1500, 500), 300) == content[:300] + content[500:800]
+    assert file.read_spans(range(900, 1500, 500), 300) == content[900:1000]
+    assert file.read_spans(range(-5, 100, 50), 5) == file.read_spans(range(0, 1 << 63, 1 << 62), 5) == b""
+
+
 def test_reads_in_many_calls_are_as_good_as_one(path, content, monkeypatch):
     monkeypatch.setattr(files, "MOST_AT_ONCE", 7001)
     buffer = bytearray(SIZE)
