@@ -167,6 +167,12 @@ class Batch:
         row, col = (job.row, job.col) if isinstance(job, BlockJob) else job.block[1:]
         return f"{self._names[job.image]}: block ({row}, {col}) of {job.level.title}"
 
+    def cut_off(self, wanted: BlockJob | RawPiece) -> DecodeError:
+        """Say that the file ends before all bytes of a block."""
+        parts = wanted.parts if isinstance(wanted, BlockJob) else [(wanted.offset, wanted.size)]
+        places = ", ".join(f"{offset} to {offset + size}" for offset, size in parts)
+        return DecodeError(f"{self.place_of(wanted)}: its bytes end before it does, {places} of the file")
+
     # ---- uncompressed rectangles
 
     def target_of(self, piece: RawPiece) -> NDArray[Any]:

@@ -109,7 +109,8 @@ def codestream_layout(
     levels: list[LevelLayout | Unserved] = [Unserved(reason=PACKED)] * len(sizes)
     if not stream.packed_headers:
         levels = [_level(stream, reduce, size, parts, limits) for reduce, size in enumerate(sizes)]
-    if isinstance(levels[0], Unserved) and unread_by_gdal(stream) and stream is stored and absent is None:
+    is_whole = absent is None and found.cut is None
+    if isinstance(levels[0], Unserved) and unread_by_gdal(stream) and stream is stored and is_whole:
         levels[0] = _whole(stream, sizes[0], (boxes.start, boxes.end), limits)
     return ImageLayout(levels=tuple(levels), places=places)
 
@@ -335,7 +336,7 @@ def _tile_parts(
     """Arrange tile-parts as ``(parts, 1, rows, cols)`` offsets and counts.
 
     Raises:
-        NotServedError: a tile has none, or they are too many.
+        NotServedError: a tile has none in a file that is not cut short, or they are too many.
     """
     across, down = siz.grid
     if absent is not None and absent.shape[:2] != (down, across):
@@ -343,9 +344,9 @@ def _tile_parts(
     order = np.argsort(parts.tiles, kind="stable")
     tiles = parts.tiles[order]
     found = np.bincount(tiles, minlength=across * down)
-    missing = int(((found == 0) & (True if absent is None else ~absent.ravel())).sum())
-    if missing or not len(tiles):
-        raise NotServedError(f"{missing} of {across * down} JPEG 2000 tiles are missing")
+    missing = (found == 0) & (True if absent is None else ~absent.ravel())
+    if (parts.cut is None and missing.any()) or not len(tiles):
+        raise NotServedError(f"{int(missing.sum())} of {across * down} JPEG 2000 tiles are missing")
     most = int(found.max())
     if most * len(found) > MOST_PARTS:
         raise NotServedError(f"{most} JPEG 2000 tile-parts in one of {len(found)} tiles")
@@ -353,6 +354,8 @@ def _tile_parts(
     offsets, counts = np.zeros((2, most, len(found)), np.int64)
     offsets[position, tiles] = parts.offsets[order]
     counts[position, tiles] = parts.counts[order]
+    if parts.cut is not None:
+        offsets[0, missing], counts[0, missing] = parts.cut, 1
     if absent is not None:
         offsets[:, absent.ravel()] = counts[:, absent.ravel()] = 0
     shape = (most, 1, down, across)

@@ -4,10 +4,11 @@ ISO/IEC 15444-1 annex A, by its names; part 15 (high throughput) differs by
 markers that are only noticed here. Rules:
 
 - TLM, where it is there, gives every tile-part at once; it is believed after
-  the first and the last tile-part were found where it says. Otherwise the
+  the first and the last tile-part in the file were found where it says. Otherwise the
   tile-parts are followed one by one, in as many reads as allowed;
 - what decides the pixels but is not read here (packed headers in the main
-  header, parts that are missing, repeated or cut off) is not served: GDAL judges;
+  header, parts that are missing or repeated) is not served: GDAL judges. Of a
+  codestream that is cut short the tiles that are known to be whole are served;
 - of the main header, the part that a decoder of one tile needs is kept.
 """
 
@@ -112,6 +113,8 @@ class TileParts(NamedTuple):
     tiles: NDArray[np.int64]
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
+    cut: int | None = None
+    """Where the file ends before the codestream does: tiles that are not listed would lie there."""
 
 
 def read_main_header(ahead: ReadAhead, start: int) -> Codestream:
@@ -218,14 +221,14 @@ def read_tile_parts(ahead: ReadAhead, stream: Codestream, end: int | None) -> Ti
         end: where the codestream ends in the file, None where unknown.
 
     Raises:
-        NotServedError: a tile is missing, damaged or cut short; or there are too many places to look at.
+        NotServedError: a tile is damaged, or all are cut short; or there are too many places to look at.
     """
     tiles = stream.siz.grid[0] * stream.siz.grid[1]
-    parts = _listed(ahead, stream, tiles) if stream.lengths else None
-    parts = _followed(ahead, stream.first, end) if parts is None else parts
+    parts = _listed(ahead, stream, tiles, end) if stream.lengths else None
+    parts = _followed(ahead, stream.first, tiles, end) if parts is None else parts
     if len(parts.tiles) and (int(parts.tiles.max()) >= tiles or int(parts.counts.min()) < SOT_HEAD.size + 2):
         raise NotServedError("a JPEG 2000 tile-part has a wrong number or length")
-    if end is not None and len(parts.tiles) and int(parts.offsets[-1] + parts.counts[-1]) > end:
+    if parts.cut is not None and not (parts.offsets + parts.counts <= parts.cut).any():
         raise NotServedError("the JPEG 2000 codestream is cut short")
     return parts
 
@@ -247,7 +250,7 @@ def may_order_by_position(ahead: ReadAhead, at: int) -> bool:
     return True
 
 
-def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | None:
+def _listed(ahead: ReadAhead, stream: Codestream, tiles: int, end: int | None) -> TileParts | None:
     """Read TLM (A.7.1); None where the tile-parts are not where it says."""
     numbers: list[NDArray[np.int64]] = []
     lengths: list[NDArray[np.int64]] = []
@@ -269,29 +272,36 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int) -> TileParts | Non
     if not known or int(counts.min()) < SOT_HEAD.size or int(order.max()) >= tiles:
         return None
     offsets = stream.first + np.cumsum(counts) - counts
-    for at in (0, known - 1):
+    cut = end if end is not None and int(offsets[-1] + counts[-1]) > end else None
+    begun = known if end is None else np.searchsorted(offsets, end - SOT_HEAD.size, side="right")
+    for at in (0, max(int(begun) - 1, 0)):
         found = ahead.upto(int(offsets[at]), SOT_HEAD.size, ahead=SOT_HEAD.size)
         if found[:10] not in (
             SOT_HEAD.pack(SOT, 10, int(order[at]), length, 0, 0)[:10] for length in (0, int(counts[at]))
         ):
             return None
-    return TileParts(order, offsets, counts)
+    return TileParts(order, offsets, counts, cut)
 
 
-def _followed(ahead: ReadAhead, first: int, end: int | None) -> TileParts:
+def _followed(ahead: ReadAhead, first: int, tiles: int, end: int | None) -> TileParts:
     """Go from SOT to SOT (A.4.2)."""
     numbers: list[int] = []
     offsets: list[int] = []
     counts: list[int] = []
     seen: dict[int, int] = {}
+    told: dict[int, int] = {}
     at, near = first, AHEAD
     while end is None or at + 2 < end:
         head = ahead.upto(at, SOT_HEAD.size, ahead=near)
         if head[:2] == b"\xff\xd9" or (not head and numbers):
+            end = None
             break
         if len(head) < SOT_HEAD.size:
-            raise NotServedError("the JPEG 2000 codestream is cut short")
-        marker, _, tile, length, part, _ = SOT_HEAD.unpack(head)
+            if end is None:
+                raise NotServedError("the JPEG 2000 codestream is cut short")
+            at = end + 1
+            break
+        marker, _, tile, length, part, of = SOT_HEAD.unpack(head)
         if marker != SOT:
             raise NotServedError(f"no JPEG 2000 tile-part at {at}")
         if length == 0:  # allowed of the last one only: up to EOC
@@ -304,9 +314,18 @@ def _followed(ahead: ReadAhead, first: int, end: int | None) -> TileParts:
         if part != seen.get(tile, 0):
             raise NotServedError("JPEG 2000 tile-parts are missing or out of order")
         seen[tile] = part + 1
+        told[tile] = max(of, told.get(tile, 0))
         numbers.append(tile)
         offsets.append(at)
         counts.append(length)
         at += length
         near = min(2 * NEAR, 64 * length) if length < NEAR else SOT_HEAD.size
-    return TileParts(*(np.array(column, np.int64) for column in (numbers, offsets, counts)))
+    table = np.array((numbers, offsets, counts), np.int64)
+    if end is None or (at + 2 == end and ahead.upto(at, 2, ahead=2) == b"\xff\xd9"):
+        return TileParts(*table)
+    # Parts of a tile that came no more are not missed by a decoder: it is whole where TNsot, which may be 0, says so.
+    least = 1 if at > end else 0
+    cut = {tile for tile, parts in seen.items() if parts < told[tile] or told[tile] < least}
+    if not cut and at <= end and len(seen) == tiles:
+        return TileParts(*table)
+    return TileParts(*table[:, [tile not in cut for tile in numbers]])._replace(cut=end)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stacchip_osml.errors import ChipError, DecodeError
+from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block
 from stacchip_osml.imagery.blocks.desk import own_desk
@@ -122,7 +122,7 @@ def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalFile, start: 
         offset, count = job.parts[0]
         first = offset - start
         if first + count > found:
-            batch.fail(job, _cut_off(batch, job))
+            batch.fail(job, batch.cut_off(job))
         else:
             batch.decode(job, buffer[first : first + count])
 
@@ -138,7 +138,7 @@ def _decode_parts(batch: Batch, job: BlockJob, file: LocalFile) -> None:
             batch.fail(job, error)
             return
         if found < size:
-            batch.fail(job, _cut_off(batch, job))
+            batch.fail(job, batch.cut_off(job))
             return
         at += size
     batch.decode(job, buffer)
@@ -148,7 +148,7 @@ def _copy(batch: Batch, piece: RawPiece, file: LocalFile) -> None:
     """Copy an uncompressed rectangle from the file to its result."""
     form = piece.level.raw
     if form is None or piece.offset + piece.size > piece.end:
-        batch.fail_piece(piece, _cut_off(batch, piece))
+        batch.fail_piece(piece, batch.cut_off(piece))
         return
     try:
         # Bytes in another order are turned on their way: in place takes twice as long, and Python's lock.
@@ -158,7 +158,7 @@ def _copy(batch: Batch, piece: RawPiece, file: LocalFile) -> None:
         batch.fail_piece(piece, error)
         return
     if not whole:
-        batch.fail_piece(piece, _cut_off(batch, piece))
+        batch.fail_piece(piece, batch.cut_off(piece))
 
 
 def _read_direct(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile) -> bool:
@@ -184,7 +184,3 @@ def _read_buffered(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile
     if whole:
         batch.copy(piece, form, data, stride=stride)
     return whole
-
-
-def _cut_off(batch: Batch, block: BlockJob | RawPiece) -> DecodeError:
-    return DecodeError(f"{batch.place_of(block)}: its bytes end before it does")

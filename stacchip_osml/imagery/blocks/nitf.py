@@ -10,7 +10,9 @@ Rules:
 - an uncompressed image of one block is given as strips: of one row, as GDAL
   gives it, or of ``STRIP_BYTES`` where rows do not begin on a byte;
 - what no standard has (samples of 2 to 7 bits) where GDAL has its own idea of
-  it, and what is cut short, is left to GDAL.
+  it is left to GDAL;
+- of a file that ends early the blocks that are there are served; an error is
+  what is read of the others.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from stacchip_osml.imagery.blocks.nitf_jpeg import jpeg_layout
 from stacchip_osml.imagery.blocks.nitf_pads import pad_pixel
 from stacchip_osml.imagery.blocks.nitf_places import (
     Places,
+    is_there,
     nominal_places,
     padded_level,
     read_mask_table,
@@ -170,12 +173,12 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     if image.ic == "NM":
         data, records = read_mask_table(ahead, segment, image)
     places = nominal_places(image, data, records)
-    end = segment.end if ahead.size is None else ahead.size
-    if places.offsets.size and int((places.offsets + places.counts).max()) > end:
-        raise NotServedError("its image data is cut short")
     unblocked = image.grid == (1, 1) and image.ic == "NC"
     level = _strips(image, codec, places) if unblocked else padded_level(image, codec, places)
     require_small(level, limits)
+    end = segment.end if ahead.size is None else ahead.size
+    if level.counts.any() and not is_there(Places(level.offsets, level.counts), end).any():
+        raise NotServedError("its image data is cut short")
     return ImageLayout(levels=(level,))
 
 

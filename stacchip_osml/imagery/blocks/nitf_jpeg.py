@@ -13,11 +13,13 @@ import re
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, Unserved
 from stacchip_osml.imagery.blocks.nitf_fields import Segment, Subheader
 from stacchip_osml.imagery.blocks.nitf_places import (
     Places,
+    is_there,
     padded_level,
     read_mask_table,
     recorded_places,
@@ -66,9 +68,9 @@ def jpeg_layout(ahead: ReadAhead, segment: Segment, image: Subheader, limits: Re
         raise NotServedError(f"IC={image.ic} with IMODE={image.imode} and {image.bands} bands")
     end = segment.end if ahead.size is None else min(segment.end, ahead.size)
     places = _places(ahead, segment, image, end)
-    stored = np.flatnonzero(places.counts)
+    stored = np.flatnonzero(is_there(places, end))
     if not len(stored):
-        raise NotServedError("none of its blocks is recorded")
+        raise NotServedError("none of its blocks is recorded, or there")
     first, length = int(places.offsets.flat[stored[0]]), int(places.counts.flat[stored[0]])
     frame = _frame(ahead.upto(first, min(length, MOST_HEAD)))
     _require_like(frame, image, components=image.bands // len(places.offsets))
@@ -85,17 +87,18 @@ def _places(ahead: ReadAhead, segment: Segment, image: Subheader, end: int) -> P
         DecodeError: the file ends before the image does.
     """
     (rows, cols), planes = image.grid, 1 if image.imode == "P" else image.bands
+    is_cut = end < segment.end
     require_few(planes * rows * cols)
     if image.ic == "M3":
         masked = read_mask_table(ahead, segment, image)
-        places = recorded_places(masked, image, end)
+        places = recorded_places(masked, image, end, is_cut=is_cut)
         if image.imode == "S" or planes == 1:
             return places
-        return _each_band(_whole(ahead, masked.data, end), masked.data, places, planes)
+        return _each_band(_whole(ahead, masked.data, end), masked.data, places, planes, is_cut=is_cut)
     if planes * rows * cols == 1:
         return Places(np.full((1, 1, 1), segment.data), np.full((1, 1, 1), max(0, end - segment.data)))
     data = _whole(ahead, segment.data, end)
-    streams = np.array(_streams(data, planes * rows * cols), np.int64)
+    streams = _streams(data, planes * rows * cols, is_cut=is_cut)
     streams[:, 0] += segment.data
     shape = (planes, rows, cols) if image.imode == "S" else (rows, cols, planes)
     in_order = streams.reshape(*shape, 2)
@@ -104,7 +107,7 @@ def _places(ahead: ReadAhead, segment: Segment, image: Subheader, end: int) -> P
     return Places(in_order[..., 0], in_order[..., 1])
 
 
-def _each_band(data: bytes, start: int, blocks: Places, bands: int) -> Places:
+def _each_band(data: bytes, start: int, blocks: Places, bands: int, *, is_cut: bool) -> Places:
     """Find the streams of every band in recorded blocks, of which ``data`` from byte ``start`` of the file has all.
 
     Raises:
@@ -114,7 +117,7 @@ def _each_band(data: bytes, start: int, blocks: Places, bands: int) -> Places:
     for _, row, col in np.argwhere(blocks.counts).tolist():
         offset, count = int(blocks.offsets[0, row, col]), int(blocks.counts[0, row, col])
         first = offset - start
-        streams = np.array(_streams(data[first : first + count], bands, "bands of a block"), np.int64)
+        streams = _streams(data[first : first + count], bands, "bands of a block", is_cut=is_cut)
         found.offsets[:, row, col], found.counts[:, row, col] = streams[:, 0] + offset, streams[:, 1]
     return found
 
@@ -167,8 +170,10 @@ def _whole(ahead: ReadAhead, start: int, end: int) -> bytes:
     return ahead.exactly(start, max(0, end - start))
 
 
-def _streams(data: bytes, count: int, what: str = "blocks") -> list[tuple[int, int]]:
+def _streams(data: bytes, count: int, what: str = "blocks", *, is_cut: bool) -> NDArray[np.int64]:
     """Find ``count`` JPEG streams that follow each other: (first byte, length) of each.
+
+    Where the file is cut short, those that are not whole end beyond the data, and fail when they are read.
 
     Raises:
         NotServedError: there are fewer, or they are not to be told apart.
@@ -188,9 +193,13 @@ def _streams(data: bytes, count: int, what: str = "blocks") -> list[tuple[int, i
             at = -1
         else:
             at += int.from_bytes(data[at : at + 2], "big")
-    if len(found) < count:
+    if len(found) < count and not (is_cut and markers < MOST_MARKERS):
         raise NotServedError(f"{len(found)} JPEG streams for {count} {what}")
-    return found
+    streams = np.full((count, 2), (len(data), 1), np.int64)
+    streams[: len(found)] = np.array(found, np.int64).reshape(-1, 2)
+    if len(found) < count and start >= 0:
+        streams[len(found), 0], streams[len(found), 1] = start, len(data) - start + 1
+    return streams
 
 
 def _frame(head: bytes) -> Frame:

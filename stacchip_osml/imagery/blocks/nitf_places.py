@@ -16,6 +16,7 @@ __all__ = [
     "MOST_BLOCKS",
     "Masked",
     "Places",
+    "is_there",
     "nominal_places",
     "padded_level",
     "read_mask_table",
@@ -34,6 +35,12 @@ class Places(NamedTuple):
 
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
+
+
+def is_there(places: Places, end: int) -> NDArray[np.bool_]:
+    """Tell which blocks are stored, and whole before byte ``end``, where the file ends."""
+    found: NDArray[np.bool_] = (places.counts > 0) & (places.offsets + places.counts <= end)
+    return found
 
 
 class Masked(NamedTuple):
@@ -97,8 +104,14 @@ def nominal_places(image: Subheader, data: int, records: NDArray[np.int64] | Non
     return Places(offsets + data, counts)
 
 
-def recorded_places(masked: Masked, image: Subheader, end: int) -> Places:
+def recorded_places(masked: Masked, image: Subheader, end: int, *, is_cut: bool) -> Places:
     """Place blocks of unknown lengths: each ends where the next one begins.
+
+    Args:
+        masked: their table.
+        image: compressed.
+        end: of the image data that is there.
+        is_cut: the file ends before the image data does, so blocks may begin later.
 
     Raises:
         NotServedError: two begin at one place, or beyond ``end``.
@@ -111,6 +124,8 @@ def recorded_places(masked: Masked, image: Subheader, end: int) -> Places:
     order = stored[np.argsort(offsets[stored], kind="stable")]
     counts = np.zeros_like(offsets)
     counts[order] = np.diff(offsets[order], append=end)
+    if is_cut:
+        counts[order[offsets[order] >= end]] = 1
     if len(order) and int(counts[order].min()) <= 0:
         raise NotServedError("its mask table has two blocks at one place, or one outside of the image data")
     offsets[offsets < 0] = 0

@@ -83,7 +83,7 @@ def read_remote(
     spans = [_Span(offset, size, job, part) for job in jobs for part, (offset, size) in enumerate(job.parts)]
     for piece in pieces:
         if piece.offset + piece.size > piece.end:
-            batch.fail_piece(piece, DecodeError(f"{batch.place_of(piece)}: its bytes end before it does"))
+            batch.fail_piece(piece, batch.cut_off(piece))
             continue
         most = 1 if piece.stride - piece.span > GAP else MOST
         spans += [_Span(part.offset, part.size, part, 0) for part in sliced(piece, most=most)]

@@ -1,6 +1,7 @@
 """Damaged parents: what says a place wrongly places nothing, and the chip is written; what has no pixels is told."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from stacchip_osml.encode import ChipFactory
 from stacchip_osml.encode.nitf import Tre, read_nitf, write_nitf
 from stacchip_osml.errors import DecodeError, ItemError
 from stacchip_osml.geometry import load_sensor_model
+from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.pixel import PixelWindow
 
 VENDOR = Tre("VENDOR", b"kept")
 POLYNOMIALS = Tre("RPC00B", b"1" + b"0" * 1040)
@@ -60,6 +63,35 @@ def test_a_real_file_without_readable_pixels_is_told_and_can_be_copied(real_data
         write_nitf(tmp_path / "copy.ntf", read_nitf(path))
         parent, copy = read_nitf(path).images[0].stored, read_nitf(tmp_path / "copy.ntf").images[0].stored
         assert parent.read(parent.offset, parent.size) == copy.read(copy.offset, copy.size)
+
+
+def test_a_chip_of_what_is_there_of_a_file_that_ends_early_is_cut_and_chipped_again(tmp_path):
+    pixels = scene_pixels((3, 80, 90))
+    path = Path(write_parent(tmp_path / "a.ntf", pixels, fields={"NPPBH": "32", "NPPBV": "32", "IC": "NC"}))
+    path.write_bytes(path.read_bytes()[: -4 * 32 * 32 * 3])
+
+    (tmp_path / "chip.ntf").write_bytes(chip(path, (3, 5, 60, 40)))
+    again = read_nitf(chip(tmp_path / "chip.ntf", (1, 2, 30, 20))).images[0].pixels
+
+    np.testing.assert_array_equal(again.read(PixelWindow(0, 0, 30, 20)).pixels, pixels[:, 7:27, 4:34])
+    with pytest.raises(DecodeError, match=r"block \(2, 0\) of level 0: its bytes end before it does"):
+        chip(path, (0, 60, 20, 20))
+
+
+def test_a_real_file_that_ends_early_is_chipped_up_to_its_last_row(real_data, tmp_path):
+    path = real_data / "nitf" / "imaging-nitf__rgb.ntf"  # three bytes of the last row of its last band are missing
+
+    (tmp_path / "chip.ntf").write_bytes(chip(path, (3, 5, 40, 44)))
+    again = read_nitf(chip(tmp_path / "chip.ntf", (1, 2, 30, 20))).images[0].pixels
+
+    expected = GdalImage(str(path)).read(PixelWindow(4, 7, 30, 20)).pixels
+    np.testing.assert_array_equal(again.read(PixelWindow(0, 0, 30, 20)).pixels, expected)
+    with pytest.raises(DecodeError, match=r"its bytes end before it does, \d+ to 8432 of the file"):
+        chip(path, (3, 5, 47, 45))
+
+
+def chip(path, window):
+    return ChipFactory(BlockImage(str(path)), output_format="nitf").create_chip(window)
 
 
 @pytest.mark.parametrize("name", ["six-library__sicd_0.4.1.nitf", "six-library__sicd_1.1.0.nitf"])

@@ -291,7 +291,7 @@ def test_the_first_image_is_the_one_that_gdal_opens_and_all_can_be_had(tmp_path)
         ({"NBPP": 3, "NBPC": 4, "NPPBV": 7}, "samples of 3 bits"),
         ({"PVTYPE": "R", "NBPP": 16}, "PVTYPE=R with NBPP=16"),
         ({"NBPR": 1, "NPPBH": 20}, "do not cover"),
-        ({"NROWS": 800, "NPPBV": 800}, "cut short"),
+        ({"NROWS": 800, "NPPBV": 800, "NCOLS": 8000, "NPPBH": 8000}, "cut short"),
     ],
 )
 def test_what_is_left_to_gdal_says_why(tmp_path, changes, reason):
