@@ -57,6 +57,8 @@ class Subheader:
     abpp: str
     irepbands: tuple[str, ...]
     """IREPBANDn."""
+    tables: tuple[int, ...]
+    """NLUTSn."""
 
 
 class _Fields:
@@ -155,13 +157,14 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         if segment.number:  # what is refused is an image, not the file that it is in
             raise NotServedError("it is larger than the limits") from None
         raise
-    irepbands = []
+    irepbands, counts = [], []
     for _ in range(bands):
         band = fields.take(13)
         irepbands.append(band[:2].decode("latin-1").strip())
         tables = band[12] - ord("0")
         if not 0 <= tables <= 4:
             raise NotServedError(f"{tables} look-up tables")
+        counts.append(tables)
         fields.skip(tables * fields.number(5, "NELUT") if tables else 0)
     fields.skip(1)
     imode = fields.text(1)
@@ -186,4 +189,5 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         irep=irep,
         abpp=abpp,
         irepbands=tuple(irepbands),
+        tables=tuple(counts),
     )

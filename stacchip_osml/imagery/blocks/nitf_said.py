@@ -1,7 +1,8 @@
 """What a NITF image says of itself, for kinds of images that blocks serve and GDAL does not open, or opens in part.
 
 Those are 64-bit integers, masked and high-throughput JPEG 2000, JPEG with a
-stream a band, and masked blocks of several bands. Anything else that GDAL does
+stream a band, masked blocks of several bands, and bands with two or four look-up
+tables, after which GDAL reads on at the wrong byte. Anything else that GDAL does
 not open is damaged, or not served: GDAL is the judge of it.
 
 Rules: what is said is said by the image's subheader. Where the image lies on
@@ -106,6 +107,8 @@ def nitf_said(
 
 def _is_beyond_gdal(image: Subheader) -> bool:
     if image.ic in {"M8", "CD", "MD"} or (image.pvtype in {"INT", "SI"} and image.bits == 64):
+        return True
+    if {2, 4} & set(image.tables):
         return True
     apart = {"C3": "BS", "M3": "BS", "NM": "BR"}.get(image.ic, "")
     return image.bands > 1 and image.imode in set(apart)
