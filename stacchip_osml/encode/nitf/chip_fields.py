@@ -233,7 +233,7 @@ def _keeps_storage(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool)
     if pvtype == "B" and (is_resampled or len(chip.pixels) > 1 or int(chip.pixels.max()) > 1):
         return False  # bits of several bands that do not end on a byte are read by few
     # averages fill bits that were empty, and some parents say fewer than they use
-    return kind != "u" or pvtype != "INT" or _fits_abpp(chip.pixels, int(bits), parent.get("PJUST", "R"))
+    return pvtype not in {"INT", "SI"} or _fits_abpp(chip.pixels, int(bits), parent.get("PJUST", "R"))
 
 
 def without_bits(fields: Mapping[str, str], pad: float) -> dict[str, str]:
@@ -253,6 +253,9 @@ def _fits_abpp(pixels: NDArray[Any], bits: int, justified: str) -> bool:
         return True
     if justified.strip() == "L":
         return not int(np.bitwise_or.reduce(pixels, axis=None)) & ((1 << spare) - 1)
+    if pixels.dtype.kind == "i":
+        limit = 1 << max(bits - 1, 0)
+        return -limit <= int(pixels.min()) and int(pixels.max()) < limit
     return not int(pixels.max()) >> bits
 
 

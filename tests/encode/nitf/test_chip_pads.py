@@ -133,3 +133,24 @@ def test_a_chip_read_by_its_stored_header_is_the_same(tmp_path):
     masks = [read_nitf(chip).images[0].pixels.read(PixelWindow(0, 0, 30, 30)).mask for chip in chips]
     np.testing.assert_array_equal(masks[0], masks[1])
     np.testing.assert_array_equal(masks[0], image.read(PixelWindow(5, 5, 30, 30)).mask)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+@pytest.mark.parametrize("justified", ["L", "R"])
+def test_a_smaller_chip_uses_bits_that_its_parent_leaves_empty(tmp_path, dtype, justified):
+    """Means fill the lower ones; lanczos reaches beyond the upper ones."""
+    path, info = tmp_path / "a.ntf", np.iinfo(dtype)
+    spare = 6
+    pixels = np.random.default_rng(2).choice(np.array([info.min >> spare, info.max >> spare], dtype), (1, 64, 64))
+    pixels = pixels << spare if justified == "L" else pixels
+    fields = {"IC": "NC", "ABPP": "10", "PJUST": justified}
+    image = NitfImage(pixels=BufferedImageAssetProvider.from_array(pixels), fields=fields)
+    write_nitf(path, NitfFile(images=(image,)))
+    factory = ChipFactory(BlockImage(str(path)), output_format="nitf", resampling="lanczos")
+
+    for window, size, kept in (((3, 2, 40, 40), (40, 40), True), ((3, 2, 40, 40), (27, 31), False)):
+        found = read_nitf(factory.create_chip(window, size)).images[0]
+        np.testing.assert_array_equal(
+            found.pixels.read(PixelWindow(0, 0, *size)).pixels, factory.read_chip(window, size).pixels
+        )
+        assert (found.fields["ABPP"], found.fields["PJUST"]) == (("10", justified) if kept else ("16", "R"))
