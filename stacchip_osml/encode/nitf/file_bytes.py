@@ -73,6 +73,10 @@ class HeldFile:
         buffer[: len(found)] = found
         return len(found)
 
+    def read_spans(self, offsets: range, size: int) -> bytes:
+        """Read spans of some bytes each, joined; fewer bytes where the file ends before."""
+        return b"".join([self.read_at(offset, size) for offset in offsets])
+
     def read_exactly(self, offset: int, size: int) -> bytes:
         """Read bytes that must be there.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache
-from stacchip_osml.imagery.blocks.files import LocalFile
-from stacchip_osml.imagery.blocks.local import local_tasks
+from stacchip_osml.imagery.blocks.local import LocalSource, local_tasks
 from stacchip_osml.imagery.blocks.plan import BlockJob, Layer, LevelRead, RawPiece, plan_reads
 from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.blocks.windows import Call, Outcome, ReadyWindow, WindowRead
@@ -120,7 +119,7 @@ def _work_off(call: Call, batch: Batch, todo: _Todo, *, threads: int) -> None:
     """Do what has been claimed, local files' and remote objects' side by side."""
     remote = [image.remote for image in call.images]
     files = dict(enumerate(image.file for image in call.images))
-    local = {place: file for place, file in files.items() if isinstance(file, LocalFile)}
+    local = {place: cast("LocalSource", file) for place, file in files.items() if not remote[place]}
     jobs, pieces = todo.jobs, todo.pieces
     far_jobs = [job for job in jobs if remote[job.image]] if any(remote) else []
     far_pieces = [piece for piece in pieces if remote[piece.image]] if any(remote) else []

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,11 +23,10 @@ from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block
 from stacchip_osml.imagery.blocks.desk import own_desk
-from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.plan import BlockJob, RawPiece, coalesced, sliced
 from stacchip_osml.imagery.blocks.stored import RawForm
 
-__all__ = ["local_tasks"]
+__all__ = ["LocalSource", "local_tasks"]
 
 GAP = 1 << 13
 """Bytes that are copied from the page cache in the time of one more call."""
@@ -43,6 +42,18 @@ TASKS_A_THREAD = 16
 """So that no thread waits long for the last task of another."""
 
 
+class LocalSource(Protocol):
+    """An open local file, or bytes in memory that are read like one."""
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Read bytes into a buffer; returns how many there were, fewer at the end of the file."""
+        ...
+
+    def read_spans(self, offsets: range, size: int) -> bytes:
+        """Read spans of some bytes each, joined; fewer bytes, or none, where the file ends before."""
+        ...
+
+
 class _Costed(NamedTuple):
     cost: int
     """Bytes decoded or copied."""
@@ -55,7 +66,7 @@ def local_tasks(
     pieces: Sequence[RawPiece],
     held: Sequence[tuple[BlockJob, Block]],
     *,
-    files: Mapping[int, LocalFile],
+    files: Mapping[int, LocalSource],
     threads: int,
 ) -> list[Callable[[], None]]:
     """Make tasks of blocks to decode, rectangles to copy and blocks to take from the cache."""
@@ -69,7 +80,7 @@ def local_tasks(
     return list(_bundled(costed, threads))
 
 
-def _decoding(batch: Batch, jobs: Sequence[BlockJob], files: Mapping[int, LocalFile]) -> Iterator[_Costed]:
+def _decoding(batch: Batch, jobs: Sequence[BlockJob], files: Mapping[int, LocalSource]) -> Iterator[_Costed]:
     by_image: dict[int, list[BlockJob]] = {}
     for job in jobs:
         if len(job.parts) == 1:
@@ -109,7 +120,7 @@ def _all(actions: list[Callable[[], None]]) -> None:
         action()
 
 
-def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalFile, start: int, size: int) -> None:
+def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalSource, start: int, size: int) -> None:
     """Read what lies together, and decode block by block."""
     buffer = own_desk().bytes_of(size)
     try:
@@ -127,7 +138,7 @@ def _decode_run(batch: Batch, jobs: Sequence[BlockJob], file: LocalFile, start: 
             batch.decode(job, buffer[first : first + count])
 
 
-def _decode_parts(batch: Batch, job: BlockJob, file: LocalFile) -> None:
+def _decode_parts(batch: Batch, job: BlockJob, file: LocalSource) -> None:
     """Read the parts of a block one after the other, and decode them."""
     buffer = own_desk().bytes_of(sum(size for _, size in job.parts))
     at = 0
@@ -144,7 +155,7 @@ def _decode_parts(batch: Batch, job: BlockJob, file: LocalFile) -> None:
     batch.decode(job, buffer)
 
 
-def _copy(batch: Batch, piece: RawPiece, file: LocalFile) -> None:
+def _copy(batch: Batch, piece: RawPiece, file: LocalSource) -> None:
     """Copy an uncompressed rectangle from the file to its result."""
     form = piece.level.raw
     if form is None or piece.offset + piece.size > piece.end:
@@ -161,7 +172,7 @@ def _copy(batch: Batch, piece: RawPiece, file: LocalFile) -> None:
         batch.fail_piece(piece, batch.cut_off(piece))
 
 
-def _read_direct(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile) -> bool:
+def _read_direct(batch: Batch, piece: RawPiece, form: RawForm, file: LocalSource) -> bool:
     """Read into the result itself, where all of it lies there as in the file; False if the file ends."""
     part = batch.target_of(piece)
     if piece.span != piece.stride or not part.flags.c_contiguous:
@@ -171,7 +182,7 @@ def _read_direct(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile) 
     return whole
 
 
-def _read_buffered(batch: Batch, piece: RawPiece, form: RawForm, file: LocalFile) -> bool:
+def _read_buffered(batch: Batch, piece: RawPiece, form: RawForm, file: LocalSource) -> bool:
     """Read into a buffer and copy from there; False if the file ends."""
     data: bytes | memoryview
     if piece.stride - piece.span <= GAP:

@@ -20,7 +20,7 @@ from stacchip_osml.encode.nitf import (
     xml_fields,
     xml_user_header,
 )
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.pixel import PixelWindow
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -222,3 +222,15 @@ def test_the_header_of_xml_has_773_bytes_and_is_read_back():
     short = DataExtension(fields={"DESID": "XML_DATA_CONTENT"}, user_header=b"123", data=b"<a/>")
     with pytest.raises(EncodeError, match=r"data extension 1: DESSHF has 3 bytes; expected one of \(0, 5, 283, 773\)"):
         written(NitfFile(extensions=(short,)))
+
+
+def test_rows_that_lie_far_apart_are_read_of_bytes_in_memory():
+    data = written(file_of(image_of((1, 5, 20_000), NPPBH="0", NPPBV="0")))
+    pixels = read_nitf(data).images[0].pixels
+
+    found = pixels.read(PixelWindow(70, 1, 9, 3)).pixels
+
+    np.testing.assert_array_equal(found, pixels_of((1, 5, 20_000))[:, 1:4, 70:79])
+    cut = read_nitf(data[:-19_925]).images[0].pixels
+    with pytest.raises(DecodeError, match="its bytes end before it does"):
+        cut.read(PixelWindow(70, 1, 9, 4))
