@@ -30,6 +30,7 @@ from stacchip_osml.encode.io.places import WithoutCrs, header_of, lost_crs, plac
 from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
+from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.palettes import shows_indices
@@ -343,7 +344,7 @@ def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapp
         metadata = BufferedMetadataProvider(hints)
     elif kind.driver == "NITF":
         if "IC" in hints:
-            for name in CODED_SO:
+            for name in (*CODED_SO, *_sides_not_held(metadata, hints["IC"])):
                 with suppress(KeyError):
                     del metadata[name]
         metadata.update(hints)
@@ -360,6 +361,17 @@ def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapp
         description=asset.description,
         record=asset.record,
     )
+
+
+def _sides_not_held(metadata: Mapping[str, Any], ic: str) -> list[str]:
+    """List the sides of blocks, of an image that is coded anew, which the new coding cannot have."""
+    found = []
+    for side, blocks, length in (("NPPBH", "NBPR", "NCOLS"), ("NPPBV", "NBPC", "NROWS")):
+        pixels, is_cut, whole = int(metadata[side]), int(metadata[blocks]) > 1, int(metadata[length])
+        is_tile = not is_cut or (pixels >= SMALLEST_TILE and not pixels & (pixels - 1))
+        if (ic in JPEG2000 and not is_tile) or (ic in JPEG2000 + JPEG and (pixels or whole) > LONGEST_SIDE):
+            found.append(side)
+    return found
 
 
 CODING_TAGS = ("254", "259", "278", "284", "317", "322", "323", "347", "529", "530", "531", "532")

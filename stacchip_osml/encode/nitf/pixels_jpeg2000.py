@@ -21,7 +21,7 @@ import numpy as np
 
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
-from stacchip_osml.encode.nitf.pixels_blocking import Blocking
+from stacchip_osml.encode.nitf.pixels_blocking import SMALLEST_TILE, Blocking
 from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_rates import Rate
 from stacchip_osml.encode.nitf.pixels_source import PixelSource
@@ -39,7 +39,6 @@ EXACT_BITS = {"C8": 24, "M8": 24, "CD": 16, "MD": 16}
 MOST_COMPONENTS = 16_384
 MOST_TILES = 65_535
 MOST_LAYERS = 32
-SMALLEST_TILE = 32
 IN_MEMORY = 64 << 20
 SOT, EOC = 0xFF90, 0xFFD9
 SOT_HEAD = struct.Struct(">HHHIBB")
