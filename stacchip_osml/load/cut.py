@@ -38,6 +38,8 @@ __all__ = ["CutChips", "Cutter"]
 KEPT_SOURCES = 16_384
 
 Mask = NDArray[np.bool_]
+Kind = tuple[tuple[int, int, int], np.dtype[Any]]
+"""Shape (bands, rows, cols) and type of a chip as its files give it."""
 
 
 class CutChips(NamedTuple):
@@ -147,13 +149,21 @@ class Cutter:
             want_mask: False where nobody looks at the mask, which holds anything then.
 
         Raises:
-            WindowError: the chips differ in shape, bands or type.
+            WindowError: the chips differ in shape, bands or type, after their chains.
             ReadError: a chip could not be read, unless ``keep_going``.
         """
         errors: dict[int, ChipError] = {}
         sources = self._sources(rows, chain, errors, keep_going=keep_going)
         windows = [PixelWindow(*values) for values in rows.windows.tolist()]
-        shape, dtype = self._agreed(rows, windows, sources, errors)
+        kinds = _kinds(windows, sources)
+        if not kinds:
+            raise next(iter(errors.values()))
+        if len(kinds) > 1:
+            self._require_chains(rows, kinds, sources)
+            how: dict[str, Any] = {"chain": chain, "keep_going": keep_going}
+            parted = [(group, self.cut(_chosen(rows, group), **how)) for group in kinds.values()]
+            return _joined(parted, len(windows))
+        ((shape, dtype),) = kinds
         pixels = self.shelf.arena.take((len(windows), *shape), dtype)
         want_mask = want_mask or any(source is not None and source.has_steps for source in sources)
         mask = self.shelf.arena.take(pixels.shape, np.dtype(bool)) if want_mask else _one_byte(pixels.shape)
@@ -199,36 +209,58 @@ class Cutter:
             errors |= dict.fromkeys(np.flatnonzero(rows.sources == number).tolist(), opened)
         return [found[number] for number in rows.sources.tolist()]
 
-    def _agreed(
-        self,
-        rows: PlannedRows,
-        windows: Sequence[PixelWindow],
-        sources: Sequence[ReadySource | None],
-        errors: dict[int, ChipError],
-    ) -> tuple[tuple[int, int, int], np.dtype[Any]]:
-        """Give the one shape and type of all chips."""
-        first: tuple[int, tuple[int, int, int], np.dtype[Any]] | None = None
-        seen: set[tuple[int, int, int]] = set()
-        for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
-            kind = (id(source), window.width, window.height)
-            if source is None or kind in seen:
-                continue
-            seen.add(kind)
-            size = source.plan.size(window)
-            shape = (len(source.nodata), size.height, size.width)
-            if first is None:
-                first = (place, shape, source.dtype)
-            elif (shape, source.dtype) != first[1:]:
-                one, two = (self.index.row(int(rows.positions[at]))["id"] for at in (first[0], place))
-                raise WindowError(
-                    f"chips of a batch must agree: {one!r} is {first[1]} {first[2]}, {two!r} is {shape} {source.dtype}"
-                )
-        if first is None:
-            raise next(iter(errors.values()))
-        return first[1:]
+    def _require_chains(
+        self, rows: PlannedRows, kinds: dict[Kind, list[int]], sources: Sequence[ReadySource | None]
+    ) -> None:
+        """Refuse chips of several kinds that no chain could make alike."""
+        if any(source is not None and source.has_steps for source in sources):
+            return
+        (one, first), (two, second), *_ = (
+            (self.index.row(int(rows.positions[group[0]]))["id"], kind) for kind, group in kinds.items()
+        )
+        raise WindowError(
+            f"chips of a batch must agree: {one!r} is {first[0]} {first[1]}, {two!r} is {second[0]} {second[1]}"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Cutter, (self.index, self.shelf))
+
+
+def _kinds(windows: Sequence[PixelWindow], sources: Sequence[ReadySource | None]) -> dict[Kind, list[int]]:
+    """Tell apart chips of several shapes and types, before any chain; those that cannot be read go with the first."""
+    kinds: dict[Kind, list[int]] = {}
+    seen: dict[tuple[int, int, int], Kind] = {}
+    lost = []
+    for place, (window, source) in enumerate(zip(windows, sources, strict=True)):
+        if source is None:
+            lost.append(place)
+            continue
+        key = (id(source), window.width, window.height)
+        if key not in seen:
+            size = source.plan.size(window)
+            seen[key] = (len(source.nodata), size.height, size.width), source.dtype
+        kinds.setdefault(seen[key], []).append(place)
+    if lost and kinds:
+        next(iter(kinds.values())).extend(lost)
+    return kinds
+
+
+def _chosen(rows: PlannedRows, places: list[int]) -> PlannedRows:
+    return PlannedRows(rows.positions[places], rows.sources[places], rows.windows[places])
+
+
+def _joined(parted: Sequence[tuple[list[int], CutChips]], count: int) -> CutChips:
+    """Put chips of several kinds together that their chains have made alike."""
+    present = np.zeros(count, bool)
+    sources: list[ReadySource | None] = [None] * count
+    done: list[BandedPixels | None] = [None] * count
+    errors: dict[int, ChipError] = {}
+    for group, cut in parted:
+        present[group] = cut.present
+        errors |= {group[place]: error for place, error in cut.errors.items()}
+        for at, place in enumerate(group):
+            sources[place], done[place] = cut.sources[at], cut.described(at)
+    return _together(done, present, sources, errors, is_masked=True)
 
 
 def _parts(
@@ -272,6 +304,18 @@ def _chained(cut: CutChips) -> CutChips:
             continue
         chip = _banded(source, cut.pixels[place], cut.mask[place])
         done.append(apply_chain(source.plan.definition, chip) if source.has_steps else chip)
+    return _together(done, cut.present, cut.sources, cut.errors, is_masked=cut.is_masked)
+
+
+def _together(
+    done: list[BandedPixels | None],
+    present: Mask,
+    sources: list[ReadySource | None],
+    errors: dict[int, ChipError],
+    *,
+    is_masked: bool,
+) -> CutChips:
+    """Put chips together as their chains left them."""
     first = next(filter(None, done))
     for other in filter(None, done):
         if (other.pixels.shape, other.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
@@ -284,7 +328,7 @@ def _chained(cut: CutChips) -> CutChips:
     for place, chip_or_none in enumerate(done):
         chip = chip_or_none or first
         pixels[place], mask[place] = chip.pixels, chip.mask if chip_or_none else False
-    return cut._replace(pixels=pixels, mask=mask, chained=done)
+    return CutChips(pixels, mask, present, sources, errors, done, is_masked)
 
 
 def _banded(source: ReadySource, pixels: NDArray[Any], mask: Mask) -> BandedPixels:
