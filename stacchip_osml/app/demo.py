@@ -29,6 +29,14 @@ __all__ = ["demo_command"]
 SENSORS = {"sentinel-like": "sheet", "aerial-like": "chip"}
 """Collection → stretch of its contact sheet: one for all dates; bytes that are a picture already, as they are."""
 CLEAR = "cloud_fraction < 0.2 or cloud_fraction is None"
+ABOUT = """\
+Sample imagery of an invented place: "sentinel-like" has four bands of 10 m and a class band, "aerial-like" is a picture
+of 2.5 m, each on two dates. Each step below is told with the Python that it runs.
+"""
+OWN = """\
+The same with imagery of your own, a folder of images or a STAC catalog:
+  stacchip-osml index build IMAGERY chips.parquet --chip-size 256
+  stacchip-osml chip sheet chips.parquet sheet.png --limit 24"""
 SHEET_CHIPS = 24
 GEOTIFFS = 3
 """Of each sensor."""
@@ -63,6 +71,7 @@ def demo_command(ctx: click.Context, data: str, out: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"{out} is a file, not a folder")
     started = time.perf_counter()
+    click.echo(ABOUT)
     story = _Story()
     merged = _index(story, imagery, folder)
     findings = _check(story, merged)
@@ -72,6 +81,7 @@ def demo_command(ctx: click.Context, data: str, out: str) -> None:
     width = max(len(f"{folder}/{name}") for name in RESULTS)
     for name, what in RESULTS.items():
         click.echo(f"  {one_line(f'{folder}/{name}'):<{width}}  {what}")
+    click.echo(f"\n{OWN}")
     if findings:
         ctx.exit(FOUND)
 

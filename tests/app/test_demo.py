@@ -53,6 +53,8 @@ def test_the_demo_does_the_whole_job_and_tells_it(miniature, tmp_path):
 
     assert len(ChipIndex.open(out / "merged")) == len(ChipIndex.open(out / "merged.parquet")) == 2 * 4 + 2 * 4
     assert 0 < len(ChipIndex.open(out / "found.parquet")) <= 16
+    assert text.startswith("Sample imagery of an invented place")
+    assert "  stacchip-osml index build IMAGERY chips.parquet" in text
     assert "pixels (8, 4, 96, 96) uint16" in text
     for call in (
         "Indexer(",
@@ -72,7 +74,7 @@ def test_the_demo_does_the_whole_job_and_tells_it(miniature, tmp_path):
     for path in chips:
         with rasterio.open(path) as chip:
             assert chip.crs.to_epsg() == 32632
-    for line in text[text.index("Look at:") :].splitlines()[1:]:
+    for line in text.split("Look at:\n")[1].split("\n\n")[0].splitlines():
         assert (tmp_path / line.split()[0]).exists()
 
 
