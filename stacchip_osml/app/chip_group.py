@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stacchip_osml.app.options import PLACE, debug_option, drop_crs_option, drop_marking_option, json_option
+from stacchip_osml.app.options import PLACE, ChipFormat, debug_option, drop_crs_option, drop_marking_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
@@ -28,7 +28,7 @@ FORMATS = {
     **{"geotiff": "geotiff", "tif": "geotiff", "png": "png", "jpeg": "jpeg", "jpg": "jpeg"},
     **{name: name for name in ("nitf", "nsif", "jp2", "j2k", "jph", "jhc")},
 }
-"""What ``--format`` takes → the name of a format."""
+"""What the help of ``--format`` lists → the name of a format."""
 PICTURES = frozenset(("png", "jpeg", "jp2", "j2k", "jph", "jhc"))
 """Formats that ``--display`` makes pictures in."""
 SAY_CRS = frozenset(("geotiff", "jp2", "jph"))
@@ -50,7 +50,7 @@ def chip_group() -> None:
 @click.argument("outdir", type=PLACE)
 @selection_options
 @click.option(
-    "--format", "format_", type=click.Choice(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True
+    "--format", "format_", type=ChipFormat(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True
 )
 @click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
 @click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `index info` lists them.")
@@ -83,7 +83,7 @@ def cut_command(
     already is replaced. A chip without any pixel in its source (sparse) gives
     no file.
     """
-    kind = FORMATS[format_]
+    kind = FORMATS.get(format_, format_)
     if display and kind not in PICTURES:
         raise click.UsageError("--display makes pictures; it needs --format png, jpeg or jp2")
     folder = Path(outdir)
