@@ -16,7 +16,7 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.nitf import KINDS
-from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS
+from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS, lut_colors
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
@@ -141,10 +141,10 @@ class SegmentImage(BlockImage):
         return PictureTags(bands=bands, structure={}, color_tables=tables, wavelengths=(None,) * count)
 
     def _colors(self, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
-        if self._fields[f"NLUTS{band}"] != "3" or self._fields[f"IREPBAND{band}"] != "LU":
+        if self._fields[f"IREPBAND{band}"] != "LU":
             return None
-        red, green, blue = (self._fields[f"LUTD{band}{table}"].encode("latin-1") for table in (1, 2, 3))
-        return tuple((r, g, b, 255) for r, g, b in zip(red, green, blue, strict=True))
+        numbers = range(1, int(self._fields[f"NLUTS{band}"]) + 1)
+        return lut_colors([self._fields[f"LUTD{band}{table}"].encode("latin-1") for table in numbers])
 
     def _segment_layout(self) -> ImageLayout:
         layouts = self._layouts()

@@ -16,7 +16,7 @@ from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["Segment", "Subheader", "read_segments", "read_subheader"]
+__all__ = ["Segment", "Subheader", "Tables", "read_segments", "read_subheader"]
 
 VERSIONS = (b"NITF02.10", b"NSIF01.00", b"NITF02.00")
 DOWNGRADED = b"999998"
@@ -34,6 +34,17 @@ class Segment(NamedTuple):
     data: int
     """First byte of the image data, and the end of the subheader."""
     end: int
+
+
+class Tables(NamedTuple):
+    """Look-up tables of a band."""
+
+    number: int
+    """NLUTSn."""
+    entries: int
+    """NELUTn."""
+    start: int
+    """First byte of LUTDn1; the others follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +68,8 @@ class Subheader:
     abpp: str
     irepbands: tuple[str, ...]
     """IREPBANDn."""
-    tables: tuple[int, ...]
-    """NLUTSn."""
+    tables: tuple[Tables, ...]
+    """Of each band."""
 
 
 class _Fields:
@@ -157,15 +168,16 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         if segment.number:  # what is refused is an image, not the file that it is in
             raise NotServedError("it is larger than the limits") from None
         raise
-    irepbands, counts = [], []
+    irepbands, tables = [], []
     for _ in range(bands):
         band = fields.take(13)
         irepbands.append(band[:2].decode("latin-1").strip())
-        tables = band[12] - ord("0")
-        if not 0 <= tables <= 4:
-            raise NotServedError(f"{tables} look-up tables")
-        counts.append(tables)
-        fields.skip(tables * fields.number(5, "NELUT") if tables else 0)
+        count = band[12] - ord("0")
+        if not 0 <= count <= 4:
+            raise NotServedError(f"{count} look-up tables")
+        entries = fields.number(5, "NELUT") if count else 0
+        tables.append(Tables(count, entries, fields.at))
+        fields.skip(count * entries)
     fields.skip(1)
     imode = fields.text(1)
     across, down = fields.number(4, "NBPR"), fields.number(4, "NBPC")
@@ -189,5 +201,5 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         irep=irep,
         abpp=abpp,
         irepbands=tuple(irepbands),
-        tables=tuple(counts),
+        tables=tuple(tables),
     )

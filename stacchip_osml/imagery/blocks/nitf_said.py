@@ -2,8 +2,9 @@
 
 Those are 64-bit integers, masked and high-throughput JPEG 2000, JPEG with a
 stream a band, masked blocks of several bands, and bands with two or four look-up
-tables, after which GDAL reads on at the wrong byte. Anything else that GDAL does
-not open is damaged, or not served: GDAL is the judge of it.
+tables or more than 256 entries of each, after which GDAL reads on at the wrong
+byte. Anything else that GDAL does not open is damaged, or not served: GDAL is the
+judge of it.
 
 Rules: what is said is said by the image's subheader. Where the image lies on
 the ground is not looked at here: fields and extensions that tell it are read by
@@ -12,7 +13,7 @@ those who place images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stacchip_osml.errors import DecodeError, LimitError
@@ -23,10 +24,12 @@ from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadA
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["BAND_COLORS", "NitfSaid", "nitf_said"]
+__all__ = ["BAND_COLORS", "NitfSaid", "lut_colors", "nitf_said"]
 
 BAND_COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
 """IREPBAND → what GDAL calls it."""
+GDAL_ENTRIES = 256
+"""Of a look-up table, at most: it steps over no more."""
 IDATIM = slice(12, 26)
 """Bytes of a subheader."""
 FDT = slice(25, 39)
@@ -99,16 +102,34 @@ def nitf_said(
         picture_tags=PictureTags(
             bands=tuple({"NITF_IREPBAND": of_band} for of_band in image.irepbands),
             structure={},
-            color_tables=(None,) * image.bands,
+            color_tables=tuple(_colors(ahead, image, band) for band in range(image.bands)),
             wavelengths=(None,) * image.bands,
         ),
     )
 
 
+def lut_colors(tables: Sequence[bytes]) -> tuple[tuple[int, int, int, int], ...] | None:
+    """Give red, green, blue and 255 of each value by LUTDnm of a band: of one table grey, of three colours.
+
+    Two are the upper and the lower bytes of 16-bit brightness (MIL-STD-2500C, table A-3, NLUTSn), and no colours.
+    """
+    if len(tables) not in {1, 3}:
+        return None
+    red, green, blue = tables if len(tables) > 1 else (tables[0],) * 3
+    return tuple((r, g, b, 255) for r, g, b in zip(red, green, blue, strict=True))
+
+
+def _colors(ahead: ReadAhead, image: Subheader, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
+    number, entries, start = image.tables[band]
+    if image.irepbands[band] != "LU":
+        return None
+    return lut_colors([ahead.exactly(start + table * entries, entries) for table in range(number)])
+
+
 def _is_beyond_gdal(image: Subheader) -> bool:
     if image.ic in {"M8", "CD", "MD"} or (image.pvtype in {"INT", "SI"} and image.bits == 64):
         return True
-    if {2, 4} & set(image.tables):
+    if any(tables.number in {2, 4} or tables.entries > GDAL_ENTRIES for tables in image.tables):
         return True
     apart = {"C3": "BS", "M3": "BS", "NM": "BR"}.get(image.ic, "")
     return image.bands > 1 and image.imode in set(apart)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from nitf_block_files import blocks_of, fields_of, write_nitf
 
+from stacchip_osml.encode import BufferedImageAssetProvider, ChipFactory
 from stacchip_osml.encode.io.converting import convert
-from stacchip_osml.encode.nitf import read_nitf
+from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf
+from stacchip_osml.encode.nitf import write_nitf as write_ours
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import PixelWindow
 
@@ -53,3 +55,30 @@ def test_an_image_is_read_and_copied_whatever_tables_its_bands_have(tmp_path, ta
     assert {name: before[name] for name in before if name.startswith(("NLUTS", "NELUT", "LUTD"))} == {
         name: after[name] for name in after if name.startswith(("NLUTS", "NELUT", "LUTD"))
     }
+
+
+@pytest.mark.parametrize("entries", [256, 257, 2048, 65536])
+@pytest.mark.parametrize("tables", [1, 2, 3])
+def test_tables_of_16_bit_values_stay_with_chips_and_are_colours_in_any_segment(tmp_path, tables, entries):
+    rng = np.random.default_rng(entries)
+    pixels = rng.integers(0, entries, (1, 40, 50), np.uint16)
+    luts = [rng.integers(0, 256, entries, np.uint8).tobytes() for _ in range(tables)]
+    stored = {f"LUTD1{number}": lut.decode("latin-1") for number, lut in enumerate(luts, 1)}
+    counts = {"IREPBAND1": "LU", "NLUTS1": str(tables), "NELUT1": f"{entries:05d}"}
+    fields = {"IC": "NC", "IREP": "MONO" if tables < 3 else "RGB/LUT", **counts, **stored}
+    provider = BufferedImageAssetProvider.from_array(pixels, block_width=0, block_height=0)
+    path, chip = tmp_path / "a.ntf", tmp_path / "chip.ntf"
+    write_ours(path, NitfFile(images=(NitfImage(pixels=provider, fields=fields),) * 2))
+
+    for image in read_nitf(path).images:
+        np.testing.assert_array_equal(image.pixels.read(PixelWindow(0, 0, 50, 40)).pixels, pixels)
+        (colors,) = image.pixels.picture_tags.color_tables
+        if tables != 2:  # of which GDAL makes colours by the second table, where it opens the file
+            red, green, blue = luts if tables == 3 else [luts[0]] * 3
+            assert colors == tuple(zip(red, green, blue, bytes([255]) * entries, strict=True))
+        elif entries > 256:
+            assert colors is None
+        chip.write_bytes(ChipFactory(image.pixels, output_format="nitf").create_chip((3, 4, 20, 10)))
+        again = read_nitf(ChipFactory(BlockImage(str(chip)), output_format="nitf").create_chip((1, 2, 5, 6))).images[0]
+        np.testing.assert_array_equal(again.pixels.read(PixelWindow(0, 0, 5, 6)).pixels, pixels[:, 6:12, 4:9])
+        assert {name: again.fields[name] for name in stored} == stored
