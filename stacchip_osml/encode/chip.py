@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, MissingExtraError
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -93,6 +94,8 @@ class Chip:
     """The image it was cut from, for formats that say so in the file."""
 
     def __post_init__(self) -> None:
+        of_kind("a chip's pixels", self.pixels, np.ndarray, "an array")
+        of_kind("a chip's mask", self.mask, np.ndarray, "an array")
         if self.pixels.ndim != 3 or 0 in self.pixels.shape:
             raise ChipError(f"a chip's pixels must be (bands, rows, cols), none of them 0; got {self.pixels.shape}")
         if self.mask.shape != self.pixels.shape or self.mask.dtype != np.bool_:
@@ -102,10 +105,9 @@ class Chip:
             )
         bands = len(self.pixels)
         for name in ("band_names", "nodata", "scales", "offsets", "colors"):
-            if len(getattr(self, name)) not in (0, bands):
-                raise ChipError(
-                    f"a chip's {name} must be empty or one a band ({bands}); got {len(getattr(self, name))}"
-                )
+            count = len(of_kind(f"a chip's {name}", getattr(self, name), (tuple, list), "a tuple"))
+            if count not in (0, bands):
+                raise ChipError(f"a chip's {name} must be empty or one a band ({bands}); got {count}")
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.encode.chip_request import PARTIAL, ChipRequest, chip_request
 from stacchip_osml.encode.formats import encode_chip, require_fields
 from stacchip_osml.encode.source_facts import image_behind, source_facts
-from stacchip_osml.errors import EncodeError, WindowError, redact
+from stacchip_osml.errors import EncodeError, redact
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.limits import ReadLimits
@@ -51,6 +51,7 @@ from stacchip_osml.imagery.window_cut import (
 )
 from stacchip_osml.imagery.window_reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
+from stacchip_osml.pixel.arguments import of_kind, one_of
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class ChipFactory:
 
         Raises:
             EncodeError: (a ValueError) an unknown format or option, or fields for a format that takes none.
-            WindowError: (a ValueError) an unknown policy for partial windows.
+            SettingError: (a ValueError) an unknown policy for partial windows, or way of resampling.
             ChainError: (a ValueError) a chain that wants bands or pixels which the image does not have.
             ReadError: the image cannot be read.
             ValueError: ``threads`` is less than 1, or ``cache_bytes`` less than 0.
@@ -137,6 +138,8 @@ class ChipFactory:
         self.source = source if isinstance(source, TiledImagePyramid) else TiledImagePyramid.from_asset(source)
         self.sensor_model, self.processing_chain = sensor_model, processing_chain
         self.output_format, self.metadata_builder = output_format, metadata_builder
+        for name, given in (("metadata_overrides", metadata_overrides), ("format_options", format_options)):
+            of_kind(name, given, (Mapping, NoneType), "a mapping or None")
         self.metadata_overrides: Mapping[str, Any] = MappingProxyType(dict(metadata_overrides or {}))
         """A copy of what was given; it cannot be changed."""
         self.partial, self.resampling, self.nodata = partial, resampling, nodata
@@ -144,10 +147,8 @@ class ChipFactory:
         self.cache_bytes = whole_number("cache_bytes", cache_bytes, least=0)
         self.threads = whole_or_none("threads", threads, least=1)
         self.limits = ReadLimits() if limits is None else limits
-        if partial not in PARTIAL:
-            raise WindowError(f"partial must be one of {', '.join(PARTIAL)}; got {partial!r}")
-        if resampling not in METHODS:
-            raise WindowError(f"resampling must be one of {', '.join(METHODS)}; got {resampling!r}")
+        one_of("partial", partial, PARTIAL)
+        one_of("resampling", resampling, METHODS)
         self._format = require_fields(output_format, self.metadata_overrides, self.format_options)
         if metadata_builder is not None and not self._format.takes_overrides:
             raise EncodeError(f"{self._format.name} has no fields that a metadata builder could give")

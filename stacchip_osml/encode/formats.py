@@ -127,6 +127,8 @@ def image_format(name: str) -> ImageFormat:
     Raises:
         EncodeError: the name is not known.
     """
+    if not isinstance(name, str):
+        raise EncodeError(f"a format is named by text, got {name!r}")
     key = name.lower().removeprefix(".")
     if key not in NAMES:
         failed = load_extensions()
@@ -145,6 +147,8 @@ def require_fields(format: str, overrides: Mapping[str, Any] | None, options: It
     if unknown := sorted(name for name in options if name not in row.options or name == OVERRIDES):
         allowed = ", ".join(sorted(row.options - {OVERRIDES}))
         raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {allowed}")
+    if not isinstance(overrides, Mapping | None):
+        raise EncodeError(f"fields are given by name, as a mapping; got {overrides!r:.60}")
     if overrides and not row.takes_overrides:
         raise EncodeError(f"{row.name} has no fields that could be given; got {', '.join(sorted(map(str, overrides)))}")
     return row

@@ -100,6 +100,7 @@ def level_grid(provider: Any, level: int = 0) -> BlockGrid:
     Raises:
         IndexError: the provider has no such level.
         DecodeError: the provider's numbers are no image.
+        TypeError: it is no image.
     """
     known = getattr(provider, "level_grid", None)
     if known is not None:
@@ -108,7 +109,10 @@ def level_grid(provider: Any, level: int = 0) -> BlockGrid:
     count = max(int(getattr(provider, "num_resolution_levels", 1)), 1)
     if not 0 <= level < count:
         raise IndexError(f"no level {level}; there are {count}")
-    size = ImageSize(int(provider.num_columns), int(provider.num_rows))
+    try:
+        size = ImageSize(int(provider.num_columns), int(provider.num_rows))
+    except AttributeError as error:
+        raise TypeError(f"expected an image, got {type(provider).__name__} {provider!r:.60}: {error}") from error
     block = (
         int(getattr(provider, "num_pixels_per_block_vertical", 0)) or size.height,
         int(getattr(provider, "num_pixels_per_block_horizontal", 0)) or size.width,

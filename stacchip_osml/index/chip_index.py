@@ -23,11 +23,11 @@ from stacchip_osml.index.merging import merge_rows
 from stacchip_osml.index.order import by_part
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.replacing import latest_items
-from stacchip_osml.index.schema import CHIP_SCHEMA
+from stacchip_osml.index.schema import own_column
 from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
 from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
 from stacchip_osml.index.tables import ItemKey, SideTables
-from stacchip_osml.pixel.counts import chosen_rows
+from stacchip_osml.pixel.counts import chosen_rows, whole_number
 from stacchip_osml.stac.plain_rows import plain_rows
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class ChipIndex:
 
     def head(self, n: int = 5) -> ChipIndex:
         """Give the first ``n`` rows."""
-        return self.select(np.arange(min(max(n, 0), len(self))))
+        return self.select(np.arange(min(whole_number("n", n, least=0), len(self))))
 
     def sample(self, n: int, *, seed: int = 0) -> ChipIndex:
         """Give ``n`` rows drawn without replacement, in index order; the same seed gives the same rows.
@@ -239,9 +239,10 @@ class ChipIndex:
         Raises:
             IndexSchemaError: more rows asked for than there are.
         """
-        if not 0 <= n <= len(self):
+        if whole_number("n", n, least=0) > len(self):
             raise IndexSchemaError(f"sample of {n} chips asked of an index of {len(self)}")
-        return self.select(np.random.default_rng(seed).choice(len(self), size=n, replace=False))
+        drawn = np.random.default_rng(whole_number("seed", seed, least=0))
+        return self.select(drawn.choice(len(self), size=n, replace=False))
 
     def with_column(self, name: str, values: Any) -> ChipIndex:
         """Add or replace a column of the user's own: labels, splits, weights.
@@ -249,11 +250,7 @@ class ChipIndex:
         Raises:
             IndexSchemaError: a column of the schema, or not one value a row.
         """
-        if name in CHIP_SCHEMA.names:
-            raise IndexSchemaError(f"column {name!r} belongs to the chip schema and cannot be replaced")
-        column = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)
-        if len(column) != len(self):
-            raise IndexSchemaError(f"column {name!r} has {len(column)} values, the index {len(self)} chips")
+        column = own_column(name, values, len(self))
         table = self.to_arrow()
         if name in table.schema.names:
             table = table.drop_columns([name])

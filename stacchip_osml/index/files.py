@@ -43,6 +43,7 @@ from stacchip_osml.index.parts import Part, PartRecord
 from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION
 from stacchip_osml.index.store import ParquetStore
 from stacchip_osml.index.tables import SideTables, items_by_key, pack, unpack
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = [
     "Opened",
@@ -72,9 +73,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         IndexSchemaError: it is a URL.
     """
-    if "://" in str(path):
-        shown = redact(str(path))
-        raise IndexSchemaError(f"{shown}: an index is opened and saved on a local path; copy it there first")
+    if "://" in str(of_kind("an index", path, (str, os.PathLike), "a ChipIndex or the path of one")):
+        raise IndexSchemaError(f"{redact(str(path))}: an index is local; copy it to where it is opened or saved")
     return Path(path)
 
 

@@ -19,6 +19,7 @@ from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.index.tables import SideTables
+from stacchip_osml.pixel.arguments import one_of
 from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def fill_tables(
         ChipError: the first that could not be read, where ``on_error`` is ``raise``.
         ValueError: ``threads`` is less than 1.
     """
-    if on_error not in {"raise", "skip"}:
-        raise ChipError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+    one_of("on_error", on_error, ("raise", "skip"))
     threads = whole_number("threads", threads, least=1)
     headers, problems = dict(tables.headers), list[ChipError]()
     lacking = [header for header in headers.values() if header.stored is None or header.stored.lacks_places]

@@ -42,7 +42,10 @@ from stacchip_osml.index.rows import (
 from stacchip_osml.index.statistics import QualityBand, chip_fractions, preset
 from stacchip_osml.index.tables import ItemKey, SideTables
 from stacchip_osml.pixel import ChipGrid, GridSpec
+from stacchip_osml.pixel.arguments import function_or_none, of_kind, one_of, words
+from stacchip_osml.pixel.counts import number_within, whole_number
 from stacchip_osml.stac.collect import iter_items
+from stacchip_osml.stac.hrefs import given_roots
 from stacchip_osml.stac.image_place import FileReader
 from stacchip_osml.stac.items import StacItem
 
@@ -123,43 +126,38 @@ class Indexer:
             ChainError: an unknown step or method.
             ChipError: a value outside of what is named above.
         """
-        if on_error not in {"raise", "skip"}:
-            raise ChipError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-        if not levels or len(set(levels)) != len(levels) or not all(0 <= level <= 30 for level in levels):
-            raise ChipError(f"levels must be different numbers from 0 to 30, got {list(levels)}")
-        if not 0 <= max_nodata <= 1:
-            raise ChipError(f"max_nodata is a fraction from 0 to 1, got {max_nodata}")
-        if max_nodata < 1 and quality is None:
+        one_of("on_error", on_error, ("raise", "skip"))
+        self.max_nodata = number_within("max_nodata", max_nodata, least=0, most=1)
+        if self.max_nodata < 1 and quality is None:
             raise ChipError("max_nodata needs quality=: without it no nodata fraction is computed")
         if headers and not read_headers:
             raise ChipError("headers=True opens every image, which read_headers=False forbids")
         self.items = items
         self.spec = GridSpec.of(chip_size, stride=stride, edges=edges, anchor=anchor)
-        self.levels = tuple(sorted(levels))
+        self.levels = _levels(levels)
         self.choice = AssetChoice(
             assets=None if assets is None else _keys(assets),
-            reference=reference,
+            reference=None if reference is None else of_kind("reference", reference, str, "an asset key"),
             steps=_steps(chain),
             resampling=resampling,
-            quality=preset(quality) if isinstance(quality, str) else quality,
-            alternate=alternate,
+            quality=_quality(quality),
+            alternate=None if alternate is None else of_kind("alternate", alternate, str, "an alternate's name"),
         )
-        self.statistics = statistics
+        self.statistics = function_or_none("statistics", statistics)
         self.is_resolved = is_resolved(self.choice.steps)
         if not self.is_resolved and statistics is None and not read_headers:
             raise ChainError(
                 "a step of the chain takes its limits from the whole item, whose images read_headers=False forbids to "
                 "open: give them by statistics="
             )
-        self.max_nodata = max_nodata
         self.base = base
-        self.roots = None if roots is None else tuple(str(root) for root in roots)
+        self.roots = given_roots(roots)
         self.search = search
-        self.sign = sign
+        self.sign = function_or_none("sign", sign)
         self.read_headers = read_headers
         self.headers = headers
         self.on_error = on_error
-        self.progress = progress
+        self.progress = function_or_none("progress", progress)
         self._located: Kept[Footprints | None] = Kept(KEPT)
         self.problems: list[ChipError] = []
         """Items left out so far, with the reason."""
@@ -285,7 +283,7 @@ class Indexer:
 
 
 def _keys(assets: Sequence[str]) -> tuple[str, ...]:
-    keys = (assets,) if isinstance(assets, str) else tuple(assets)
+    keys = (assets,) if isinstance(assets, str) else words("assets", assets)
     if not keys or len(set(keys)) != len(keys):
         raise ChipError(f"assets must be different asset keys, got {list(keys)}")
     if any("," in key for key in keys):
@@ -293,9 +291,27 @@ def _keys(assets: Sequence[str]) -> tuple[str, ...]:
     return keys
 
 
-def _steps(chain: str | Sequence[Mapping[str, Any]] | ProcessingChain) -> ChainDefinition:
+def _levels(levels: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(levels, Iterable) or np.ndim(levels) == 0:
+        raise ChipError(f"levels must be different numbers from 0 to 30, as (0, 2), got {levels!r}")
+    found = tuple(sorted(whole_number("levels", level, least=0, most=30) for level in levels))
+    if not found or len(set(found)) != len(found):
+        raise ChipError(f"levels must be different numbers from 0 to 30, got {list(levels)}")
+    return found
+
+
+def _quality(quality: QualityBand | str | None) -> QualityBand | None:
+    if quality is None or isinstance(quality, QualityBand):
+        return quality
+    return preset(of_kind("quality", quality, str, "a QualityBand, the name of one, or None"))
+
+
+def _steps(chain: str | ChainDefinition | Sequence[Mapping[str, Any]] | ProcessingChain) -> ChainDefinition:
     if isinstance(chain, str):
         if chain != RAW:
             raise ChainError(f"chain must be {RAW!r} or a list of steps; the id {chain!r} says nothing by itself")
         return ()
-    return complete_chain(chain.require_definition() if isinstance(chain, ProcessingChain) else tuple(chain))
+    of_kind("chain", chain, (ProcessingChain, Sequence), f"{RAW!r}, a ProcessingChain or a list of steps")
+    if isinstance(chain, ProcessingChain):
+        return complete_chain(chain.require_definition())
+    return complete_chain(tuple(chain))

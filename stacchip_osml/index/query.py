@@ -17,6 +17,7 @@ from stacchip_osml.index.arrays import numbers_of, positions, valid_of
 from stacchip_osml.index.parts import GroupBounds
 from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.where import parse_where
+from stacchip_osml.pixel.arguments import words
 
 __all__ = ["Query", "matching_groups", "select_rows"]
 
@@ -91,7 +92,7 @@ def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = 
     Raises:
         IndexSchemaError: an unknown column, or a condition that does not fit its types.
     """
-    missing = [name for name in columns or () if name not in store.schema.names]
+    missing = [name for name in words("columns", () if columns is None else columns) if name not in store.schema.names]
     if missing:
         raise IndexSchemaError(f"no column {missing[0]!r}; there are {', '.join(store.schema.names)}")
     condition = parse_where(query.where, store.schema) if isinstance(query.where, str) else query.where
@@ -226,7 +227,7 @@ def _interval(value: Any) -> tuple[int, int]:
 
 
 def _moment(value: Any, *, end: bool) -> int:
-    if value in (None, "", ".."):
+    if value is None or (isinstance(value, str) and value in {"", ".."}):
         limit = np.iinfo(np.int64)
         return int(limit.max if end else limit.min)
     whole_day = isinstance(value, str) and len(value) <= 10

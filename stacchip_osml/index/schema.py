@@ -11,9 +11,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = [
     "CHIP_SCHEMA",
@@ -23,6 +25,7 @@ __all__ = [
     "FORMAT_VERSION",
     "conform",
     "file_metadata",
+    "own_column",
     "require_format",
 ]
 
@@ -156,6 +159,26 @@ def conform(table: pa.Table) -> pa.Table:
             columns.append(table.column(extra.name))
             fields.append(extra.remove_metadata())
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def own_column(name: str, values: Any, rows: int) -> pa.Array | pa.ChunkedArray:
+    """Make a column of a user's own.
+
+    Raises:
+        IndexSchemaError: a column of the schema, values that no column holds, or not one a row.
+        TypeError: no values, or a name that is no text.
+    """
+    if of_kind("name", name, str, "a column's name") in _COLUMNS:
+        raise IndexSchemaError(f"column {name!r} belongs to the chip schema and cannot be replaced")
+    if np.ndim(values) > 1 and isinstance(values, np.ndarray):
+        raise IndexSchemaError(f"column {name!r} must be one value a row, ({rows},); got {values.shape}")
+    try:
+        column = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)
+    except (pa.ArrowException, TypeError) as error:
+        raise IndexSchemaError(f"column {name!r} must be one value a row, all of a kind: {error}") from error
+    if len(column) != rows:
+        raise IndexSchemaError(f"column {name!r} has {len(column)} values, the index {rows} chips")
+    return column
 
 
 def _same(found: pa.DataType, wanted: pa.DataType) -> bool:

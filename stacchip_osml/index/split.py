@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import WindowError
 from stacchip_osml.index.chip_index import ChipIndex
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import number_within, whole_number
 
 __all__ = ["split_by_place"]
 
+SMALLEST, LARGEST = 1e-3, 1e9
+"""Metres of a cell; the larger one bounds shares, too."""
+SEEDS = 2**127
+"""Seeds lie above its negative."""
 _DEGREE_M = 110_574.0
 """The shortest degree of latitude, metres: cells and gaps are never smaller than asked for."""
 
@@ -49,20 +55,24 @@ def split_by_place(
         The index with that column: null where a chip meets two parts, or has no place.
 
     Raises:
-        WindowError: there are no shares, one is not positive, or ``cell_m`` is smaller than the chips and the gap.
+        WindowError: there are no shares, one is 0, or ``cell_m`` is smaller than the chips and the gap.
+        SettingError: (a ValueError) a share, length or seed that is none.
         IndexSchemaError: ``column`` is one of the schema.
     """
-    if not shares or not all(np.isfinite(share) and share > 0 for share in shares.values()):
-        raise WindowError(f"shares must be one positive number or more, got {dict(shares)}")
-    if not (cell_m > 0 and gap_m >= 0 and np.isfinite(cell_m) and np.isfinite(gap_m)):
-        raise WindowError(f"cell_m must be above 0 and gap_m not below it, got {cell_m} and {gap_m}")
+    of_kind("shares", shares, Mapping, "a mapping of parts to their shares")
+    each = [number_within("shares", share, least=0, most=LARGEST) for share in shares.values()]
+    if not each or not min(each) or not all(isinstance(part, str) for part in shares):
+        raise WindowError(f"shares must be one part or more by name, with positive numbers, got {dict(shares)}")
+    cell_m = number_within("cell_m", cell_m, least=SMALLEST, most=LARGEST)
+    gap_m = number_within("gap_m", gap_m, least=0, most=LARGEST)
+    seed = whole_number("seed", seed, least=-SEEDS)
     boxes = _boxes(index)
     step, gap = cell_m / _DEGREE_M, gap_m / _DEGREE_M
     boxes[:, [1, 3]] += np.array([-0.5, 0.5]) * gap
     tallest = float(np.nanmax(boxes[:, 3] - boxes[:, 1], initial=0.0))
     if tallest > step:
         raise WindowError(f"cell_m must be as large as chips and gap, {tallest * _DEGREE_M:.0f} m; got {cell_m:g}")
-    limits = np.cumsum(list(shares.values()), dtype=np.float64)
+    limits = np.cumsum(each)
     parts = np.stack([_parts(boxes, side, step, gap, limits=limits / limits[-1], seed=seed) for side in (1, 3)], axis=1)
     parts = parts.reshape(len(boxes), 4)
     one = (parts >= 0).all(axis=1) & (parts == parts[:, :1]).all(axis=1)

@@ -26,6 +26,8 @@ from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
 from stacchip_osml.index.rows import ChipFractions
 from stacchip_osml.pixel import ChipGrid, ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import whole_number
 from stacchip_osml.pixel.nodata import differs_from
 from stacchip_osml.stac.grids import relative_grid
 from stacchip_osml.stac.source import SourceImage
@@ -64,8 +66,8 @@ class QualityBand:
     """Stored level to read; above 0 faster, and approximate."""
 
     def __post_init__(self) -> None:
-        if self.level < 0:
-            raise ItemError(f"quality band level must be 0 or more, got {self.level}")
+        of_kind("asset", self.asset, str, "an asset key")
+        whole_number("level", self.level, least=0)
 
     @property
     def judges_cloud(self) -> bool:
@@ -135,7 +137,10 @@ def chip_fractions(
         ItemError: the two assets are rotated against each other, or the codes are no codes.
         ReadError: the band could not be read.
     """
-    size = reader.level_shape(band.level)
+    try:
+        size = reader.level_shape(band.level)
+    except IndexError as error:
+        raise ItemError(f"quality band {band.asset!r}: {error}") from error
     told = getattr(reader, "level_place", None)
     place = LevelPlace.stretched(size, quality.size) if told is None else told(band.level)
     (x, y), shares = _edges(grid, reference=reference, quality=quality, place=place)

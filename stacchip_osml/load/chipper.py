@@ -19,6 +19,7 @@ from stacchip_osml.load.cut import CutChips, Cutter
 from stacchip_osml.load.each import Done, Work, each
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
+from stacchip_osml.pixel.arguments import function_or_none, of_kind, one_of
 from stacchip_osml.pixel.counts import chosen_rows, whole_number
 
 __all__ = ["CACHE_BYTES", "ChipFile", "Chipper"]
@@ -77,7 +78,8 @@ class Chipper:
         self.index = index if isinstance(index, ChipIndex) else ChipIndex.open(index)
         self.chain = chain
         if chain is not None:
-            _ = self.index.chains[chain]
+            _ = self.index.chains[of_kind("chain", chain, str, "the id of a chain")]
+        function_or_none("sign", sign)
         shelf = ImageShelf(sign=sign, fetch=fetch, threads=threads, cache_bytes=cache_bytes)
         self._cutter = Cutter(self.index, shelf)
 
@@ -316,6 +318,4 @@ def _file(done: Done[bytes | None], *, keep_going: bool) -> ChipFile:
 
 
 def _keeps_going(on_error: str) -> bool:
-    if on_error not in {"raise", "none"}:
-        raise ChipError(f"on_error must be 'raise' or 'none', got {on_error!r}")
-    return on_error == "none"
+    return one_of("on_error", on_error, ("raise", "none")) == "none"

@@ -28,6 +28,7 @@ from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.load.plan import SourcePlan, plan_source
 from stacchip_osml.load.rows import PlannedRows, SourceKey
 from stacchip_osml.load.slot_file import KEY_BYTES, SlotFile
+from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ChipKeys", "DecodedStore", "StoreCounts", "StoredChips"]
@@ -83,6 +84,7 @@ class DecodedStore:
         if path is None:
             self._own = _memory_file()
             path = f"/proc/{os.getpid()}/fd/{self._own}" if platform.system() == "Linux" else f"/dev/fd/{self._own}"
+        of_kind("path", path, (str, os.PathLike), "the path of a file")
         self.path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow /proc's link to nowhere
         self._file = SlotFile(self.path, self.budget_bytes)
         self._counts = StoreCounts()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stacchip_osml.errors import AssetMissing, ChipError
+from stacchip_osml.pixel.arguments import one_of
 
 __all__ = ["POLICIES", "Faults", "require_policy"]
 
@@ -41,8 +42,6 @@ def require_policy(name: str, value: str) -> str:
     """Give back a policy.
 
     Raises:
-        ChipError: there is no such policy.
+        SettingError: there is no such policy.
     """
-    if value not in POLICIES:
-        raise ChipError(f"{name} must be one of {', '.join(POLICIES)}; got {value!r}")
-    return value
+    return one_of(name, value, POLICIES)

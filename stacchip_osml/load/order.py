@@ -17,14 +17,21 @@ import hashlib
 from collections import OrderedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import WindowError
+from stacchip_osml.pixel.arguments import one_of
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["SHUFFLES", "block_decodes", "draw_rows", "epoch_order", "mixing", "random_words", "spare_draws"]
 
 SHUFFLES = ("none", "rows", "blocks")
 """Orders: as they come; every permutation as likely; block by block, mixed within a window."""
+MOST = 2**31
+"""Blocks of a window, lanes, rows of a chunk."""
+MOST_ROWS = 2**48
+SEEDS = 2**127
+"""Seeds lie above its negative."""
 _FRACTION = 32
 """Bits of a block's place that lie below one block."""
 
@@ -38,7 +45,8 @@ def random_words(count: int, *, seed: int, epoch: int, purpose: str) -> NDArray[
         epoch: any integer.
         purpose: keeps draws for different ends apart.
     """
-    key = hashlib.blake2b(f"{purpose}:{int(seed)}:{int(epoch)}".encode(), digest_size=16).digest()
+    seed, epoch = whole_number("seed", seed, least=-SEEDS), whole_number("epoch", epoch, least=-SEEDS)
+    key = hashlib.blake2b(f"{purpose}:{seed}:{epoch}".encode(), digest_size=16).digest()
     # The raw stream of a bit generator is fixed for good; the distributions drawn from it are not.
     return np.random.Philox(key=int.from_bytes(key, "little")).random_raw(count)
 
@@ -71,14 +79,13 @@ def epoch_order(
     Raises:
         WindowError: an argument that is not what its name says.
     """
-    if shuffle not in SHUFFLES:
-        raise WindowError(f"shuffle must be one of {', '.join(SHUFFLES)}; got {shuffle!r}")
-    if min(window, lanes, chunk) < 1:
-        raise WindowError(f"window, lanes and chunk must be 1 at least; got {window}, {lanes} and {chunk}")
+    one_of("shuffle", shuffle, SHUFFLES)
+    window, lanes, chunk = (
+        whole_number(name, value, least=1, most=MOST)
+        for name, value in (("window", window), ("lanes", lanes), ("chunk", chunk))
+    )
     blocks = None if np.ndim(rows) == 0 else np.asarray(rows)
-    count = int(rows) if blocks is None else len(blocks)
-    if count < 0:
-        raise WindowError(f"an epoch cannot have {count} rows")
+    count = whole_number("rows", rows, least=0, most=MOST_ROWS) if blocks is None else len(blocks)
     if shuffle == "none" or count == 0:
         return np.arange(count, dtype=np.int64)
     if shuffle == "rows":
@@ -148,11 +155,12 @@ def mixing(order: NDArray[np.integer], blocks: NDArray[np.integer], batch_size: 
         blocks: the block of each row.
         batch_size: rows in a batch.
     """
-    full = len(order) // batch_size
+    order, blocks = _order_and_blocks(order, blocks)
+    full = len(order) // whole_number("batch_size", batch_size, least=1)
     if full == 0:
         return 0.0
     _, codes = np.unique(blocks, return_inverse=True)
-    seen = codes[np.asarray(order)[: full * batch_size]]
+    seen = codes[order[: full * batch_size]]
     keys = np.repeat(np.arange(full), batch_size) * (int(codes.max()) + 1) + seen
     _, counts = np.unique(keys, return_counts=True)
     return float((counts * (counts - 1) // 2).sum() / full)
@@ -167,7 +175,9 @@ def block_decodes(order: NDArray[np.integer], blocks: NDArray[np.integer], *, he
         held: decoded blocks that fit the memory.
         batch_size: rows read at once; a batch decodes a block once, whatever is held.
     """
-    seen = np.asarray(blocks)[np.asarray(order)]
+    held, batch_size = whole_number("held", held, least=0), whole_number("batch_size", batch_size, least=1)
+    order, blocks = _order_and_blocks(order, blocks)
+    seen = blocks[order]
     kept: OrderedDict[int, None] = OrderedDict()
     decodes = 0
     for first in range(0, len(seen), batch_size):
@@ -179,6 +189,17 @@ def block_decodes(order: NDArray[np.integer], blocks: NDArray[np.integer], *, he
         while len(kept) > held:
             kept.popitem(last=False)
     return decodes / max(len(np.unique(seen)), 1)
+
+
+def _order_and_blocks(order: ArrayLike, blocks: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Take an order of rows, and their blocks, as a caller has them."""
+    numbers, names = np.asarray(order), np.asarray(blocks)
+    for name, found in (("order", numbers), ("blocks", names)):
+        if found.ndim != 1 or (len(found) and found.dtype.kind not in "iu"):
+            raise WindowError(f"{name} must be whole numbers, (rows,); got {found.dtype} {found.shape}")
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(names):
+        raise WindowError(f"order must be of rows that blocks have one number each for, which are {len(names)}")
+    return numbers.astype(np.int64, copy=False), names.astype(np.int64, copy=False)
 
 
 def _block_ranks(blocks: NDArray[np.integer], *, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

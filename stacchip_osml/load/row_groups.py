@@ -21,6 +21,8 @@ from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.chipper import Chipper
 from stacchip_osml.load.rows import RowPlans
 from stacchip_osml.load.samples import RowFacts
+from stacchip_osml.pixel.arguments import of_kind, one_of, words
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = [
     "SampleRows",
@@ -34,6 +36,8 @@ __all__ = [
 ]
 
 MISSING = ("skip", "pad", "raise")
+MOST = 2**31
+"""Rows of a sample; pixels of a block's side."""
 _TRIES = 8
 """Images of a kind that are asked for their blocks before their errors are believed."""
 
@@ -72,13 +76,11 @@ def block_groups(chips: Chipper, *, block_shape: tuple[int, int] | None = None) 
     Raises:
         ReadError: no image of a kind could be opened.
     """
-    plans = RowPlans(chips.index)
+    plans = RowPlans(of_kind("chips", chips, Chipper, "a Chipper").index)
     rows = plans.rows(np.arange(len(chips.index)))
     shapes = np.empty((len(plans.keys), 2), np.int64)
     if block_shape is not None:
-        if min(block_shape) < 1:
-            raise WindowError(f"block_shape must be (rows, cols), 1 at least; got {block_shape}")
-        shapes[:] = block_shape
+        shapes[:] = _given_shape(block_shape)
     else:
         _, first = np.unique(rows.sources, return_index=True)
         kinds: dict[tuple[Any, ...], list[int]] = {}
@@ -115,11 +117,14 @@ def group_rows(
     Raises:
         IndexSchemaError: no such column; two rows for one place; or a sample lacks rows under ``raise``.
     """
-    if missing not in MISSING:
-        raise WindowError(f"missing must be one of {', '.join(MISSING)}; got {missing!r}")
-    if size is not None and (size < 1 or slots is not None):
-        raise WindowError(f"size must be 1 at least, and is not given with slots; got {size}")
-    columns = [by] if isinstance(by, str) else by
+    one_of("missing", missing, MISSING)
+    size = None if size is None else whole_number("size", size, least=1, most=MOST)
+    if size is not None and slots is not None:
+        raise WindowError(f"size is not given with slots, which say it; got {size}")
+    of_kind("index", index, ChipIndex, "a ChipIndex")
+    columns = (by,) if isinstance(by, str) else None if by is None else words("by", by)
+    if columns == ():
+        raise WindowError("by must name a column at least; None is the same ground")
     codes = RowFacts(index).grounds() if columns is None else _combined([column_codes(index, n)[0] for n in columns])
     facts = RowFacts(index)
     names: tuple[Any, ...] = ()
@@ -245,13 +250,21 @@ def rows_on_same_ground(facts: RowFacts, others: RowFacts) -> NDArray[np.int64]:
     return at[mine]
 
 
+def _given_shape(block_shape: tuple[int, int]) -> tuple[int, int]:
+    """Take the (rows, cols) of blocks as a caller gives them."""
+    if not isinstance(block_shape, Sequence) or len(block_shape) != 2:
+        raise WindowError(f"block_shape must be (rows, cols), 1 at least; got {block_shape!r}")
+    rows, cols = (whole_number("block_shape", side, least=1, most=MOST) for side in block_shape)
+    return rows, cols
+
+
 def _counts(code: NDArray[np.int64], others: int, known: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Count the rows of each code among the first ``others``."""
     return np.bincount(code[:others][known], minlength=int(code.max(initial=-1)) + 1)
 
 
 def _require_column(index: ChipIndex, column: str) -> None:
-    if column not in index.columns:
+    if not isinstance(column, str) or column not in index.columns:
         raise IndexSchemaError(f"no column {column!r}; there are {', '.join(index.columns)}")
 
 

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ResumeError, WindowError
-from stacchip_osml.load.order import draw_rows, epoch_order, spare_draws
+from stacchip_osml.load.order import SEEDS, draw_rows, epoch_order, spare_draws
 from stacchip_osml.load.sharding import Shard, batch_bounds, step_end
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 __all__ = ["SPARES", "DrawnBatch", "EpochSchedule", "SampleOrder"]
 
@@ -71,10 +73,11 @@ class SampleOrder:
     """Samples an epoch with weights; None for ``count``."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, least=-SEEDS))
         for name, values in (("blocks", self.blocks), ("weights", self.weights)):
             if values is not None and values.shape != (self.count,):
                 raise WindowError(f"{name} must be one value a sample, ({self.count},); got {values.shape}")
-        if self.draws is not None and (self.weights is None or self.draws < 0):
+        if whole_or_none("draws", self.draws, least=0) is not None and self.weights is None:
             raise WindowError("draws says how many samples to draw by weights: 0 or more, and only with weights")
         # What the first epoch would refuse is refused before workers are started.
         epoch_order(0, shuffle=self.shuffle, window=self.window, lanes=self.lanes)
@@ -146,8 +149,8 @@ class EpochSchedule:
         Raises:
             WindowError: an argument that is not what its name says.
         """
-        self.order = order
-        self.batch_size = batch_size
+        self.order = of_kind("order", order, SampleOrder, "a SampleOrder: ChipSource.schedule makes one")
+        self.batch_size = whole_number("batch_size", batch_size, least=1)
         self.shard = Shard(rank=rank, ranks=ranks)
         self.tail = tail
         self.epoch = 0
@@ -184,6 +187,7 @@ class EpochSchedule:
             position: where in its order to begin; None for where it stands.
         """
         # Looked at now, and not when the first batch is taken: the schedule may have moved on by then.
+        epoch, position = whole_or_none("epoch", epoch, least=0), whole_or_none("position", position, least=0)
         return self._batches(
             self.epoch if epoch is None else epoch, self.position if position is None else position, worker, workers
         )
@@ -210,7 +214,7 @@ class EpochSchedule:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the begin of an epoch; the epoch that is under way goes on where it stands."""
-        if epoch != self.epoch:
+        if whole_number("epoch", epoch, least=0) != self.epoch:
             self.epoch, self.position, self._reached = int(epoch), 0, 0
 
     def begin(self) -> Iterator[DrawnBatch]:
@@ -238,7 +242,7 @@ class EpochSchedule:
         Args:
             position: a batch's own ``position``, where the schedule was not told what was used.
         """
-        at = (self._reached or self.position) if position is None else int(position)
+        at = (self._reached or self.position) if position is None else whole_number("position", position, least=0)
         over = len(self._bounds(at, Shard(ranks=self.shard.ranks))) == 0
         return {
             "version": _VERSION,
@@ -258,7 +262,7 @@ class EpochSchedule:
         try:
             version, epoch, position = int(state["version"]), int(state["epoch"]), int(state["position"])
             rows, order = str(state["rows"]), str(state["order"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ResumeError(f"not the state of a schedule: {error}") from error
         if version != _VERSION:
             raise ResumeError(f"the state is of version {version}; this one reads version {_VERSION}")

@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import WindowError
+from stacchip_osml.pixel.arguments import one_of
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["TAILS", "Shard", "batch_bounds", "step_end"]
 
+MOST = 2**31
+"""Samples of a batch."""
 TAILS = ("keep", "drop", "pad")
 """The rows that do not fill a batch on every rank: read as they are, left out, or filled up from the order's begin."""
 
@@ -37,6 +41,8 @@ class Shard:
     """Readers that serve one rank."""
 
     def __post_init__(self) -> None:
+        for name, least in (("rank", 0), ("ranks", 1), ("worker", 0), ("workers", 1)):
+            whole_number(name, getattr(self, name), least=least)
         if not 0 <= self.rank < self.ranks:
             raise WindowError(f"rank must be in 0 … ranks - 1; got rank {self.rank} of {self.ranks}")
         if not 0 <= self.worker < self.workers:
@@ -64,12 +70,10 @@ def batch_bounds(
     Raises:
         WindowError: an argument that is not what its name says.
     """
-    if tail not in TAILS:
-        raise WindowError(f"tail must be one of {', '.join(TAILS)}; got {tail!r}")
-    if batch_size < 1 or length < 0 or not 0 <= start <= length:
-        raise WindowError(
-            f"batch_size must be 1 at least and start in 0 … {length}; got batch_size {batch_size}, start {start}"
-        )
+    one_of("tail", tail, TAILS)
+    length = whole_number("length", length, least=0)
+    batch_size = whole_number("batch_size", batch_size, least=1, most=MOST)
+    start = whole_number("start", start, least=0, most=length)
     who = shard or Shard()
     left, step = length - start, who.ranks * batch_size
     if tail == "keep":

@@ -15,7 +15,7 @@ from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.chipper import Chipper
 from stacchip_osml.load.decoded_store import DecodedStore
 from stacchip_osml.load.faults import Faults, require_policy
-from stacchip_osml.load.order import spare_draws
+from stacchip_osml.load.order import SHUFFLES, spare_draws
 from stacchip_osml.load.row_groups import (
     SampleRows,
     balanced,
@@ -29,13 +29,14 @@ from stacchip_osml.load.sample_block import ChipReading, SampleBlock
 from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type
 from stacchip_osml.load.schedule import SPARES, DrawnBatch, EpochSchedule, SampleOrder
 from stacchip_osml.load.stream import ahead
+from stacchip_osml.pixel.arguments import of_kind, one_of
 from stacchip_osml.pixel.counts import chosen_rows
 
 __all__ = ["ChipSource"]
 
 CACHE_BYTES = 1 << 30
 """Decoded blocks kept unless a Chipper is given: a window of 256 blocks of 512² pixels, four bands of 16 bits."""
-_VALID = ("pixels", "bands", None)
+_VALID = ("pixels", "bands")
 
 
 class ChipSource:
@@ -86,17 +87,15 @@ class ChipSource:
             IndexSchemaError: no such column; or a row without label chip.
         """
         self.chipper = chips if isinstance(chips, Chipper) else Chipper(chips, cache_bytes=CACHE_BYTES)
-        self.samples = samples
+        self.samples = None if samples is None else of_kind("samples", samples, SampleRows, "what group_rows gives")
         self.dtype = sample_type("dtype", dtype)
         self.mask_dtype = sample_type("mask_dtype", mask_dtype)
         self.mask_fill = mask_fill
         self.on_sparse = require_policy("on_sparse", on_sparse)
         self.on_error = require_policy("on_error", on_error)
-        if valid not in _VALID:
-            raise ChipError(f"valid must be 'pixels', 'bands' or None; got {valid!r}")
-        self.valid = valid
+        self.valid = None if valid is None else one_of("valid", valid, _VALID)
         self.ids = ids
-        self.store = store
+        self.store = None if store is None else of_kind("store", store, DecodedStore, "a DecodedStore")
         self._labels: NDArray[Any] | None = None
         self.classes: tuple[Any, ...] = ()
         """Values that ``label`` numbers."""
@@ -186,7 +185,7 @@ class ChipSource:
             raise WindowError("give weights or balance, not both")
         shares = self._shares(weights, balance)
         blocks = None
-        if shuffle == "blocks":
+        if one_of("shuffle", shuffle, SHUFFLES) == "blocks":
             blocks = self._of_first_rows(block_groups(self.chipper, block_shape=block_shape))
         order = SampleOrder(
             count=len(self),
@@ -218,6 +217,7 @@ class ChipSource:
         Raises:
             ReadError: a sample could not be read, and the policy is ``raise``.
         """
+        of_kind("schedule", schedule, EpochSchedule, "what ChipSource.schedule gives")
         for batch in ahead(self.load, schedule.begin(), in_flight=in_flight):
             schedule.reached(batch.position or 0)
             if len(batch):
@@ -371,7 +371,10 @@ class ChipSource:
             return balanced(self._of_first_rows(codes), len(values))
         if isinstance(weights, str):
             weights = self._of_first_rows(row_numbers(self.index, weights)[0])
-        return None if weights is None else np.asarray(weights, np.float64)
+        try:
+            return None if weights is None else np.asarray(weights, np.float64)
+        except (TypeError, ValueError) as error:
+            raise WindowError(f"weights must be numbers, one a sample: {error}") from error
 
     def _of_first_rows(self, values: NDArray[Any]) -> NDArray[Any]:
         """Give what the first row of each sample has."""

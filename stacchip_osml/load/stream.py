@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from stacchip_osml.pixel.counts import whole_number
+
 __all__ = ["ahead"]
 
+MOST = 1 << 16
+"""Tasks under way."""
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -18,6 +22,7 @@ def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Iter
 
     A consumer that stops early stops the work: what has not begun is dropped, what has is waited for.
     """
+    in_flight = whole_number("in_flight", in_flight, least=1, most=MOST)
     waiting: deque[Future[B]] = deque()
     following = iter(tasks)
     with ThreadPoolExecutor(in_flight, thread_name_prefix="stacchip-ahead") as pool:

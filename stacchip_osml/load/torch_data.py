@@ -18,6 +18,7 @@ from stacchip_osml.load.samples import SampleBatch
 from stacchip_osml.load.schedule import DrawnBatch, EpochSchedule
 from stacchip_osml.load.source import ChipSource
 from stacchip_osml.load.stream import ahead
+from stacchip_osml.pixel.arguments import function_or_none, of_kind
 from stacchip_osml.pixel.counts import whole_number
 
 try:
@@ -30,6 +31,8 @@ except ImportError as error:
 
 __all__ = ["ChipDataset", "ChipIterableDataset", "ChipLoader", "collate", "rank_and_ranks"]
 
+MOST = 1 << 15
+"""Processes, and batches that each reads ahead."""
 Sample = dict[str, Any]
 """Tensors by torchgeo's names: ``image``, ``mask``, ``label``, ``bounds``, ``transform``; and our own."""
 
@@ -37,6 +40,8 @@ Sample = dict[str, Any]
 def collate(batch: SampleBatch | Sequence[Mapping[str, Any]]) -> Sample:
     """Give one dict of tensors: of a :class:`SampleBatch` without copying, of single samples by stacking them."""
     if not isinstance(batch, SampleBatch):
+        if not isinstance(batch, Sequence) or not batch:
+            raise TypeError(f"batch must be a SampleBatch or a list of samples, got {batch!r:.60}")
         stacked: Sample = default_collate(list(batch))
         return stacked
     tensors: Sample = as_tensors(batch.arrays)
@@ -83,6 +88,7 @@ class ChipIterableDataset(IterableDataset[Sample]):
     """
 
     def __init__(self, source: ChipSource, schedule: EpochSchedule) -> None:
+        _require(source, schedule)
         self.source = source
         self.schedule = schedule
         self._at = torch.tensor([schedule.epoch, schedule.position])
@@ -159,8 +165,10 @@ class ChipLoader:
         Raises:
             ValueError: fewer than 0 workers, or nothing read ahead.
         """
-        num_workers = whole_number("num_workers", num_workers, least=0)
-        prefetch = whole_number("prefetch", prefetch, least=1)
+        num_workers = whole_number("num_workers", num_workers, least=0, most=MOST)
+        prefetch = whole_number("prefetch", prefetch, least=1, most=MOST)
+        _require(source, schedule)
+        function_or_none("transform", transform)
         self.source = source
         self.schedule = schedule
         self.counts = Faults()
@@ -227,6 +235,12 @@ class ChipLoader:
                 yield loaded
             else:
                 yield loaded._replace(batch=self._transform(loaded.batch))
+
+
+def _require(source: ChipSource, schedule: EpochSchedule) -> None:
+    """Refuse what is no source and no schedule before it is asked for batches."""
+    of_kind("source", source, ChipSource, "a ChipSource")
+    of_kind("schedule", schedule, EpochSchedule, "what ChipSource.schedule gives")
 
 
 def _loaded(source: ChipSource, drawn: DrawnBatch) -> Loaded:

@@ -78,7 +78,10 @@ def chosen_rows(values: ArrayLike, count: int, *, what: str = "row", whole: str 
     Raises:
         IndexError: no such row; neither whole numbers nor truth values; or not one truth value for each row.
     """
-    given = np.asarray(values).reshape(-1)
+    given = np.asarray(values)
+    if given.ndim > 1:
+        raise IndexError(f"{what}s are chosen by one list of numbers, got {given.shape}")
+    given = given.reshape(-1)
     if given.dtype == bool:
         if len(given) != count:
             raise IndexError(f"truth values choose of {count}, one for each {what}; got {len(given)}")

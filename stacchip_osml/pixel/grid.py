@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import WindowError
+from stacchip_osml.pixel.arguments import one_of
 from stacchip_osml.pixel.window import ImageSize
 
 __all__ = ["ANCHORS", "EDGES", "ChipAxis", "ChipGrid", "ChipWindows", "GridSpec", "chip_axis", "chip_grid"]
@@ -58,10 +59,8 @@ class GridSpec:
         for what, (width, height) in (("chip_size", self.size), ("stride", self.stride)):
             if not (0 < width < 2**31 and 0 < height < 2**31):
                 raise WindowError(f"{what} must be positive pixels below 2**31, got {width} x {height}")
-        if self.edges not in EDGES:
-            raise WindowError(f"edges must be one of {', '.join(EDGES)}; got {self.edges!r}")
-        if self.anchor not in ANCHORS:
-            raise WindowError(f"anchor must be one of {', '.join(ANCHORS)}; got {self.anchor!r}")
+        one_of("edges", self.edges, EDGES)
+        one_of("anchor", self.anchor, ANCHORS)
 
     @classmethod
     def of(

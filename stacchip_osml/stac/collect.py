@@ -29,7 +29,7 @@ from stacchip_osml.stac.api import search_api
 from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lines, read_bytes, require_shallow
 from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
-from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, document_place, folder_of, is_remote, resolve_href
+from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, document_place, folder_of, given_roots, is_remote, resolve_href
 from stacchip_osml.stac.image_place import SensorReader
 from stacchip_osml.stac.item_tables import is_table, items_of
 from stacchip_osml.stac.items import StacItem
@@ -115,7 +115,7 @@ def iter_items(
         ReadError: a document could not be read.
     """
     base = document_place(base)
-    fixed = None if roots is None else tuple(str(root) for root in roots)
+    fixed = given_roots(roots)
     context = _Context(
         base=base,
         roots=fixed if fixed is not None else _roots_of_base(base),

@@ -25,7 +25,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,18 @@ from urllib.parse import quote, unquote
 
 from stacchip_osml.errors import ItemError, redact
 from stacchip_osml.imagery.network.hosts import host_of, may_lead_to
+from stacchip_osml.pixel.arguments import each_of, of_kind
 
-__all__ = ["MAX_HREF", "TRUSTED", "alternate_href", "document_place", "folder_of", "is_remote", "resolve_href"]
+__all__ = [
+    "MAX_HREF",
+    "TRUSTED",
+    "alternate_href",
+    "document_place",
+    "folder_of",
+    "given_roots",
+    "is_remote",
+    "resolve_href",
+]
 
 MAX_HREF = 8192
 """Characters; no server or file system takes longer ones."""
@@ -109,9 +119,20 @@ def document_place(base: str | os.PathLike[str] | None) -> str | None:
     """Give where a document without a place of its own counts as lying: in ``base`` if that is a folder, else at it."""
     if base is None:
         return None
-    text = os.fspath(base)
+    text = os.fspath(of_kind("base", base, (str, os.PathLike), "a path or URL"))
     is_folder = not is_remote(text) and Path(text).is_dir()
     return os.path.abspath(text) + "/" if is_folder else text  # noqa: PTH100 - a Path drops the slash
+
+
+def given_roots(roots: Iterable[str | os.PathLike[str]] | None) -> tuple[str, ...] | None:
+    """Give the folders that a caller lets assets lie under; None where it says nothing of them.
+
+    Raises:
+        TypeError: no list of paths; a single one is none.
+    """
+    if roots is None:
+        return None
+    return tuple(str(root) for root in each_of("roots", roots, (str, os.PathLike), "a list of folders"))
 
 
 def folder_of(base: str) -> str:

@@ -9,7 +9,7 @@ from factory_scenes import Told, add_format, decoded, in_memory, noise, opened, 
 
 from stacchip_osml.chain import ProcessingChain, band_select, scale_offset_step
 from stacchip_osml.encode import ChipFactory, image_format
-from stacchip_osml.errors import ChainError, ChipError, EncodeError, LimitError, WindowError
+from stacchip_osml.errors import ChainError, ChipError, EncodeError, LimitError, SettingError, WindowError
 from stacchip_osml.imagery import (
     BufferedImageAssetProvider,
     DisplayChainFactory,
@@ -83,8 +83,8 @@ def test_impossible_windows_and_sizes_are_value_errors(window, size, message):
     ("settings", "error", "message"),
     [
         ({"output_format": "bmp"}, EncodeError, "unknown image format 'bmp'"),
-        ({"partial": "crop"}, WindowError, "partial must be one of pad, clip, refuse"),
-        ({"resampling": "cubic"}, WindowError, "resampling must be one of"),
+        ({"partial": "crop"}, SettingError, "partial must be one of pad, clip, refuse"),
+        ({"resampling": "cubic"}, SettingError, "resampling must be one of"),
         ({"format_options": {"quality": 3}}, EncodeError, "png has no option quality; it has display, level, mask"),
         ({"metadata_overrides": {"IC": "C8"}}, EncodeError, "png has no fields that could be given; got IC"),
         ({"metadata_builder": object()}, EncodeError, "no fields that a metadata builder could give"),

@@ -151,7 +151,7 @@ def test_files_that_cannot_be_read_stay_without_a_header(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"on_error": "ignore"}, "on_error must be 'raise' or 'skip'"),
+        ({"on_error": "ignore"}, "on_error must be one of raise, skip; got"),
         ({"threads": 0}, "threads must be a whole number"),
     ],
 )

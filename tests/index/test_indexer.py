@@ -187,7 +187,7 @@ def test_dates_of_one_place_lie_side_by_side(make_item):
         ({"chip_size": 0}, WindowError, "chip_size must be positive"),
         ({"levels": ()}, ChipError, "levels must be different numbers"),
         ({"levels": (0, 0)}, ChipError, "levels must be different numbers"),
-        ({"on_error": "ignore"}, ChipError, "on_error must be 'raise' or 'skip'"),
+        ({"on_error": "ignore"}, ChipError, "on_error must be one of raise, skip; got"),
         ({"assets": ()}, ChipError, "assets must be different asset keys"),
         ({"max_nodata": 0.5}, ChipError, "max_nodata needs quality="),
         ({"chain": "display"}, ChainError, "the id 'display' says nothing by itself"),

@@ -9,7 +9,7 @@ import shapely
 from pyproj import Geod, Transformer
 
 from stacchip_osml import ChipIndex, Indexer, merge
-from stacchip_osml.errors import IndexSchemaError, WindowError
+from stacchip_osml.errors import IndexSchemaError, SettingError, WindowError
 from stacchip_osml.index import split_by_place
 
 SHARES = {"train": 7, "val": 2, "test": 1}
@@ -113,11 +113,11 @@ def test_an_index_on_disk_is_split_and_keeps_its_rows(index, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"shares": {}}, WindowError, "shares must be one positive number or more, got {}"),
-        ({"shares": {"a": 1, "b": 0}}, WindowError, "shares must be one positive number or more"),
+        ({"shares": {}}, WindowError, "shares must be one part or more by name, with positive numbers, got {}"),
+        ({"shares": {"a": 1, "b": 0}}, WindowError, "shares must be one part or more by name"),
         ({"cell_m": 100}, WindowError, r"cell_m must be as large as chips and gap, 2\d\d m; got 100"),
         ({"cell_m": 300, "gap_m": 200}, WindowError, r"cell_m must be as large as chips and gap, 4\d\d m; got 300"),
-        ({"cell_m": float("nan")}, WindowError, "cell_m must be above 0 and gap_m not below it"),
+        ({"cell_m": float("nan")}, SettingError, "cell_m must be a number from 0.001 to 1e.09, got nan"),
         ({"column": "level"}, IndexSchemaError, "column 'level' belongs to the chip schema"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacchip_osml.errors import WindowError
+from stacchip_osml.errors import SettingError, WindowError
 from stacchip_osml.load.order import (
     SHUFFLES,
     block_decodes,
@@ -165,19 +165,19 @@ def test_the_spares_of_a_place_do_not_depend_on_the_others():
     ("settings", "message"),
     [
         ({"shuffle": "block"}, "shuffle must be one of none, rows, blocks; got 'block'"),
-        ({"window": 0}, "window, lanes and chunk must be 1 at least; got 0, 1 and 1"),
-        ({"lanes": 0}, "window, lanes and chunk must be 1 at least"),
+        ({"window": 0}, "window must be a whole number from 1 to 2147483648, got 0"),
+        ({"lanes": 0}, "lanes must be a whole number from 1"),
     ],
 )
 def test_settings_that_make_no_order_are_refused(settings, message):
-    with pytest.raises(WindowError, match=message):
+    with pytest.raises(SettingError, match=message):
         epoch_order(BLOCKS, **settings)
 
 
 def test_arguments_that_make_no_order_are_refused():
     with pytest.raises(WindowError, match="needs to know the block of each row"):
         epoch_order(5, shuffle="blocks")
-    with pytest.raises(WindowError, match="cannot have -1 rows"):
+    with pytest.raises(SettingError, match=r"rows must be a whole number .*, got -1"):
         epoch_order(-1, shuffle="rows")
     for weights in ([-1.0, 2], [0.0, 0], [np.inf, 1], [np.nan, 1]):
         with pytest.raises(WindowError, match="weights must be one number a row, finite"):

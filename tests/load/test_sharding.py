@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacchip_osml.errors import ResumeError, WindowError
+from stacchip_osml.errors import ResumeError, SettingError, WindowError
 from stacchip_osml.load.order import epoch_order
 from stacchip_osml.load.schedule import EpochSchedule, SampleOrder
 from stacchip_osml.load.sharding import Shard, batch_bounds
@@ -223,15 +223,15 @@ def test_settings_that_do_not_matter_to_the_order_do_not_hinder_resuming():
     ("make", "message"),
     [
         (lambda: Shard(rank=2, ranks=2), "got rank 2 of 2"),
-        (lambda: Shard(worker=-1), "got worker -1 of 1"),
-        (lambda: batch_bounds(5, batch_size=0), "batch_size 0"),
-        (lambda: batch_bounds(5, batch_size=1, start=6), "start 6"),
+        (lambda: Shard(worker=-1), "worker must be a whole number of at least 0, got -1"),
+        (lambda: batch_bounds(5, batch_size=0), "batch_size must be a whole number from 1 to 2147483648, got 0"),
+        (lambda: batch_bounds(5, batch_size=1, start=6), "start must be a whole number from 0 to 5, got 6"),
         (lambda: batch_bounds(5, batch_size=1, tail="wrap"), "tail must be one of keep, drop, pad; got 'wrap'"),
         (lambda: schedules(1, weights=np.ones(3)), r"weights must be one value a sample, \(41,\); got \(3,\)"),
         (lambda: schedules(1, draws=3), "only with weights"),
-        (lambda: schedules(1, batch_size=0), "batch_size 0"),
+        (lambda: schedules(1, batch_size=0), "batch_size must be a whole number of at least 1, got 0"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(make, message):
-    with pytest.raises(WindowError, match=message):
+    with pytest.raises((WindowError, SettingError), match=message):
         make()

@@ -254,7 +254,7 @@ def in_group(rank, meeting):
 
 
 def test_settings_that_load_nothing_are_refused(index):
-    with pytest.raises(ValueError, match="num_workers must be a whole number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="num_workers must be a whole number from 0 to 32768, got -1"):
         loader(index, workers=-1)
     state = loader(index).state_dict()
     with pytest.raises(ResumeError, match="of another order"):
