@@ -242,10 +242,12 @@ def _keeps_table(image: ImageAsset, kind: DatasetFormat) -> bool:
 
 def _unsaid(header: Any, kind: DatasetFormat) -> list[str]:
     """List what a header says that only TIFF has a place for."""
+    is_copied = (kind.driver, header.driver) == ("NITF", "NITF")
+    colors = [band.color for band in header.bands]
     told = {
-        "nodata": any(band.nodata is not None for band in header.bands)
-        and (kind.driver, header.driver) != ("NITF", "NITF"),
-        "alpha": kind.name in WITHOUT_ALPHA and any(band.color == "alpha" for band in header.bands),
+        "nodata": any(band.nodata is not None for band in header.bands) and not is_copied,
+        "CRS without a transform": header.crs is not None and header.transform is None and not is_copied,
+        "alpha": "alpha" in colors and (kind.name in WITHOUT_ALPHA or (kind.name == "png" and colors[-1] != "alpha")),
         "mask": header.mask == "mask",
         "scales and offsets": any(band.scale != 1 or band.offset != 0 for band in header.bands),
         "polynomials (RPC)": bool(header.rpcs) and kind.driver != "NITF",

@@ -84,6 +84,8 @@ def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
         placement = place_of(entry.provider, {})
         if placement is not None:
             facts |= {"transform": placement.transform, "crs": placement.crs, "gcps": placement.gcps}
+        elif header.crs is not None:
+            facts["crs"] = header.crs
     bands = header.bands
     facts |= {
         "colors": colors_of(entry.provider),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.encode.tiff.codecs import BlockCoder, block_coder, compression_of
+from stacchip_osml.encode.tiff.codecs import BlockCoder, Compression, block_coder, compression_of
 from stacchip_osml.encode.tiff.tag_names import VALUE_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize
@@ -95,7 +95,7 @@ def storage_of(
     if predictor is None and PREDICTOR in hints and (said is None or compression_of(said) is row):
         predictor = _named(PREDICTOR, hints[PREDICTOR])
     if bits is None and BITS in hints:
-        bits = _told_bits(hints[BITS], dtype, packed=row.octets)
+        bits = _told_bits(hints[BITS], dtype, row)
     block, tiled = _block(size, layout, hints, tile=tile, largest=largest_tile, rows=rows_per_strip)
     how = _interleave(interleave, hints, layout, compression=row.name, bands=bands, dtype=dtype)
     together = bands if how == "pixel" else 1
@@ -117,13 +117,17 @@ def storage_of(
     return Storage(coder=coder, block=block, tiled=tiled, planes=1 if how == "pixel" else bands, bands=bands)
 
 
-def _told_bits(told: Any, dtype: np.dtype[Any], *, packed: bool) -> int | None:
+def _told_bits(told: Any, dtype: np.dtype[Any], row: Compression) -> int | None:
     """Give the bits that the metadata tells of samples that fill their type only in part; None where they fill it."""
     values = set(told) if isinstance(told, (list, tuple)) else {told}
     bits = _whole(BITS, values.pop())
     full = dtype.itemsize * 8
     in_part = full // 2 < bits < full or (full == 8 and 0 < bits < full)
-    return bits if packed and not values and dtype.kind == "u" and full <= 16 and in_part else None
+    if values or dtype.kind != "u" or full > 16 or not in_part:
+        return None
+    if bits == 1 and not row.octets:  # of 8 bits, black and white would be 0 and 1 of 255
+        raise EncodeError(f"BitsPerSample (258) of 1 is not kept by {row.name}: choose deflate, lzw, zstd or packbits")
+    return bits if row.octets else None
 
 
 def _interleave(

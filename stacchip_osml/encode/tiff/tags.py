@@ -31,7 +31,7 @@ from stacchip_osml.encode.tiff.values import tag_number, tag_numbers, tag_text, 
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 
-__all__ = ["Described", "Picture", "hints_of", "level_tags", "picture_of", "place_tags"]
+__all__ = ["PALETTE", "Described", "Picture", "hints_of", "level_tags", "picture_of", "place_tags"]
 
 PHOTOMETRIC, EXTRA_SAMPLES, COLOR_MAP, RPC = 262, 338, 320, 50844
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE = 0, 1, 2, 3

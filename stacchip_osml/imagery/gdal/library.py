@@ -230,12 +230,16 @@ def read_stored(
 
     Raises:
         UnsureError: a block seems absent, and the handle is not ``sure``.
+        DecodeError: the level has another type than the image.
     """
     early = None if sure else read_pixels(dataset, window, bands)
     holes = absent_blocks(dataset, facts, level, window, bands) if facts.driver == "GTiff" else ()
     if holes != () and not sure:
         raise UnsureError
-    return read_pixels(dataset, window, bands) if early is None else early, holes
+    pixels = read_pixels(dataset, window, bands) if early is None else early
+    if pixels.dtype != facts.dtype:
+        raise DecodeError(f"{redact(dataset.name)}: an overview of {pixels.dtype} where R0 is {facts.dtype}")
+    return pixels, holes
 
 
 MANY = frozenset({"GTiff", "NITF"})

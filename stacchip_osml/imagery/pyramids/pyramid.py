@@ -81,11 +81,19 @@ class TiledImagePyramid:
     def from_asset(provider: Any, *, reader: Any | None = None) -> TiledImagePyramid:
         """Take the resolution levels of one provider: overviews of a TIFF, resolutions of JPEG 2000.
 
+        One that is larger than the one before, in a file that calls another image an overview, is left out.
+
         Args:
             provider: any object of the image provider protocol; it is level 0 itself.
             reader: of the dataset that it is from.
         """
-        levels = [provider, *(LevelView(provider, level) for level in range(1, num_levels(provider)))]
+        levels: list[Any] = [provider]
+        last = level_grid(provider).image_size
+        for number in range(1, num_levels(provider)):
+            size = level_grid(provider, number).image_size
+            if size.width <= last.width and size.height <= last.height:
+                levels.append(LevelView(provider, number))
+                last = size
         return TiledImagePyramid(levels, reader=reader)
 
     @staticmethod
