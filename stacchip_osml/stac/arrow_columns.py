@@ -30,7 +30,7 @@ _KINDS = {
 
 
 def arrow_kind(kind: Kind) -> pa.DataType:
-    """Give the Arrow type of a field whose values were made alike by :func:`.columns.shape_value`."""
+    """Give the Arrow type of a field whose values were made alike by :func:`.columns.shaper`."""
     if kind.name == "list":
         element = kind.element or Kind()
         return pa.list_(pa.string() if element.name == "dict" and not has_column(element) else arrow_kind(element))

@@ -10,17 +10,19 @@ Objects that are empty in all documents get no column.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from stacchip_osml.errors import ItemError
 
-__all__ = ["Kind", "has_column", "join_kind", "shape_value"]
+__all__ = ["Kind", "has_column", "join_kind", "shaper"]
 
 MAX_FIELDS = 1024
 MAX_DEPTH = 12
 _INT64 = range(-(2**63), 2**63)
+Shape = Callable[[Any], Any]
+"""Writes a value that is not None as its column has it."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ def join_kind(kind: Kind, value: Any, *, depth: int = 0) -> None:
     Raises:
         ItemError: the value is nothing that JSON has.
     """
+    if _PLAIN.get(type(value)) == kind.name in _SETTLED:
+        return
     name = _name(value)
     if name == "null":
         return
@@ -51,7 +55,11 @@ def join_kind(kind: Kind, value: Any, *, depth: int = 0) -> None:
     kind.name = name
     if name == "dict":
         for key, part in value.items():
-            join_kind(kind.fields.setdefault(_text(key), Kind()), part, depth=depth + 1)
+            text = _text(key)
+            found = kind.fields.get(text)
+            if found is None:
+                found = kind.fields[text] = Kind()
+            join_kind(found, part, depth=depth + 1)
         if len(kind.fields) > MAX_FIELDS:
             kind.name, kind.fields = "text", {}
     elif name == "list":
@@ -63,12 +71,16 @@ def join_kind(kind: Kind, value: Any, *, depth: int = 0) -> None:
 
 
 def _name(value: Any) -> str:
-    for name, types in _NAMES:
-        if isinstance(value, types):
-            return "text" if name == "int" and value not in _INT64 else name
+    name = _PLAIN.get(type(value)) or next((name for name, types in _NAMES if isinstance(value, types)), None)
+    if name is not None:
+        return "text" if name == "int" and value not in _INT64 else name
     raise ItemError(f"a document holds a {type(value).__name__}, which JSON has not: {value!r:.80}")
 
 
+_PLAIN = {str: "str", bool: "bool", int: "int", float: "float", dict: "dict", list: "list", type(None): "null"}
+"""What nearly all values are; the types of others are asked one after the other."""
+_SETTLED = frozenset({"str", "bool", "float"})
+"""Kinds that another value of their type changes nothing of."""
 _NAMES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
     ("str", str),
     ("bool", bool),
@@ -76,22 +88,36 @@ _NAMES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
     ("float", float),
     ("dict", Mapping),
     ("list", (list, tuple)),
-    ("null", type(None)),
 )
 
 
-def shape_value(kind: Kind, value: Any) -> Any:
-    """Write a value the way its kind's column wants it; None where the column cannot hold it."""
-    if value is None or kind.name == "null":
-        return None
-    shape = _SHAPES.get(kind.name)
-    return value if shape is None else shape(kind, value)
+def shaper(kind: Kind) -> Shape:
+    """Give what writes values the way a kind's column wants them: made once, when the kind is known.
+
+    A field that is empty or null everywhere has no type, and an object of such fields no column: it becomes None.
+    """
+    if kind.name == "dict":
+        return _dict({name: shaper(part) for name, part in kind.fields.items() if has_column(part)})
+    if kind.name == "list":
+        element = kind.element or Kind()
+        return _list(shaper(Kind("text") if element.name == "dict" and not has_column(element) else element))
+    return _SHAPES.get(kind.name, _same)
 
 
-def _dict(kind: Kind, value: Mapping[str, Any]) -> dict[str, Any] | None:
-    fields = {_text(key): shape_value(kind.fields[_text(key)], part) for key, part in value.items()}
-    # A field that is empty or null everywhere has no type, and an object of such fields no column.
-    return {key: part for key, part in fields.items() if has_column(kind.fields[key])} or None
+def _dict(parts: Mapping[str, Shape]) -> Shape:
+    def shape(value: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = {}
+        for key, part in value.items():
+            name = _text(key)
+            if name in parts:
+                found[name] = None if part is None else parts[name](part)
+        return found or None
+
+    return shape
+
+
+def _list(element: Shape) -> Shape:
+    return lambda value: [None if part is None else element(part) for part in value]
 
 
 def has_column(kind: Kind) -> bool:
@@ -101,34 +127,19 @@ def has_column(kind: Kind) -> bool:
     return kind.name != "null"
 
 
-def _list(kind: Kind, value: Iterable[Any]) -> list[Any]:
-    element = kind.element or Kind()
-    if element.name == "dict" and not has_column(element):
-        element = Kind("text")
-    return [shape_value(element, part) for part in value]
-
-
-def _json(_: Kind, value: Any) -> str:
-    return _text(json.dumps(value))
-
-
 def _text(value: object) -> str:
     """Give text that is valid UTF-8: half a surrogate pair, which JSON can spell, is replaced."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
+    text = str(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _float(_: Kind, value: Any) -> float:
-    return float(value)
+def _same(value: Any) -> Any:
+    return value
 
 
-def _plain(_: Kind, value: Any) -> str:
-    return _text(value)
-
-
-_SHAPES: dict[str, Callable[[Kind, Any], Any]] = {
-    "dict": _dict,
-    "list": _list,
-    "text": _json,
-    "str": _plain,
-    "float": _float,
+_SHAPES: dict[str, Shape] = {
+    "null": lambda _: None,
+    "text": lambda value: _text(json.dumps(value)),
+    "str": _text,
+    "float": float,
 }

@@ -18,13 +18,22 @@ from stacchip_osml.errors import IndexSchemaError
 __all__ = ["apply_difference", "difference", "different_places"]
 
 Difference = dict[str, Any]
+_MISSING = object()
+_PLAIN = frozenset({str, bool, int, float})
+"""What most values of objects are: compared without a call of their own."""
 
 
 def difference(have: Any, want: Any) -> Difference | None:
     """Say how to get from one JSON value to another; None where they are the same."""
     if isinstance(have, dict) and isinstance(want, dict):
-        changed = {key: _entry(have, key, value) for key, value in want.items()}
-        changed = {key: part for key, part in changed.items() if part is not None}
+        changed = {}
+        for key, value in want.items():
+            old = have.get(key, _MISSING)
+            if type(old) is type(value) and type(value) in _PLAIN and old == value:
+                continue
+            part = {"=": value} if old is _MISSING else difference(old, value)
+            if part is not None:
+                changed[key] = part
         removed = [key for key in have if key not in want]
         if not changed and not removed:
             return None
@@ -35,10 +44,6 @@ def difference(have: Any, want: Any) -> Difference | None:
         return {"=": want} if parts and len(parts) == len(want) else {"l": parts} if parts else None
     same = type(have) is type(want) and (have == want or (have != have and want != want))  # noqa: PLR0124 - NaN
     return None if same else {"=": want}
-
-
-def _entry(have: dict[str, Any], key: str, value: Any) -> Difference | None:
-    return difference(have[key], value) if key in have else {"=": value}
 
 
 def different_places(have: Any, want: Any) -> list[str]:

@@ -32,7 +32,7 @@ import shapely.geometry
 
 from stacchip_osml.errors import AssetMissing, ChipError, DecodeError, IndexSchemaError, ItemError, redact
 from stacchip_osml.stac.arrow_columns import arrow_column, arrow_kind
-from stacchip_osml.stac.columns import Kind, has_column, join_kind, shape_value
+from stacchip_osml.stac.columns import Kind, has_column, join_kind, shaper
 from stacchip_osml.stac.difference import apply_difference, difference
 from stacchip_osml.stac.documents import read_bytes
 from stacchip_osml.stac.hrefs import is_remote
@@ -59,6 +59,7 @@ MAX_REMOTE_BYTES = 2**29
 _TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection")
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "expires", "published", "unpublished")
 _SPECIAL = frozenset({*_TOP, *_TIMES, "proj:geometry"})
+_NESTED = (dict, list)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINK = pa.struct([("href", pa.string()), ("rel", pa.string())])
 _Document = dict[str, Any]
@@ -149,7 +150,8 @@ def _to_table(rows: Sequence[_Document]) -> pa.Table:
     kind = Kind()
     for body in bodies:
         join_kind(kind, body)
-    shaped = [shape_value(kind, body) or {} for body in bodies]
+    shape = shaper(kind)
+    shaped = [shape(body) or {} for body in bodies]
     columns = {
         name: arrow_column([body.get(name) for body in shaped], arrow_kind(field))
         for name, field in kind.fields.items()
@@ -254,9 +256,13 @@ def _plain_items(table: pa.Table) -> Iterator[_Document]:
 
 
 def _pruned(value: Any) -> Any:
+    """Leave out what is null; plain values, which most are, are not asked one by one."""
     if isinstance(value, dict):
-        return {key: _pruned(part) for key, part in value.items() if part is not None}
-    return [_pruned(part) for part in value] if isinstance(value, list) else value
+        parts = value.items()
+        return {key: _pruned(part) if isinstance(part, _NESTED) else part for key, part in parts if part is not None}
+    if isinstance(value, list):
+        return [_pruned(part) if isinstance(part, _NESTED) else part for part in value]
+    return value
 
 
 def _text_of(moment: datetime) -> str:

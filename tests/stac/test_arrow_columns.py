@@ -1,12 +1,15 @@
 """Columns of a few documents are those that Arrow makes of them."""
 
+from collections import OrderedDict
+from types import MappingProxyType
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stacchip_osml.stac.arrow_columns import arrow_column, arrow_kind
-from stacchip_osml.stac.columns import Kind, has_column, join_kind, shape_value
+from stacchip_osml.stac.columns import Kind, has_column, join_kind, shaper
 
 words = st.text(st.characters(codec="utf-8"), max_size=3)
 leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | words
@@ -35,7 +38,8 @@ def test_columns_are_those_that_arrow_infers(values):
     kind = Kind()
     for value in values:
         join_kind(kind, value)
-    shaped = [shape_value(kind, value) for value in values]
+    shape = shaper(kind)
+    shaped = [None if value is None else shape(value) for value in values]
     if not has_column(kind):
         return
 
@@ -44,6 +48,19 @@ def test_columns_are_those_that_arrow_infers(values):
     found.validate(full=True)
     assert found.type == expected.type
     assert found.equals(expected)
+
+
+def test_values_of_derived_classes_are_what_their_class_is():
+    class Word(str):
+        __slots__ = ()
+
+    kind, values = Kind(), [{"a": Word("x"), "b": (1, 2)}, MappingProxyType({"a": "y", "b": [3]}), OrderedDict(b=[])]
+    for value in values:
+        join_kind(kind, value)
+    shaped = list(map(shaper(kind), values))
+    assert shaped == [{"a": "x", "b": [1, 2]}, {"a": "y", "b": [3]}, {"b": []}]
+    assert type(shaped[0]["a"]) is str
+    assert arrow_kind(kind) == pa.struct([("a", pa.string()), ("b", pa.list_(pa.int64()))])
 
 
 @pytest.mark.parametrize("kind", PLAIN, ids=str)
