@@ -3,7 +3,8 @@
 Rules:
 
 - levels are those that GDAL lists: halved until both sides are 128 or less, as
-  long as there are resolutions and tile sides stay whole (its JP2OpenJPEG driver);
+  long as there are resolutions and tile sides stay whole (its JP2OpenJPEG driver).
+  Of tiles that it does not read right only R0 is one: nobody else decodes less;
 - positions stay those of the reference grid, so that a tile alone rounds at
   every resolution as it does in the image (ISO/IEC 15444-1, B-12 to B-15);
 - where the tiles of a level are not one regular grid from the image's corner,
@@ -185,7 +186,7 @@ def _level_sizes(stream: Codestream, boxes: Jp2) -> list[ImageSize]:
     across, down = stream.siz.tile
     by_area = _is_read_by_area(stream.siz)
     sizes = [ImageSize(width, height)]
-    resolutions = 1 if boxes.color_table else stream.resolutions
+    resolutions = 1 if boxes.color_table or unread_by_gdal(stream) else stream.resolutions
     while len(sizes) < resolutions and max(width, height) > SMALL and (by_area or not (across % 2 or down % 2)):
         width, height, across, down = -(-width // 2), -(-height // 2), across // 2, down // 2
         sizes.append(ImageSize(width, height))
@@ -251,7 +252,7 @@ def _level(
     block = _block_shape(siz, reduce)
     if reduce >= stream.fewest_resolutions:
         return Unserved(reason=f"not all JPEG 2000 components have resolution {reduce}")
-    if block is None or size != _reduced_size(siz, reduce) or (reduce and unread_by_gdal(stream)):
+    if block is None or size != _reduced_size(siz, reduce):
         return Unserved(reason=f"the JPEG 2000 tiles of level {reduce} are not a regular grid from the image's corner")
     decoded = block[0] * block[1] * len(components) * np.dtype(_dtype(stream)).itemsize
     if decoded > limits.block_bytes:

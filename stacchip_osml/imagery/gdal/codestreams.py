@@ -7,7 +7,7 @@ Rules:
 - the type of the first component is that of all to GDAL, and what does not fit is cut off. Where components do not
   fit, the image is refused;
 - of tiles that are no regular grid from the image's corner it takes some for others, or asserts; with packed packet
-  headers (PPM) it reads none but the first. Then the header is GDAL's, and pixels are refused.
+  headers (PPM) it reads none but the first. Then the header is GDAL's, R0 the only level, and pixels are refused.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     return Facts(
         driver=dataset.driver,
         base=level_of(dataset, None),
-        overviews=len(dataset.overviews(1)),
+        overviews=0 if dataset.packing else len(dataset.overviews(1)),
         dtype=dtype,
         actual_bits=int(bits) if bits.isdigit() and int(bits) else dtype.itemsize * 8,
         bands=tuple(
