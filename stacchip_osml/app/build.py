@@ -50,7 +50,11 @@ SHOWN_FILES = 5
     "--resampling", multiple=True, metavar="METHOD|KEY=METHOD",
     help="auto, nearest, bilinear or area: for all assets, or (repeated) by asset.",
 )  # fmt: skip
-@click.option("--quality", type=QUALITY, help="Band that gives nodata and cloud fractions.")
+@click.option(
+    "--quality",
+    type=QUALITY,
+    help="Band that gives nodata and cloud fractions; CODES such as nodata=0:cloud=2,3 or cloud_bits=4.",
+)
 @click.option("--max-nodata", type=click.FloatRange(0, 1), default=1.0, help="Leave out chips above; needs --quality.")
 @click.option("--scale-offset", is_flag=True, help="Chips hold physical values (float), by each band's scale, offset.")
 @click.option("--chain", metavar="FILE", help="Processing chain: a JSON file with a list of steps; see `chain list`.")
@@ -172,12 +176,13 @@ def _settings(options: Mapping[str, Any], search: dict[str, Any] | None) -> dict
 
 def _indexer(sources: Sequence[str], settings: dict[str, Any], step: Callable[[str, int], None]) -> Indexer:
     from stacchip_osml.index import Indexer
-    from stacchip_osml.index.statistics import preset
+    from stacchip_osml.index.statistics import QualityBand, preset
 
     wanted = dict(settings)
     if wanted["quality"] is not None:
-        name, asset, level = wanted["quality"]
-        wanted["quality"] = preset(name, asset=asset, level=level)
+        name, asset, codes, level = wanted["quality"]
+        known = None if name is None else preset(name, asset=asset, level=level)
+        wanted["quality"] = known or QualityBand(asset=asset, level=level, **codes)
     return Indexer(list(sources) if len(sources) > 1 else sources[0], progress=step, **wanted)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -146,12 +146,32 @@ def _rows(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(runs)
 
 
-def _quality(text: str) -> tuple[str, str | None, int]:
-    """Parse ``preset[:asset][@level]``."""
-    match = re.fullmatch(r"(scl|qa_pixel)(?::(.+?))?(?:@([0-9]{1,2}))?", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not scl or qa_pixel, with :ASSET and @LEVEL if wanted")
-    return match[1], match[2], int(match[3] or 0)
+class Quality(NamedTuple):
+    """A quality band, as an option names it."""
+
+    preset: str | None
+    """None where codes are given."""
+    asset: str | None
+    codes: dict[str, tuple[int, ...]]
+    """As :class:`stacchip_osml.QualityBand` names them."""
+    level: int
+
+
+def _quality(text: str) -> Quality:
+    """Parse ``preset[:asset][@level]``, or ``asset:cloud=1,2:nodata=0[@level]``."""
+    whole = re.fullmatch(r"(.+?)(?:@([0-9]{1,2}))?", text)
+    parts = whole[1].split(":") if whole else []
+    level = int(whole[2] or 0) if whole else 0
+    if parts and parts[0] in {"scl", "qa_pixel"} and not any("=" in part for part in parts):
+        return Quality(parts[0], ":".join(parts[1:]) or None, {}, level)
+    codes = [re.fullmatch(r"(nodata|cloud)(_bits)?=([0-9]{1,5}(?:,[0-9]{1,5})*)", part) for part in parts[1:]]
+    found = {f"{code[1]}{code[2] or ''}": tuple(map(int, code[3].split(","))) for code in codes if code}
+    if not codes or not parts[0] or len(found) < len(codes):
+        raise ValueError(
+            f"{text!r} is not scl or qa_pixel, with :ASSET if wanted, nor ASSET with codes or bits such as "
+            ":nodata=0:cloud=2,3:cloud_bits=4; @LEVEL may follow"
+        )
+    return Quality(None, parts[0], found, level)
 
 
 PLACE = _Place()
@@ -162,7 +182,7 @@ BOX = _Parsed("W,S,E,N", _box)
 WINDOW = _Parsed("X,Y,W,H", _window)
 BANDS = _Parsed("0,1,…", _bands)
 ROWS = _Parsed("0,5,7-9", _rows)
-QUALITY = _Parsed("scl|qa_pixel[:ASSET][@LEVEL]", _quality)
+QUALITY = _Parsed("scl|qa_pixel[:ASSET]|ASSET:CODES[@LEVEL]", _quality)
 
 
 def debug_option(command: Command) -> Command:
