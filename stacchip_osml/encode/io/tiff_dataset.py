@@ -21,6 +21,7 @@ from stacchip_osml.encode.tiff.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.picture import color_table_of
+from stacchip_osml.imagery.pyramids.levels import LevelView
 
 __all__ = ["tiff_metadata", "write_tiff_contents"]
 
@@ -54,7 +55,7 @@ def write_tiff_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
         metadata=metadata,
         workers=workers,
         progress=progress,
-        **(_layout(levels, metadata) | _facts(base, metadata) | dict(contents.options)),
+        **(_layout(levels, metadata) | _facts(base, levels, metadata) | dict(contents.options)),
     )
 
 
@@ -68,16 +69,14 @@ def _is_foreign(key: str) -> bool:
     return key not in TAG_NAMES and (FIELD.fullmatch(key) is not None or key.startswith(FOREIGN))
 
 
-def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(entry: Entry, levels: list[Entry], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the header of the image's file says, and the metadata do not."""
     header = header_of(entry.provider)
     if header is None:
         return {}
     facts: dict[str, Any] = {}
     if header.mask == BUILT_IN_MASK:
-        from stacchip_osml.encode.tiff.levels import MaskView
-
-        facts["mask"] = MaskView(entry.provider.source, per_band=False)
+        facts["mask"] = _mask(entry, levels)
     if any(key.isdecimal() for key in metadata):
         return facts
     if not any(name in metadata for name in (*PLACE_NAMES, *PLACE_TAGS)):
@@ -99,6 +98,17 @@ def _facts(entry: Entry, metadata: Mapping[str, Any]) -> dict[str, Any]:
     if header.rpcs:
         facts["rpcs"] = header.rpcs
     return facts
+
+
+def _mask(entry: Entry, levels: list[Entry]) -> Any:
+    """Give the mask band of the image, and of its overviews where they are the levels of a file."""
+    from stacchip_osml.encode.tiff.levels import MaskView
+
+    base = MaskView(entry.provider.source, per_band=False)
+    stored = [level.provider.source for level in levels]
+    if not stored or not all(isinstance(each, LevelView) and hasattr(each.source, "read") for each in stored):
+        return base
+    return [base, *(LevelView(MaskView(each.source, per_band=False), each.level) for each in stored)]
 
 
 def _levels(contents: Contents) -> tuple[Entry, list[Entry]]:

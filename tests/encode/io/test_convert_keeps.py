@@ -5,7 +5,9 @@ import pytest
 import rasterio
 import rasterio.shutil
 import tifffile
+from rasterio.enums import Resampling
 
+from stacchip_osml.encode import IO
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery import GdalImage
@@ -61,3 +63,24 @@ def test_black_and_white_of_one_bit_do_not_become_two_blacks(tmp_path, compressi
 
     with pytest.raises(EncodeError, match=rf"BitsPerSample \(258\) of 1 is not kept by {compression}"):
         convert(path, tmp_path / "b.tif", compression=compression)
+
+
+@pytest.mark.parametrize("factors", [[3], [2, 4, 8]])
+def test_overviews_keep_their_own_masks(tmp_path, factors):
+    path, copy = tmp_path / "a.tif", tmp_path / "b.tif"
+    holes = np.random.default_rng(1).random((64, 80)) < 0.5
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="YES"):
+        with rasterio.open(path, "w", driver="GTiff", width=80, height=64, count=1, dtype="uint8") as out:
+            out.write(PIXELS, 1)
+            out.write_mask(~holes)
+        with rasterio.open(path, "r+") as out:
+            out.build_overviews(factors, Resampling.average)
+    with IO.open(path) as source, IO.open([copy], "w", "tiff") as out:
+        for key in source.get_asset_keys():
+            out.add_asset(key, source.get_asset(key))
+
+    for level in range(1 + len(factors)):
+        which = {} if level == 0 else {"overview_level": level - 1}
+        with rasterio.open(path, **which) as one, rasterio.open(copy, **which) as other:
+            assert np.array_equal(one.read(), other.read())
+            assert np.array_equal(one.dataset_mask(), other.dataset_mask())
