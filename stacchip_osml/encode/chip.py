@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import DataArray
 
+    from stacchip_osml.encode.pictures.display import Limits
     from stacchip_osml.geometry import Locator
 
 __all__ = ["Chip", "ChipOrigin"]
@@ -171,6 +172,22 @@ class Chip:
             self._with_nan() if masked else self.pixels, dims=("band", "y", "x"), coords=coords, attrs=attrs
         )
 
+    def to_rgb8(self, *, bands: Sequence[int] | None = None, limits: Limits | None = None) -> NDArray[np.uint8]:
+        """Give a picture for people, see :func:`stacchip_osml.encode.to_rgb8`.
+
+        Args:
+            bands: one or three 0-based bands; by default red, green and blue where they are known.
+            limits: (black, white) of each band shown; None for the chip's own percentiles.
+
+        Returns:
+            ``(rows, cols, 3)``, or 4 with alpha where some pixels are not valid.
+        """
+        from stacchip_osml.encode.pictures.display import to_rgb8
+
+        return to_rgb8(
+            self.pixels, self.mask, bands=bands, colors=self.colors, band_names=self.band_names, limits=limits
+        )
+
     def plot(self, ax: Axes | None = None, *, bands: Sequence[int] | None = None) -> Axes:
         """Draw the chip with matplotlib, stretched for the eye.
 
@@ -188,14 +205,12 @@ class Chip:
             from matplotlib import pyplot as plt
         except ImportError as error:
             raise MissingExtraError("explore", purpose="plotting a chip") from error
-        from stacchip_osml.encode.pictures.display import chip_rgb8
-
         axes: Axes = plt.subplots()[1] if ax is None else ax
         extent = None
         if self.transform is not None and self.transform.b == 0 and self.transform.d == 0:
             a, _, left, _, e, top = self.transform[:6]
             extent = (left, left + a * self.size.width, top + e * self.size.height, top)
-        axes.imshow(chip_rgb8(self, bands=bands), extent=extent, interpolation="nearest")
+        axes.imshow(self.to_rgb8(bands=bands), extent=extent, interpolation="nearest")
         axes.set_title(str(self.row.get("id", "")) or f"x {self.window.x}, y {self.window.y}, level {self.level}")
         return axes
 
@@ -208,11 +223,10 @@ class Chip:
 
     def _repr_png_(self) -> bytes:
         """Draw the chip for a notebook."""
-        from stacchip_osml.encode.pictures.display import chip_rgb8
         from stacchip_osml.encode.pictures.png import png_bytes
 
         step = -(-max(self.size) // NOTEBOOK_SIDE)
-        return png_bytes(np.ascontiguousarray(chip_rgb8(self)[::step, ::step]))
+        return png_bytes(np.ascontiguousarray(self.to_rgb8()[::step, ::step]))
 
     def __repr__(self) -> str:
         bands, rows, cols = self.shape

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from stacchip_osml.encode import to_rgb8
 from stacchip_osml.errors import ChipError, MissingExtraError
 from tests.encode.encode_chips import NORTH_UP, chip_of
 
@@ -114,6 +115,16 @@ def test_a_notebook_shows_a_picture_of_bounded_size(shape):
     picture = imagecodecs.png_decode(chip_of(shape=shape)._repr_png_())
     assert max(picture.shape) <= 1024
     assert picture.shape[2] == 3
+
+
+def test_a_picture_of_a_chip_is_that_of_its_pixels_colours_and_names():
+    chip = chip_of("uint16", holes="each")
+    named = replace(chip, band_names=("nir", "green", "red"))
+
+    assert np.array_equal(chip.to_rgb8(), to_rgb8(chip.pixels, chip.mask))
+    assert np.array_equal(named.to_rgb8(bands=[2]), to_rgb8(chip.pixels, chip.mask, bands=[2]))
+    turned = replace(chip, band_names=("blue", "green", "red"))
+    assert np.array_equal(turned.to_rgb8(), to_rgb8(chip.pixels, chip.mask, bands=[2, 1, 0]))
 
 
 def test_a_plot_is_drawn_in_ground_units():

@@ -18,7 +18,6 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import ArraySource, Jpeg2000Options, array_codestream
-from stacchip_osml.encode.pictures.display import chip_rgb8
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.encode.tiff.geokeys import sayable_crs
 from stacchip_osml.errors import EncodeError
@@ -127,7 +126,7 @@ def _picture(chip: Chip, mask: str, *, has_alpha: bool, display: bool) -> tuple[
     if mask not in MASKS:
         raise EncodeError(f"mask must be one of {', '.join(MASKS)}; got {mask!r}")
     if display:
-        picture = np.moveaxis(chip_rgb8(chip), -1, 0)
+        picture = np.moveaxis(chip.to_rgb8(), -1, 0)
         if len(picture) == 4 and not has_alpha and mask != "ignore":
             raise EncodeError(
                 f"a codestream cannot say which pixels are valid, and this chip has invalid ones; {WAY_OUT}"

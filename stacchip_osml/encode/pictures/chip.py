@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
-from stacchip_osml.encode.pictures.display import chip_rgb8
 from stacchip_osml.encode.pictures.png import png_bytes, require_png_level
 from stacchip_osml.errors import EncodeError
 
@@ -42,7 +41,7 @@ def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: 
     _require(mask, "mask", PNG_MASKS)
     require_png_level(level)
     if display:
-        picture = chip_rgb8(chip)
+        picture = chip.to_rgb8()
         if mask == "ignore":
             picture = np.ascontiguousarray(picture[..., :3])
         elif mask == "alpha" and picture.shape[2] == 3:
@@ -92,7 +91,7 @@ def encode_jpeg(
         raise EncodeError(f"JPEG holds uint8, not {chip.pixels.dtype.name}; {WAY_OUT}")
     if not display and bands not in (1, 3):
         raise EncodeError(f"JPEG holds one or three bands, not {bands}; {WAY_OUT}")
-    picture = chip_rgb8(chip) if display else None
+    picture = chip.to_rgb8() if display else None
     if mask == "auto" and not (_has_all(chip) if picture is None else picture.shape[2] == 3):
         raise EncodeError(
             "JPEG cannot say which pixels are valid, and this chip has invalid ones; pass mask='ignore', or write PNG"

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode.chip import Chip
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["chip_rgb8", "display_bands", "stretch_limits", "to_rgb8"]
+__all__ = ["Limits", "Picture", "brightness", "display_bands", "limits_of", "shown_bands", "to_rgb8"]
 
 Picture = NDArray[np.uint8]
 Limits = tuple[tuple[float, float] | None, ...]
@@ -33,11 +32,6 @@ COLOR_NAMES = tuple(
     for color, number in zip(COLORS, (4, 3, 2), strict=True)
 )
 """Band names of red, green and blue: the word itself, or the numbers that Sentinel-2 and Landsat 8 share."""
-
-
-def chip_rgb8(chip: Chip, *, bands: Sequence[int] | None = None, limits: Limits | None = None) -> Picture:
-    """Render a chip; see :func:`to_rgb8`."""
-    return to_rgb8(chip.pixels, chip.mask, bands=bands, colors=chip.colors, band_names=chip.band_names, limits=limits)
 
 
 def to_rgb8(
@@ -66,10 +60,8 @@ def to_rgb8(
     Raises:
         EncodeError: ``bands`` are not one or three bands of the image.
     """
-    shown = display_bands(len(pixels), colors=colors, band_names=band_names) if bands is None else tuple(bands)
-    if len(shown) not in (1, 3) or not all(0 <= band < len(pixels) for band in shown):
-        raise EncodeError(f"a picture needs one or three bands of 0 to {len(pixels) - 1}, got {shown}")
-    values = _real(pixels[list(shown)])
+    shown = shown_bands(len(pixels), bands, colors=colors, band_names=band_names)
+    values = brightness(pixels[list(shown)])
     measured = mask[list(shown)] & np.isfinite(values)
     valid = measured.any(axis=0)
     if "alpha" in colors:
@@ -78,7 +70,7 @@ def to_rgb8(
     if is_picture and limits is None:
         picture = values.astype(np.uint8)
     else:
-        limits = _limits(values, measured & valid) if limits is None else limits
+        limits = limits_of(values, measured & valid) if limits is None else limits
         picture = np.stack([_stretched(band, limit) for band, limit in zip(values, limits, strict=True)])
     picture = np.where(measured & valid, picture, np.uint8(0))
     picture = np.repeat(picture, 3, axis=0) if len(shown) == 1 else picture
@@ -99,22 +91,24 @@ def display_bands(count: int, *, colors: Sequence[str] = (), band_names: Sequenc
     return tuple(plain[:3]) if len(plain) >= 3 else (plain[0],)
 
 
-def stretch_limits(chips: Sequence[Chip], *, bands: Sequence[int] | None = None) -> Limits | None:
-    """Give the black and white that chips share; None when they show different numbers of bands."""
-    values, masks = [], []
-    for chip in chips:
-        shown = list(
-            display_bands(len(chip.pixels), colors=chip.colors, band_names=chip.band_names) if bands is None else bands
-        )
-        real = _real(chip.pixels[shown])
-        values.append(real.reshape(len(shown), -1))
-        masks.append((chip.mask[shown] & np.isfinite(real)).reshape(len(shown), -1))
-    if len({len(value) for value in values}) != 1:
-        return None
-    return _limits(np.concatenate(values, axis=1), np.concatenate(masks, axis=1))
+def shown_bands(
+    count: int, bands: Sequence[int] | None, *, colors: Sequence[str] = (), band_names: Sequence[str] = ()
+) -> tuple[int, ...]:
+    """Give the bands that are asked for; those of :func:`display_bands` where none are.
+
+    Raises:
+        EncodeError: they are not one or three bands of the image.
+    """
+    if bands is None:
+        return display_bands(count, colors=colors, band_names=band_names)
+    found = tuple(bands)
+    if len(found) not in (1, 3) or not all(band in range(count) for band in found):
+        raise EncodeError(f"a picture needs one or three bands of 0 to {count - 1}, got {found}")
+    return found
 
 
-def _real(values: NDArray[Any]) -> NDArray[Any]:
+def brightness(values: NDArray[Any]) -> NDArray[Any]:
+    """Give what is shown of pixels: real numbers as they are, of complex ones the magnitude in decibels."""
     if values.dtype.kind == "c":
         magnitude = np.abs(values).astype(np.float64)
         with np.errstate(divide="ignore"):
@@ -122,7 +116,7 @@ def _real(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.float64) if values.dtype == np.bool_ else values
 
 
-def _limits(values: NDArray[Any], valid: NDArray[np.bool_]) -> Limits:
+def limits_of(values: NDArray[Any], valid: NDArray[np.bool_]) -> Limits:
     """Take the percentiles of each band; all its values where those coincide, so rare ones still show."""
     limits: list[tuple[float, float] | None] = []
     for band, good in zip(values, valid, strict=True):

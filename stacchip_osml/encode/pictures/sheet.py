@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.pictures.display import Limits, chip_rgb8, stretch_limits
+from stacchip_osml.encode.pictures.display import Limits, brightness, limits_of, shown_bands
 from stacchip_osml.encode.pictures.png import png_bytes
 from stacchip_osml.errors import EncodeError
 
@@ -72,7 +72,7 @@ def contact_sheet(
     width, height = GAP + across * pitch_x, GAP + down * pitch_y
     if not (across > 0 and 8 <= size <= 4096 and max(width, height) <= MAX_SIDE):
         raise EncodeError(f"a contact sheet of {width} x {height} pixels is out of range (sides to {MAX_SIDE})")
-    limits = stretch_limits([chip for chip in chips if chip is not None], bands=bands) if stretch == "sheet" else None
+    limits = _common_limits([chip for chip in chips if chip is not None], bands) if stretch == "sheet" else None
     sheet = np.empty((height, width, 3), np.uint8)
     sheet[:] = GROUND
     for index, chip in enumerate(chips):
@@ -86,6 +86,19 @@ def contact_sheet(
     return png_bytes(sheet)
 
 
+def _common_limits(chips: Sequence[Chip], bands: Sequence[int] | None) -> Limits | None:
+    """Give the black and white that chips share; None when they show different numbers of bands."""
+    values, masks = [], []
+    for chip in chips:
+        shown = list(shown_bands(len(chip.pixels), bands, colors=chip.colors, band_names=chip.band_names))
+        real = brightness(chip.pixels[shown])
+        values.append(real.reshape(len(shown), -1))
+        masks.append((chip.mask[shown] & np.isfinite(real)).reshape(len(shown), -1))
+    if len({len(value) for value in values}) != 1:
+        return None
+    return limits_of(np.concatenate(values, axis=1), np.concatenate(masks, axis=1))
+
+
 def _label(chip: Chip | None) -> str:
     if chip is None:
         return "sparse"
@@ -96,7 +109,7 @@ def _label(chip: Chip | None) -> str:
 
 def _thumbnail(chip: Chip, size: int, bands: Sequence[int] | None, limits: Limits | None) -> Picture:
     """Scale a chip to ``size`` on the ground colour's hatch where it is invalid; ``(rows, cols, 3)``."""
-    picture = chip_rgb8(chip, bands=bands, limits=limits)
+    picture = chip.to_rgb8(bands=bands, limits=limits)
     rows, cols = picture.shape[:2]
     scale = size / max(rows, cols)
     target = (max(1, round(cols * scale)), max(1, round(rows * scale)))

@@ -95,6 +95,8 @@ def test_chips_of_any_kind_share_a_sheet(dtype):
         ([None], {"size": 4}, "out of range"),
         ([None], {"columns": 1000, "size": 128}, "out of range"),
         ([None], {"columns": -1}, "out of range"),
+        ([chip_of()], {"bands": [9]}, "one or three bands of 0 to 2"),
+        ([chip_of()], {"bands": [9], "stretch": "sheet"}, "one or three bands of 0 to 2"),
     ],
 )
 def test_a_sheet_that_makes_no_sense_is_refused(chips, settings, message):
