@@ -52,11 +52,14 @@ class SampleRows:
     """What each of the times is, where a column says it."""
     left_out: int = 0
     """Rows that are in no sample."""
+    skipped: int = 0
+    """Samples that were left out for want of rows, theirs among ``left_out``."""
 
     def __repr__(self) -> str:
         full = int((self.rows >= 0).all(axis=1).sum())
-        left_out = f", {self.left_out} rows left out" if self.left_out else ""
-        return f"SampleRows({len(self)} samples of {self.rows.shape[1]} rows, {full} of them full{left_out})"
+        skipped = f", {self.skipped} that lack rows left out" if self.skipped else ""
+        left_out = f", {self.left_out} rows in none" if self.left_out else ""
+        return f"SampleRows({len(self)} samples of {self.rows.shape[1]} rows, {full} of them full{skipped}{left_out})"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -112,7 +115,8 @@ def group_rows(
         missing: what is done with samples that lack rows: ``skip``, ``pad`` with -1, or ``raise``.
 
     Returns:
-        Samples in index order of their first rows.
+        Samples in index order of their first rows. It counts the samples that were skipped, and the rows that are in
+        no sample, and shows both when it is printed; so does a :class:`ChipSource` of it.
 
     Raises:
         IndexSchemaError: no such column; two rows for one place; or a sample lacks rows under ``raise``.
@@ -150,7 +154,8 @@ def group_rows(
     kept = kept[(kept >= 0).any(axis=1)]
     begin = np.where(kept < 0, np.iinfo(np.int64).max, kept).min(axis=1, initial=np.iinfo(np.int64).max)
     kept = kept[np.argsort(begin, kind="stable")]
-    return SampleRows(rows=kept, slots=names, left_out=len(codes) - int((kept >= 0).sum()))
+    skipped = int(lacking.sum()) if missing == "skip" else 0
+    return SampleRows(rows=kept, slots=names, left_out=len(codes) - int((kept >= 0).sum()), skipped=skipped)
 
 
 def balanced(codes: NDArray[np.int64], count: int) -> NDArray[np.float64]:

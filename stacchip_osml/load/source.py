@@ -381,7 +381,9 @@ class ChipSource:
         return values if self.samples is None else values[_first_rows(self.samples.rows)]
 
     def __repr__(self) -> str:
-        return f"ChipSource({len(self)} samples of {len(self.index)} chips)"
+        skipped = 0 if self.samples is None else self.samples.skipped
+        lacking = f", {skipped} that lack rows left out" if skipped else ""
+        return f"ChipSource({len(self)} samples of {len(self.index)} chips{lacking})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}

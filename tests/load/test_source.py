@@ -224,7 +224,11 @@ def test_samples_that_lack_a_date_are_left_out_padded_or_refused(index):
     assert np.isnan(batch.arrays["time"][1, 1])
     assert batch.arrays["index"][1, 1] == -1
     skipped = group_rows(part)
-    assert (len(skipped), skipped.left_out) == (12, 24)
+    assert (len(skipped), skipped.skipped, skipped.left_out) == (12, 24, 24)
+    told = "SampleRows(12 samples of 2 rows, 12 of them full, 24 that lack rows left out, 24 rows in none)"
+    assert repr(skipped) == told
+    assert repr(ChipSource(part, samples=skipped)) == "ChipSource(12 samples of 48 chips, 24 that lack rows left out)"
+    assert (padded.skipped, padded.left_out) == (0, 0)
     with pytest.raises(IndexSchemaError, match="24 of 36 samples lack rows; the first is that of 'c/2025-05-01"):
         group_rows(part, missing="raise")
     with pytest.raises(IndexSchemaError, match=r"two rows for one place of a sample \(collection\): 'c/2025-05-01"):
@@ -380,4 +384,4 @@ def test_what_a_source_and_its_order_are_is_told_in_a_line(index):
         "EpochSchedule(epoch 0 at 0 of 36 samples, batches of 8, shuffle blocks, seed 2, rank 1 of 2)"
     )
     some = group_rows(index.select(range(71)))
-    assert repr(some) == "SampleRows(35 samples of 2 rows, 35 of them full, 1 rows left out)"
+    assert repr(some) == "SampleRows(35 samples of 2 rows, 35 of them full, 1 that lack rows left out, 1 rows in none)"
