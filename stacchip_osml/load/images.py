@@ -39,7 +39,7 @@ MOST_TOGETHER = 16
 
 
 class ImageReader:
-    """One indexed image: what the item says of nodata and scales holds where the file says nothing."""
+    """One indexed image: the item's nodata holds where the file has none, the file's scales where the item has none."""
 
     def __init__(self, image: SourceImage, source: BlockImage) -> None:
         """Take the facts of a file that was compared with the index.
