@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache, Claim
+from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
 from stacchip_osml.imagery.blocks.decode import decode_block, decode_differences, decode_sums
 from stacchip_osml.imagery.blocks.desk import own_desk
 from stacchip_osml.imagery.blocks.differences import Differences
 from stacchip_osml.imagery.blocks.plan import BlockJob, Patch, RawPiece
-from stacchip_osml.imagery.blocks.stored import RawForm
+from stacchip_osml.imagery.blocks.stored import TILED_STREAMS, RawForm
 from stacchip_osml.imagery.blocks.target import Target
+from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["Batch", "Bytes"]
 
@@ -115,6 +117,10 @@ class Batch:
         try:
             if claim is not None and self._cache is not None:
                 block = self._kept(job, data, claim, self._cache)
+            elif codec.compression in TILED_STREAMS:
+                block = decode_jpeg2000(
+                    codec, data, shape=job.shape, rows=job.needed, scratch=scratch, window=_used(job)
+                )
             elif not job.level.has_differences:
                 block = decode_block(codec, data, shape=job.shape, rows=job.needed, scratch=scratch)
             elif (patch := _only_patch(job)) is None:
@@ -210,6 +216,14 @@ def _only_patch(job: BlockJob) -> Patch | None:
     """Give the one patch that a block is decoded for; None where there are several."""
     patch, *others = job.uses[0][1]
     return None if others or len(job.uses) > 1 else patch
+
+
+def _used(job: BlockJob) -> PixelWindow:
+    """Give the part of a block that all patches lie in."""
+    patches = [patch for _, several in job.uses for patch in several]
+    left = min(patch.block_cols.start for patch in patches)
+    top = min(patch.block_rows.start for patch in patches)
+    return PixelWindow(left, top, max(patch.block_cols.stop for patch in patches) - left, job.needed - top)
 
 
 def _is_little(job: BlockJob, rows: int) -> bool:

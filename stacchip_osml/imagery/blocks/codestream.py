@@ -7,6 +7,7 @@ Rules:
 - whole resolution is OpenJPEG's through imagecodecs, smaller ones are GDAL's.
   OpenJPH decodes high throughput in half the time, but crashes on damaged
   streams, and what it does not crash on comes out of imagecodecs as pixels;
+- of a large tile only the code-blocks under what is needed are decoded;
 - GDAL shows a tile's smaller resolutions only within an image that is large
   enough, so it is given the tile with the places of some neighbours, empty.
 """
@@ -25,6 +26,7 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.codec_library import codec_library
 from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
 from stacchip_osml.imagery.blocks.jpeg2000_codestream import MOST_SAMPLES, MOST_TILES, SIZ_HEAD
+from stacchip_osml.imagery.blocks.jpeg2000_window import only_window
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.prefixes import Bytes
 from stacchip_osml.imagery.blocks.scratch import Scratch
@@ -40,6 +42,8 @@ MOST_PRECINCTS = 1 << 18
 MOST_PACKETS = 1 << 22
 MOST_BLOCKS = 1 << 19
 """Precincts, packets (a precinct in one layer) and code-blocks of one tile."""
+LARGE, BESIDE = 1 << 17, 64
+"""Pixels of a tile that is worth looking into, and on each axis of what is decoded with a window, about."""
 SHOWN = 128
 """Pixels: GDAL halves an image as long as a side is longer."""
 
@@ -62,10 +66,22 @@ def decode_jpeg2000(
     data: Bytes,
     *,
     shape: tuple[int, int],
-    rows: int,  # noqa: ARG001 - a decoder's signature
+    rows: int,
     scratch: Scratch,
+    window: PixelWindow | None = None,
 ) -> NDArray[Any]:
     """Decode a tile, given as tile-parts or, without ``codec.shared``, as a codestream.
+
+    Args:
+        codec: how it is stored.
+        data: its bytes.
+        shape: (rows, cols) that it holds.
+        rows: how many of its first rows are needed.
+        scratch: the calling thread's memory.
+        window: what is needed of them; None for all.
+
+    Returns:
+        ``(samples, *shape)``; pixels that are not needed may be anything.
 
     Raises:
         DecodeError: it is damaged, not of the block's size, or asks for more memory than its size explains.
@@ -75,6 +91,10 @@ def decode_jpeg2000(
     require_codestream(stream, codec, shape=shape)
     if codec.reduce:
         return _by_gdal(codec, parts, stream, shape)
+    needed = PixelWindow(0, 0, shape[1], rows) if window is None else window
+    part = (needed.width + BESIDE) * (needed.height + BESIDE)
+    if codec.shared and max(LARGE, 2 * part) < shape[0] * shape[1]:
+        stream = only_window(stream, needed)
     room = scratch.array("picture", (codec.samples, *shape) if codec.samples > 1 else shape, codec.dtype)
     imagecodecs = codec_library()
 

@@ -18,7 +18,7 @@ from stacchip_osml.imagery.blocks.differences import has_differences
 from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["BandGroup", "RawForm", "StoredLevel"]
+__all__ = ["TILED_STREAMS", "BandGroup", "RawForm", "StoredLevel"]
 
 BandGroup = tuple[int, tuple[tuple[int, int], ...] | None]
 """A plane, and of it ``(band of the result, sample)`` pairs; None where its samples are the result's bands in order."""
