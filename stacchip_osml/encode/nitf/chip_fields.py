@@ -7,8 +7,9 @@ Rules (MIL-STD-2500C, table A-3):
 - what stores pixels (IC, blocking) is the writer's own choice: uncompressed, and
   HTJ2K without loss where the parent has that, which is as exact and nearly as quick.
   Lossy compression is never repeated unless it is asked for;
-- IREP, IREPBAND, ISUBCAT and look-up tables follow the bands that were chosen;
-  bands that a chain made have none of the parent's.
+- IREP, IREPBAND, ISUBCAT and look-up tables follow the bands that were chosen, and
+  so does IREP where the parent's is none, or is of another number of bands; bands
+  that a chain made have none of the parent's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.chip_colors import chip_color_table
 from stacchip_osml.encode.nitf.luts import lut_fields
+from stacchip_osml.encode.nitf.pixels_storage import IREP_BANDS, IREPS
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
 from stacchip_osml.encode.nitf.records import NitfImage, is_decoded_to_rgb
 from stacchip_osml.encode.nitf.tables import security_names
@@ -170,7 +172,7 @@ def magnification(parent: str, scale: tuple[float, float]) -> str:
         value /= math.sqrt(scale[0] * scale[1])
     except (ValueError, ZeroDivisionError):
         return "1.0"
-    if abs(value - 1) < 1e-9:
+    if not 0 < value < math.inf or abs(value - 1) < 1e-9:
         return "1.0"
     divisor = round(1 / value) if value < 1 else 0
     if divisor in DIVISORS and abs(value * divisor - 1) < 1e-9:
@@ -209,7 +211,7 @@ def _band_field(name: str) -> tuple[str, int, str] | None:
 
 
 def _representation(irep: str, fields: Mapping[str, str], bands: Sequence[int], count: int) -> str:
-    if tuple(bands) == tuple(range(count)) and irep:
+    if tuple(bands) == tuple(range(count)) and irep in IREPS and IREP_BANDS.get(irep, count) == count:
         return irep
     marks = [fields.get(f"IREPBAND{place}", "").strip() for place in range(1, len(bands) + 1)]
     if irep in {"NODISPLY", "NVECTOR", "POLAR", "VPH"}:
@@ -229,6 +231,8 @@ def _keeps_storage(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool)
     fits = {"INT": "u", "SI": "i", "R": "f", "C": "c", "B": "u"}.get(pvtype) == kind
     bits = parent.get("ABPP", "").strip()
     if not fits or not bits.isdigit() or int(bits) > 8 * chip.pixels.dtype.itemsize:
+        return False
+    if parent.get("PJUST", "").strip() not in {"", "L", "R"}:
         return False
     if pvtype == "B" and (is_resampled or len(chip.pixels) > 1 or int(chip.pixels.max()) > 1):
         return False  # bits of several bands that do not end on a byte are read by few

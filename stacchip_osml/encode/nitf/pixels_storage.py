@@ -37,6 +37,8 @@ NATURAL = {
 """Type of the pixels → PVTYPE and NBPP."""
 PACKED_BITS = 12
 """The only NBPP of INT and SI that does not fill its bytes."""
+IREP_BANDS = {"RGB": 3, "YCbCr601": 3, "RGB/LUT": 1}
+"""Bands of representations that have a number of them."""
 IREPS = {
     **dict.fromkeys(("MONO", "RGB", "RGB/LUT", "MULTI", "NODISPLY", "NVECTOR", "POLAR", "VPH"), ()),
     "MONO": ("M",),
@@ -317,7 +319,7 @@ def _irep(fields: Mapping[str, str], ic: str, pvtype: str, nbpp: int, bands: int
         return ("YCbCr601" if COMPRESSIONS[ic].kind == "jpeg" else "RGB") if is_color else "MULTI"
     if irep not in IREPS:
         raise EncodeError(f"IREP is one of {', '.join(IREPS)} ({CLAUSE}), got {irep!r}")
-    needs = {"RGB": 3, "YCbCr601": 3, "RGB/LUT": 1}.get(irep, bands)
+    needs = IREP_BANDS.get(irep, bands)
     if bands != needs:
         raise EncodeError(f"IREP={irep} has {needs} band{'s'[: needs > 1]}, not {bands} ({CLAUSE}, and table A-2)")
     return irep

@@ -4,6 +4,7 @@ import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,10 +185,38 @@ def test_comments_tell_where_a_chip_comes_from(colors, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("bands", "written", "found", "irep"),
+    [
+        (3, "RGB", "rgb", "RGB"),
+        (3, "RGB", "N/A", "RGB"),
+        (3, "MULTI", "multi", "MULTI"),
+        (4, "MULTI", "RGB", "MULTI"),
+        (2, "MULTI", "RGB/LUT", "MULTI"),
+        (1, "MONO", "YCbCr601", "MONO"),
+        (1, "MONO", "1D", "MONO"),
+    ],
+)
+def test_a_representation_that_is_none_of_these_bands_is_told_by_the_bands(tmp_path, bands, written, found, irep):
+    marks = {f"IREPBAND{band}": mark for band, mark in enumerate("RGB", 1)} if written == "RGB" else {}
+    path = write_parent(tmp_path / "a.ntf", scene_pixels((bands, 30, 40)), fields={"IREP": written, **marks})
+    data = Path(path).read_bytes()
+    assert data.count(f"{written:8}VIS".encode()) == 1
+    Path(path).write_bytes(data.replace(f"{written:8}VIS".encode(), f"{found:8}VIS".encode()))
+
+    chip = jbpy_of(encode_nitf(cut(path, (3, 4, 20, 10))))["ImageSegments"][0]["subheader"]
+
+    assert chip["IREP"].value == irep
+    assert [chip[f"IREPBAND{band:05d}"].value or "" for band in range(1, bands + 1)] == (
+        ["R", "G", "B"] if marks else ["M"] if bands == 1 else [""] * bands
+    )
+
+
+@pytest.mark.parametrize(
     ("parent", "scale", "text"),
     [
         *(("1.0", (1, 1), "1.0"), ("1.0", (2, 2), "/2"), ("/2", (4, 4), "/8"), ("2.0", (2, 2), "1.0")),
         *(("1.0", (3, 3), "0.33"), ("1.0", (0.5, 0.5), "2.00"), ("1.0", (20_000, 20_000), ".001"), ("", (1, 1), "1.0")),
+        *(("0000", (2, 2), "1.0"), ("/0", (1, 1), "1.0"), ("nan", (1, 1), "1.0"), ("inf", (1, 1), "1.0")),
     ],
 )
 def test_imag_is_the_magnification_to_the_original(parent, scale, text):
