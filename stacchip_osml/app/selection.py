@@ -134,7 +134,11 @@ def condition_options(command: Command) -> Command:
         collected,
         click.option("--bbox", type=BOX, help="Chips that meet this box, degrees; west > east crosses ±180°."),
         click.option("--intersects", metavar="FILE", help="Chips that meet a GeoJSON file's shapes; - reads stdin."),
-        click.option("--datetime", metavar="TIME", help="A moment, a day, or an interval such as 2024-05-01/.."),
+        click.option(
+            "--datetime",
+            metavar="TIME",
+            help="A moment, a day, or an interval such as 2024-05-01/..; of items of an interval, its start counts.",
+        ),
         click.option("--where", metavar="CONDITION", help='On columns, such as "cloud_fraction < 0.2 and level == 0".'),
     )
 
