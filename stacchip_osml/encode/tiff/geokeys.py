@@ -375,15 +375,19 @@ def _linear_unit(crs: pyproj.CRS) -> tuple[int, float]:
     metres = float(axis.unit_conversion_factor)
     if metres == 1.0:
         return METRE, 1.0
-    if axis.unit_auth_code == "EPSG" and axis.unit_code:
-        return int(axis.unit_code), metres
-    return USER_DEFINED, metres
+    return _key_code(axis.unit_auth_code, axis.unit_code), metres
 
 
 def _authority_code(thing: Any) -> int:
     """Give the EPSG code that the object carries itself, or user-defined."""
     identifier = (thing.to_json_dict() if thing is not None else {}).get("id", {})
-    return int(identifier["code"]) if identifier.get("authority") == "EPSG" else USER_DEFINED
+    return _key_code(identifier.get("authority"), identifier.get("code"))
+
+
+def _key_code(authority: str | None, code: object) -> int:
+    """Give a code of EPSG's that a key holds, else user-defined: some files call codes of others so."""
+    text = str(code)
+    return int(text) if authority == "EPSG" and text.isdecimal() and 0 < int(text) < USER_DEFINED else USER_DEFINED
 
 
 def _ascii(text: str) -> str:

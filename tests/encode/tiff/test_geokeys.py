@@ -148,3 +148,15 @@ def test_a_crs_that_cannot_be_said_is_lost_where_the_caller_says_so_and_nothing_
 def test_a_crs_that_can_be_said_is_kept_whatever_may_be_lost(format_name):
     chip = chip_of(transform=NORTH_UP, crs="EPSG:32633")
     assert encode_chip(chip, format_name, drop_crs=True) == encode_chip(chip, format_name)
+
+
+@pytest.mark.parametrize("code", [-129, 102001, 70000000])
+def test_a_code_that_no_key_holds_is_none_of_epsgs(code):
+    told = pyproj.CRS("+proj=laea +lat_0=10 +lon_0=20 +ellps=GRS80").to_json_dict()
+    told["base_crs"]["datum"]["id"] = {"authority": "EPSG", "code": code}
+    crs = pyproj.CRS.from_json_dict(told)
+
+    data = encode_chip(chip_of("uint8", transform=NORTH_UP, crs=crs.to_wkt()), "geotiff")
+    with MemoryFile(data) as memory, memory.open() as image:
+        assert pyproj.CRS.from_wkt(image.crs.to_wkt()).coordinate_operation == crs.coordinate_operation
+        assert image.crs.to_dict()["proj"] == "laea"
