@@ -352,3 +352,18 @@ def test_tres_of_the_file_that_are_lost_are_told_too(tmp_path):
     write_nitf(source, NitfFile(images=(image,), tres=(Tre("TWO", b"2"),)))
 
     assert run_json("convert", source, tmp_path / "out.tif")["left_out"] == ["TRE ONE", "file TRE TWO"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "fields"),
+    [
+        ("imaging-nitf__p1_07a.ntf", "JPEG 2000 components are subsampled by 4 x 1, 1 x 1", "IID1: p1_07.j2k"),
+        ("imaging-nitf__GHSarNITF21_good.ntf", "0 JPEG streams for 20 blocks", "  PATCHB: "),
+        ("six-library__GHSarNITF21_good.ntf", "fault: ", "TRE MENSRB: "),
+    ],
+)
+def test_info_of_a_real_nitf_file_without_readable_pixels_shows_its_headers(real_data, name, said, fields):
+    shown = run("info", real_data / "nitf" / name).stdout
+
+    for part in (said, fields, "file header: NITF02.10", "NROWS: "):
+        assert part in shown
