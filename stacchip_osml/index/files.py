@@ -74,7 +74,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         IndexSchemaError: it is a URL.
     """
     if "://" in str(of_kind("an index", path, (str, os.PathLike), "a ChipIndex or the path of one")):
-        raise IndexSchemaError(f"{redact(str(path))}: an index is local; copy it to where it is opened or saved")
+        raise IndexSchemaError(f"{redact(str(path))}: an index is opened and saved on a local path, copy it there")
     return Path(path)
 
 
