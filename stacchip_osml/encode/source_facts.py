@@ -61,15 +61,18 @@ class SourceFacts:
             found: pixels and their mask.
             bands: that they are of; None for all.
         """
-        chosen = range(len(self.nodata)) if bands is None else bands
+
+        def of_bands(facts: tuple[Any, ...]) -> tuple[Any, ...]:
+            return facts if bands is None or not facts else tuple(facts[band] for band in bands)
+
         return BandedPixels(
             pixels=found.pixels,
             mask=found.mask,
-            scales=tuple(self.scales[band] for band in chosen),
-            offsets=tuple(self.offsets[band] for band in chosen),
-            nodata=tuple(self.nodata[band] for band in chosen),
-            names=tuple(self.names[band] for band in chosen) if self.names else (),
-            colors=tuple(self.colors[band] for band in chosen) if self.colors else (),
+            scales=of_bands(self.scales),
+            offsets=of_bands(self.offsets),
+            nodata=of_bands(self.nodata),
+            names=of_bands(self.names),
+            colors=of_bands(self.colors),
         )
 
 

@@ -36,7 +36,8 @@ def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPl
     width, height = chip.size
     pixels = ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5))
     if chip.transform is not None and chip.crs is not None and not (by_model and locator is not None):
-        a, b, c, d, e, f = chip.transform[:6]
+        at = chip.transform  # its numbers one by one: a slice of it costs as much as all that is made of them here
+        a, b, c, d, e, f = at.a, at.b, at.c, at.d, at.e, at.f
         on_map = [(col * a + row * b + c, col * d + row * e + f) for col, row in pixels]
         try:
             placed = AffineLocator((a, b, c, d, e, f), chip.crs)

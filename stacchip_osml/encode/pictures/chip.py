@@ -14,6 +14,7 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
 from stacchip_osml.encode.pictures.png import png_bytes, require_png_level
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.provider import Mask
 
 __all__ = ["encode_jpeg", "encode_png"]
 
@@ -107,7 +108,7 @@ def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8]
     """Give the samples to write, in memory that this thread uses again."""
     pixels = chip.pixels
     colors = chip.mask[:-1] if has_alpha else chip.mask
-    if mask == "ignore" or ((has_alpha or mask == "auto") and (colors[0].all() or colors.any(axis=0).all())):
+    if mask == "ignore" or ((has_alpha or mask == "auto") and (_is_full(colors[0]) or colors.any(axis=0).all())):
         return interleaved(pixels, passing=True)
     valid = colors.any(axis=0)
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
@@ -117,7 +118,12 @@ def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8]
 
 def _has_all(chip: Chip) -> bool:
     """Tell whether every pixel is valid in a band: mostly in the first one, which is quicker seen."""
-    return bool(chip.mask[0].all() or chip.mask.any(axis=0).all())
+    return _is_full(chip.mask[0]) or bool(chip.mask.any(axis=0).all())
+
+
+def _is_full(mask: Mask) -> bool:
+    """Tell whether all of a mask is True; counted, as ``all`` hands the interpreter to another thread meanwhile."""
+    return bool(np.count_nonzero(mask) == mask.size)
 
 
 def _require(value: str, name: str, allowed: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ __all__ = ["BlockCodec", "ImageLayout", "LevelLayout", "ReadAt", "Unserved"]
 
 ReadAt = Callable[[int, int], bytes]
 """``(offset, size)`` → bytes of the file, fewer at its end; what parsers read headers through."""
+
+
+_kind = lru_cache(maxsize=64)(np.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ class BlockCodec:
     @property
     def kind(self) -> np.dtype[Any]:
         """The dtype delivered."""
-        return np.dtype(self.dtype)
+        return _kind(self.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ TAIL = 1024
 TOLD_AT = TAIL // 2
 """Where in them it must have written to have come by all that is wanted: matches are of 258 bytes at most and written
 some 40 bytes ahead; stored blocks (RFC 1951, 3.2.4) are of up to 65,535, copied whole or not at all."""
-MARKER = np.frombuffer(b"\x9e\x37\x79\xb9\x7f\x4a\x7c\x15\xf3\x9c\xc0\x60\x5c\xed\xc8\x34", np.uint8)
+MARKER = b"\x9e\x37\x79\xb9\x7f\x4a\x7c\x15\xf3\x9c\xc0\x60\x5c\xed\xc8\x34"
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_BLOCK = 1 << 17
@@ -90,14 +90,14 @@ def _inflated(data: Bytes, size: int, room: NDArray[np.uint8]) -> bool:
     """Decode until some way behind what is wanted; True where something was written there."""
     imagecodecs = codec_library()
     out = room[: size + TAIL]
-    told = out[size + TOLD_AT : size + TOLD_AT + len(MARKER)]
+    told = out.data[size + TOLD_AT : size + TOLD_AT + len(MARKER)]
     told[:] = MARKER
     try:
         return len(imagecodecs.deflate_decode(data, out=out)) >= size
     except imagecodecs.DeflateError as error:
         if "INSUFFICIENT_SPACE" not in str(error):
             raise
-    return bool((told != MARKER).any())
+    return told != MARKER
 
 
 @lru_cache(maxsize=1)
