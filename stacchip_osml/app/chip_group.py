@@ -17,7 +17,7 @@ from stacchip_osml.app.texts import FOUND
 if TYPE_CHECKING:
     from stacchip_osml.encode import Chip
     from stacchip_osml.errors import ChipError
-    from stacchip_osml.load import Chipper
+    from stacchip_osml.load import ChipBatch, Chipper
 
 __all__ = ["chip_group"]
 
@@ -141,18 +141,14 @@ def _encoded(
     failures: list[tuple[str, ChipError]],
     options: dict[str, Any],
 ) -> Iterator[tuple[str, bytes | None]]:
-    from stacchip_osml.errors import ChainError, EncodeError, ItemError, LimitError, ReadError, WindowError
-
     with progress_bar(total=len(chipper), what="chips") as bar:
-        for position, name in enumerate(names):
-            try:
-                data = chipper.encode(position, format=kind, chain=chain, **options)
-            except (ChainError, EncodeError, ItemError, LimitError, ReadError, WindowError) as error:
-                if on_error == "raise":
-                    raise
-                failures.append((str(chipper.index.row(position)["id"]), error))
+        keep = "raise" if on_error == "raise" else "none"
+        files = chipper.encoded(format=kind, chain=chain, on_error=keep, **options)
+        for name, file in zip(names, files, strict=True):
+            if file.error is None:
+                yield name, file.data
             else:
-                yield name, data
+                failures.append((str(chipper.index.row(file.position)["id"]), file.error))
             bar.update()
 
 
@@ -260,23 +256,22 @@ def _cut_for_sheet(
     chipper: Chipper, labels: str, on_error: str, failures: list[tuple[str, ChipError]], *, drop_marking: bool
 ) -> tuple[list[Chip | None], list[str]]:
     from stacchip_osml.encode.nitf.marks import require_marks
-    from stacchip_osml.errors import EncodeError, ItemError, LimitError, ReadError
+
+    def cut(batch: ChipBatch, place: int) -> Chip | None:
+        require_marks(batch.images(place), kind="png", overrides={}, drop_marking=drop_marking)
+        return batch.chip(place)
 
     chips: list[Chip | None] = []
     texts: list[str] = []
     with progress_bar(total=len(chipper), what="chips") as bar:
-        for position, row in enumerate(_rows(chipper)):
+        for row, done in zip(_rows(chipper), chipper.each(cut), strict=True):
             text = sheet_label(row, labels)
-            try:
-                batch = chipper.batch([position])
-                require_marks(batch.images(0), kind="png", overrides={}, drop_marking=drop_marking)
-                chips.append(batch.chip(0))
-            except (EncodeError, ItemError, LimitError, ReadError) as error:
+            if done.error is not None:
                 if on_error == "raise":
-                    raise
-                failures.append((str(row["id"]), error))
-                chips.append(None)
+                    raise done.error
+                failures.append((str(row["id"]), done.error))
                 text = f"failed {text}"
+            chips.append(done.result)
             texts.append(text)
             bar.update()
     return chips, texts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -99,10 +100,11 @@ class Chipper:
 
     def __iter__(self) -> Iterator[Chip | None]:
         """Cut all chips in index order, some ahead of who takes them; None where an image is sparse."""
-        for done in self.each(_own):
-            if done.error is not None:
-                raise done.error
-            yield done.result
+        with closing(self.each(_own)) as found:
+            for done in found:
+                if done.error is not None:
+                    raise done.error
+                yield done.result
 
     def __repr__(self) -> str:
         return f"Chipper({self.index!r})"
@@ -207,7 +209,7 @@ class Chipper:
         drop_marking: bool = False,
         on_error: str = "raise",
         **options: Any,
-    ) -> Iterator[ChipFile]:
+    ) -> Generator[ChipFile]:
         """Cut chips and write them as image files, on all cores, some ahead of who takes them.
 
         Chips may be of any shapes; those that lie together are read together.
@@ -231,9 +233,11 @@ class Chipper:
         """
         keep_going = _keeps_going(on_error)
         write = _writer(format, metadata_overrides, options, drop_marking=drop_marking)
-        return (_file(done, keep_going=keep_going) for done in self.each(write, positions, chain=chain))
+        return _files(self.each(write, positions, chain=chain), keep_going=keep_going)
 
-    def each(self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None) -> Iterator[Done[T]]:
+    def each(
+        self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None
+    ) -> Generator[Done[T]]:
         """Cut chips and do something with each, on all cores, some ahead of who takes what comes of them.
 
         Args:
@@ -311,10 +315,12 @@ def _writer(
     return write
 
 
-def _file(done: Done[bytes | None], *, keep_going: bool) -> ChipFile:
-    if done.error is not None and not keep_going:
-        raise done.error
-    return ChipFile(done.position, done.result, done.error)
+def _files(found: Generator[Done[bytes | None]], *, keep_going: bool) -> Generator[ChipFile]:
+    with closing(found):
+        for done in found:
+            if done.error is not None and not keep_going:
+                raise done.error
+            yield ChipFile(done.position, done.result, done.error)
 
 
 def _keeps_going(on_error: str) -> bool:

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -50,7 +50,7 @@ class Done(NamedTuple, Generic[T]):
 
 def each(
     cutter: Cutter, positions: Positions, work: Work[T], *, chain: str | None, threads: int | None
-) -> Iterator[Done[T]]:
+) -> Generator[Done[T]]:
     """Cut rows and do work on each chip, in threads.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Iterator[B]:
+def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Generator[B]:
     """Yield ``work(task)`` in order, while up to ``in_flight`` later tasks are under way or done.
 
     A consumer that stops early stops the work: what has not begun is dropped, what has is waited for.

@@ -22,6 +22,10 @@ def write(path, *, size=(200, 150), dtype="uint16", count=1, seed=0):
     return path
 
 
+def working():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("stacchip-ahead")]
+
+
 @pytest.fixture
 def mixed(tmp_path):
     """Index files of several types, sizes and bands, their rows in disorder."""
@@ -79,9 +83,11 @@ def test_the_first_fault_is_raised_when_its_turn_comes(mixed, tmp_path):
     (tmp_path / "d.tif").unlink()
     first = next(row for row in range(len(chipper)) if chipper.index.row(row)["item_id"] == "d")
     files, taken = chipper.encoded(), []
-    with pytest.raises(AssetMissing, match=r"d\.tif"):
+    with pytest.raises(AssetMissing, match=r"d\.tif") as raised:
         taken.extend(file.position for file in files)
     assert taken == list(range(first))
+    assert raised.tb is not None
+    assert not working()  # also while somebody looks at what was raised
 
 
 def test_a_damaged_block_fails_the_chips_that_need_it_alone(tmp_path):
@@ -144,7 +150,7 @@ def test_who_stops_early_stops_the_work(mixed):
     next(found)
     found.close()
     assert len(made) < 1000
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("stacchip-ahead")]
+    assert not working()
 
 
 def test_tasks_hold_no_more_pixels_than_agreed(mixed, monkeypatch):
