@@ -17,7 +17,7 @@ import numpy as np
 from stacchip_osml.chain.gdal_items import ITEM_KEYS, band_items
 from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
-from stacchip_osml.imagery.palettes import shows_indices, stored_image
+from stacchip_osml.imagery.palettes import has_color_table, stored_image
 from stacchip_osml.imagery.provider_facts import dtype_of, fact
 from stacchip_osml.imagery.statistics import bits_in_use
 
@@ -125,7 +125,7 @@ def color_table_of(provider: Any) -> ColorTable | None:
     None also where values have no such table: of other types than uint8 and uint16, or one of another length.
     """
     dtype = dtype_of(provider)
-    if int(provider.num_bands) != 1 or dtype not in (np.uint8, np.uint16) or not shows_indices(provider):
+    if int(provider.num_bands) != 1 or dtype not in (np.uint8, np.uint16) or not has_color_table(provider):
         return None
     table = picture_of(provider).color_table
     return table if table and len(table) <= 1 << 8 * dtype.itemsize else None

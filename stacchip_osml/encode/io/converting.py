@@ -33,7 +33,7 @@ from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.palettes import shows_indices
+from stacchip_osml.imagery.palettes import has_color_table
 from stacchip_osml.imagery.picture import color_table_of
 from stacchip_osml.imagery.provider_facts import dtype_of
 from stacchip_osml.pixel import ImageSize
@@ -203,7 +203,7 @@ def left_out_of(
         is_copied = kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}
         if kind.driver == "NITF" and not is_copied and not _has_place_in_nitf(image):
             others.append("its place on the ground")
-        if not is_copied and shows_indices(image) and not _keeps_table(image, kind):
+        if not is_copied and has_color_table(image) and not _keeps_table(image, kind):
             others.append("colour table")
     if kind.driver == "NITF":
         return others
