@@ -9,6 +9,7 @@ from stacchip_osml.encode import ChipFactory
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.io.converting_part import Part, convert_part
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
+from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery import BufferedImageAssetProvider, DisplayChainFactory, build_pyramid_levels, read_window
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize
@@ -49,6 +50,24 @@ def test_a_resampled_chip_has_no_value_that_the_image_has_not(path, size):
     chip = ChipFactory(BlockImage(str(path)), output_format="geotiff").read_chip((0, 0, 128, 96), ImageSize(*size))
 
     assert set(np.unique(chip.pixels)) == {0, 7, 200}
+
+
+@pytest.mark.parametrize("options", [{"compression": "jpeg"}, {"compression": "lerc", "level": 3}])
+def test_chips_of_entries_are_not_stored_with_loss(path, options):
+    factory = ChipFactory(BlockImage(str(path)), output_format="geotiff", format_options=options)
+    with pytest.raises(EncodeError, match=f"{options['compression']} gives other entries of a colour table"):
+        factory.create_chip((0, 0, 64, 64))
+
+
+def test_copies_of_entries_are_not_stored_with_loss(path):
+    with pytest.raises(EncodeError, match="jpeg gives other entries of a colour table"):
+        convert(path, path.with_name("out.tif"), compression="jpeg")
+
+
+def test_entries_without_loss_stay(path):
+    factory = ChipFactory(BlockImage(str(path)), output_format="geotiff", format_options={"compression": "lerc"})
+    with rasterio.MemoryFile(factory.create_chip((0, 0, 64, 64))) as memory, memory.open() as file:
+        np.testing.assert_array_equal(file.read(), CLASSES[:, :64, :64])
 
 
 def test_colours_that_are_shown_are_averaged(path):

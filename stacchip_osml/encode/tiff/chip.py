@@ -33,7 +33,7 @@ from stacchip_osml.encode.tiff.image import array_blocks, image_pages, mask_page
 from stacchip_osml.encode.tiff.levels import fits_gdal
 from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, PageBlock, write_pages
-from stacchip_osml.encode.tiff.tags import Described, level_tags, picture_of, place_tags
+from stacchip_osml.encode.tiff.tags import Described, level_tags, picture_of, place_tags, require_entries
 
 __all__ = ["encode_geotiff"]
 
@@ -93,6 +93,7 @@ def encode_geotiff(
         largest_tile=tile,
         colors=picture.is_rgb,
     )
+    require_entries(picture, storage.coder)
     level_own = level_tags(described, picture, bits=storage.coder.bits)
     pages = image_pages(storage, [chip.size], level_own, place_tags(described, picture))
     streams: list[Iterator[PageBlock]] = [array_blocks(0, pages[0], pixels)]

@@ -24,7 +24,7 @@ from stacchip_osml.encode.tiff.level_places import level_place_tags
 from stacchip_osml.encode.tiff.levels import Levels, MaskView, fits_gdal, levels_of
 from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, Page, PageBlock, needs_big, write_pages
-from stacchip_osml.encode.tiff.tags import PALETTE, Described, hints_of, level_tags, picture_of, place_tags
+from stacchip_osml.encode.tiff.tags import Described, hints_of, level_tags, picture_of, place_tags, require_entries
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.header import GroundControlPoint
@@ -169,8 +169,7 @@ def write_tiff(
         colors=picture.is_rgb,
         subsampling=subsampling,
     )
-    if picture.photometric == PALETTE and storage.coder.compression.name == "jpeg":
-        raise EncodeError("jpeg gives other entries of a colour table than it is given: choose another compression")
+    require_entries(picture, storage.coder)
     own_tags = level_tags(described, picture, bits=storage.coder.bits)
     place = place_tags(described, picture)
     if resampling is None and "palette" in picture.colors:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
+from stacchip_osml.encode.tiff.codecs import BlockCoder
 from stacchip_osml.encode.tiff.file import Tags
 from stacchip_osml.encode.tiff.gdal_tags import GDAL_METADATA, GDAL_NODATA, metadata_tags, nodata_text
 from stacchip_osml.encode.tiff.geokeys import KEY_DIRECTORY, gcp_tags, geo_tags
@@ -31,7 +32,7 @@ from stacchip_osml.encode.tiff.values import tag_number, tag_numbers, tag_text, 
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 
-__all__ = ["PALETTE", "Described", "Picture", "hints_of", "level_tags", "picture_of", "place_tags"]
+__all__ = ["PALETTE", "Described", "Picture", "hints_of", "level_tags", "picture_of", "place_tags", "require_entries"]
 
 PHOTOMETRIC, EXTRA_SAMPLES, COLOR_MAP, RPC = 262, 338, 320, 50844
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE = 0, 1, 2, 3
@@ -150,6 +151,17 @@ class Picture:
     def is_rgb(self) -> bool:
         """Whether the first three bands are red, green and blue."""
         return self.photometric == RGB
+
+
+def require_entries(picture: Picture, coder: BlockCoder) -> None:
+    """Refuse to store entries of a colour table with loss.
+
+    Raises:
+        EncodeError: one entry a little off is any colour.
+    """
+    if picture.photometric == PALETTE and coder.compression.lossy(coder.level):
+        name = coder.compression.name
+        raise EncodeError(f"{name} gives other entries of a colour table than it is given: choose another compression")
 
 
 def picture_of(described: Described, bands: int, dtype: np.dtype[Any]) -> Picture:
