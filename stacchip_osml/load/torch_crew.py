@@ -7,16 +7,18 @@ Where there are no blocks, or a transform wants its batch whole, workers take
 whole batches in turn.
 
 What a worker makes is written into a slot that it shares with the consumer
-(``shared_slots``), small arrays are sent as they are. The first batches, of
-which nobody knows the size yet, and those that find no free slot go torch's way.
+(``shared_slots``). Small arrays, the first batches, of which nobody knows the size
+yet, and those that find no free slot are pickled in the worker: torch would do so
+in a thread whose failures nobody hears of, and by sockets in the temporary folder,
+whose name must not be long.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
-import os
-import weakref
+import io
+import itertools
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -124,18 +126,14 @@ class WorkerCrew:
             persistent_workers=True,
             worker_init_fn=_begin,
         )
-        _AT_WORK.add(self)
-
-    def dismiss(self) -> None:
-        """Let the workers end by themselves, which removes what they keep in the temporary folder."""
-        del self._loader
 
     def batches(self, drawn: Iterator[DrawnBatch]) -> Iterator[Loaded]:
         """Read batches, in their order."""
         self._tasks.drawn = drawn
         incoming = iter(self._loader)
         for sent in incoming:
-            parts = [sent, *(next(incoming) for _ in range(self._parts - 1))]
+            following = itertools.islice(incoming, self._parts - 1)
+            parts = [pickle.loads(each) for each in (sent, *following)]  # noqa: S301 - from our own workers
             loaded = self._together(self._tasks.asked.popleft(), parts)
             del sent, parts
             yield loaded
@@ -155,17 +153,6 @@ class WorkerCrew:
         if parts[0].places is None:
             return made._replace(batch=as_tensors(_opened(parts[0].values, lease)))
         return made._replace(batch=as_tensors(_joined([part for part in parts if part.loaded.size], lease, task.size)))
-
-
-_AT_WORK: weakref.WeakSet[WorkerCrew] = weakref.WeakSet()
-os.register_at_fork(after_in_child=_AT_WORK.clear)
-
-
-@atexit.register
-def _dismiss_all() -> None:
-    """Before torch and multiprocessing, which end the workers that are left by a signal."""
-    for crew in tuple(_AT_WORK):
-        crew.dismiss()
 
 
 class _Tasks:
@@ -201,7 +188,10 @@ class _Tasks:
 
 
 class _Reader(Dataset[Any]):
-    """What a worker does; errors are sent as they are, since torch would make new ones of their texts."""
+    """What a worker does: pickled parts of batches.
+
+    Errors are sent as they are, since torch would make new ones of their texts.
+    """
 
     def __init__(self, source: ChipSource, transform: Callable[[Sample], Sample] | None, *, divided: bool) -> None:
         self.source = source
@@ -209,7 +199,12 @@ class _Reader(Dataset[Any]):
         self.divided = divided
         self._slots = SlotMap()
 
-    def __getitems__(self, task: _Task) -> _Sent:
+    def __getitems__(self, task: _Task) -> bytes:
+        out = io.BytesIO()
+        _Pickler(out, pickle.HIGHEST_PROTOCOL).dump(self._read(task))
+        return out.getvalue()
+
+    def _read(self, task: _Task) -> _Sent:
         nothing = Loaded({}, 0, task.drawn.position, Faults())
         try:
             batch = self.source.load(task.drawn)
@@ -242,7 +237,7 @@ class _Reader(Dataset[Any]):
             if name not in large:
                 values[name] = value if array is None else array
             elif memory is None:
-                values[name] = torch.from_numpy(array)
+                values[name] = array
             else:
                 offset, shape = offsets[large.index(name)], shapes[name]
                 there = memory[offset : offset + sizes[name]].view(array.dtype).reshape(shape)
@@ -253,6 +248,14 @@ class _Reader(Dataset[Any]):
                         there[place] = row
                 values[name] = _Field(offset, shape, array.dtype)
         return _Sent(values if arrays else made, loaded, places, room)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles tensors as their numbers: torch's own way makes nothing of those of unsigned 16 bits that it can read."""
+
+    def reducer_override(self, value: Any) -> Any:
+        array = _array_of(value) if isinstance(value, torch.Tensor) else None
+        return NotImplemented if array is None else (torch.from_numpy, (array,))
 
 
 def as_tensors(batch: Any) -> Any:

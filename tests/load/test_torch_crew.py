@@ -1,6 +1,7 @@
 """Workers that read parts of batches: nothing decoded twice, nothing copied through fresh memory, nothing changed."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -175,24 +176,50 @@ def test_workers_end_with_their_loader(index):
     assert not any(worker.is_alive() for worker in workers)
 
 
-def test_a_program_that_ends_while_its_loader_lives_leaves_no_file(tmp_path):
-    """Workers that are ended by a signal leave the folder of their sockets."""
+def _odd(batch):
+    return [batch["image"], torch.ones(1 << 16), torch.ones(3, dtype=torch.bfloat16), torch.tensor(4), "name"]
+
+
+def _hopeless(batch):
+    return lambda: batch
+
+
+@pytest.mark.parametrize("transform", [None, _odd])
+def test_a_temporary_folder_of_a_long_name_is_not_needed_and_nothing_is_left_there(tmp_path, transform):
+    """No socket can have a name of more than 107 bytes: what torch sends by sockets never came."""
     code = (
         "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[1])\n"
-        "from training_scene import training_index\n"
+        "from training_scene import training_index\nimport test_torch_crew\n"
         "from stacchip_osml.load import ChipLoader, ChipSource\n"
         "source = ChipSource(training_index(Path(sys.argv[2])))\n"
-        "loader = ChipLoader(source, source.schedule(batch_size=24), num_workers=1)\n"
+        f"transform = {'None' if transform is None else 'test_torch_crew._odd'}\n"
+        "loader = ChipLoader(source, source.schedule(batch_size=24), num_workers=1, transform=transform)\n"
         "for batch in loader: pass"
     )
-    (tmp_path / "temporary").mkdir()
+    folder = tmp_path / ("long" * 20) / ("longer" * 10)
+    folder.mkdir(parents=True)
     subprocess.run(
         [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)],
-        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        env={**os.environ, "TMPDIR": str(folder)},
         check=True,
+        timeout=300,
     )
 
-    assert list((tmp_path / "temporary").glob("pymp-*")) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_whatever_a_transform_gives_comes_as_it_is(index):
+    here, there = (list(loader(index, workers=workers, transform=_odd)) for workers in (0, 1))
+    for one, two in zip(here, there, strict=True):
+        assert [type(value) for value in one] == [type(value) for value in two]
+        assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(one[:4], two[:4], strict=True))
+        two[0].zero_()
+        assert two[4] == "name"
+
+
+def test_what_cannot_be_sent_is_an_error_of_the_consumers(index):
+    with pytest.raises((AttributeError, TypeError, pickle.PicklingError), match="pickle"):
+        next(iter(loader(index, workers=1, transform=_hopeless)))
 
 
 def test_workers_share_cores_and_blocks(index):
