@@ -254,7 +254,10 @@ class Chipper:
         Raises:
             ChainError: no such chain.
             IndexError: no such row.
+            TypeError: ``work`` is no function.
         """
+        if not callable(work):
+            raise TypeError(f"work must be a function of a batch and a place in it, not {work!r:.60}")
         chain = chain or self.chain
         if chain is not None:
             _ = self.index.chains[chain]

@@ -161,7 +161,7 @@ class Cutter:
         if len(kinds) > 1:
             self._require_chains(rows, kinds, sources)
             how: dict[str, Any] = {"chain": chain, "keep_going": keep_going}
-            parted = [(group, self.cut(_chosen(rows, group), **how)) for group in kinds.values()]
+            parted = [(group, self.cut(rows.some(group), **how)) for group in kinds.values()]
             return _joined(parted, len(windows))
         ((shape, dtype),) = kinds
         pixels = self.shelf.arena.take((len(windows), *shape), dtype)
@@ -243,10 +243,6 @@ def _kinds(windows: Sequence[PixelWindow], sources: Sequence[ReadySource | None]
     if lost and kinds:
         next(iter(kinds.values())).extend(lost)
     return kinds
-
-
-def _chosen(rows: PlannedRows, places: list[int]) -> PlannedRows:
-    return PlannedRows(rows.positions[places], rows.sources[places], rows.windows[places])
 
 
 def _joined(parted: Sequence[tuple[list[int], CutChips]], count: int) -> CutChips:

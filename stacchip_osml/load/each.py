@@ -76,15 +76,17 @@ def _tasks(cutter: Cutter, positions: Positions, most: int) -> Iterator[PlannedR
     for first in range(0, len(positions), SLAB):
         rows = cutter.rows.rows(positions[first : first + SLAB])
         keys = cutter.rows.keys
-        samples = np.array([(key.assets.count(",") + 1) / 4**key.level for key in keys])[rows.sources]
-        size = samples * rows.windows[:, 2] * rows.windows[:, 3] * SAMPLE_BYTES
+        sources = rows.sources.tolist()
+        pixel = {source: (keys[source].assets.count(",") + 1) / 4 ** keys[source].level for source in set(sources)}
+        sizes = (rows.windows[:, 2].astype(np.int64) * rows.windows[:, 3] * SAMPLE_BYTES).tolist()
         begin, held = 0, 0.0
-        for end, bytes_ in enumerate(size.tolist()):
+        for end, (source, size) in enumerate(zip(sources, sizes, strict=True)):
+            bytes_ = pixel[source] * size
             if end - begin == most or (held and held + bytes_ > TASK_BYTES):
-                yield _some(rows, slice(begin, end))
+                yield rows.some(slice(begin, end))
                 begin, held = end, 0.0
             held += bytes_
-        yield _some(rows, slice(begin, None))
+        yield rows.some(slice(begin, None))
 
 
 def _task(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | None) -> list[Done[T]]:
@@ -95,7 +97,7 @@ def _task(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | None) -
     for place, (source, window) in enumerate(zip(rows.sources.tolist(), rows.windows.tolist(), strict=True)):
         kinds.setdefault((keys[source]._replace(item_id=""), *window[2:]), []).append(place)
     for places in kinds.values():
-        found.update(zip(places, _together(cutter, _some(rows, np.array(places)), work, chain), strict=True))
+        found.update(zip(places, _together(cutter, rows.some(np.array(places)), work, chain), strict=True))
     return [found[place] for place in range(len(found))]
 
 
@@ -111,7 +113,7 @@ def _together(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | Non
             apart = [np.array([place]) for place in range(len(rows.positions))]
         found: dict[int, Done[T]] = {}
         for places in apart:
-            found.update(zip(places.tolist(), _together(cutter, _some(rows, places), work, chain), strict=True))
+            found.update(zip(places.tolist(), _together(cutter, rows.some(places), work, chain), strict=True))
         return [found[place] for place in range(len(found))]
     return [_worked(batch, place, work) for place in range(len(batch))]
 
@@ -124,7 +126,3 @@ def _worked(batch: ChipBatch, place: int, work: Work[T]) -> Done[T]:
         except ChipError as failure:
             error = failure
     return Done(position, None, error)
-
-
-def _some(rows: PlannedRows, places: slice | NDArray[np.intp]) -> PlannedRows:
-    return PlannedRows(rows.positions[places], rows.sources[places], rows.windows[places])

@@ -51,6 +51,10 @@ class PlannedRows(NamedTuple):
     windows: NDArray[np.int32]
     """``(N, 4)`` col_off, row_off, width, height: R0 pixels of the reference asset."""
 
+    def some(self, places: slice | Sequence[int] | NDArray[np.integer]) -> PlannedRows:
+        """Give those at some places."""
+        return PlannedRows(self.positions[places], self.sources[places], self.windows[places])
+
 
 class RowPlans:
     """The deciding columns of an index; safe for threads."""

@@ -372,7 +372,7 @@ class ChipSource:
         if isinstance(weights, str):
             weights = self._of_first_rows(row_numbers(self.index, weights)[0])
         try:
-            return None if weights is None else np.asarray(weights, np.float64)
+            return None if weights is None else np.asarray(weights).astype(np.float64, casting="same_kind")
         except (TypeError, ValueError) as error:
             raise WindowError(f"weights must be numbers, one a sample: {error}") from error
 

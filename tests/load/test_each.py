@@ -174,4 +174,6 @@ def test_what_cannot_be_is_refused_before_anything_is_cut(mixed, tmp_path):
         chipper.encoded(chain="display")
     with pytest.raises(IndexError, match="row 999"):
         chipper.encoded([999])
+    with pytest.raises(TypeError, match="work must be a function of a batch and a place in it, not 3"):
+        chipper.each(3)
     assert list(chipper.encoded([])) == []

@@ -357,6 +357,7 @@ def test_what_is_resampled_is_resampled_from_valid_pixels_also_where_nobody_asks
         ({"shuffle": True}, "shuffle must be one of none, rows, blocks; got True"),
         ({"window": 0}, "window must be a whole number from 1"),
         ({"weights": [-1.0] * 72}, "weights must be one number a row"),
+        ({"weights": [1j] * 72}, "weights must be numbers, one a sample: .*complex"),
     ],
 )
 def test_an_order_that_no_epoch_can_have_is_refused_when_it_is_made(index, settings, message):

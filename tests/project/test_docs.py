@@ -64,6 +64,7 @@ def test_the_readme_example_is_short_and_gives_what_it_says(tmp_path, monkeypatc
     assert 8 <= len(names["clear"]) < 32
     assert names["batch"].pixels.shape == (8, 4, 128, 128)
     assert names["data"][:4] in {b"II*\x00", b"MM\x00*"}
+    assert [file.data[:4] for file in names["files"]] == [b"NITF"] * len(names["clear"])
     assert (tmp_path / "chips.parquet").is_file()
 
 

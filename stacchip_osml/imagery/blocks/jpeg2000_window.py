@@ -31,6 +31,8 @@ STYLES = frozenset({0, HIGH_THROUGHPUT})
 """Code-block styles by which the passes of a layer are one run of bytes (table A.19)."""
 MOST_BLOCKS = MOST_PACKETS = 1 << 16
 """Of a tile; more take longer to look through than to decode."""
+MOST_LEVELS, LARGEST_BLOCK = 32, 10
+"""Decompositions, and the exponent of a code-block's side (tables A.15, A.18)."""
 MARGIN = 4
 """Samples beside a window that its own are made of, at each decomposition; the longer filter has three (F.3.8)."""
 UNTOLD = 0xFF
@@ -132,7 +134,9 @@ def _main_header(stream: bytes) -> tuple[int, _Coding]:
         if marker == COD:
             kind, progression, layers, _, levels, width, height, style = struct.unpack_from(">BBHBBBBB", stream, at + 4)
             sizes = stream[at + 14 : at + 15 + levels] if kind & 1 else bytes([UNTOLD] * (levels + 1))
-            if progression >= len(ORDERS) or style not in STYLES or len(sizes) <= levels:
+            if progression >= len(ORDERS) or style not in STYLES or len(sizes) <= levels or levels > MOST_LEVELS:
+                raise OddStreamError
+            if max(width, height) + 2 > LARGEST_BLOCK:  # else few blocks would seem to cover any tile
                 raise OddStreamError
             marked = bool(kind & 2), bool(kind & 4)
             coding = _Coding(at, marked, progression, layers, levels, (width + 2, height + 2), style, sizes)
@@ -174,7 +178,7 @@ def _packets(sides: tuple[Span, Span], wanted: tuple[Span, Span], coding: _Codin
             range(low >> exponent, (high - 1 >> exponent) + 1)
             for (low, high), exponent in zip(area, exponents, strict=True)
         ]
-        if any(low == high for low, high in area):
+        if any(low == high for low, high in area) or len(grid[0]) * len(grid[1]) > MOST_PACKETS:
             raise OddStreamError
         for number, (row, col) in enumerate(product(grid[1], grid[0])):
             bands = []

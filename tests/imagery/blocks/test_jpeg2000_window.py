@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import tracemalloc
 import warnings
 
 import imagecodecs
@@ -137,3 +139,21 @@ def test_windows_of_one_call_share_what_is_decoded_of_a_tile(tmp_path, options):
                 for one, (x, y, width, height) in zip(found, several, strict=True):
                     there = whole[:, y : y + height, x : x + width]
                     np.testing.assert_array_equal(one.pixels, there if bands is None else there[list(bands)])
+
+
+@pytest.mark.parametrize(("block", "levels"), [(4, 0), (200, 0), (4, 40)], ids=["precincts", "code-block", "levels"])
+def test_a_header_of_endless_precincts_is_left_to_the_decoder_before_memory_is_taken(block, levels):
+    wide = 1 << 24
+    size = struct.pack(">HHHIIIIIIIIHBBB", 0xFF51, 41, 0, wide, 1, 0, 0, wide, 1, 0, 0, 1, 7, 1, 1)
+    precincts = bytes(levels + 1)
+    coding = (
+        struct.pack(">HHBBHBBBBBB", 0xFF52, 12 + len(precincts), 1, 0, 1, 0, levels, block, block, 0, 1) + precincts
+    )
+    part = struct.pack(">HHHIBBH", 0xFF90, 10, 0, 15, 0, 1, 0xFF93) + b"\0"
+    stream = b"\xff\x4f" + size + coding + part + b"\xff\xd9"
+    tracemalloc.start()
+    try:
+        assert only_window(stream, PixelWindow(0, 0, 8, 1)) is stream
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
