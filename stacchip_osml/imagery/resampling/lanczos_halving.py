@@ -84,7 +84,7 @@ class _Tile:
             dtype: of the image.
         """
         working = working_dtype(dtype)
-        taps = find_taps(_BEFORE, 2.0, 1, method="lanczos", limit=_AROUND + 2)
+        _, taps = find_taps(_BEFORE, 2.0, 1, method="lanczos", limit=_AROUND + 2)
         weights = taps.weight[:, 0].astype(np.zeros((), working).real.dtype)
         tall, wide = 2 * rows + _AROUND, 2 * cols + _AROUND
         self.source: Pixels = np.empty((tall, wide), working)

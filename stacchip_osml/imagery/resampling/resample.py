@@ -58,9 +58,9 @@ def source_extent(start: float, step: float, count: int, *, method: str, limit: 
     Returns:
         Half-open ``(first, stop)`` inside ``0..limit``; equal where the output needs none.
     """
-    taps = find_taps(start, step, count, method=require_method(method, step), limit=limit)
+    first, taps = find_taps(start, step, count, method=require_method(method, step), limit=limit)
     used = taps.index[taps.weight != 0]
-    return (int(used.min()), int(used.max()) + 1) if used.size else (0, 0)
+    return (first + int(used.min()), first + int(used.max()) + 1) if used.size else (0, 0)
 
 
 def resample(
@@ -92,10 +92,11 @@ def resample(
     same = _same(start[1], step[1], size.height, rows), _same(start[0], step[0], size.width, cols)
     if same[0] is not None and same[1] is not None:
         return MaskedPixels(source.pixels[:, same[0], same[1]], source.mask[:, same[0], same[1]])
-    across = find_taps(start[0], step[0], size.width, method=require_method(method, step[0]), limit=cols)
-    down = find_taps(start[1], step[1], size.height, method=require_method(method, step[1]), limit=rows)
+    left, across = find_taps(start[0], step[0], size.width, method=require_method(method, step[0]), limit=cols)
+    top, down = find_taps(start[1], step[1], size.height, method=require_method(method, step[1]), limit=rows)
     if step[0] == 1 and step[1] == 1 and all(on_lattice(value) == round(value) for value in start):
         return _pasted(source, start=start, size=size, fill=fill)
+    source = MaskedPixels(source.pixels[:, top:, left:], source.mask[:, top:, left:])
     with np.errstate(over="ignore", invalid="ignore"):  # pixels may be infinite
         done = copied(source, down, across) if method == "nearest" else weighed(source, down, across, out=out)
     _fill(done.pixels, done.mask, fill)

@@ -135,7 +135,15 @@ class _Axis(NamedTuple):
 
 
 def _prepared(taps: Taps, part: slice, *, axis: int, working: np.dtype[Any]) -> _Axis:
-    """Make the taps of some outputs ready."""
+    """Make the taps of some outputs ready; kept with them."""
+    key = part.start, part.stop, axis, working
+    ready: _Axis | None = taps.ready.get(key)
+    if ready is None:
+        ready = taps.ready[key] = _made_ready(taps, part, axis=axis, working=working)
+    return ready
+
+
+def _made_ready(taps: Taps, part: slice, *, axis: int, working: np.dtype[Any]) -> _Axis:
     index, weight = taps.index[:, part], taps.weight[:, part].astype(np.zeros((), working).real.dtype, copy=False)
     first, stop = int(index.min()), int(index.max()) + 1
     ready = []

@@ -7,7 +7,7 @@ methods but ``lanczos`` are multiples of that: they add up without rounding.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,8 @@ __all__ = ["LATTICE", "METHODS", "Taps", "find_taps", "on_lattice", "require_met
 METHODS = ("auto", "nearest", "bilinear", "area", "balanced", "lanczos")
 LATTICE = 2.0**20
 LOBES = 4
+MOST_KEPT = 1 << 12
+"""Outputs of an axis whose taps are kept for the next that are the same."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -35,6 +37,8 @@ class Taps:
     """``(taps, outputs)``; 0 where a tap is not used."""
     full: Floats
     """``(outputs,)``: the weight of an output that is wholly inside; inf where nothing of it is."""
+    ready: dict[Any, Any] = field(default_factory=dict)
+    """What has been made of them, kept as long as they are."""
 
 
 def require_method(method: str, step: float) -> str:
@@ -55,24 +59,33 @@ def on_lattice(position: Any) -> Any:
     return np.rint(position * LATTICE) / LATTICE
 
 
-def find_taps(start: float, step: float, count: int, *, method: str, limit: int) -> Taps:
-    """Give the taps of an axis; where all are inside the image, they are the same wherever its first pixel is."""
+def find_taps(start: float, step: float, count: int, *, method: str, limit: int) -> tuple[int, Taps]:
+    """Give the taps of an axis, and the source pixel that their indices count from.
+
+    Where all are inside the image, they are the same wherever its first pixel is.
+    """
     first = math.floor(start)
-    inner, low, high = _inner_taps(start - first, step, count, method)
+    inner = _inner_taps if count <= MOST_KEPT else _inner_taps.__wrapped__
+    taps, low, high = inner(start - first, step, count, method)
     if first + low >= 0 and first + high < limit:
-        return Taps(np.clip(inner.index + first, 0, limit - 1), inner.weight, inner.full)
+        return first + low, taps
     taps = _bounded_taps(start - first, step, count, method, (-first, limit - first))
-    return Taps(np.clip(taps.index + first, 0, max(limit - 1, 0)), taps.weight, taps.full)
+    return 0, Taps(np.clip(taps.index + first, 0, max(limit - 1, 0)), taps.weight, taps.full)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _inner_taps(start: float, step: float, count: int, method: str) -> tuple[Taps, int, int]:
-    """Give the taps of an axis without ends that starts in pixel 0, and the first and last pixel that count."""
+    """Give the taps of an axis without ends that starts in pixel 0, and the first and last pixel that count.
+
+    Their indices count from that first pixel.
+    """
     taps = _bounded_taps(start, step, count, method, (-(1 << 40), 1 << 40))
+    used = taps.index[taps.weight != 0]
+    low, high = int(used.min(initial=0)), int(used.max(initial=0))
+    taps = Taps(np.clip(taps.index, low, high) - low, taps.weight, taps.full)
     for made in (taps.index, taps.weight, taps.full):
         made.setflags(write=False)
-    used = taps.index[taps.weight != 0]
-    return taps, int(used.min(initial=0)), int(used.max(initial=0))
+    return taps, low, high
 
 
 def _bounded_taps(start: float, step: float, count: int, method: str, bounds: tuple[int, int]) -> Taps:
