@@ -55,7 +55,10 @@ SHOWN_FILES = 5
     type=QUALITY,
     help="Band that gives nodata and cloud fractions; CODES such as nodata=0:cloud=2,3 or cloud_bits=4.",
 )
-@click.option("--max-nodata", type=click.FloatRange(0, 1), default=1.0, help="Leave out chips above; needs --quality.")
+@click.option(
+    "--max-nodata", type=click.FloatRange(0, 1), default=1.0, metavar="F",
+    help="Leave out chips above; needs --quality.",
+)  # fmt: skip
 @click.option("--scale-offset", is_flag=True, help="Chips hold physical values (float), by each band's scale, offset.")
 @click.option("--chain", metavar="FILE", help="Processing chain: a JSON file with a list of steps; see `chain list`.")
 @click.option("--alternate", metavar="NAME", help="Prefer this alternate href of assets, such as s3.")

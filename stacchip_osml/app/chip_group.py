@@ -10,18 +10,17 @@ import click
 
 from stacchip_osml.app.options import PLACE, ChipFormat, debug_option, drop_crs_option, drop_marking_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
+from stacchip_osml.app.problems import Failure, failed, say_failures
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
 from stacchip_osml.app.texts import FOUND
 
 if TYPE_CHECKING:
     from stacchip_osml.encode import Chip
-    from stacchip_osml.errors import ChipError
     from stacchip_osml.load import ChipBatch, Chipper
 
 __all__ = ["chip_group"]
 
-SHOWN_FAILURES = 10
 SHEET_CHIPS = 100
 """Chips of a sheet where the caller names no number."""
 FORMATS = {
@@ -53,7 +52,7 @@ def chip_group() -> None:
     "--format", "format_", type=ChipFormat(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True
 )
 @click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
-@click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `index info` lists them.")
+@click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `chain list` lists them.")
 @drop_marking_option
 @drop_crs_option
 @on_error_option
@@ -103,7 +102,7 @@ def cut_command(
     asked = {"display": display, "drop_crs": drop_crs and kind in SAY_CRS, "drop_marking": drop_marking}
     options = {name: True for name, is_asked in asked.items() if is_asked}
     written: list[Path] = []
-    failures: list[tuple[str, ChipError]] = []
+    failures: list[Failure] = []
     sparse = 0
     for name, data in _encoded(
         chipper, names, kind, chain=chain, on_error=on_error, failures=failures, options=options
@@ -138,7 +137,7 @@ def _encoded(
     *,
     chain: str | None,
     on_error: str,
-    failures: list[tuple[str, ChipError]],
+    failures: list[Failure],
     options: dict[str, Any],
 ) -> Iterator[tuple[str, bytes | None]]:
     with progress_bar(total=len(chipper), what="chips") as bar:
@@ -169,18 +168,12 @@ def _say_dry(paths: list[Path], *, as_json: bool) -> None:
     note(f"{len(paths):,} files; nothing was written")
 
 
-def _say_cut(
-    written: list[Path], *, sparse: int, failures: list[tuple[str, ChipError]], folder: Path, as_json: bool
-) -> None:
+def _say_cut(written: list[Path], *, sparse: int, failures: list[Failure], folder: Path, as_json: bool) -> None:
     if as_json:
-        failed = [{"id": chip, "error": type(error).__name__, "message": str(error)} for chip, error in failures]
-        emit_json({"written": [str(path) for path in written], "sparse": sparse, "failed": failed})
+        emit_json({"written": [str(path) for path in written], "sparse": sparse, "failed": failed(failures)})
         return
     click.echo(f"{len(written):,} written to {one_line(str(folder))}, {sparse:,} sparse, {len(failures):,} failed")
-    for chip, error in failures[:SHOWN_FAILURES]:
-        note(f"  {chip}: {error}")
-    if len(failures) > SHOWN_FAILURES:
-        note(f"  … {len(failures) - SHOWN_FAILURES:,} more; --json lists all")
+    say_failures(failures)
 
 
 @chip_group.command("sheet")
@@ -188,7 +181,10 @@ def _say_cut(
 @click.argument("out", type=PLACE)
 @selection_options
 @click.option("--columns", type=click.IntRange(1), metavar="N", help="Chips a row.  [default: a little wide]")
-@click.option("--size", type=click.IntRange(8, 4096), default=128, show_default=True, help="Longest side, pixels.")
+@click.option(
+    "--size", type=click.IntRange(8, 4096), default=128, show_default=True, metavar="N",
+    help="Longest side, pixels.",
+)  # fmt: skip
 @click.option(
     "--stretch", type=click.Choice(["chip", "sheet"]), default="chip", show_default=True,
     help="Brightness by each chip's own values, or the same for all.",
@@ -232,7 +228,7 @@ def sheet_command(
         raise click.UsageError("no chip was chosen: there is nothing to draw")
     shown = chosen if selection.is_bounded else chosen.head(SHEET_CHIPS)
     chipper = Chipper(shown)
-    failures: list[tuple[str, ChipError]] = []
+    failures: list[Failure] = []
     chips, texts = _cut_for_sheet(chipper, labels, on_error, failures, drop_marking=drop_marking)
     picture = contact_sheet(
         chips, columns=columns, size=size, stretch=stretch, labels=[] if labels == "none" else texts
@@ -240,20 +236,19 @@ def sheet_command(
     path = Path(out)
     _write(path.parent, path.name, picture)
     if as_json:
-        failed = [{"id": chip, "error": type(error).__name__, "message": str(error)} for chip, error in failures]
         sparse = sum(chip is None for chip in chips) - len(failures)
-        emit_json({"path": out, "chips": len(chips), "chosen": len(chosen), "sparse": sparse, "failed": failed})
+        counts = {"chips": len(chips), "chosen": len(chosen), "sparse": sparse}
+        emit_json({"path": out, **counts, "failed": failed(failures)})
     else:
         rest = "" if len(shown) == len(chosen) else f" of {len(chosen):,}; --limit or --sample chooses others"
         click.echo(f"{one_line(out)}: {len(chips):,} chips{rest}")
-        for chip, error in failures:
-            note(f"  {chip}: {error}")
+        say_failures(failures)
     if failures:
         ctx.exit(FOUND)
 
 
 def _cut_for_sheet(
-    chipper: Chipper, labels: str, on_error: str, failures: list[tuple[str, ChipError]], *, drop_marking: bool
+    chipper: Chipper, labels: str, on_error: str, failures: list[Failure], *, drop_marking: bool
 ) -> tuple[list[Chip | None], list[str]]:
     from stacchip_osml.encode.nitf.marks import require_marks
 

@@ -47,7 +47,10 @@ __all__ = ["convert_command"]
 @click.option("--overviews", type=click.IntRange(0, 30), metavar="N", help="Smaller levels that a TIFF gets.")
 @drop_marking_option
 @drop_crs_option
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads that encode.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
+    help="Threads that encode.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be written and left out; write nothing.")
 @force_option
 @json_option

@@ -22,7 +22,10 @@ __all__ = ["headers_command"]
 @click.command("headers", short_help="Store where the blocks of the images are.")
 @click.argument("index", type=PLACE)
 @click.option("--dry-run", is_flag=True, help="Count the images that lack a header; open and write nothing.")
-@click.option("--threads", type=click.IntRange(1, 256), default=16, show_default=True, help="Images read at a time.")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
+    help="Images read at a time.",
+)  # fmt: skip
 @click.option(
     "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
     help="skip: leave images without that cannot be read, list them, and exit with 1.",

@@ -1,8 +1,8 @@
-"""What was left out, as commands say it: the first few as text, all as JSON."""
+"""What was left out or failed, as commands say it: the first few as text, all as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from stacchip_osml.app.output import note
@@ -10,9 +10,12 @@ from stacchip_osml.app.output import note
 if TYPE_CHECKING:
     from stacchip_osml.errors import ChipError
 
-__all__ = ["say_problems", "told"]
+__all__ = ["Failure", "failed", "say_failures", "say_problems", "told"]
 
 SHOWN_PROBLEMS = 10
+
+Failure = tuple[str, "ChipError"]
+"""The id of a chip, and why it could not be cut."""
 
 
 def say_problems(problems: Sequence[ChipError], *, what: str = "left out") -> None:
@@ -20,12 +23,26 @@ def say_problems(problems: Sequence[ChipError], *, what: str = "left out") -> No
     if not problems:
         return
     note(f"{len(problems):,} {what}:")
-    for problem in problems[:SHOWN_PROBLEMS]:
-        note(f"  {problem}")
-    if len(problems) > SHOWN_PROBLEMS:
-        note(f"  … {len(problems) - SHOWN_PROBLEMS:,} more; --json lists all")
+    _say_first([str(problem) for problem in problems])
+
+
+def say_failures(failures: Iterable[Failure]) -> None:
+    """Write them to stderr, one a line."""
+    _say_first([f"{chip}: {error}" for chip, error in failures])
+
+
+def _say_first(lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN_PROBLEMS]:
+        note(f"  {line}")
+    if len(lines) > SHOWN_PROBLEMS:
+        note(f"  … {len(lines) - SHOWN_PROBLEMS:,} more; --json lists all")
 
 
 def told(problems: Sequence[ChipError]) -> list[dict[str, str]]:
     """Give them as JSON values."""
     return [{"error": type(problem).__name__, "message": str(problem)} for problem in problems]
+
+
+def failed(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """Give them as JSON values, each with the id of its chip."""
+    return [{"id": chip, **said} for chip, error in failures for said in told([error])]

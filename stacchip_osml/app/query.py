@@ -6,6 +6,7 @@ import csv
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from stacchip_osml.app.options import NAMES, PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, plain, print_table
 from stacchip_osml.app.saving import force_option, require_free_index, save_index, say_saved
-from stacchip_osml.app.selection import Conditions, condition_options
+from stacchip_osml.app.selection import Selection, selection_options
 
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex
@@ -28,9 +29,8 @@ FORMATS = ("table", "json", "geojson", "csv")
 
 @click.command("query", short_help="Show or save the chips that match conditions.")
 @click.argument("index", type=PLACE)
-@condition_options
+@selection_options
 @click.option("--columns", type=NAMES, help="Columns to show; geometry is shown as hexadecimal WKB.")
-@click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N matches.  [default: all; table: 20]")
 @click.option(
     "-o", "--out", type=PLACE, metavar="OUT", help="Save the matches as an index: a .parquet file, or a directory."
 )
@@ -41,15 +41,17 @@ FORMATS = ("table", "json", "geojson", "csv")
 def query_command(
     *,
     index: str,
-    conditions: Conditions,
+    selection: Selection,
     columns: list[str] | None,
-    limit: int | None,
     out: str | None,
     format_: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Show the chips of INDEX that match every condition, or save them."""
+    """Show the chips of INDEX that match every condition, or save them.
+
+    A table without --limit has the first 20.
+    """
     if as_json and format_ not in (None, "json"):
         raise click.UsageError(f"--json and --format {format_} exclude each other")
     if out is not None and (columns or format_):
@@ -58,11 +60,10 @@ def query_command(
         require_free_index(out, force=force)
     from stacchip_osml.index import ChipIndex
 
-    opened = ChipIndex.open(index)
-    arguments = conditions.arguments()
-    found = opened.query(**arguments) if arguments else opened
+    found = replace(selection, limit=None).of(ChipIndex.open(index))
     matched = len(found)
     kind = "json" if as_json else format_ or "table"
+    limit = selection.limit
     if limit is None and kind == "table" and out is None:
         limit = TABLE_ROWS
     shown = found if limit is None or limit >= matched else found.head(limit)

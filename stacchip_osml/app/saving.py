@@ -21,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 def force_option(command: Command) -> Command:
     """Add ``--force``."""
-    return click.option("--force", is_flag=True, help="Replace OUT if it exists.")(command)
+    return click.option("--force", is_flag=True, help="Replace the output if it exists.")(command)
 
 
 def portable_option(command: Command) -> Command:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,44 +19,43 @@ from stacchip_osml.app.options import BOX, ROWS
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex
 
-__all__ = ["Conditions", "Selection", "condition_options", "selection_options"]
+__all__ = ["Selection", "selection_options"]
 
 MAX_ROWS = 100_000_000
 """Rows that can be named by number at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """What rows must meet."""
-
-    bbox: tuple[float, ...] | None = None
-    intersects: str | None = None
-    """A GeoJSON file, or ``-`` for stdin."""
-    datetime: str | None = None
-    where: str | None = None
-
-    def arguments(self) -> dict[str, Any]:
-        """Give the arguments of ``ChipIndex.query``; empty when every row is wanted.
-
-        Raises:
-            ReadError: the GeoJSON file could not be read.
-            ItemError: it is not JSON.
-        """
-        shape = None if self.intersects is None else _read_geojson(self.intersects)
-        given = {"bbox": self.bbox, "intersects": shape, "datetime": self.datetime, "where": self.where}
-        return {name: value for name, value in given.items() if value is not None}
+OPTIONS = (
+    click.option("--rows", type=ROWS, help="Rows by number, from 0."),
+    click.option("--bbox", type=BOX, help="Chips that meet this box, degrees; west > east crosses ±180°."),
+    click.option("--intersects", metavar="FILE", help="Chips that meet a GeoJSON file's shapes; - reads stdin."),
+    click.option(
+        "--datetime", metavar="TIME",
+        help="A moment, a day, or an interval such as 2024-05-01/..; of items of an interval, its start counts.",
+    ),
+    click.option("--where", metavar="CONDITION", help='On columns, such as "cloud_fraction < 0.2 and level == 0".'),
+    click.option(
+        "--sample", type=click.IntRange(0), metavar="N", help="N rows drawn at random; all where there are no more."
+    ),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the sample."),
+    click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N of what is chosen."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Rows of an index, as the options say."""
 
-    conditions: Conditions
-    rows: tuple[tuple[int, int], ...] | None = None
+    rows: tuple[tuple[int, int], ...] | None
     """First and last row of each run."""
-    sample: int | None = None
-    seed: int = 0
-    limit: int | None = None
+    bbox: tuple[float, ...] | None
+    intersects: str | None
+    """A GeoJSON file, or ``-`` for stdin."""
+    datetime: str | None
+    where: str | None
+    sample: int | None
+    seed: int
+    limit: int | None
 
     @property
     def is_bounded(self) -> bool:
@@ -68,8 +67,12 @@ class Selection:
 
         Raises:
             click.UsageError: rows that the index does not have, or two ways of choosing at once.
+            ReadError: the GeoJSON file could not be read.
+            ItemError: it is not JSON.
         """
-        questions = self.conditions.arguments()
+        shape = None if self.intersects is None else _read_geojson(self.intersects)
+        given = {"bbox": self.bbox, "intersects": shape, "datetime": self.datetime, "where": self.where}
+        questions: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.rows is not None and questions:
             raise click.UsageError("--rows names rows by number; it cannot be combined with conditions")
         found = index
@@ -77,9 +80,7 @@ class Selection:
             found = _rows(index, self.rows)
         elif questions:
             found = index.query(**questions)
-        if self.sample is not None:
-            if self.sample > len(found):
-                raise click.UsageError(f"--sample {self.sample} of {len(found)} chips")
+        if self.sample is not None and self.sample < len(found):
             found = found.sample(self.sample, seed=self.seed)
         return found if self.limit is None else found.head(self.limit)
 
@@ -112,65 +113,16 @@ def _read_geojson(place: str) -> Any:
     return document
 
 
-Command = Callable[..., Any]
-
-
-def condition_options(command: Command) -> Command:
-    """Add ``--bbox``, ``--intersects``, ``--datetime`` and ``--where``, handed over as ``conditions``."""
-
-    @functools.wraps(command)
-    def collected(
-        *args: Any,
-        bbox: tuple[float, ...] | None,
-        intersects: str | None,
-        datetime: str | None,
-        where: str | None,
-        **others: Any,
-    ) -> Any:
-        conditions = Conditions(bbox=bbox, intersects=intersects, datetime=datetime, where=where)
-        return command(*args, conditions=conditions, **others)
-
-    return _with_options(
-        collected,
-        click.option("--bbox", type=BOX, help="Chips that meet this box, degrees; west > east crosses ±180°."),
-        click.option("--intersects", metavar="FILE", help="Chips that meet a GeoJSON file's shapes; - reads stdin."),
-        click.option(
-            "--datetime",
-            metavar="TIME",
-            help="A moment, a day, or an interval such as 2024-05-01/..; of items of an interval, its start counts.",
-        ),
-        click.option("--where", metavar="CONDITION", help='On columns, such as "cloud_fraction < 0.2 and level == 0".'),
-    )
-
-
-def selection_options(command: Command) -> Command:
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose rows, handed over as ``selection``."""
+    names = [field.name for field in fields(Selection)]
 
     @functools.wraps(command)
-    def collected(
-        *args: Any,
-        conditions: Conditions,
-        rows: tuple[tuple[int, int], ...] | None,
-        sample: int | None,
-        seed: int,
-        limit: int | None,
-        **others: Any,
-    ) -> Any:
-        chosen = Selection(conditions=conditions, rows=rows, sample=sample, seed=seed, limit=limit)
-        return command(*args, selection=chosen, **others)
+    def collected(*args: Any, **given: Any) -> Any:
+        selection = Selection(**{name: given.pop(name) for name in names})
+        return command(*args, selection=selection, **given)
 
-    return _with_options(
-        condition_options(collected),
-        click.option("--rows", type=ROWS, help="Rows by number, from 0."),
-        click.option("--sample", type=click.IntRange(0), metavar="N", help="N rows drawn at random."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample."),
-        click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N of what is chosen."),
-    )
-
-
-def _with_options(command: Command, *options: Callable[[Any], Any]) -> Command:
-    wrapped: Any = command
-    for option in reversed(options):
+    wrapped: Callable[..., Any] = collected
+    for option in reversed(OPTIONS):
         wrapped = option(wrapped)
-    done: Command = wrapped
-    return done
+    return wrapped

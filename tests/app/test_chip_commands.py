@@ -38,6 +38,9 @@ def test_cut_files_hold_the_pixels_of_the_image(index, two_dates, tmp_path):
         (["--where", "grid_row == 0"], 8),
         (["--where", "grid_row == 0", "--sample", "3"], 3),
         (["--limit", "2"], 2),
+        (["--limit", "33"], 32),
+        (["--sample", "33"], 32),
+        (["--where", "grid_row == 0", "--sample", "9", "--limit", "7"], 7),
         (["--where", "grid_row == 9"], 0),
         ([], 32),
     ],
@@ -66,7 +69,6 @@ def test_rows_are_cut_by_their_number_in_the_order_given(index, tmp_path):
         (["--rows", "0-999999999999"], "the index has 32 chips"),
         (["--rows", "1,0-2"], "names a row twice"),
         (["--rows", "1", "--where", "level == 0"], "cannot be combined"),
-        (["--sample", "33"], "--sample 33 of 32 chips"),
     ],
 )
 def test_rows_that_are_not_there_are_wrong_usage(index, tmp_path, args, message):

@@ -326,6 +326,16 @@ def test_geojson_is_features_whose_shapes_are_the_footprints(index):
         assert feature["properties"]["level"] == 0
 
 
+def test_rows_are_shown_by_number_and_saved_at_random(index, tmp_path):
+    shown = run_json("index", "query", index, "--rows", "9,0", "--columns", "id")
+    saved = run_json("index", "query", index, "--sample", 5, "--seed", 1, "--limit", 4, "-o", tmp_path / "some.parquet")
+
+    whole = ChipIndex.open(index)
+    assert [row["id"] for row in shown["rows"]] == [whole.row(9)["id"], whole.row(0)["id"]]
+    assert (saved["matched"], saved["summary"]["chips"]) == (5, 4)
+    assert ChipIndex.open(tmp_path / "some.parquet").to_arrow() == whole.sample(5, seed=1).head(4).to_arrow()
+
+
 def test_matches_are_saved_as_an_index_that_can_be_opened(index, tmp_path):
     answer = run_json("index", "query", index, "--where", "grid_row == 0", "-o", tmp_path / "some.parquet")
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 
+import click
 import pytest
 import rasterio
 from cli_scenes import only_error, run, run_process
@@ -39,6 +40,26 @@ def all_commands():
 @pytest.mark.parametrize("command", [[], *all_commands()], ids=" ".join)
 def test_help_of_every_command_works_and_names_it(command):
     assert " ".join(["stacchip-osml", *command]) in run(*command, "--help").stdout
+
+
+def leaf_commands(group=cli, path=()):
+    for name in group.commands if path else COMMANDS:
+        command = group.get_command(None, name)
+        if isinstance(command, click.Group):
+            yield from leaf_commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+@pytest.mark.parametrize("command", [pytest.param(each, id=name) for name, each in leaf_commands() if name != "demo"])
+def test_every_command_answers_in_json_and_names_its_values(command):
+    options = {option.name: option for option in command.params if isinstance(option, click.Option)}
+
+    assert "as_json" in options
+    assert all(option.help or option.hidden or isinstance(option.type, click.Choice) for option in options.values())
+    for option in options.values():
+        if not option.is_flag and not isinstance(option.type, click.Choice):
+            assert option.metavar or hasattr(option.type, "parse")
 
 
 def test_the_root_help_lists_every_command_and_exit_code():
