@@ -35,6 +35,7 @@ from stacchip_osml.errors import EncodeError, redact
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.imagery.palettes import shows_indices
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CACHE_BYTES", "ChipFactory", "ChipMetadataBuilder"]
 
-CACHE_BYTES = 128 << 20
+CACHE_BYTES = fitting(128 << 20)
 """Decoded blocks that a factory keeps, unless told otherwise."""
 
 Pixels = NDArray[Any]
@@ -121,7 +122,8 @@ class ChipFactory:
                 (:mod:`stacchip_osml.imagery.resampling.resample`).
             nodata: value of pixels that hold nothing, for all bands or each; None for what the image says itself.
             format_options: of the format's encoder, see :func:`stacchip_osml.encode.encode_chip`.
-            cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none.
+            cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none. The default is less where
+                memory is limited.
             threads: that decode one chip; None for as many as there are cores to use.
             limits: larger chips are refused; None for the defaults.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from stacchip_osml.imagery.blocks.workers import usable_cores
+from stacchip_osml.imagery.machine import usable_cores
 
 __all__ = ["encoding_threads", "in_order"]
 

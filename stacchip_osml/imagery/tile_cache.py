@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache, CacheCounts, Claim
+from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["TileCache"]
 
 Tile = NDArray[Any]
-GIB = 1 << 30
+MOST_BYTES = fitting(1 << 30)
 
 
 class _Foreign(ChipError):
@@ -45,11 +46,12 @@ class _Foreign(ChipError):
 class TileCache:
     """Tiles by key, bounded in bytes; safe for threads."""
 
-    def __init__(self, max_bytes: int = GIB) -> None:
+    def __init__(self, max_bytes: int = MOST_BYTES) -> None:
         """Hold at most ``max_bytes`` of tiles.
 
         Args:
             max_bytes: 0 keeps nothing, and still lets no tile be made twice at the same time.
+                The default is 1 GiB, less where memory is limited.
 
         Raises:
             ValueError: a negative bound, or none that is whole.

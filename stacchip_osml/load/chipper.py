@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode import Chip
 from stacchip_osml.errors import ChipError, WindowError
 from stacchip_osml.imagery import FetchLimits
+from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import CutChips, Cutter
@@ -25,7 +26,7 @@ from stacchip_osml.pixel.counts import chosen_rows, whole_number
 
 __all__ = ["CACHE_BYTES", "ChipFile", "Chipper"]
 
-CACHE_BYTES = 256 << 20
+CACHE_BYTES = fitting(256 << 20)
 """Decoded blocks that a Chipper keeps, unless told otherwise."""
 
 Positions = Sequence[int] | NDArray[np.integer]
@@ -69,7 +70,8 @@ class Chipper:
             sign: href → href, applied when a file is opened and never stored.
             fetch: how long and how often a server is asked; None for the defaults.
             threads: that decode; None for as many as there are cores to use.
-            cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none.
+            cache_bytes: decoded blocks kept for the chips that come next; 0 keeps none. The default is less where
+                memory is limited.
 
         Raises:
             IndexSchemaError: there is no chip index at that path.

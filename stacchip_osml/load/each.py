@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, LimitError, ReadError
-from stacchip_osml.imagery.blocks.workers import usable_cores
+from stacchip_osml.imagery.machine import usable_cores
 from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import Cutter
 from stacchip_osml.load.rows import PlannedRows

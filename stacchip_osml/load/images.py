@@ -20,8 +20,8 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.fingerprint import fingerprint
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.blocks.workers import usable_cores
 from stacchip_osml.imagery.location import is_remote
+from stacchip_osml.imagery.machine import usable_cores
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.counts import whole_number, whole_or_none

@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.index.arrays import numbers_of
 from stacchip_osml.pixel.counts import chosen_rows
 
 __all__ = ["IndexRow", "PlannedRows", "RowPlans", "SourceKey"]
 
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = fitting(256 << 20)
 """Planned runs that are kept: about ten million rows."""
 
 _WORDS = ("collection", "item_id", "reference", "assets", "chain")

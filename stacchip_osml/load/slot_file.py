@@ -35,12 +35,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import LimitError, ReadError
+from stacchip_osml.imagery.machine import usable_cores
 
 __all__ = ["KEY_BYTES", "SlotFile"]
 
 KEY_BYTES = 16
 PAGE = 4096
-THREADS = min(4, os.cpu_count() or 1)
+MOST_THREADS = 4
 """That copy slots at the same time: one does not use up the memory's speed."""
 _FEW = 8
 """Slots that are copied sooner than threads are told."""
@@ -50,6 +51,10 @@ _NEXT, _BOOT = 3072, 3080
 _ENTRY = np.dtype([("key", f"V{KEY_BYTES}"), ("flags", "<u4"), ("check", "<u4"), ("durable", "u1"), ("", "V7")])
 PUBLISHED = 1 << 31
 """Flag of every published entry; the other bits are the caller's."""
+
+
+def _threads() -> int:
+    return min(MOST_THREADS, usable_cores())
 
 
 class SlotFile:
@@ -137,11 +142,11 @@ class SlotFile:
         with self._here():
             file = self._file
             if self._readers is None and len(slots) >= _FEW:
-                self._readers = ThreadPoolExecutor(THREADS, thread_name_prefix="stacchip-slots")
+                self._readers = ThreadPoolExecutor(_threads(), thread_name_prefix="stacchip-slots")
         tasks = list(zip(slots, into, strict=True))
         if self._readers is None or len(tasks) < _FEW:
             return self._read(file, tasks)
-        size = -(-len(tasks) // THREADS)
+        size = -(-len(tasks) // _threads())
         parts = [tasks[first : first + size] for first in range(0, len(tasks), size)]
         for done in [self._readers.submit(self._read, file, part) for part in parts]:
             done.result()

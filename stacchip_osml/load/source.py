@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.errors import ChipError, IndexSchemaError, ReadError, WindowError
+from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.chipper import Chipper
 from stacchip_osml.load.decoded_store import DecodedStore
@@ -34,7 +35,7 @@ from stacchip_osml.pixel.counts import chosen_rows
 
 __all__ = ["ChipSource"]
 
-CACHE_BYTES = 1 << 30
+CACHE_BYTES = fitting(1 << 30)
 """Decoded blocks kept unless a Chipper is given: a window of 256 blocks of 512² pixels, four bands of 16 bits."""
 _VALID = ("pixels", "bands")
 

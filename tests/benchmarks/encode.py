@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
 from stacchip_osml.encode import Chip, encode_chip
-from stacchip_osml.imagery.blocks.workers import usable_cores
+from stacchip_osml.imagery.machine import usable_cores
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.testing import natural_scene
 from tests.benchmarks.report import Options, Report

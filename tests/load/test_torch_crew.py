@@ -13,6 +13,7 @@ from training_scene import training_index
 
 from stacchip_osml import Chipper
 from stacchip_osml.imagery.blocks.batch import Batch
+from stacchip_osml.imagery.machine import usable_cores
 from stacchip_osml.load import torch_crew
 from stacchip_osml.load.shared_slots import SlotMap
 from stacchip_osml.load.source import ChipSource
@@ -228,7 +229,7 @@ def test_workers_share_cores_and_blocks(index):
     source.work_beside(2, divided=True)
     shelf = source.chipper._cutter.shelf
 
-    assert shelf.threads == max(len(os.sched_getaffinity(0)) // 2, 1)
+    assert shelf.threads == max(usable_cores() // 2, 1)
     assert shelf._cache.capacity == 1 << 19
     told = ChipSource(Chipper(index, threads=5, cache_bytes=1 << 20))
     told.work_beside(2, divided=False)

@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from stacchip_osml.imagery.machine import fitting
+
 __all__ = ["Arena", "default_arena"]
 
 MIB = 1 << 20
@@ -149,7 +151,7 @@ def _size_class(wanted: int) -> int:
 
 
 _ARENAS: weakref.WeakSet[Arena] = weakref.WeakSet()
-_DEFAULT = Arena()
+_DEFAULT = Arena(fitting(512 * MIB))
 
 
 def default_arena() -> Arena:

@@ -26,7 +26,8 @@ from stacchip_osml.imagery.blocks.local import LocalSource, local_tasks
 from stacchip_osml.imagery.blocks.plan import BlockJob, Layer, LevelRead, RawPiece, plan_reads
 from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.blocks.windows import Call, Outcome, ReadyWindow, WindowRead
-from stacchip_osml.imagery.blocks.workers import Work, usable_cores
+from stacchip_osml.imagery.blocks.workers import Work
+from stacchip_osml.imagery.machine import usable_cores
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.image import BlockImage

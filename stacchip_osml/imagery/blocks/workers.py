@@ -20,17 +20,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
-__all__ = ["Work", "usable_cores"]
+__all__ = ["Work"]
 
 Task = Callable[[], None]
 MOST_HELPERS = 256
-
-
-def usable_cores() -> int:
-    """Count the processor cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(len(os.sched_getaffinity(0)), 1)
-    return os.cpu_count() or 1
 
 
 class Work:

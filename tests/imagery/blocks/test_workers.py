@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from stacchip_osml.imagery.blocks.workers import Work, usable_cores
+from stacchip_osml.imagery.blocks.workers import Work
 
 
 def do(count: int, threads: int, *, pause: float = 0.0, crew: int = 1) -> tuple[list[int], set[int]]:
@@ -112,7 +112,3 @@ def test_a_forked_child_gets_helpers_of_its_own():
     assert ours.poll(120)
     assert ours.recv() == list(range(20))
     child.join()
-
-
-def test_cores_are_those_this_process_may_use():
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
