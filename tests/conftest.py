@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.fault_server import FaultServer, serving_faults
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,3 +38,20 @@ def real_data(root: Path) -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no real imagery at {folder}; set STACCHIP_OSML_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[FaultServer]:
+    """The one server that ``server`` gives as if it were new."""
+    with serving_faults() as running:
+        yield running
+
+
+@pytest.fixture
+def server(running_server: FaultServer) -> Iterator[FaultServer]:
+    """A server of byte ranges that serves nothing yet; afterwards nothing is open to it."""
+    from stacchip_osml.imagery import close_idle_handles
+
+    running_server.reset()
+    yield running_server
+    close_idle_handles()

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
-from range_server import serving
 from rasterio.transform import Affine
 
 from stacchip_osml import Chipper, Indexer
 from stacchip_osml.errors import AssetChanged, AssetMissing, ReadError, RemoteReadError
 from stacchip_osml.imagery import GdalImage, close_idle_handles
 from stacchip_osml.pixel import PixelWindow
+from tests.fault_server import serving_faults
 from tests.imagery.patience import PATIENT
 
 SIDE = 1536
@@ -62,12 +62,10 @@ def pixels(local):
 
 
 @pytest.fixture
-def server(local, small):
-    with serving() as running:
-        running.serve("/small.tif", small.read_bytes())
-        running.serve("/a.tif", local.read_bytes())
-        yield running
-        close_idle_handles()
+def server(server, local, small):
+    server.serve("/small.tif", small.read_bytes())
+    server.serve("/a.tif", local.read_bytes())
+    return server
 
 
 def item(href):
@@ -111,7 +109,7 @@ def test_chips_over_http_are_those_of_the_local_file(server, small):
 
 
 def test_of_a_server_without_ranges_small_files_are_read_and_others_refused_with_the_reason(server, small):
-    server.set(ranges=False)
+    server.fault("whole")
 
     assert_chips_are_those_of_the_file(
         Indexer(item(f"{server.url}/small.tif"), 100, edges="partial").create_index(), small
@@ -257,7 +255,7 @@ def test_a_signature_that_stays_refused_is_an_error_without_it(server, caplog, s
     image = GdalImage(f"{server.url}/a.tif", sign=sign)
     if when == "while open":
         image.read(PixelWindow(0, 0, 9, 9))
-    server.set(mode=status)
+    server.fault(status)
     before = sign.asked
 
     with pytest.raises(RemoteReadError, match=f"status {status} after 1 attempts") as caught:
@@ -273,7 +271,7 @@ def test_a_signature_that_stays_refused_is_an_error_without_it(server, caplog, s
 
 FAILS = [(404, after, True) for after in range(16)]  # in each request of a masked read, one after the other
 FAILS += [(404, after, False) for after in range(5)]
-FAILS += [(mode, after, masked) for mode in (500, "cut") for after in (0, 3) for masked in (False, True)]
+FAILS += [(mode, after, masked) for mode in (500, "short") for after in (0, 3) for masked in (False, True)]
 
 
 @pytest.mark.parametrize(("mode", "after", "masked"), FAILS)
@@ -290,7 +288,7 @@ def test_what_a_server_fails_to_give_is_an_error_and_never_sparse_or_masked(
     valid = at(MASK[None] if masked else pixels, FAR) != 0
     if masked:
         close_idle_handles()
-    server.set(mode=mode, after=after)
+    server.fault(mode, after=after)
 
     for _ in range(2):
         try:
@@ -299,17 +297,17 @@ def test_what_a_server_fails_to_give_is_an_error_and_never_sparse_or_masked(
             continue
         np.testing.assert_array_equal(got.pixels, at(pixels, FAR))
         assert (got.mask == valid).all()
-    server.set(mode="ok")
+    server.fault("ok")
     healed = image.read(FAR)
     np.testing.assert_array_equal(healed.pixels, at(pixels, FAR))
     assert (healed.mask == valid).all()
 
 
-@pytest.mark.parametrize(("mode", "times"), [("cut", 1), (500, 1), (503, 3)])
+@pytest.mark.parametrize(("mode", "times"), [("short", 1), (500, 1), (503, 3)])
 def test_a_server_that_heals_within_the_attempts_gives_the_pixels(server, pixels, mode, times):
     image = GdalImage(f"{server.url}/a.tif")
     image.read(PixelWindow(0, 0, 9, 9))
-    server.set(mode=mode, times=times)
+    server.fault(mode, times=times)
 
     np.testing.assert_array_equal(image.read(FAR).pixels, at(pixels, FAR))
 
@@ -318,14 +316,14 @@ def test_a_server_that_heals_within_the_attempts_gives_the_pixels(server, pixels
 def test_a_server_that_stays_overloaded_is_an_error_that_counts_the_attempts(server, status):
     image = GdalImage(f"{server.url}/a.tif", fetch=PATIENT)
     image.read(PixelWindow(0, 0, 9, 9))
-    server.set(mode=status)
+    server.fault(status)
 
     with pytest.raises(RemoteReadError, match=f"status {status} after 3 attempts"):
         image.read(FAR)
 
 
 def test_a_server_that_dies_is_an_error_that_counts_the_attempts(local):
-    with serving() as server:
+    with serving_faults() as server:
         server.serve("/a.tif", local.read_bytes())
         image = GdalImage(f"{server.url}/a.tif", fetch=PATIENT)
         index = Indexer(item(f"{server.url}/a.tif"), 500).create_index()
@@ -348,7 +346,7 @@ def test_a_server_that_stalls_is_an_error_that_counts_the_attempts(server, when)
     image = GdalImage(f"{server.url}/a.tif", fetch=limits)
     if when == "while open":
         image.read(PixelWindow(0, 0, 9, 9))
-    server.set(mode="stall")
+    server.fault("stall")
     started = time.monotonic()
 
     with pytest.raises(RemoteReadError, match="no answer after 2 attempts"):

@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import rasterio
-from range_server import serving
 from rasterio.transform import Affine
 
 from stacchip_osml import ChipIndex, Indexer
 from stacchip_osml.errors import AssetChanged, AssetMissing
-from stacchip_osml.imagery import close_idle_handles
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import PixelWindow
 
@@ -41,13 +39,6 @@ def item(name, href):
         "links": [],
         "assets": {"red": {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"]}},
     }
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
-        close_idle_handles()
 
 
 def test_stored_headers_of_remote_images_read_the_same_pixels_and_notice_another_object(server, tmp_path):

@@ -7,20 +7,11 @@ from rasterio.transform import Affine
 
 from stacchip_osml import Chipper, Indexer
 from stacchip_osml.errors import AssetMissing, RemoteReadError
-from stacchip_osml.imagery import close_idle_handles
 from stacchip_osml.imagery.gdal.access import WORTH_BEGINNING
-from tests.imagery.blocks.fault_server import serving_faults
 from tests.imagery.patience import PATIENT
 
 BANDS = ("blue", "green")
 TRANSFORM = (10, 0, 500_000, 0, -10, 5_000_000)
-
-
-@pytest.fixture
-def server():
-    with serving_faults() as running:
-        yield running
-        close_idle_handles()
 
 
 def image_bytes(path, seed):

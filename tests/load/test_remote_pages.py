@@ -3,21 +3,13 @@
 import numpy as np
 import pytest
 import tifffile
-from range_server import serving
 
 from stacchip_osml.errors import DecodeError
-from stacchip_osml.imagery import GdalImage, close_idle_handles
+from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.tiff_pages import TiffPage
 from stacchip_osml.pixel import PixelWindow
 
 PAGES = np.random.default_rng(5).integers(0, 255, (3, 300, 400), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving() as running:
-        yield running
-        close_idle_handles()
 
 
 def test_both_readers_give_the_pixels_of_a_page(tmp_path, server):

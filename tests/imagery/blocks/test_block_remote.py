@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from block_files import HEIGHT, WIDTH, require_same, scene, some_windows, stated_image, write_tiff
-from fault_server import serving_faults
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_blocks import StoredArray, store_array, stored_arrays, windows_of
@@ -19,23 +18,9 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.objects import RemoteObject
-from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.pixel import PixelWindow
 from tests.imagery.patience import PATIENT
-
-
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.reset()
-    yield running
-    close_idle_connections()
 
 
 def served(server, source: StoredArray, *, path: str = "/image.bin", **stated) -> BlockImage:

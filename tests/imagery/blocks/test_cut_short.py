@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fault_server import serving_faults
 from jpeg2000_files import copied, high_throughput, hills, parsed, tile_part_starts, tiles_of
 
 from stacchip_osml.encode import BufferedImageAssetProvider
@@ -76,14 +75,13 @@ def test_blocks_that_are_there_are_read_of_any_segment(tmp_path, kind, number):
 
 
 @pytest.mark.parametrize("kind", ["NC, B", "C3", "C8"])
-def test_a_server_gives_them_too(tmp_path, kind):
+def test_a_server_gives_them_too(server, tmp_path, kind):
     whole, path = whole_and_cut(tmp_path, KINDS[kind], 0)
-    with serving_faults() as server:
-        image = BlockImage(server.serve("/a.ntf", path.read_bytes()))
+    image = BlockImage(server.serve("/a.ntf", path.read_bytes()))
 
-        np.testing.assert_array_equal(image.get_block(1, 2), whole.get_block(1, 2))
-        with pytest.raises(DecodeError, match=r"a\.ntf"):
-            image.get_block(4, 5)
+    np.testing.assert_array_equal(image.get_block(1, 2), whole.get_block(1, 2))
+    with pytest.raises(DecodeError, match=r"a\.ntf"):
+        image.get_block(4, 5)
 
 
 def test_rows_of_one_large_block_are_read_up_to_the_end(tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fault_server import serving_faults
 from jpeg2000_files import codestream, copied, hills, parsed, tile_part_starts, with_segment, with_siz
 from jpeg2000_shapes import by_openjpeg, in_nitf, saved, spread, whole
 
@@ -166,16 +165,15 @@ def test_files_next_to_it_are_believed_or_it_is_not_read(tmp_path, tiled):
         _ = BlockImage(saved(tmp_path / "a.j2k", spread(plain, (2, 4))), sidecars=True).header
 
 
-def test_a_remote_object_is_read_alike(tmp_path, tiled):
+def test_a_remote_object_is_read_alike(server, tmp_path, tiled):
     pixels, plain = tiled
     path = in_nitf(tmp_path / "a.ntf", spread(plain, (2, 4)), pixels)
-    with serving_faults() as server:
-        for kind in (BlockImage, GdalImage):
-            image = kind(server.serve("/a.ntf", (tmp_path / "a.ntf").read_bytes()))
-            np.testing.assert_array_equal(whole(image), pixels)
-            assert image.header.bands == GdalImage(path).header.bands
-        server.serve("/a.ntf", bytes(300))
-        close_idle_handles()
+    for kind in (BlockImage, GdalImage):
+        image = kind(server.serve("/a.ntf", (tmp_path / "a.ntf").read_bytes()))
+        np.testing.assert_array_equal(whole(image), pixels)
+        assert image.header.bands == GdalImage(path).header.bands
+    server.serve("/a.ntf", bytes(300))
+    close_idle_handles()
 
 
 # ---- real files

@@ -12,7 +12,6 @@ import jbpy
 import jbpy.image_data
 import numpy as np
 import pytest
-from fault_server import serving_faults
 from nitf_block_files import Reads, blocks_of, fields_of, masked, packed, write_nitf
 
 from stacchip_osml.encode.nitf import read_nitf
@@ -226,14 +225,13 @@ def test_a_stored_header_has_the_pad_pixel_and_needs_no_gdal(tmp_path, dtype, pa
 
 
 @pytest.mark.parametrize("image_class", [BlockImage, GdalImage])
-def test_the_pad_pixel_of_a_remote_image_takes_few_bytes(tmp_path, image_class):
+def test_the_pad_pixel_of_a_remote_image_takes_few_bytes(server, tmp_path, image_class):
     pixels, path = scene("int16", -5, (1, 640, 960)), tmp_path / "a.ntf"
     write_nitf(path, [coded(pixels, plain_code(-5, "int16"))])
-    with serving_faults() as server:
-        image = image_class(server.serve("/a.ntf", path.read_bytes()))
-        header = image.header
-        asked = sum(length for _, length in (each.range for each in server.asked() if each.range))
-        np.testing.assert_array_equal(image.read(whole(image)).mask, pixels != -5)
+    image = image_class(server.serve("/a.ntf", path.read_bytes()))
+    header = image.header
+    asked = sum(length for _, length in (each.range for each in server.asked() if each.range))
+    np.testing.assert_array_equal(image.read(whole(image)).mask, pixels != -5)
 
     assert header.bands[0].nodata == -5
     assert asked < 130_000 < path.stat().st_size

@@ -5,7 +5,6 @@ import pickle
 import imagecodecs
 import numpy as np
 import pytest
-from fault_server import serving_faults
 from nitf_block_files import blocks_of, fields_of, masked, packed, write_nitf
 
 from stacchip_osml.encode import BufferedImageAssetProvider
@@ -70,13 +69,12 @@ def test_the_header_has_what_a_version_of_the_file_is_told_by(tmp_path):
     assert (header.acquired, header.images, header.mask) == ("20240101000000", 1, "none")
 
 
-def test_it_is_copied_and_read_from_a_server(tmp_path):
+def test_it_is_copied_and_read_from_a_server(server, tmp_path):
     path, copy = tmp_path / "a.ntf", tmp_path / "copy.ntf"
     pixels = wide("int64", 3, "P", path)
 
     write_ours(copy, read_nitf(path))
-    with serving_faults() as server:
-        remote = BlockImage(server.serve("/a.ntf", path.read_bytes())).read(WHOLE)
+    remote = BlockImage(server.serve("/a.ntf", path.read_bytes())).read(WHOLE)
 
     np.testing.assert_array_equal(BlockImage(str(copy)).read(WHOLE).pixels, pixels)
     np.testing.assert_array_equal(remote.pixels, pixels)
@@ -134,31 +132,29 @@ def test_what_blocks_do_not_serve_either_is_refused_with_both_reasons(tmp_path, 
 
 
 @pytest.mark.parametrize("reader", [GdalImage, BlockImage])
-def test_what_a_server_gives_and_nobody_reads_is_the_error_of_a_local_file(tmp_path, reader):
+def test_what_a_server_gives_and_nobody_reads_is_the_error_of_a_local_file(server, tmp_path, reader):
     path = tmp_path / "a.ntf"
     pixels = np.zeros((1, 40, 70), np.uint64)
     write_nitf(path, [(fields_of(pixels, (40, 70), "B") | {"IC": "C5", "COMRAT": "00.0"}, pixels.tobytes())])
     said = []
-    with serving_faults() as server:
-        for location in (str(path), server.serve("/a.ntf", path.read_bytes())):
-            with pytest.raises(DecodeError, match="not recognized") as caught:
-                _ = reader(location).header
-            said.append(str(caught.value).replace(location, "NAME"))
+    for location in (str(path), server.serve("/a.ntf", path.read_bytes())):
+        with pytest.raises(DecodeError, match="not recognized") as caught:
+            _ = reader(location).header
+        said.append(str(caught.value).replace(location, "NAME"))
 
     assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("reader", [GdalImage, BlockImage])
 @pytest.mark.parametrize(("fault", "status"), [(503, 503), ("reset", None)])
-def test_what_a_server_does_not_give_is_no_damage(tmp_path, reader, fault, status):
+def test_what_a_server_does_not_give_is_no_damage(server, tmp_path, reader, fault, status):
     path = tmp_path / "a.ntf"
     wide("uint64", 1, "B", path)
     quick = FetchLimits(connect_s=5, idle_s=10, total_s=30, attempts=2, backoff_s=0.01)
-    with serving_faults() as server:
-        location = server.serve("/a.ntf", path.read_bytes())
-        server.fault(fault, after=1)
-        with pytest.raises(RemoteReadError, match=r"a\.ntf: ") as caught:
-            _ = reader(location, fetch=quick).header
+    location = server.serve("/a.ntf", path.read_bytes())
+    server.fault(fault, after=1)
+    with pytest.raises(RemoteReadError, match=r"a\.ntf: ") as caught:
+        _ = reader(location, fetch=quick).header
 
     assert caught.value.status == status
 

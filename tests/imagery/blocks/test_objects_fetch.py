@@ -8,30 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetMissing, ChipError, DecodeError, LimitError, RemoteReadError
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
-from stacchip_osml.imagery.network.connection_pool import MOST_RESTING, close_idle_connections
+from stacchip_osml.imagery.network.connection_pool import MOST_RESTING
 from tests.imagery.patience import PATIENT
 
 DATA = random.Random(3).randbytes(400_000)
 
 
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
 @pytest.fixture
-def server(running):
-    running.reset()
+def server(server):
     for name in "abc":
-        running.serve(f"/{name}.tif", DATA)
-    yield running
-    close_idle_connections()
+        server.serve(f"/{name}.tif", DATA)
+    return server
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import threading
 import traceback
 
 import pytest
-from fault_server import serving_faults
 
 from stacchip_osml.errors import ReadError
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
@@ -28,21 +27,14 @@ HANGS_S = 240
 DATA = random.Random(3).randbytes(100_000)
 
 
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
 @pytest.fixture
-def server(running, monkeypatch):
-    running.reset()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+def server(server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEYID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "HUSHHUSH")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    running.serve("/bucket/a.tif", DATA)
-    return running
+    server.serve("/bucket/a.tif", DATA)
+    return server
 
 
 @pytest.fixture(params=["http", "s3"])

@@ -10,37 +10,21 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks import ranges
 from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
-from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 from tests.imagery.patience import PATIENT, SOON_IDLE
 
 DATA = random.Random(3).randbytes(100_000)
 OTHER = random.Random(4).randbytes(100_000)
 
 
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.reset()
-    running.serve("/a.tif", DATA)
-    yield running
-    close_idle_connections()
-
-
 @pytest.fixture
 def url(server):
-    return f"{server.url}/a.tif"
+    return server.serve("/a.tif", DATA)
 
 
 def told_by(error):

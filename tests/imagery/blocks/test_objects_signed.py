@@ -6,33 +6,17 @@ import threading
 import traceback
 
 import pytest
-from fault_server import serving_faults
 
 from stacchip_osml.errors import ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks.objects import RemoteObject
-from stacchip_osml.imagery.network.connection_pool import close_idle_connections
 from tests.imagery.patience import PATIENT
 
 DATA = random.Random(3).randbytes(100_000)
 
 
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.reset()
-    running.serve("/a.tif", DATA)
-    yield running
-    close_idle_connections()
-
-
 @pytest.fixture
 def url(server):
-    return f"{server.url}/a.tif"
+    return server.serve("/a.tif", DATA)
 
 
 def told_by(error):

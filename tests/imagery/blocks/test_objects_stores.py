@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
@@ -102,18 +101,11 @@ def test_an_object_that_is_replaced_is_noticed_at_the_next_request(s3):
 # ---- a store that fails
 
 
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
 @pytest.fixture
-def server(running, environment):
-    running.reset()
-    environment.setenv("AWS_ENDPOINT_URL", running.url)
-    running.serve("/bucket/a.tif", DATA)
-    return running
+def server(server, environment):
+    environment.setenv("AWS_ENDPOINT_URL", server.url)
+    server.serve("/bucket/a.tif", DATA)
+    return server
 
 
 @pytest.fixture

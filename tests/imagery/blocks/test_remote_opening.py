@@ -7,29 +7,14 @@ import pytest
 import rasterio
 import rasterio.shutil
 from block_files import require_same, scene, some_windows, write_tiff
-from fault_server import serving_faults
 
 from stacchip_osml.errors import AssetChanged, DecodeError, ReadError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.gdal import access
-from stacchip_osml.imagery.gdal.access import close_idle_handles
 from stacchip_osml.pixel import PixelWindow
 from tests.imagery.patience import PATIENT
-
-
-@pytest.fixture(scope="module")
-def running():
-    with serving_faults() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.reset()
-    yield running
-    close_idle_handles()
 
 
 @pytest.fixture(scope="module")

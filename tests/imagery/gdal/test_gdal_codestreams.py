@@ -14,7 +14,6 @@ from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import PixelWindow
-from tests.imagery.blocks.fault_server import serving_faults
 from tests.imagery.blocks.jpeg2000_files import tile_part_starts
 
 WINDOW = PixelWindow(0, 0, 64, 48)
@@ -92,13 +91,12 @@ def test_components_that_fit_are_read(tmp_path, kind, depths):
         assert found[1].max() == (1 << depths[1] + 1) - 1 or depths[1] == 11
 
 
-def test_a_remote_image_is_looked_at_too(tmp_path):
-    with serving_faults() as server:
-        refused, read = (GdalImage(server.serve(f"/{depths[0]}.ntf", nitf(depths))) for depths in ((7, 11, 11), DEEP))
+def test_a_remote_image_is_looked_at_too(server, tmp_path):
+    refused, read = (GdalImage(server.serve(f"/{depths[0]}.ntf", nitf(depths))) for depths in ((7, 11, 11), DEEP))
 
-        with pytest.raises(DecodeError, match="components of 8 bits, 12 bits: GDAL cuts off"):
-            _ = refused.header
-        np.testing.assert_array_equal(read.read(WINDOW).pixels, PIXELS)
+    with pytest.raises(DecodeError, match="components of 8 bits, 12 bits: GDAL cuts off"):
+        _ = refused.header
+    np.testing.assert_array_equal(read.read(WINDOW).pixels, PIXELS)
 
 
 def test_a_real_file_of_split_numbers_is_refused(real_data):

@@ -10,7 +10,6 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import PixelWindow
-from tests.imagery.blocks.fault_server import serving_faults
 from tests.imagery.blocks.nitf_block_files import blocks_of, fields_of, masked, write_nitf
 
 RANDOM = np.random.default_rng(11)
@@ -122,15 +121,14 @@ def test_one_of_several_jpeg_streams_is_not_taken_for_the_image(tmp_path):
         _ = GdalImage(str(path)).header
 
 
-def test_the_mask_table_of_a_remote_image_is_asked_for_once(tmp_path):
+def test_the_mask_table_of_a_remote_image_is_asked_for_once(server, tmp_path):
     path, pixels = tmp_path / "a.ntf", scene("complex64", 1)
     recorded = sparse(path, pixels, "B")
-    with serving_faults() as server:
-        image = GdalImage(server.serve("/a.ntf", path.read_bytes()))
-        first = image.read(WHOLE)
-        asked = len(server.asked())
-        again = image.read(WHOLE)
-        assert len(server.asked()) <= asked + 1
+    image = GdalImage(server.serve("/a.ntf", path.read_bytes()))
+    first = image.read(WHOLE)
+    asked = len(server.asked())
+    again = image.read(WHOLE)
+    assert len(server.asked()) <= asked + 1
 
     for found in (first, again):
         np.testing.assert_array_equal(found.mask, recorded)

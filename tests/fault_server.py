@@ -76,10 +76,8 @@ class FaultServer:
         return self.url + path
 
     def reset(self) -> None:
-        """Take all faults and settings back, and forget what was asked; files stay."""
-        self.fault("ok")
-        self.set(**SETTINGS)
-        self.asked()
+        """Take all files, faults and settings back, and forget what was asked."""
+        self._put(f"{CONTROL}reset", b"")
 
     def set(self, **settings: Any) -> None:
         """Change ``conditional`` (is If-Match honoured), ``token`` (the only query served), ``etag`` (is one given),
@@ -130,13 +128,16 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.came = threading.Condition()
+        self.reset()
+
+    def reset(self) -> None:
         self.files: dict[str, bytes] = {}
         self.settings = dict(SETTINGS)
         self.rules: list[dict[str, Any]] = []
         self.log: list[list[Any]] = []
         self.count = 0
         """Requests since a setting was last changed."""
-        self.came = threading.Condition()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a client goes away."""
@@ -153,7 +154,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path == f"{CONTROL}settings":
+        if self.path == f"{CONTROL}reset":
+            with self.server.came:
+                self.server.reset()
+        elif self.path == f"{CONTROL}settings":
             with self.server.came:
                 self.server.settings |= json.loads(data)
                 self.server.count = 0
