@@ -1,9 +1,7 @@
-import http.server
 import logging
 import os
 import shutil
 import socket
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -198,77 +196,16 @@ def test_a_truncated_file_is_an_error_and_the_next_read_still_works(tmp_path):
     assert_reads_as_rasterio_does(GdalImage(path))
 
 
-class RangeHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves ranges of one folder; answers 403 without the signature, 404 and 503 by name."""
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        path, _, query = self.path.partition("?")
-        self.server.requests.append(self.path)
-        if path.startswith("/flaky") and self.server.failures:
-            self.server.failures -= 1
-            self.send_error(503)
-            return
-        if path.startswith("/down"):
-            self.send_error(503)
-            return
-        if path.startswith("/signed") and query != "sig=SECRET":
-            self.send_error(403)
-            return
-        try:
-            data = (self.server.folder / "a.tif").read_bytes() if not path.startswith("/none") else None
-        except OSError:
-            data = None
-        if data is None:
-            self.send_error(404)
-            return
-        wanted, status = self.headers.get("Range"), 200
-        if wanted:
-            first, _, last = wanted.removeprefix("bytes=").partition("-")
-            status, start = 206, int(first)
-            stop = min(int(last) + 1 if last else len(data), len(data))
-        else:
-            start, stop = 0, len(data)
-        self.send_response(status)
-        if wanted:
-            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}")
-        self.send_header("Content-Length", str(stop - start))
-        self.send_header("Accept-Ranges", "bytes")
-        self.end_headers()
-        if body:
-            self.wfile.write(data[start:stop])
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), RangeHandler) as running:
-        running.folder, running.requests, running.failures = tmp_path, [], 0
-        running.url = f"http://127.0.0.1:{running.server_port}"
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        yield running
-        close_idle_handles()
-        running.shutdown()
-        thread.join()
-
-
 def test_http_gives_the_pixels_of_the_file(tmp_path, server):
     pixels = noise(2, "uint16")
     path = write(tmp_path / "a.tif", pixels, tiled=True, blockxsize=64, blockysize=64, compress="deflate")
-    image = GdalImage(f"{server.url}/a.tif", expect=(Path(path).stat().st_size, None))
+    data = Path(path).read_bytes()
+    image = GdalImage(server.serve("/a.tif", data), expect=(len(data), None))
 
     np.testing.assert_array_equal(image.read(PixelWindow(3, 4, 100, 90)).pixels, pixels[:, 4:94, 3:103])
-    assert image.header.size_bytes == Path(path).stat().st_size
+    assert image.header.size_bytes == len(data)
     with pytest.raises(AssetChanged, match="expected 5 bytes"):
-        GdalImage(f"{server.url}/other.tif", expect=(5, None)).read(ONE)
+        GdalImage(server.serve("/other.tif", data), expect=(5, None)).read(ONE)
 
 
 @pytest.mark.parametrize("reader", [GdalImage, BlockImage])
@@ -281,7 +218,7 @@ def test_a_remote_tiff_of_very_many_directories_is_refused_too(tmp_path, server,
         "few": [gray(10, 10, page), *[gray(10, 10, page, tags={SUBFILE: 1})] * 20],
     }
     save(tmp_path / "a.tif", *files[kind])
-    image = reader(f"{server.url}/a.tif")
+    image = reader(server.serve("/a.tif", (tmp_path / "a.tif").read_bytes()))
 
     if kind == "few":
         assert len(image.header.levels) == 21
@@ -292,12 +229,12 @@ def test_a_remote_tiff_of_very_many_directories_is_refused_too(tmp_path, server,
 
 
 def test_directories_within_the_first_bytes_take_no_request_of_their_own(tmp_path, server):
-    write(tmp_path / "a.tif", noise(1, "uint8"), tiled=True, blockxsize=64, blockysize=64)
-    image = GdalImage(f"{server.url}/a.tif")
+    path = write(tmp_path / "a.tif", noise(1, "uint8"), tiled=True, blockxsize=64, blockysize=64)
+    image = GdalImage(server.serve("/a.tif", Path(path).read_bytes()))
 
     _ = image.header
 
-    assert len(server.requests) == 1
+    assert len(server.asked()) == 1
 
 
 def sign(location):
@@ -309,15 +246,16 @@ def wrong_sign(location):
 
 
 def test_signing_happens_when_opening_and_leaves_no_trace(tmp_path, server, caplog):
-    write(tmp_path / "a.tif", noise(1, "uint8"))
+    path = write(tmp_path / "a.tif", noise(1, "uint8"))
     caplog.set_level(logging.DEBUG)
-    image = GdalImage(f"{server.url}/signed/a.tif", sign=sign)
+    server.set(token="sig=SECRET")
+    image = GdalImage(server.serve("/a.tif", Path(path).read_bytes()), sign=sign)
 
     assert image.read(ONE) is not None
-    assert image.key == f"{server.url}/signed/a.tif"
+    assert image.key == f"{server.url}/a.tif"
     assert "SECRET" not in repr(image) + str(image.header)
     with pytest.raises(RemoteReadError, match="status 403 after 1 attempts") as caught:
-        GdalImage(f"{server.url}/signed/b.tif", sign=wrong_sign).read(ONE)
+        GdalImage(f"{server.url}/b.tif", sign=wrong_sign).read(ONE)
     told, error = [], caught.value
     while error is not None:
         told.append(str(error))
@@ -327,15 +265,16 @@ def test_signing_happens_when_opening_and_leaves_no_trace(tmp_path, server, capl
 
 def test_a_server_that_heals_within_the_retries_gives_the_pixels(tmp_path, server):
     pixels = noise(1, "uint8")
-    write(tmp_path / "a.tif", pixels)
-    server.failures = 2
+    image = GdalImage(server.serve("/a.tif", Path(write(tmp_path / "a.tif", pixels)).read_bytes()))
+    server.fault(503, times=2)
 
-    assert GdalImage(f"{server.url}/flaky/a.tif").read(ONE).pixels[0, 0, 0] == pixels[0, 0, 0]
+    assert image.read(ONE).pixels[0, 0, 0] == pixels[0, 0, 0]
 
 
-def test_remote_failures_are_typed(tmp_path, server):
+def test_remote_failures_are_typed(server):
     with pytest.raises(AssetMissing, match="status 404"):
         GdalImage(f"{server.url}/none.tif").read(ONE)
+    server.fault(503)
     with pytest.raises(RemoteReadError, match="status 503 after 4 attempts") as caught:
         GdalImage(f"{server.url}/down.tif").read(ONE)
     assert (caught.value.status, caught.value.attempts) == (503, 4)
@@ -347,10 +286,10 @@ def test_remote_failures_are_typed(tmp_path, server):
 
 
 def test_a_remote_object_that_changes_is_read_anew_once_its_handles_are_closed(tmp_path, server):
-    write(tmp_path / "a.tif", noise(1, "uint8"))
-    GdalImage(f"{server.url}/a.tif").read(ONE)
+    path = write(tmp_path / "a.tif", noise(1, "uint8"))
+    GdalImage(server.serve("/a.tif", Path(path).read_bytes())).read(ONE)
     close_idle_handles()
     pixels = noise(1, "uint8", seed=11)
-    write(tmp_path / "a.tif", pixels)
+    server.serve("/a.tif", Path(write(tmp_path / "a.tif", pixels)).read_bytes())
 
     np.testing.assert_array_equal(GdalImage(f"{server.url}/a.tif").read(PixelWindow(0, 0, 150, 110)).pixels, pixels)
