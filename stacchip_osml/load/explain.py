@@ -8,7 +8,7 @@ from stacchip_osml.errors import redact
 from stacchip_osml.imagery.resampling.resample import is_copied
 from stacchip_osml.imagery.window_cut import plan_cut
 from stacchip_osml.load.cut import Cutter
-from stacchip_osml.load.ready import ReadyAsset
+from stacchip_osml.load.ready import ReadyStack
 from stacchip_osml.load.rows import PlannedRows
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
@@ -40,7 +40,7 @@ def explain_rows(cutter: Cutter, rows: PlannedRows, chain: str | None) -> list[d
     return told
 
 
-def _explain_read(asset: ReadyAsset, window: PixelWindow, size: ImageSize) -> dict[str, Any]:
+def _explain_read(asset: ReadyStack, window: PixelWindow, size: ImageSize) -> dict[str, Any]:
     reader, placing = asset.reader, asset.placing
     cut = plan_cut(placing, window.x, window.y, size)
     needed = PixelWindow(0, 0, 0, 0) if cut is None else cut.window

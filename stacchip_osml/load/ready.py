@@ -20,29 +20,16 @@ from stacchip_osml.index.headers import HeaderKey
 from stacchip_osml.load.images import ImageReader, ImageShelf, ReaderStack
 from stacchip_osml.load.plan import SourcePlan, stored_level
 
-__all__ = ["ReadyAsset", "ReadySource", "ReadyStack", "ready_source"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReadyAsset:
-    """One asset of a source, opened, with the level that its chips are read from."""
-
-    reader: ImageReader
-    placing: LevelPlacing
-    """Of chips of the source on that level, by R0 pixels of the reference; one object for assets that lie alike."""
-    bands: slice
-    """Where its bands stand in the chip."""
-    fill: tuple[float | complex, ...]
-    """Value of pixels that hold nothing, a band each."""
+__all__ = ["ReadySource", "ReadyStack", "ready_source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadyStack:
-    """Assets of a source whose pixels are read together."""
+    """Opened assets of a source whose pixels are read together: one, or several that are alike."""
 
     readers: ReaderStack
     placing: LevelPlacing
-    """Of each of them."""
+    """Of chips of the source on the level that they are read from; one object for assets that lie alike."""
     bands: slice
     """Where they stand in the chip."""
     fill: tuple[float | complex, ...]
@@ -51,15 +38,21 @@ class ReadyStack:
     single: tuple[ReadyStack, ...] = ()
     """The assets one by one, for chips that are resampled; empty of a stack of one."""
 
+    @property
+    def reader(self) -> ImageReader:
+        """The first asset, or the only one."""
+        return self.readers.readers[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadySource:
     """A source with its files opened and compared with the index."""
 
     plan: SourcePlan
-    assets: tuple[ReadyAsset, ...]
+    assets: tuple[ReadyStack, ...]
+    """One by one."""
     stacks: tuple[ReadyStack, ...]
-    """The same assets, those together that are read together."""
+    """Those together that are read together."""
     dtype: np.dtype[Any]
     nodata: tuple[float | complex | None, ...]
     scales: tuple[float, ...]
@@ -88,7 +81,7 @@ def ready_source(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKe
             raise failures[header.key]
     readers = [shelf.reader(header) for header in headers]
     scale = 2**plan.level
-    ready: list[ReadyAsset] = []
+    ready: list[ReadyStack] = []
     at = 0
     for grid, reader in zip(plan.assets, readers, strict=True):
         level = stored_level(reader.places, (grid.step[0] * scale, grid.step[1] * scale))
@@ -107,7 +100,9 @@ def ready_source(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKe
         )
         placing = next((other.placing for other in ready if other.placing == placing), placing)
         fill = tuple(fill_value(value, kind) for value, kind in zip(reader.nodata, reader.dtypes, strict=True))
-        ready.append(ReadyAsset(reader=reader, placing=placing, bands=bands, fill=fill))
+        ready.append(
+            ReadyStack(readers=ReaderStack([reader]), placing=placing, bands=bands, fill=fill, dtype=reader.dtypes[0])
+        )
     scales = [pair for reader in readers for pair in reader.scales]
     return ReadySource(
         plan=plan,
@@ -123,26 +118,26 @@ def ready_source(plan: SourcePlan, shelf: ImageShelf, failures: Mapping[HeaderKe
     )
 
 
-def _stacks(assets: Sequence[ReadyAsset]) -> list[ReadyStack]:
+def _stacks(assets: Sequence[ReadyStack]) -> list[ReadyStack]:
     """Put together the assets that follow each other and are read alike."""
-    runs: list[list[ReadyAsset]] = []
+    runs: list[list[ReadyStack]] = []
     for asset in assets:
         kinds = {*asset.reader.dtypes}
         if runs and asset.placing is runs[-1][0].placing and kinds == {*runs[-1][0].reader.dtypes} and len(kinds) == 1:
             runs[-1].append(asset)
         else:
             runs.append([asset])
-    return [_stack(run) for run in runs]
+    return [run[0] if len(run) == 1 else _stack(run) for run in runs]
 
 
-def _stack(assets: Sequence[ReadyAsset]) -> ReadyStack:
+def _stack(assets: Sequence[ReadyStack]) -> ReadyStack:
     return ReadyStack(
         readers=ReaderStack([asset.reader for asset in assets]),
         placing=assets[0].placing,
         bands=slice(assets[0].bands.start, assets[-1].bands.stop),
         fill=tuple(value for asset in assets for value in asset.fill),
-        dtype=assets[0].reader.dtypes[0],
-        single=tuple(_stack([asset]) for asset in assets) if len(assets) > 1 else (),
+        dtype=assets[0].dtype,
+        single=tuple(assets),
     )
 
 
