@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from stacchip_osml.encode.io.absent_blocks import lost_absence, masked_hints
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
@@ -121,7 +122,12 @@ def convert(
         elif cog or overviews is not None:
             raise EncodeError(f"{kind.name} has no overviews here, and is no COG: write .tif")
         hints = nitf_hints(kind, compression=compression, quality=quality, ratio=ratio, block=block_size, images=images)
-
+        is_nitf = dataset.format in {"nitf", "nsif"}
+        if kind.driver != "NITF":
+            left_out += [each for image in images for each in lost_absence(image, kind)]
+        elif hints or not is_nitf:  # else image data is copied
+            masked, unsaid = masked_hints(images, hints, compression=compression, is_nitf=is_nitf)
+            hints, left_out = hints | masked, left_out + unsaid
         if "IC" in hints:
             left_out += [f"TRE J2KLRA of {each.key}" for each in images if "J2KLRA" in each.metadata]
 

@@ -187,7 +187,7 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
         tres += tuple(tre for tre in place.image if not any(tre.tag == each.tag for each in tres))
     record = entry.record
     if isinstance(record, NitfImage):
-        return replace(record, fields=fields, tres=tres)
+        return replace(record, fields=fields, tres=tres, has_pad=_has_pad(entry))
     if fields.get("IREP", "").strip() == "YCbCr601" and fields.get("IC", "").strip() not in {"C3", "M3", "I1"}:
         raise EncodeError(
             f"{entry.key}: IREP=YCbCr601 is of JPEG (MIL-STD-2500C, table A-3), and IC is {fields.get('IC', 'none')}: "
@@ -196,7 +196,13 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     table = color_table_of(entry.provider)
     if table is not None and kind == "uint8" and "IREP" not in fields:
         fields |= lut_fields(table)
-    return NitfImage(pixels=entry.provider, fields=fields, tres=tres)
+    return NitfImage(pixels=entry.provider, fields=fields, tres=tres, has_pad=_has_pad(entry))
+
+
+def _has_pad(entry: Entry) -> bool:
+    """Tell whether pixels of the pad value hold nothing: not those of a file that says no nodata."""
+    header = header_of(entry.provider)
+    return header is None or any(band.nodata is not None for band in header.bands)
 
 
 def _drop_false_comrat(metadata: BufferedMetadataProvider) -> None:

@@ -61,6 +61,8 @@ class PreparedSegment:
     blocking: Blocking
     source: PixelSource
     most_bytes: int
+    has_pad: bool = True
+    """Whether stored pixels of the pad value hold nothing."""
 
     @property
     def window(self) -> PixelWindow:
@@ -126,7 +128,8 @@ class PreparedSegment:
             return frozenset(), None
         blocks = blocks_of(self.blocking)
         absent = frozenset(block.number for block in blocks if not self.source.stores(block.window))
-        has_holes = bool(absent) or any(self.source.has_holes(block.window) for block in blocks)
+        stored = (block.window for block in blocks if block.number not in absent)
+        has_holes = (bool(absent) and self.has_pad) or any(self.source.has_holes(window) for window in stored)
         return absent, MaskTable(
             records=len(blocks) * (storage.bands if storage.imode == "S" else 1),
             pad_bits=storage.nbpp if has_holes else 0,
@@ -174,7 +177,9 @@ def prepare_image(
     blockings = _blockings(
         storage, source.size, source.block_shape, asked=asked, segment_rows=segment_rows, most_bytes=most_bytes
     )
-    return PreparedImage(tuple(PreparedSegment(storage, blocking, source, most_bytes) for blocking in blockings))
+    return PreparedImage(
+        tuple(PreparedSegment(storage, blocking, source, most_bytes, image.has_pad) for blocking in blockings)
+    )
 
 
 @lru_cache(maxsize=256)

@@ -133,6 +133,9 @@ class NitfImage:
     """In order; those that do not fit into the subheader go to a ``TRE_OVERFLOW``."""
     stored: StoredPixels | None = None
     """The same pixels as they lie in the file that they were read from."""
+    has_pad: bool = True
+    """Whether stored pixels of the pad value hold nothing; else a masked coding says so only where it must, of blocks
+    that are stored in part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

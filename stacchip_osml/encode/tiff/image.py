@@ -17,11 +17,12 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.atomic import atomic_file
+from stacchip_osml.encode.tiff.absence import absence_mask
 from stacchip_osml.encode.tiff.codecs import COMPRESSIONS, block_coder
 from stacchip_osml.encode.tiff.cog import data_order, ghost_note
 from stacchip_osml.encode.tiff.file import Tags
 from stacchip_osml.encode.tiff.level_places import level_place_tags
-from stacchip_osml.encode.tiff.levels import Levels, MaskView, fits_gdal, levels_of
+from stacchip_osml.encode.tiff.levels import Levels, MaskView, fits_gdal, holds, levels_of
 from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, Page, PageBlock, needs_big, write_pages
 from stacchip_osml.encode.tiff.tags import Described, hints_of, level_tags, picture_of, place_tags, require_entries
@@ -193,6 +194,14 @@ def write_tiff(
     per_level = [[number] for number in range(len(pages))]
     streams = []
     masks = None if mask is None else _mask_provider(mask, image_levels, size)
+    if masks is None and sparse and (absent is None or not (described.has_one_nodata and holds(dtype, absent))):
+        masks = absence_mask(
+            image_levels,
+            image.sizes,
+            storage.block if storage.tiled else (storage.block[0], size.width),
+            stays_sparse=image.stays_sparse,
+            is_said="alpha" in picture.colors,
+        )
     if masks is not None:
         valid = planned(masks, how=nearest_neighbor_resample, absent=None, keep_sparse=True)
         if valid.sizes != image.sizes:

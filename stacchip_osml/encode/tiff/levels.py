@@ -42,6 +42,8 @@ class Levels:
     """One that makes all levels, or one for each that was given."""
     block: tuple[int, int] | None
     """Rows and columns of the blocks to write; None for each image's own size."""
+    stays_sparse: bool
+    """What the image does not store is left out."""
 
     def blocks(self, pages: Sequence[int], *, as_mask: bool = False) -> Iterator[PageBlock]:
         """Read and make the blocks of all levels.
@@ -111,7 +113,8 @@ def levels_of(
             )
     kept = nodata if nodata is not None and holds(dtype, nodata) else None
     absent_reads_the_same = kept is not None or (nodata is None and pad_number(base) == 0)
-    if not sparse or not absent_reads_the_same:
+    stays_sparse = sparse and absent_reads_the_same
+    if not stays_sparse:
         given = [each if isinstance(each, ArrayProvider) else DenseView(each) for each in given]
     if resampling is None and (dtype.kind in "bc"):
         resampling = nearest_neighbor_resample
@@ -137,7 +140,7 @@ def levels_of(
     if len(given) == 1:
         sizes += [grid.size for grid in builders[0].level_grids]
     _require_sizes(sizes, overviews)
-    return Levels(sizes=tuple(sizes), builders=tuple(builders), block=block)
+    return Levels(sizes=tuple(sizes), builders=tuple(builders), block=block, stays_sparse=stays_sparse)
 
 
 def _require_sizes(sizes: Sequence[ImageSize], overviews: int | None) -> None:

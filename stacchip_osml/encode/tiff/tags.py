@@ -122,6 +122,11 @@ class Described:
         return (self.nodata[0] or 0).real if same and (first.imag == 0 or math.isnan(first.real)) else None
 
     @property
+    def has_one_nodata(self) -> bool:
+        """Whether the file can say what pixels without data hold: it has one value for all bands."""
+        return not self.nodata or self.common_nodata is not None
+
+    @property
     def absent_value(self) -> float:
         """What a reader finds in a block that is not stored."""
         if self.nodata:
