@@ -1,5 +1,6 @@
 """Installed extensions: their steps, readers and formats are known by name in any process, the command line's too."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from stacchip_osml.encode import imsave
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.pixel import PixelWindow
 
 MODULE = """
 import numpy as np
@@ -90,6 +93,14 @@ def test_what_an_extension_registers_is_known_where_it_is_installed_and_named_wh
     files = sorted((tmp_path / "out").iterdir(), key=lambda file: file.read_bytes()[:2])
     assert [file.suffix for file in files] == [".plain", ".plain"]
     assert {file.read_bytes() for file in files} == {(2 * pixels[:, n : n + 32]).tobytes() for n in (0, 32)}
+    told = json.loads(python(tmp_path, COMMAND, "info", "scene.npy", "--json", site=site).stdout)
+    assert (told["format"], told["images"][0]["height"]) == ("npy", 64)
+    assert told["images"][0]["levels"][0]["read_by"] == "reader/npy"
+    assert "scene.npy: npy, 1 asset" in python(tmp_path, COMMAND, "info", "scene.npy", site=site).stdout
+    for name in ("whole.tif", "whole.ntf"):
+        done = python(tmp_path, COMMAND, "convert", "scene.npy", name, site=site)
+        assert done.returncode == 0, done.stderr
+        assert (BlockImage(str(tmp_path / name)).read(PixelWindow(0, 0, 32, 64)).pixels == pixels).all()
     listed = python(tmp_path, COMMAND, "chain", "list", site=site)
     assert "doubled" in listed.stdout
 
@@ -102,6 +113,9 @@ def test_what_an_extension_registers_is_known_where_it_is_installed_and_named_wh
     without = python(tmp_path, COMMAND, "chip", "cut", "chips.parquet", "out")
     assert without.returncode == 4
     assert "and no reader is registered for that" in without.stderr
+    without = python(tmp_path, COMMAND, "info", "scene.npy")
+    assert without.returncode == 4
+    assert "its first bytes are those of no image format that is read" in without.stderr
 
 
 def test_an_extension_that_cannot_be_imported_is_named_where_its_names_are_missed(tmp_path):
@@ -111,7 +125,13 @@ def test_an_extension_that_cannot_be_imported_is_named_where_its_names_are_misse
 
     assert python(tmp_path, step % "doubled", site=site).returncode == 0
     missed = python(tmp_path, step % "absent", site=site)
-    assert "broken_extension (broken_extension) failed with RuntimeError: no licence" in missed.stderr
+    failed = "broken_extension (broken_extension) failed with RuntimeError: no licence"
+    assert failed in missed.stderr
+    np.save(tmp_path / "scene.npy", np.zeros((1, 32, 32), np.uint8))
+    assert python(tmp_path, COMMAND, "info", "scene.npy", site=site).returncode == 0
+    (tmp_path / "other.tif").write_bytes(b"another format")
+    for command in (["info", "other.tif"], ["index", "build", "other.tif", "chips.parquet", "--chip-size", "32"]):
+        assert failed in python(tmp_path, COMMAND, *command, site=site).stderr
 
 
 def test_no_extension_is_imported_before_an_unknown_name_is_asked_for(tmp_path):

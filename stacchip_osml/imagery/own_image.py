@@ -22,7 +22,7 @@ from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.own_readers import OwnReader, own_reader
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, fact, has_block, num_levels
+from stacchip_osml.imagery.provider_facts import dtype_of, fact, has_block, num_levels, require_bands
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class OwnImage:
     @cached_property
     def header(self) -> ImageHeader:
         """What the provider says; its ``header`` where it has one."""
-        found = self._called(self._header)
+        provider = self.provider
+        found = self._called(lambda: self._header(provider))
         self.limits.require_image(self.file.name, found.size, len(found.bands))
         has_nodata = any(band.nodata is not None for band in found.bands)
         mask = "nodata" if has_nodata and found.mask == "none" else found.mask
@@ -71,8 +72,7 @@ class OwnImage:
         facts: dict[str, Any] = {"driver": self.reader.name, "mask": mask, "places": places}
         return replace(found, **facts, size_bytes=size, modified_ns=modified)
 
-    def _header(self) -> ImageHeader:
-        provider = self.provider
+    def _header(self, provider: Any) -> ImageHeader:
         grids = [level_grid(provider, level) for level in range(num_levels(provider))]
         dtype, count = dtype_of(provider).name, int(provider.num_bands)
         said = getattr(provider, "header", None)
@@ -111,18 +111,21 @@ class OwnImage:
     @property
     def description(self) -> str:
         """As the provider has it."""
-        return str(fact(self.provider, "description"))
+        return self._fact("description", str)
 
     @property
     def actual_bits_per_pixel(self) -> int:
         """As the provider has it."""
-        return int(fact(self.provider, "actual_bits_per_pixel"))
+        return self._fact("actual_bits_per_pixel", int)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """As the provider has it."""
-        found: Mapping[str, Any] = fact(self.provider, "metadata")
-        return found
+        """As the provider has it; keys are text."""
+        return self._fact("metadata", lambda found: {str(key): value for key, value in dict(found).items()})
+
+    def _fact(self, name: str, kind: Callable[[Any], T]) -> T:
+        provider = self.provider
+        return self._called(lambda: kind(fact(provider, name)))
 
     @property
     def picture_tags(self) -> PictureTags:
@@ -135,6 +138,7 @@ class OwnImage:
         from stacchip_osml.imagery.window_reader import WindowReader
 
         dtype, count = self.pixel_value_type, self.num_bands
+        require_bands(self.provider, bands)
         self.limits.require_block(self.file.name, self.header.block_shape, count, dtype.itemsize)
         size = ImageSize(window.width, window.height)
         self.limits.require_request(self.file.name, size, count if bands is None else len(bands), dtype.itemsize)
@@ -145,13 +149,14 @@ class OwnImage:
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether anything under a block of the grid is stored."""
-        window = self._window(block_row, block_col, resolution_level)
-        return self._called(lambda: self._stores(window, resolution_level))
+        window, provider = self._window(block_row, block_col, resolution_level), self.provider
 
-    def _stores(self, window: PixelWindow, level: int) -> bool:
-        grid = level_grid(self.provider, level)
-        rows, cols = grid.under(window)
-        return any(has_block(self.provider, row, col, level, grid=grid) for row in rows for col in cols)
+        def stores() -> bool:
+            grid = level_grid(provider, resolution_level)
+            rows, cols = grid.under(window)
+            return any(has_block(provider, row, col, resolution_level, grid=grid) for row in rows for col in cols)
+
+        return self._called(stores)
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
@@ -173,12 +178,13 @@ class OwnImage:
     def _called(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
-        except (ChipError, IndexError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:  # whatever code of one's own raises: told once
-            raise DecodeError(
-                f"{self.file.name}: reader {self.reader.name!r} failed with {type(error).__name__}: {error}"
-            ) from error
+            if isinstance(error, ChipError) and not isinstance(error, DecodeError):
+                raise
+            how = "" if isinstance(error, DecodeError) else f" with {type(error).__name__}"
+            raise DecodeError(f"{self.file.name}: reader {self.reader.name!r} failed{how}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from stacchip_osml.errors import ReadError
 from stacchip_osml.extensions import load_extensions
 from stacchip_osml.imagery.format import DRIVERS, HEAD_BYTES, MAGIC, sniff_driver
 
-__all__ = ["READERS", "OwnReader", "image_kind", "is_own_type", "own_reader", "register_reader"]
+__all__ = ["READERS", "OwnReader", "image_kind", "is_own_type", "own_reader", "reader_named", "register_reader"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,12 @@ def image_kind(head: bytes) -> str | None:
     """Name GDAL's driver, or the registered reader, of files that begin with ``head``; None where there is neither."""
     found = sniff_driver(head) or own_reader(head)
     return found.name if isinstance(found, OwnReader) else found
+
+
+def reader_named(name: str) -> OwnReader | None:
+    """Give the registered reader of a name."""
+    load_extensions()
+    return READERS.get(name)
 
 
 def is_own_type(media_type: str) -> bool:

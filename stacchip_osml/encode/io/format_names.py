@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.own_readers import reader_named
 
-__all__ = ["FORMATS", "DatasetFormat", "format_of_name", "format_of_path", "rset_level"]
+__all__ = ["FORMATS", "DatasetFormat", "format_of_name", "format_of_path", "format_to_read", "rset_level"]
 
 RSET = re.compile(r"\.[rR]([0-9]+)$")
 
@@ -85,6 +86,17 @@ def format_of_name(name: str) -> DatasetFormat:
     if found is None:
         raise EncodeError(f"unknown format {name!r}; choose one of {', '.join(BY_NAME)}")
     return found
+
+
+def format_to_read(name: str) -> DatasetFormat:
+    """Look up what ``format=`` of reading names: one of these formats, or a registered reader.
+
+    Raises:
+        EncodeError: an unknown name.
+    """
+    if name.lower() not in BY_NAME and (own := reader_named(name)) is not None:
+        return DatasetFormat(name=own.name, names=(own.name,), extensions=(), driver=own.name, images="one image")
+    return format_of_name(name)
 
 
 def format_of_path(path: str) -> DatasetFormat:

@@ -149,10 +149,10 @@ def _plain(value: Any) -> Any:
     """Give a value as JSON can carry it; what is very long is told by its length."""
     if isinstance(value, (bytes, bytearray)):
         return value.hex() if len(value) <= LONGEST else f"{len(value)} bytes"
-    if isinstance(value, complex):
-        return str(value)
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        return _plain(value.item())
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(each) for each in value] if len(value) <= LONGEST else f"{len(value)} values"
-    return value
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)

@@ -6,7 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
-from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path, rset_level
+from stacchip_osml.encode.io.format_names import (
+    DatasetFormat,
+    format_of_name,
+    format_of_path,
+    format_to_read,
+    rset_level,
+)
 from stacchip_osml.encode.io.reader import DatasetReader, open_dataset
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
@@ -56,7 +62,7 @@ class IO:
             format: a name of the format, in any case: ``nitf``, ``nitf21``, ``nitf2.1``; ``nsif``, ``nsif10``,
                 ``nsif1.0``; ``tiff``, ``tif``, ``geotiff``, ``gtiff``; ``png``; ``j2k``, ``jp2``, and of high
                 throughput ``jhc``, ``jph``; ``jpeg``, ``jpg``. By default the ending of the first path says what is
-                written, and the first bytes of a file what is read.
+                written, and the first bytes of a file what is read; of reading also the name of a registered reader.
             workers: threads that encode.
             progress: of writing: is told what is done and what there is in all.
 
@@ -69,9 +75,9 @@ class IO:
         if mode not in {"r", "w"}:
             raise EncodeError(f"mode is 'r' or 'w', got {mode!r}")
         levels = _rset_levels(listed)
-        kind = None if format is None else format_of_name(format)
         if mode == "r":
-            return open_dataset(listed, kind, levels=levels)
+            return open_dataset(listed, None if format is None else format_to_read(format), levels=levels)
+        kind = None if format is None else format_of_name(format)
         return DatasetWriter(
             [as_target(path) for path in listed],
             _write_format(listed[0]) if kind is None else kind,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ from affine import Affine
 
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.provider_facts import fact
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.io.format_names import DatasetFormat
     from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["WithoutCrs", "colors_of", "header_of", "lost_crs", "place_of"]
+__all__ = ["WithoutCrs", "colors_of", "header_of", "lost_crs", "names_of_file", "place_of"]
 
 SAY_CRS = frozenset(("tiff", "jp2", "jph"))
 """Formats that say a CRS, in GeoTIFF's keys."""
@@ -67,6 +68,14 @@ def header_of(provider: Any) -> Any:
         if (below.num_rows, below.num_columns) != (provider.num_rows, provider.num_columns):
             return None
         provider = below
+
+
+def names_of_file(provider: Any) -> Iterable[str]:
+    """Give the names that an image's own file has for its metadata, where they are neither TIFF's nor NITF's."""
+    while isinstance(provider, ProviderView):
+        provider = provider.source
+    header = header_of(provider)
+    return () if header is None or header.driver in {"GTiff", "NITF"} else tuple(fact(provider, "metadata"))
 
 
 def colors_of(provider: Any) -> tuple[str, ...]:

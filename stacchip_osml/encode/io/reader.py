@@ -2,7 +2,8 @@
 
 Rules:
 
-- the format is told by the first bytes of a file; one that is named must be it;
+- the format is told by the first bytes of a file, those of registered readers
+  included; one that is named must be it;
 - images are those of the library's readers, so pixels come block by block, from
   any thread, and an image outlives the dataset it was taken from;
 - ``image:0`` is the image, ``image:0:overview:N`` its level N, of a file of its
@@ -26,9 +27,10 @@ from stacchip_osml.encode.io.format_names import FORMATS, DatasetFormat
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.errors import DecodeError
+from stacchip_osml.extensions import load_extensions
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.format import sniff_driver
 from stacchip_osml.imagery.location import is_remote, read_local_head
+from stacchip_osml.imagery.own_readers import READERS, image_kind
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry.sensor_facts import SensorFacts
@@ -237,9 +239,9 @@ def _driver(location: str, head: bytes, kind: DatasetFormat | None) -> str:
 
         driver: str | None = read_header(location).driver
     else:
-        driver = sniff_driver(head)
+        driver = image_kind(head)
     if driver is None:
-        raise DecodeError(f"{location}: its first bytes are those of no image format that is read")
+        raise DecodeError(f"{location}: its first bytes are those of no image format that is read{load_extensions()}")
     if kind is not None and kind.driver != driver:
         raise DecodeError(f"{location}: is no {kind.name}, its first bytes are those of {_format_name(head, driver)}")
     return driver
@@ -253,7 +255,7 @@ def _format_name(head: bytes, driver: str) -> str:
         if head[4:8] == b"jP  ":
             return "jph" if head[20:24] == b"jph " else "jp2"
         return "jhc" if head[6:7] >= HIGH_THROUGHPUT else "j2k"
-    return next(row.name for row in FORMATS.values() if row.driver == driver)
+    return next((row.name for row in FORMATS.values() if row.driver == driver), driver)
 
 
 def _assets(location: str, driver: str, *, with_levels: bool) -> tuple[BufferedMetadataProvider, Makers]:
@@ -298,9 +300,8 @@ def _tags(image: BlockImage, driver: str) -> Mapping[str, Any]:
 
 
 def _image(source: Any, key: str, metadata: Mapping[str, Any], driver: str, roles: tuple[str, ...]) -> ImageAsset:
-    return ImageAsset(
-        source, key=key, metadata=BufferedMetadataProvider(metadata), roles=roles, media_type=MEDIA_TYPES[driver]
-    )
+    media_type = MEDIA_TYPES[driver] if driver in MEDIA_TYPES else READERS[driver].media_type
+    return ImageAsset(source, key=key, metadata=BufferedMetadataProvider(metadata), roles=roles, media_type=media_type)
 
 
 def _level_maker(image: BlockImage, level: int, key: str, driver: str) -> Callable[[], ImageAsset]:

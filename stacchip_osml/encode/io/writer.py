@@ -5,7 +5,8 @@ Rules:
 - what is added is checked when it is added; a missing attribute is a TypeError then;
 - nothing is written before the dataset is closed, and nothing at all if the
   ``with`` block raises; files appear whole, all of an R-set together;
-- metadata of the dataset and of each image are kept apart;
+- metadata of the dataset and of each image are kept apart; names that files of
+  formats other than NITF and TIFF have for theirs are no format's to be written;
 - an asset whose role is ``overview``, or, without roles, whose key holds
   ``:overview:``, is a smaller level of another. In an R-set its number says which
   file it goes to, and there it is the image of that file.
@@ -25,6 +26,7 @@ from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.level_places import require_assumed_places
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
+from stacchip_osml.encode.io.places import names_of_file
 from stacchip_osml.encode.io.targets import Target, opened_for_writing
 from stacchip_osml.encode.io.writers import writer_of
 from stacchip_osml.errors import EncodeError
@@ -194,7 +196,9 @@ def _entry(key: str, provider: Any, title: str, description: str, roles: tuple[s
             record=asset.record,
         )
     require_provider(provider)
-    metadata = getattr(provider, "metadata", None)
+    metadata = BufferedMetadataProvider(getattr(provider, "metadata", None))
+    for name in names_of_file(provider):
+        metadata.pop(name, None)
     record = provider.record if isinstance(provider, ImageAsset) else None
     return Entry(
         key=key,
@@ -203,7 +207,7 @@ def _entry(key: str, provider: Any, title: str, description: str, roles: tuple[s
         title=title,
         description=description,
         roles=roles,
-        metadata=BufferedMetadataProvider(metadata),
+        metadata=metadata,
         record=record,
     )
 

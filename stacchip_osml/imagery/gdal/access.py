@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
+from stacchip_osml.extensions import load_extensions
 from stacchip_osml.imagery.blocks.tiff_directories import page_directory
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal.codestreams import (
@@ -384,7 +385,7 @@ class FileAccess:
     def _driver(self, head: bytes) -> str:
         driver, self._begins = sniff_driver(head), head[:HEAD_BYTES]
         if driver is None:
-            begins = f"it begins {head[:8]!r}, and no reader is registered for that"
+            begins = f"it begins {head[:8]!r}, and no reader is registered for that{load_extensions()}"
             raise DecodeError(f"{self.name}: not a TIFF, NITF, JPEG 2000, PNG or JPEG file; {begins}")
         return driver
 
