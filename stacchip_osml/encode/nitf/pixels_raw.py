@@ -13,6 +13,7 @@ MIL-STD-2500C, table A-3: IMODE, NBPP, PVTYPE. Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -34,6 +35,10 @@ from stacchip_osml.pixel import PixelWindow
 __all__ = ["fill_raw", "raw_bytes", "write_raw"]
 
 STRIP_BYTES = 4 << 20
+STORED_AXES = {"B": (0, 1, 2), "S": (0, 1, 2), "P": (1, 2, 0), "R": (1, 0, 2)}
+"""IMODE → the axes of (bands, rows, cols) in the order in which they are stored."""
+BAND_AXES = {"P": (2, 0, 1), "R": (1, 0, 2), "B": (0, 1, 2), "S": (0, 1, 2)}
+"""IMODE → where bands, rows and columns are among the stored axes."""
 Octets = NDArray[np.uint8]
 
 
@@ -106,6 +111,19 @@ class Layout:
                         window = PixelWindow(x, y, min(cols, size.width - x), high) if high > 0 else None
                         yield Strip(number, first, count, window)
 
+    def places(self, strip: Strip) -> list[tuple[int, slice]]:
+        """Tell where the parts of a strip begin, and which bands each holds: all together, or one each."""
+        storage, (rows, cols) = self.storage, self.blocking.block_shape
+        row_bits, bands = cols * storage.nbpp, range(storage.bands)
+        ahead = strip.first * row_bits // 8
+        if storage.imode == "S":
+            return [(self.offset(strip.number, band) + ahead, slice(band, band + 1)) for band in bands]
+        start = self.offset(strip.number)
+        is_joined = strip.rows == rows and rows * row_bits % 8 == 0
+        if storage.imode == "B" and not is_joined:
+            return [(start + band * self.band_bytes + ahead, slice(band, band + 1)) for band in bands]
+        return [(start + strip.first * row_bits * storage.bands // 8, slice(0, storage.bands))]
+
     def _strip_rows(self) -> int:
         (rows, cols), storage = self.blocking.block_shape, self.storage
         wanted = max(1, STRIP_BYTES // (cols * storage.bands * storage.dtype.itemsize))
@@ -174,8 +192,7 @@ def write_raw(
         Bytes written.
     """
     layout, strips = _arranged(storage, blocking, absent)
-    units = storage.bands if storage.imode == "S" else 1
-    padded: dict[tuple[int, int], bool] = {}
+    padded: set[tuple[int, int]] = set()
     base = out.tell()
     start = base + (0 if table is None else table.length)
     memory = memory_of(out, start, layout.total)
@@ -183,26 +200,18 @@ def write_raw(
     def read(strip: Strip) -> Pixels | None:
         return None if strip.window is None else source.read(part_of(blocking, strip.window))
 
-    def work(strip: Strip, pixels: Pixels | None) -> tuple[list[Piece], list[bool]]:
-        marks = [False] * units
+    def work(strip: Strip, pixels: Pixels | None) -> tuple[list[Piece], list[int]]:
+        marks = []
         if pixels is not None:
             require_samples(pixels, storage)
-            if table is not None and table.has_pad_records:
-                marks = _marks(pixels, storage)
+            marks = _padded(pixels, storage) if table is not None and table.has_pad_records else []
         return _pieces(layout, strip, pixels, memory), marks
 
-    at = base
     results = in_order(strips, read, work, workers=workers)
     try:
         for count, (strip, (pieces, marks)) in enumerate(zip(strips, results, strict=True), 1):
-            for piece in pieces:
-                if piece.octets is not None:
-                    if at != start + piece.offset:
-                        out.seek(start + piece.offset)
-                    out.write(piece.octets.data)
-                    at = start + piece.offset + len(piece.octets)
-            for band, mark in enumerate(marks):
-                padded[strip.number, band] = padded.get((strip.number, band), False) or mark
+            _put(out, start, pieces)
+            padded.update((strip.number, band) for band in marks)
             if progress is not None:
                 progress(count, len(strips))
     finally:
@@ -210,64 +219,52 @@ def write_raw(
         memory = None  # while anybody holds it, the file can neither grow nor be cut back
     if table is not None:
         out.seek(base)
-        numbers = [(number, band) for band in range(units) for number in range(blocking.count)]
+        units = range(storage.bands if storage.imode == "S" else 1)
+        numbers = [(number, band) for band in units for number in range(blocking.count)]
         offsets = [layout.offset(number, band) if number in layout.recorded else None for number, band in numbers]
-        out.write(table.pack(offsets, [padded.get(key, False) for key in numbers]))
+        out.write(table.pack(offsets, [key in padded for key in numbers]))
     out.seek(start + layout.total)
     return start + layout.total - base
 
 
-def _marks(pixels: Pixels, storage: Storage) -> list[bool]:
-    """Tell whether there are pad pixels: of each band for IMODE=S, else pixels that are pad in all bands."""
+def _put(out: BinaryIO, start: int, pieces: list[Piece]) -> None:
+    """Write those that are not in their place already; going where one stands would empty the file's buffer."""
+    for piece in pieces:
+        if piece.octets is not None:
+            if out.tell() != start + piece.offset:
+                out.seek(start + piece.offset)
+            out.write(piece.octets.data)
+
+
+def _padded(pixels: Pixels, storage: Storage) -> list[int]:
+    """Name the bands that have pad pixels for IMODE=S; else 0 where pixels are pad in all bands."""
     pad = storage.pad
     is_pad = np.isnan(pixels) if pad != pad else pixels == pad  # noqa: PLR0124 - NaN is the only such number
     if storage.imode == "S":
-        return [bool(band.any()) for band in is_pad]
-    return [bool(is_pad.all(axis=0).any())]
+        return np.flatnonzero(is_pad.any(axis=(1, 2))).tolist()
+    return [0] if is_pad.all(axis=0).any() else []
 
 
 def _pieces(layout: Layout, strip: Strip, pixels: Pixels | None, memory: Octets | None) -> list[Piece]:
     """Arrange one strip as IMODE has it, in the file's own memory where there is one."""
-    storage, (rows, cols) = layout.storage, layout.blocking.block_shape
-    imode, bands, bits = storage.imode, storage.bands, storage.nbpp
-    if imode == "P":
-        shape, axes = (strip.rows, cols, bands), (2, 0, 1)
-    elif imode == "R":
-        shape, axes = (strip.rows, bands, cols), (1, 0, 2)
-    else:
-        shape, axes = (bands, strip.rows, cols), (0, 1, 2)
-    is_whole = strip.rows == rows
-    is_joined = is_whole and rows * cols * bits % 8 == 0
-    is_apart = imode == "S" or (imode == "B" and bands > 1 and not is_joined)
-    parts: list[tuple[int, Pixels | None]]
-    if is_apart:
-        shape, skipped = (1, strip.rows, cols), strip.first * cols * bits // 8
-        starts = [
-            layout.offset(strip.number, band)
-            if imode == "S"
-            else layout.offset(strip.number) + band * layout.band_bytes
-            for band in range(bands)
-        ]
-        parts = [
-            (start + skipped, None if pixels is None else pixels[band : band + 1]) for band, start in enumerate(starts)
-        ]
-    else:
-        planes = 1 if imode == "B" and bands == 1 else bands
-        skipped = 0 if is_whole else strip.first * cols * planes * bits // 8
-        parts = [(layout.offset(strip.number) + skipped, pixels)]
-    dtype = storage.dtype.newbyteorder(">") if bits % 8 == 0 else storage.dtype
+    storage, cols = layout.storage, layout.blocking.block_shape[1]
+    is_in_bytes = storage.nbpp % 8 == 0
+    dtype = storage.dtype.newbyteorder(">") if is_in_bytes else storage.dtype
     pieces = []
-    for offset, part in parts:
-        if memory is not None and bits % 8 == 0:
-            size = shape[0] * shape[1] * shape[2] * dtype.itemsize
-            samples = memory[offset : offset + size].view(dtype).reshape(shape)
+    for offset, bands in layout.places(strip):
+        part = None if pixels is None else pixels[bands]
+        size = (bands.stop - bands.start, strip.rows, cols)
+        shape = [size[axis] for axis in STORED_AXES[storage.imode]]
+        if memory is not None and is_in_bytes:
+            stop = offset + math.prod(size) * dtype.itemsize
+            samples = memory[offset:stop].view(dtype).reshape(shape)
         else:
             samples = np.empty(shape, dtype)
-        if part is not None and part.shape == samples.shape and axes == (0, 1, 2):
+        if part is not None and part.shape == samples.shape and storage.imode in "BS":
             np.copyto(samples, part, casting="unsafe")  # at once: other threads run once, and not band by band
         else:
-            _fill(samples.transpose(axes), part, storage.pad)
-        octets = None if memory is not None and bits % 8 == 0 else packed(samples, bits)
+            _fill(samples.transpose(BAND_AXES[storage.imode]), part, storage.pad)
+        octets = None if memory is not None and is_in_bytes else packed(samples, storage.nbpp)
         if memory is not None and octets is not None:
             memory[offset : offset + len(octets)], octets = octets, None
         pieces.append(Piece(offset, octets))
