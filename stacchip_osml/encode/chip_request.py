@@ -44,11 +44,6 @@ class ChipRequest(NamedTuple):
         return self.asked[0] / self.asked_size.width, self.asked[1] / self.asked_size.height
 
     @property
-    def is_one_to_one(self) -> bool:
-        """Whether chip pixels are the image's own pixels."""
-        return self.pitch == (1.0, 1.0) and all(value.is_integer() for value in self.window)
-
-    @property
     def pixel_window(self) -> PixelWindow:
         """The whole pixels that the window touches."""
         x, y, width, height = self.window

@@ -85,8 +85,6 @@ HEADER_SCHEMA = pa.schema(
 KEY = ("collection", "item_id", "asset_key")
 LATER = frozenset({"sensor", "footprint"})
 """Columns that indexes of the first kind do not have; they are null there."""
-LEVEL_COLUMNS = (*KEY, "level", "rows", "cols", "block_rows", "block_cols", "compression", "blocks")
-"""Columns of the rows above level 0; the others are null there."""
 _STORED = {
     **dict.fromkeys(
         ("header", "etag", "last_modified", "fingerprint"),

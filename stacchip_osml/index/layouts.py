@@ -129,13 +129,6 @@ class StoredHeader:
         )
 
     @property
-    def remote_stamp(self) -> RemoteStamp:
-        """The version of a remote object; an object is another one where its stamp ``differs_from`` this."""
-        from stacchip_osml.imagery.network.remote import RemoteStamp
-
-        return RemoteStamp(size_bytes=self.size_bytes, etag=self.etag, modified=self.last_modified)
-
-    @property
     def sizes(self) -> tuple[ImageSize, ...]:
         """Size of each level.
 

@@ -213,9 +213,7 @@ def test_a_header_knows_the_version_of_an_object_that_it_is_of():
     header = replace(HEADER, size_bytes=None, modified_ns=None)
     stored = StoredHeader.of(header, layout_of(), remote=stamp)
 
-    assert stored.remote_stamp == stamp
-    assert stored.remote_stamp.differs_from(replace(stamp, etag='"b"'))
-    assert not stored.remote_stamp.differs_from(replace(stamp, etag=None))
+    assert (stored.size_bytes, stored.etag, stored.last_modified) == (stamp.size_bytes, stamp.etag, stamp.modified)
     assert stored.unpack(name="image")[0].size_bytes == SIZE
 
 

@@ -237,14 +237,13 @@ def _encoded(field: Field, text: str) -> bytes:
     return field_bytes(field, text)
 
 
-def read_fields(layout: Layout, data: bytes, *, where: str, at: int = 0) -> tuple[dict[str, str], int]:
+def read_fields(layout: Layout, data: bytes, *, where: str) -> tuple[dict[str, str], int]:
     """Read all fields of a layout.
 
     Args:
         layout: which fields, in which order.
         data: holds them.
         where: which part of which file it is, for messages.
-        at: where they begin.
 
     Returns:
         Name → text without trailing spaces (:class:`StoredText` where it breaks a rule), and where they end.
@@ -253,6 +252,7 @@ def read_fields(layout: Layout, data: bytes, *, where: str, at: int = 0) -> tupl
         DecodeError: the data ends before the fields do, or a count is no number.
     """
     values: dict[str, str] = {}
+    at = 0
     try:
         for field in layout(values):
             end = at + field.length

@@ -17,7 +17,6 @@ from stacchip_osml.errors import EncodeError
 __all__ = ["JpegRate", "Rate", "parse_jpeg_rate", "parse_rate"]
 
 LOSSLESS = "N"
-VISUAL = "V"
 DEFAULT_QUALITY = 75
 QUALITY_OF_LEVEL = (DEFAULT_QUALITY, 30, 45, 60, 75, 90)
 """libjpeg's quality of the levels 1 to 5; level 0 says that the tables are the writer's own choice."""

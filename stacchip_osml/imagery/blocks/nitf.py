@@ -101,15 +101,15 @@ def parse_nitf(
 
 
 def parse_nitf_segments(
-    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None, reads: int = READS
+    read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None
 ) -> tuple[ImageLayout, ...]:
-    """Find the blocks of every image segment, in the order of the file; see :func:`parse_nitf`. ``reads`` is for each.
+    """Find the blocks of every image segment, in the order of the file; see :func:`parse_nitf`.
 
     Raises:
         DecodeError: it is not a NITF file, holds no image, or ends within its headers.
         LimitError: the first image is larger than ``limits``.
     """
-    ahead = ReadAhead(read, name=name, size=size, reads=reads)
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
     try:
         segments = read_segments(ahead)
     except NotServedError as reason:
@@ -117,7 +117,7 @@ def parse_nitf_segments(
     layouts = []
     for segment in segments:
         layouts.append(segment_layout(ahead, segment, limits))
-        ahead = ReadAhead(read, name=name, size=size, reads=reads)
+        ahead = ReadAhead(read, name=name, size=size, reads=READS)  # each may be asked for as often
     return tuple(layouts)
 
 

@@ -102,7 +102,7 @@ def open_rset(*paths: str | Path) -> list[BlockImage]:
     return images
 
 
-def open_segments(path: str | Path, *, limits: ReadLimits | None = None) -> list[BlockImage]:
+def open_segments(path: str | Path) -> list[BlockImage]:
     """Find the image segments of a NITF file that are smaller images of its first.
 
     Segments of other sizes, bands or types are other images and left out; so are those that the block reader does not
@@ -110,20 +110,17 @@ def open_segments(path: str | Path, *, limits: ReadLimits | None = None) -> list
 
     Args:
         path: of a local file.
-        limits: refused above these; None for the defaults.
 
     Returns:
         The first image segment and its levels, from fine to coarse.
 
     Raises:
         ReadError: it is missing, or no NITF file.
-        LimitError: the first image is larger than ``limits``.
+        LimitError: the first image is larger than :class:`ReadLimits` allows.
     """
     location = str(Path(path).absolute())
-    base, file = BlockImage(location, limits=limits), LocalFile(location)
-    layouts = parse_nitf_segments(
-        file.read_at, name=base.name, limits=ReadLimits() if limits is None else limits, size=file.size
-    )
+    base, file = BlockImage(location), LocalFile(location)
+    layouts = parse_nitf_segments(file.read_at, name=base.name, limits=ReadLimits(), size=file.size)
     levels: dict[ImageSize, SegmentImage] = {}
     for segment, layout in enumerate(layouts):
         finest = layout.levels[0]
