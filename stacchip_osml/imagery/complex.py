@@ -259,10 +259,11 @@ def _interpretation(image: Any, read_xml: Callable[[], bytes | None]) -> Interpr
         expected, roles = PIXEL_TYPES[said.pixel_type]
         if dtype.name != expected or image.num_bands != 2:
             raise ChainError(f"{name}: {said.pixel_type} is two bands of {expected}, not {image.num_bands} of {dtype}")
-        needs_table = ROLE_AMPLITUDE_INDEX in roles
-        if needs_table and said.amplitude_table is None:
-            raise ChainError(f"{name}: {said.pixel_type} without an AmpTable")
-        return roles, said.amplitude_table if needs_table else None
+        if ROLE_AMPLITUDE_INDEX not in roles:
+            return roles, None
+        if said.amplitude_table is None:  # amplitudes are stored as they are (NGA.STND.0024-1, ImageData)
+            return (ROLE_MAGNITUDE, ROLE_PHASE), None
+        return roles, said.amplitude_table
     told = [SUBCATEGORIES.get((word or "").strip()) for word in picture_of(image).subcategories]
     if not is_complex(image) or not told or None in told:
         raise ChainError(f"{name}: nothing tells what its {image.num_bands} bands of {dtype} are (no SICD, no ISUBCAT)")
