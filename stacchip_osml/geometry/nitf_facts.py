@@ -25,6 +25,9 @@ VERSIONS = (b"NITF02.10", b"NSIF01.00", b"NITF02.00")
 DOWNGRADED = b"999998"
 FILE = ("UDHD", "XHD")
 """Where the file header has TREs."""
+IMAGE = ("UDID", "IXSHD")
+"""Where an image subheader has them."""
+OVERFLOWS = frozenset({"TRE_OVERFLOW", "Registered Extensions", "Controlled Extensions"})
 SHORTEST = 363
 """Bytes of a file header as far as NUMI."""
 XML_DES = frozenset({"XML_DATA_CONTENT", "SICD_XML", "SIDD_XML"})
@@ -91,22 +94,16 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0, size: int | None
     for extension in extensions:
         walk = _Walk(_exactly(read, extension.at, extension.header, name), name, 2)
         kind = walk.text(25, "DESID").strip()
-        if kind in XML_DES and is_beside(fields["ICAT"]):
-            continue
-        if kind in XML_DES:
+        if kind in XML_DES and not is_beside(fields["ICAT"]):
             total += extension.data
             if extension.data > XML_BYTES or total > XML_TOTAL:
                 raise LimitError(f"{name}: XML extensions of {total} bytes, more than {min(total, XML_TOTAL) - 1}")
             xml.append(_exactly(read, extension.at + extension.header, extension.data, name))
-        elif kind in {"TRE_OVERFLOW", "Registered Extensions", "Controlled Extensions"}:
-            walk.at = 2 + 25 + 2 + 167
-            if is_old and walk.data[2 + 25 + 2 + 161 :][:6] == DOWNGRADED:
-                walk.at += 40
-            where, item = walk.text(6, "DESOFLW").strip(), walk.number(3, "DESITEM")
-            owner = tres if where in {"UDID", "IXSHD"} and item == index + 1 else file_tres if where in FILE else None
+        elif kind in OVERFLOWS:
+            owner = {index + 1: tres, None: file_tres}.get(_overflowing(walk, is_old=is_old))
             if owner is not None:
                 data = _exactly(read, extension.at + extension.header, extension.data, name)
-                owner += list(_iter_tres(data, name))
+                owner += _iter_tres(data, name)
     return SensorFacts(
         size=shown,
         fields=MappingProxyType(fields),
@@ -115,6 +112,17 @@ def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0, size: int | None
         des_xml=tuple(xml),
         first_row=_first_row(read, name, images, index, is_old=is_old) if xml and index else 0,
     )
+
+
+def _overflowing(walk: _Walk, *, is_old: bool) -> int | None:
+    """Tell whose TREs an extension holds: the number of an image, from 1; None for the file header, 0 for others."""
+    walk.at = 2 + 25 + 2 + 167
+    if is_old and walk.data[2 + 25 + 2 + 161 :][:6] == DOWNGRADED:
+        walk.at += 40
+    where, item = walk.text(6, "DESOFLW").strip(), walk.number(3, "DESITEM")
+    if where in FILE:
+        return None
+    return item if where in IMAGE else 0
 
 
 def _first_row(read: ReadAt, name: str, images: list[_Part], index: int, *, is_old: bool) -> int:
@@ -187,7 +195,7 @@ def _image(head: bytes, name: str, *, is_old: bool) -> tuple[ImageSize, dict[str
     walk.take(1 + 1 + 4 + 4 + 4 + 4 + 2 + 3 + 3, "ISYNC to IALVL")
     walk.take(10 + 4, "ILOC and IMAG")
     tres: list[tuple[str, bytes]] = []
-    for field in ("UDID", "IXSHD"):
+    for field in IMAGE:
         length = walk.number(5, f"{field}L")
         if length:
             data = walk.take(length, field)

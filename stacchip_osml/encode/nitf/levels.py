@@ -14,7 +14,8 @@ JBP-2025.1 table G-1 (``CLEVEL``). Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stacchip_osml.errors import EncodeError
@@ -70,17 +71,19 @@ def place_segments(
     count = sum(len(rows) for _, rows in images) + len(graphics)
     if count > MOST_LEVELS:
         raise EncodeError(f"{count} image and graphic segments; display levels end at {MOST_LEVELS} ({CLAUSE})")
-    columns, level = [], 0
-    for _, rows in images:
-        column = []
-        for number in range(len(rows)):
-            above = rows[number - 1] if number else 0
-            if above > MOST_ROWS:
-                raise EncodeError(f"ILOC: a segment {above} rows below another; it ends at {MOST_ROWS} ({CLAUSE})")
-            level += 1
-            column.append(Place(level, level - 1 if number else 0, (above, 0)))
-        columns.append(column)
-    return columns, [_counted(fields, level + number + 1) for number, fields in enumerate(graphics)]
+    levels = itertools.count(1)
+    columns = [_stacked(rows, levels) for _, rows in images]
+    return columns, [_counted(fields, next(levels)) for fields in graphics]
+
+
+def _stacked(rows: Sequence[int], levels: Iterator[int]) -> list[Place]:
+    """Place the segments of one image, each below the one before and attached to it."""
+    column: list[Place] = []
+    for above in (0, *rows[:-1]):
+        if above > MOST_ROWS:
+            raise EncodeError(f"ILOC: a segment {above} rows below another; it ends at {MOST_ROWS} ({CLAUSE})")
+        column.append(Place(next(levels), column[-1].level if column else 0, (above, 0)))
+    return column
 
 
 def _counted(fields: Fields, level: int) -> Place:
