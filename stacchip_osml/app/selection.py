@@ -31,7 +31,7 @@ OPTIONS = (
     click.option("--intersects", metavar="FILE", help="Chips that meet a GeoJSON file's shapes; - reads stdin."),
     click.option(
         "--datetime", metavar="TIME",
-        help="A moment, a day, or an interval such as 2024-05-01/..; of items of an interval, its start counts.",
+        help="A moment, a day, or an interval such as 2024-05-01/..; it finds items whose time or interval meets it.",
     ),
     click.option("--where", metavar="CONDITION", help='On columns, such as "cloud_fraction < 0.2 and level == 0".'),
     click.option(

@@ -20,7 +20,7 @@ from stacchip_osml.geometry import Footprints
 from stacchip_osml.index.arrays import column_of, positions, words_of
 from stacchip_osml.index.order import row_order
 from stacchip_osml.index.rows import WINDOWS, GridRows
-from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA, DICTIONARY_COLUMNS
+from stacchip_osml.index.schema import BBOX, CHIP_SCHEMA, DICTIONARY_COLUMNS, INTERVAL
 
 __all__ = ["assemble"]
 
@@ -103,6 +103,7 @@ def _batch(grids: list[GridRows], words: Mapping[str, _Words]) -> pa.RecordBatch
     columns = {
         "id": _chained([grid.ids for grid in grids]),
         "datetime": _numbers("datetime", [grid.plan.datetime_us for grid in grids], counts, np.int64),
+        **_intervals([grid.plan.interval_us for grid in grids], counts),
         **{name: _chained([grid.part.columns[name] for grid in grids]) for name in WINDOWS},
         "level": _numbers("level", [grid.part.grid.level for grid in grids], counts, np.uint8),
         "gsd": _numbers("gsd", gsds, counts, np.float32),
@@ -227,6 +228,14 @@ def _numbers(name: str, values: Sequence[float | None], counts: list[int], dtype
     told = np.array([value is not None for value in values]).repeat(counts)
     numbers = np.array([0 if value is None else value for value in values], dtype)
     return column_of(_KINDS[name], numbers.repeat(counts), told)
+
+
+def _intervals(spans: Sequence[tuple[int, int] | None], counts: list[int]) -> dict[str, pa.Array]:
+    """Give the columns of intervals; where there is none, which is most often, they share their nulls."""
+    if all(span is None for span in spans):
+        return dict.fromkeys(INTERVAL, pa.nulls(sum(counts), _KINDS["datetime"]))
+    sides = zip(*((None, None) if span is None else span for span in spans), strict=True)
+    return {name: _numbers(name, side, counts, np.int64) for name, side in zip(INTERVAL, sides, strict=True)}
 
 
 def _fractions(parts: list[NDArray[np.float32] | None], counts: list[int]) -> pa.Array:

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import AssetChanged, ChipError
+from stacchip_osml.index.arrays import numbers_of
 from stacchip_osml.index.filling import READERS, Filler
 from stacchip_osml.index.headers import AssetHeader
 from stacchip_osml.index.order import row_order
-from stacchip_osml.index.schema import CHIP_SCHEMA
+from stacchip_osml.index.schema import CHIP_SCHEMA, INTERVAL
 from stacchip_osml.index.tables import SideTables
 
 __all__ = ["Finding", "check_index"]
@@ -60,6 +61,7 @@ def check_index(table: pa.Table, tables: SideTables, *, files: bool = False) -> 
         *_nulls(table),
         *_ids(table),
         *_references(table, tables),
+        *_intervals(table),
         *_windows(table, tables),
         *_fractions(table),
         *_geometry(table),
@@ -99,6 +101,16 @@ def _references(table: pa.Table, tables: SideTables) -> Iterator[Finding]:
                 yield Finding(what=f"asset {key!r} of item {name!r} has no header", column="assets")
         if row["chain"] not in tables.chains:
             yield Finding(what=f"chain {row['chain']!r} is not in the registry", column="chain")
+
+
+def _intervals(table: pa.Table) -> Iterator[Finding]:
+    start, end = (table.column(side).combine_chunks() for side in INTERVAL)
+    torn = np.asarray(start.is_valid()) != np.asarray(end.is_valid())
+    if torn.any():
+        yield _at("an interval has both ends, or none", "end_datetime", torn)
+    backward = numbers_of(end) < numbers_of(start)
+    if (backward & ~torn).any():
+        yield _at("is before start_datetime", "end_datetime", backward & ~torn)
 
 
 def _windows(table: pa.Table, tables: SideTables) -> Iterator[Finding]:

@@ -206,9 +206,8 @@ class ChipIndex:
         Args:
             bbox: ``xmin ymin xmax ymax``, degrees; ``xmin > xmax`` crosses the antimeridian.
             intersects: GeoJSON, shapely, or anything with ``__geo_interface__``.
-            datetime: a moment, ``(start, end)``, or STAC text such as ``2024-05-01/..``; it is compared with one time
-                a row, the item's ``datetime`` or the start of its interval: unlike a STAC API's, a later time within
-                that interval does not find it.
+            datetime: a moment, ``(start, end)``, or STAC text such as ``2024-05-01/..``, both ends included; as in a
+                search of a STAC API, an item of an interval is found where that meets it.
             where: a condition: ``"cloud_fraction < 0.2 and level == 0"``.
             columns: give these columns as an Arrow table instead of an index.
 

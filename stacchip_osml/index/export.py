@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import shapely
 
+from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.tables import SideTables
 from stacchip_osml.pixel import PixelWindow, window_transform
 from stacchip_osml.stac.export import chip_to_item
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chip_items", "geo_frame"]
 
-_STATED = {"id", "collection", "datetime", "geometry", "bbox", "proj:code"}
+_STATED = {"id", "collection", "datetime", *INTERVAL, "geometry", "bbox", "proj:code"}
 """Columns that have a place of their own in an item; the rest are properties."""
 
 _CHUNK = 4096
@@ -49,20 +50,27 @@ def _item(row: Mapping[str, Any], shape: Any, bounds: list[float], tables: SideT
     transform = crs = None
     if header is not None and header.image.transform is not None:
         transform, crs = window_transform(header.image.transform, window, level=level), header.image.crs
+    ends = row["start_datetime"], row["end_datetime"]
+    interval = None if None in ends else ends
     columns = {name: value for name, value in row.items() if name not in _STATED}
     return chip_to_item(
         chip_id=row["id"],
         collection=key[0],
         geometry=None if shape is None else shapely.geometry.mapping(shape),
         bbox=None if shape is None else bounds,
-        moment=row["datetime"],
+        moment=None if interval is not None and _lacks_datetime(source) else row["datetime"],
+        interval=interval,
         properties={(name if ":" in name or name == "gsd" else f"chip:{name}"): v for name, v in columns.items()},
         shape=(-(-window.height >> level), -(-window.width >> level)),
         transform=transform,
         crs=crs,
         source_href=_self_href(source),
-        source_properties=source.get("properties"),
     )
+
+
+def _lacks_datetime(document: Mapping[str, Any]) -> bool:
+    """Whether an item states no time beside its interval."""
+    return "properties" in document and document["properties"].get("datetime") is None
 
 
 def _self_href(document: Mapping[str, Any]) -> str | None:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
-from stacchip_osml.index.schema import require_format
+from stacchip_osml.index.schema import INTERVAL, require_format
 
 __all__ = ["GroupBounds", "Part", "PartRecord", "bounds_of"]
 
@@ -47,7 +47,7 @@ class GroupBounds:
     bbox: NDArray[np.float32]
     """``(groups, 4)`` xmin ymin xmax ymax; infinite where the footer does not say."""
     times: NDArray[np.int64]
-    """``(groups, 2)`` first and last time, µs since the epoch."""
+    """``(groups, 2)`` first and last time, those of intervals too, µs since the epoch."""
 
     @classmethod
     def unknown(cls, start: NDArray[np.int64]) -> GroupBounds:
@@ -239,8 +239,18 @@ def _box(group: pq.RowGroupMetaData, where: Mapping[str, int]) -> list[float]:
 
 
 def _times(group: pq.RowGroupMetaData, where: Mapping[str, int]) -> tuple[int, int]:
-    found = _statistics(group, where, "datetime")
-    return _ALWAYS if found is None else (found.min_raw, found.max_raw)
+    """Give the least and the greatest of all times, which no row's interval exceeds."""
+    named = [name for name in ("datetime", *INTERVAL) if not _is_null(group, where, name)]
+    found = [one for name in named if (one := _statistics(group, where, name)) is not None]
+    if not found or len(found) < len(named):
+        return _ALWAYS
+    return min(one.min_raw for one in found), max(one.max_raw for one in found)
+
+
+def _is_null(group: pq.RowGroupMetaData, where: Mapping[str, int], path: str) -> bool:
+    """Whether a column is known to have no value."""
+    found = group.column(where[path]).statistics if path in where else None
+    return found is not None and found.has_null_count and found.null_count == group.num_rows
 
 
 def _statistics(group: pq.RowGroupMetaData, where: Mapping[str, int], path: str) -> Any:

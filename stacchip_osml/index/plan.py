@@ -109,7 +109,8 @@ def plan_item(
         grid=GridPlan(
             collection=item.collection or None,
             item_id=item.id,
-            datetime_us=(item.datetime - _EPOCH) // dt.timedelta(microseconds=1),
+            datetime_us=_micros(item.datetime),
+            interval_us=None if item.interval is None else (_micros(item.interval[0]), _micros(item.interval[1])),
             assets=tuple(wanted),
             reference=reference,
             locate=locate,
@@ -125,6 +126,10 @@ def plan_item(
         quality=quality,
         place=place,
     )
+
+
+def _micros(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
 def _stamped(image: SourceImage) -> SourceImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.arrays import numbers_of, positions, valid_of
 from stacchip_osml.index.parts import GroupBounds
+from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.where import parse_where
 from stacchip_osml.pixel.arguments import words
@@ -37,7 +39,7 @@ class Query:
     shape: Any = None
     """shapely geometry a row's footprint must intersect."""
     times: tuple[int, int] | None = None
-    """First and last microsecond since the epoch, both included."""
+    """First and last microsecond since the epoch, both included; an item's interval must meet them."""
     where: str | pc.Expression | None = None
 
     @classmethod
@@ -131,12 +133,18 @@ def _rows_around(store: ChipStore, group: int, query: Query) -> NDArray[np.int64
         boxes = store.read_groups([group], ["bbox"]).column("bbox")
         keep &= np.concatenate([np.zeros(0, bool), *(_meets(chunk, query.boxes) for chunk in boxes.chunks)])
     if query.times is not None and keep.any():
-        column = store.read_groups([group], ["datetime"]).column("datetime")
-        moments = numbers_of(column)
-        keep &= (moments >= query.times[0]) & (moments <= query.times[1])
+        keep &= _during(store.read_groups([group], ["datetime", *INTERVAL]), query.times)
+    return np.flatnonzero(keep)
+
+
+def _during(rows: pa.Table, times: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which rows meet a span of time: by their interval, or where they have none, their time; null meets none."""
+    first, last = (pc.coalesce(rows.column(side), rows.column("datetime")) for side in INTERVAL)
+    keep = (numbers_of(first) <= times[1]) & (numbers_of(last) >= times[0])
+    for column in (first, last):
         if column.null_count:
             keep &= np.concatenate([valid_of(chunk) for chunk in column.chunks])
-    return np.flatnonzero(keep)
+    return np.asarray(keep)
 
 
 def _meets(bboxes: pa.StructArray, boxes: Sequence[Box]) -> NDArray[np.bool_]:
@@ -255,5 +263,4 @@ def _full_date(text: str, *, end: bool) -> str:
         return text
     if not end:
         return f"{year}-{month:02d}-01"
-    following = dt.date(int(year) + month // 12, month % 12 + 1, 1)
-    return (following - dt.timedelta(days=1)).isoformat()
+    return f"{year}-{month:02d}-{calendar.monthrange(int(year), month)[1]}"

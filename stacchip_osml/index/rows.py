@@ -45,6 +45,8 @@ class GridPlan:
     item_id: str
     datetime_us: int | None
     """Microseconds since the epoch, UTC."""
+    interval_us: tuple[int, int] | None
+    """First and last microsecond of its interval; None where it has none."""
     assets: tuple[str, ...]
     """Keys of the assets cut together, in band order."""
     reference: SourceImage

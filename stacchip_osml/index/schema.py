@@ -23,6 +23,7 @@ __all__ = [
     "DICTIONARY_COLUMNS",
     "FORMAT_KEY",
     "FORMAT_VERSION",
+    "INTERVAL",
     "conform",
     "file_metadata",
     "own_column",
@@ -34,7 +35,11 @@ FORMAT_KEY = b"stacchip_osml"
 FORMAT_VERSION = 1
 """Raised when a reader of the last version would misread."""
 
+INTERVAL = ("start_datetime", "end_datetime")
+"""Columns of an item's interval, both ends included; both null where it has none."""
+
 _WORD = pa.dictionary(pa.int32(), pa.string())
+_TIME = pa.timestamp("us", "UTC")
 BBOX = pa.struct([(side, pa.float32()) for side in ("xmin", "ymin", "xmax", "ymax")])
 
 _COLUMNS: dict[str, tuple[pa.DataType, bool, str]] = {
@@ -43,7 +48,9 @@ _COLUMNS: dict[str, tuple[pa.DataType, bool, str]] = {
     "item_id": (_WORD, False, "STAC item id; with collection the key into items"),
     "assets": (_WORD, False, "asset keys cut together, in band order, comma-joined"),
     "reference": (_WORD, False, "the asset whose R0 pixels the window counts"),
-    "datetime": (pa.timestamp("us", "UTC"), True, "item time; the start where it is an interval"),
+    "datetime": (_TIME, True, "item time; the start where that is an interval"),
+    "start_datetime": (_TIME, True, "first time of the item's interval; null where it states none"),
+    "end_datetime": (_TIME, True, "last time of the item's interval; null where it states none"),
     "grid_col": (pa.int32(), False, "column in the item's chip grid"),
     "grid_row": (pa.int32(), False, "row in the item's chip grid"),
     "col_off": (pa.int32(), False, "first column of the window, R0 pixels of reference"),
@@ -74,8 +81,8 @@ DICTIONARY_COLUMNS = tuple(name for name, (kind, _, _) in _COLUMNS.items() if ki
 _BBOX_PATHS = tuple(f"bbox.{side}" for side in ("xmin", "ymin", "xmax", "ymax"))
 COLUMN_ENCODING = {
     "id": "DELTA_BYTE_ARRAY",
-    "datetime": "DELTA_BINARY_PACKED",
     "gsd": "BYTE_STREAM_SPLIT",
+    **dict.fromkeys(("datetime", *INTERVAL), "DELTA_BINARY_PACKED"),
     **dict.fromkeys(("grid_col", "grid_row", "col_off", "row_off", "width", "height"), "DELTA_BINARY_PACKED"),
     **dict.fromkeys(("nodata_fraction", "cloud_fraction", *_BBOX_PATHS), "BYTE_STREAM_SPLIT"),
 }
@@ -178,7 +185,7 @@ def own_column(name: str, values: Any, rows: int) -> pa.Array | pa.ChunkedArray:
         raise IndexSchemaError(f"column {name!r} must be one value a row, all of a kind: {error}") from error
     if len(column) != rows:
         raise IndexSchemaError(f"column {name!r} has {len(column)} values, the index {rows} chips")
-    return column
+    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column  # which few functions take
 
 
 def _same(found: pa.DataType, wanted: pa.DataType) -> bool:

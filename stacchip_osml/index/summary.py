@@ -15,13 +15,15 @@ import pyarrow.compute as pc
 
 from stacchip_osml.index.arrays import column_of, numbers_of
 from stacchip_osml.index.order import item_keys
+from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.tables import SideTables
 from stacchip_osml.stac.plain_rows import moment
 
 __all__ = ["SUMMARY_COLUMNS", "IndexSummary", "size_on_disk", "summarize"]
 
 SUMMARY_COLUMNS = [
-    *("collection", "item_id", "datetime", "level", "footprint", "chain", "assets", "width", "height", "bbox")
+    *("collection", "item_id", "level", "footprint", "chain", "assets", "width", "height", "bbox"),
+    *("datetime", *INTERVAL),
 ]
 """Columns of chips that are counted."""
 
@@ -35,8 +37,9 @@ class IndexSummary:
     collections: dict[str, int]
     """Chips a collection."""
     first: str | None
-    """Earliest item time, RFC 3339."""
+    """Earliest time of an item or start of its interval, RFC 3339."""
     last: str | None
+    """Latest time or end."""
     bbox: tuple[float, float, float, float] | None
     """Planar bounds, degrees."""
     levels: dict[int, int]
@@ -94,13 +97,13 @@ class IndexSummary:
 
 def summarize(table: pa.Table, tables: SideTables, *, path: Path | None) -> IndexSummary:
     """Count what a chip table holds (it needs the columns it counts only)."""
-    times = pc.min_max(table.column("datetime"))
+    start, end = (pc.min_max(pc.coalesce(table.column(side), table.column("datetime"))) for side in INTERVAL)
     return IndexSummary(
         chips=table.num_rows,
         items=len(item_keys(table)) if table.num_rows else len(tables.items),
         collections=_count(table.column("collection"), "(none)"),
-        first=_moment(times["min"].value),
-        last=_moment(times["max"].value),
+        first=_moment(start["min"].value),
+        last=_moment(end["max"].value),
         bbox=_bounds(table.column("bbox")),
         levels={int(key): value for key, value in _count(table.column("level"), "").items()},
         sizes=_sizes(table),

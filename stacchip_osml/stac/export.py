@@ -24,14 +24,14 @@ def chip_to_item(
     collection: str,
     geometry: Mapping[str, Any] | None,
     bbox: Sequence[float] | None,
-    moment: datetime,
+    moment: datetime | None,
+    interval: tuple[datetime, datetime] | None = None,
     properties: Mapping[str, Any] | None = None,
     shape: tuple[int, int] | None = None,
     transform: Sequence[float] | None = None,
     crs: str | None = None,
     source_href: str | None = None,
     collection_href: str = "./collection.json",
-    source_properties: Mapping[str, Any] | None = None,
     assets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Write one chip as a STAC item.
@@ -41,29 +41,31 @@ def chip_to_item(
         collection: id of the chips' collection; empty for none.
         geometry: footprint as GeoJSON in lon/lat; None in sensor geometry without a place.
         bbox: west, south, east, north; None exactly where ``geometry`` is.
-        moment: the time of the source item, with its time zone.
+        moment: the time of the source item, with its time zone; None where it has an interval alone.
+        interval: first and last time of the source item, with their time zones; None where it has a time alone.
         properties: further properties (the row's other columns); nulls are left out.
         shape: (rows, cols) of the chip.
         transform: affine a b c d e f, chip corner (col, row) → CRS (x, y).
         crs: ``EPSG:n`` or WKT2; None in sensor geometry.
         source_href: where the source item is.
         collection_href: where the collection is; the specification wants a link wherever a collection is named.
-        source_properties: the source item's own properties, of which the interval is kept.
         assets: files written for this chip, if any.
 
     Raises:
-        ItemError: the id is empty, the time has no zone, or only one of geometry and bbox is there.
+        ItemError: the id is empty, there is no time, one has no zone, or only one of geometry and bbox is there.
     """
     if not chip_id:
         raise ItemError("a chip needs an id")
-    if moment.tzinfo is None:
-        raise ItemError(f"chip {chip_id!r}: its time has no zone: {moment.isoformat()}")
+    if moment is None and interval is None:
+        raise ItemError(f"chip {chip_id!r}: it has neither a time nor an interval")
+    for time in (*([] if moment is None else [moment]), *(interval or ())):
+        if time.tzinfo is None:
+            raise ItemError(f"chip {chip_id!r}: its time has no zone: {time.isoformat()}")
     if (geometry is None) != (bbox is None):
         raise ItemError(f"chip {chip_id!r}: geometry and bbox come together")
-    fields: dict[str, Any] = {"datetime": _rfc3339(moment)}
-    source = source_properties or {}
-    if isinstance(source.get("start_datetime"), str) and isinstance(source.get("end_datetime"), str):
-        fields |= {name: source[name] for name in ("start_datetime", "end_datetime")}
+    fields: dict[str, Any] = {"datetime": None if moment is None else _rfc3339(moment)}
+    if interval is not None:
+        fields |= {"start_datetime": _rfc3339(interval[0]), "end_datetime": _rfc3339(interval[1])}
     fields |= {key: value for key, value in (properties or {}).items() if value is not None}
     fields |= _projection(shape, transform, crs)
     document: dict[str, Any] = {

@@ -55,7 +55,7 @@ class StacItem:
         for key, asset in document["assets"].items():
             if not isinstance(asset, dict):
                 raise self.error(f"asset {key!r:.80} must be an object, got {type(asset).__name__}")
-        _ = self.datetime
+        _ = self.datetime, self.interval
         self._require_place()
 
     def _require_place(self) -> None:
@@ -116,6 +116,26 @@ class StacItem:
         return None if bbox is None else tuple(float(value) for value in bbox)
 
     @property
+    def interval(self) -> tuple[datetime, datetime] | None:
+        """First and last time in UTC, both included; None unless it has both, ``start_datetime`` and ``end_datetime``.
+
+        Raises:
+            ItemError: the text of one is no time, or the end is before the start.
+        """
+        if self.properties.get("start_datetime") is None or self.properties.get("end_datetime") is None:
+            return None
+        start, end = self._time("start_datetime"), self._time("end_datetime")
+        if end < start:
+            raise self.error(f"end_datetime {end.isoformat()} is before start_datetime {start.isoformat()}")
+        return start, end
+
+    def _time(self, name: str) -> datetime:
+        try:
+            return parse_datetime(self.properties[name])
+        except ValueError as error:
+            raise self.error(f"{name}: {error}") from error
+
+    @property
     def datetime(self) -> datetime:
         """The item's time in UTC; the start of its interval where ``datetime`` is null.
 
@@ -123,13 +143,8 @@ class StacItem:
             ItemError: neither is there, or the text is no time.
         """
         for name in ("datetime", "start_datetime"):
-            value = self.properties.get(name)
-            if value is None:
-                continue
-            try:
-                return parse_datetime(value)
-            except ValueError as error:
-                raise self.error(f"{name}: {error}") from error
+            if self.properties.get(name) is not None:
+                return self._time(name)
         raise self.error("no time: datetime is null or missing, and there is no start_datetime")
 
 

@@ -212,7 +212,7 @@ def rewrite(path, change):
     ("change", "message"),
     [
         (lambda t, m: (t.drop_columns(["bbox"]), m), "column 'bbox' is missing"),
-        (lambda t, m: (t.set_column(6, "grid_col", t["grid_col"].cast("int64")), m), "column 'grid_col' must be int32"),
+        (lambda t, m: (t.set_column(8, "grid_col", t["grid_col"].cast("int64")), m), "column 'grid_col' must be int32"),
         (lambda t, m: (t, {b"geo": m[b"geo"]}), "not a chip index"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": 99}'}), "chip index format 99"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": "x"}'}), "chip index format x"),

@@ -71,16 +71,6 @@ def test_a_shape_finds_the_rows_whose_footprint_it_meets(x, y, radius, index):
     assert len(index.query(intersects=shape.__geo_interface__)) == len(expected)
 
 
-def test_an_item_of_an_interval_is_found_by_its_start_alone(make_item):
-    document = make_item("A", when=None)
-    document["properties"] |= {"start_datetime": "2025-05-01T00:00:00Z", "end_datetime": "2025-05-31T00:00:00Z"}
-    index = Indexer([document], 400).create_index()
-
-    assert len(index.query(datetime="2025-05-01")) == len(index) > 0
-    assert [len(index.query(datetime=time)) for time in ("2025-05-20", "2025-05-20/..")] == [0, 0]
-    assert len(index.query(datetime="2025-04-20/2025-05-20")) == len(index)
-
-
 @pytest.mark.parametrize(
     ("datetime", "days"),
     [

@@ -11,6 +11,7 @@ from referencing import Registry, Resource
 from stacchip_osml.errors import ItemError
 from stacchip_osml.stac import StacItem, chip_to_item, source_images
 
+DAY = (datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
 CHIP = {
     "chip_id": "c/scene-1/256/0/3-4/raw",
     "collection": "c",
@@ -38,7 +39,8 @@ def errors_of(document):
         {"collection": ""},
         {"geometry": None, "bbox": None, "transform": None, "crs": None},
         {"shape": None, "transform": None, "crs": None},
-        {"source_properties": {"start_datetime": "2026-01-02T00:00:00Z", "end_datetime": "2026-01-03T00:00:00Z"}},
+        {"interval": DAY},
+        {"interval": DAY, "moment": None},
         {"assets": {"chip": {"href": "./x.tif", "type": "image/tiff"}}},
     ],
 )
@@ -66,6 +68,15 @@ def test_a_chip_says_where_it_comes_from_and_nothing_invented():
     assert {link["rel"] for link in document["links"]} == {"derived_from", "collection"}
 
 
+def test_a_chip_of_an_interval_says_it_whether_it_has_a_time_or_not():
+    ends = {"start_datetime": "2026-01-02T00:00:00Z", "end_datetime": "2026-01-03T00:00:00Z"}
+    assert chip_to_item(**CHIP | {"interval": DAY})["properties"].items() > ends.items()
+    assert (
+        chip_to_item(**CHIP | {"interval": DAY, "moment": None})["properties"].items()
+        > {"datetime": None, **ends}.items()
+    )
+
+
 def test_a_chip_with_a_file_can_be_indexed_again():
     document = chip_to_item(**CHIP | {"assets": {"chip": {"href": "https://host.example/x.tif", "type": "image/tiff"}}})
     (image,) = source_images(StacItem(document))
@@ -77,6 +88,8 @@ def test_a_chip_with_a_file_can_be_indexed_again():
     [
         ({"chip_id": ""}, "needs an id"),
         ({"moment": datetime(2026, 1, 1)}, "has no zone"),
+        ({"interval": (DAY[0], datetime(2026, 1, 3))}, "has no zone: 2026-01-03T00:00:00"),
+        ({"moment": None}, "neither a time nor an interval"),
         ({"bbox": None}, "come together"),
     ],
 )

@@ -59,8 +59,17 @@ def test_an_item_without_a_place_is_an_item(document, name):
 
 
 def test_a_null_datetime_is_the_start_of_the_interval(document):
-    document["properties"] |= {"datetime": None, "start_datetime": "2026-01-01T00:00:00+02:00", "end_datetime": "x"}
-    assert StacItem(document).datetime == datetime(2025, 12, 31, 22, tzinfo=UTC)
+    start = datetime(2025, 12, 31, 22, tzinfo=UTC)
+    document["properties"] |= {"datetime": None, "start_datetime": "2026-01-01T00:00:00+02:00"}
+    assert (StacItem(document).datetime, StacItem(document).interval) == (start, None)
+    document["properties"]["end_datetime"] = "2026-01-01"
+    assert (StacItem(document).datetime, StacItem(document).interval) == (
+        start,
+        (start, datetime(2026, 1, 1, tzinfo=UTC)),
+    )
+    document["properties"]["end_datetime"] = "x"
+    with pytest.raises(ItemError, match="'scene-1': end_datetime: expected a time such as"):
+        StacItem(document)
 
 
 @pytest.mark.parametrize(
