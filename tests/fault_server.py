@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,23 @@ class FaultServer:
     def _put(self, path: str, data: bytes) -> None:
         with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data, method="PUT")) as answer:
             answer.read()
+
+
+class Signing:
+    """Signs with a token, with the next one at each call as long as there are more; counts the calls."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens, self.asked = list(tokens), 0
+
+    def __call__(self, href: str) -> str:
+        self.asked += 1
+        token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
+        return f"{href}?{token}"
+
+
+def told_by(error: BaseException) -> str:
+    """Everything that an error says, with what it came from."""
+    return "".join(traceback.format_exception(error))
 
 
 @contextmanager

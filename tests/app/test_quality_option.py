@@ -8,6 +8,7 @@ from cli_scenes import only_error, run
 
 from stacchip_osml import ChipIndex, Indexer, QualityBand
 from stacchip_osml.encode import imsave
+from tests.stac_items import plain_item
 
 
 @pytest.fixture
@@ -17,15 +18,7 @@ def item(tmp_path):
     place = {"transform": (10, 0, 500_000, 0, -10, 5_400_000), "crs": "EPSG:32632"}
     imsave(tmp_path / "red.tif", np.ones((1, 32, 64), np.uint16), **place)
     imsave(tmp_path / "flags.tif", flags, **place)
-    document = {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": "scene",
-        "geometry": None,
-        "properties": {"datetime": "2026-05-01T10:00:00Z"},
-        "links": [],
-        "assets": {"red": {"href": "./red.tif"}, "flags": {"href": "./flags.tif"}},
-    }
+    document = plain_item({"red": "./red.tif", "flags": "./flags.tif"})
     (tmp_path / "item.json").write_text(json.dumps(document))
     return tmp_path / "item.json"
 

@@ -9,6 +9,7 @@ from stacchip_osml.imagery import BandHeader, ImageHeader, ReadLimits, register_
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.own_readers import READERS
 from stacchip_osml.pixel import PixelWindow
+from tests.stac_items import plain_item
 
 PIXELS = np.arange(2 * 70 * 90, dtype=np.uint16).reshape(2, 70, 90)
 MAGIC = b"\x93NUMPY"
@@ -71,15 +72,7 @@ def scene(tmp_path):
 
 def test_a_file_a_folder_and_an_item_lead_to_the_same_chips(known, scene):
     known()
-    item = {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": "scene",
-        "geometry": None,
-        "properties": {"datetime": "2026-05-01T10:00:00Z"},
-        "links": [],
-        "assets": {"data": {"href": "./scene.npy", "type": "application/x-npy"}},
-    }
+    item = plain_item({"data": "./scene.npy"}, media_type="application/x-npy")
     for items, base in ((scene, None), (scene.parent, None), ([item], scene.parent)):
         for headers in (False, True):
             index = Indexer(items, chip_size=32, base=base, headers=headers).create_index()

@@ -24,6 +24,7 @@ from stacchip_osml.errors import (
     ItemError,
     WindowError,
 )
+from tests.stac_items import plain_item
 
 NORTH_UP = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 
@@ -54,19 +55,7 @@ def scene(folder, *, ratio=2, size=(200, 160)):
     write(folder / "red.tif", random((size[1], size[0])), nodata=0)
     write(folder / "swir.tif", random(small, seed=1), transform=coarse, nodata=0)
     write(folder / "scl.tif", random(small, "uint8", seed=2) % 12, transform=coarse, nodata=0)
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": "S",
-        "collection": "c",
-        "geometry": None,
-        "properties": {"datetime": "2025-05-01T00:00:00Z"},
-        "links": [],
-        "assets": {
-            key: {"href": str(folder / f"{key}.tif"), "type": "image/tiff; application=geotiff", "roles": ["data"]}
-            for key in ("red", "swir", "scl")
-        },
-    }
+    return plain_item({key: folder / f"{key}.tif" for key in ("red", "swir", "scl")})
 
 
 @pytest.mark.parametrize("edges", ["drop", "partial", "pad", "shift"])

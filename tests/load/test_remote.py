@@ -3,7 +3,6 @@
 import logging
 import socket
 import time
-import traceback
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +14,9 @@ from stacchip_osml import Chipper, Indexer
 from stacchip_osml.errors import AssetChanged, AssetMissing, ReadError, RemoteReadError
 from stacchip_osml.imagery import GdalImage, close_idle_handles
 from stacchip_osml.pixel import PixelWindow
-from tests.fault_server import serving_faults
+from tests.fault_server import Signing, serving_faults, told_by
 from tests.imagery.patience import PATIENT
+from tests.stac_items import plain_item
 
 SIDE = 1536
 # The far corner: its blocks' places and bytes are beyond what opening the file fetches.
@@ -69,16 +69,7 @@ def server(server, local, small):
 
 
 def item(href):
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": "S",
-        "collection": "c",
-        "geometry": None,
-        "properties": {"datetime": "2025-05-01T00:00:00Z"},
-        "links": [],
-        "assets": {"image": {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"]}},
-    }
+    return plain_item({"image": href})
 
 
 def assert_chips_are_those_of_the_file(index, local, *, sign=None):
@@ -93,10 +84,6 @@ def assert_chips_are_those_of_the_file(index, local, *, sign=None):
 
 def at(pixels, window):
     return pixels[:, window.y : window.y + window.height, window.x : window.x + window.width]
-
-
-def told_by(error):
-    return "".join(traceback.format_exception(error))
 
 
 # ---- HTTP and S3
@@ -204,18 +191,6 @@ def test_a_new_image_takes_no_handle_of_the_version_before(server, tmp_path):
 
 
 # ---- signatures
-
-
-class Signing:
-    """Signs with ``token``, which may expire; counts how often it is asked."""
-
-    def __init__(self, *tokens):
-        self.tokens, self.asked = list(tokens), 0
-
-    def __call__(self, href):
-        self.asked += 1
-        token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
-        return f"{href}?{token}"
 
 
 def test_an_index_of_signed_images_holds_no_signature(server, small, tmp_path):

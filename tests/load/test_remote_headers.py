@@ -8,37 +8,25 @@ from rasterio.transform import Affine
 from stacchip_osml import ChipIndex, Indexer
 from stacchip_osml.errors import AssetChanged, AssetMissing
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.pixel import PixelWindow
+from stacchip_osml.pixel import ImageSize, PixelWindow
+from tests.stac_items import placed_item
 
 WINDOW = PixelWindow(20, 30, 200, 150)
+TRANSFORM = (10, 0, 500_000, 0, -10, 5_000_000)
 
 
 def image_bytes(path, seed):
     pixels = np.random.default_rng(seed).integers(0, 60_000, (300, 400)).astype(np.uint16)
     with rasterio.open(
         path, "w", driver="GTiff", width=400, height=300, count=1, dtype="uint16", crs="EPSG:32632", tiled=True,
-        blockxsize=128, blockysize=128, transform=Affine(10, 0, 500_000, 0, -10, 5_000_000),
+        blockxsize=128, blockysize=128, transform=Affine(*TRANSFORM),
     ) as file:  # fmt: skip
         file.write(pixels, 1)
     return path.read_bytes(), pixels
 
 
 def item(name, href):
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": name,
-        "collection": "c",
-        "geometry": None,
-        "properties": {
-            "datetime": "2025-05-01T00:00:00Z",
-            "proj:code": "EPSG:32632",
-            "proj:shape": [300, 400],
-            "proj:transform": [10, 0, 500_000, 0, -10, 5_000_000],
-        },
-        "links": [],
-        "assets": {"red": {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"]}},
-    }
+    return placed_item({"red": href}, ImageSize(400, 300), TRANSFORM, item_id=name)
 
 
 def test_stored_headers_of_remote_images_read_the_same_pixels_and_notice_another_object(server, tmp_path):

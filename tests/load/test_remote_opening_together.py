@@ -8,7 +8,9 @@ from rasterio.transform import Affine
 from stacchip_osml import Chipper, Indexer
 from stacchip_osml.errors import AssetMissing, RemoteReadError
 from stacchip_osml.imagery.gdal.access import WORTH_BEGINNING
+from stacchip_osml.pixel import ImageSize
 from tests.imagery.patience import PATIENT
+from tests.stac_items import placed_item
 
 BANDS = ("blue", "green")
 TRANSFORM = (10, 0, 500_000, 0, -10, 5_000_000)
@@ -25,27 +27,6 @@ def image_bytes(path, seed):
     return path.read_bytes().ljust(WORTH_BEGINNING, b"\0"), pixels
 
 
-def item(name, hrefs):
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": name,
-        "collection": "c",
-        "geometry": None,
-        "properties": {
-            "datetime": "2025-05-01T00:00:00Z",
-            "proj:code": "EPSG:32632",
-            "proj:shape": [600, 600],
-            "proj:transform": list(TRANSFORM),
-        },
-        "links": [],
-        "assets": {
-            band: {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"]}
-            for band, href in hrefs.items()
-        },
-    }
-
-
 @pytest.fixture
 def scene(server, tmp_path):
     """Two items of two files each; their index, and the pixels by item."""
@@ -56,7 +37,7 @@ def scene(server, tmp_path):
             data, values = image_bytes(tmp_path / f"{name}-{band}.tif", 10 * ord(name) + number)
             hrefs[band] = server.serve(f"/{name}-{band}.tif", data)
             found.append(values)
-        items.append(item(name, hrefs))
+        items.append(placed_item(hrefs, ImageSize(600, 600), TRANSFORM, item_id=name))
         pixels[name] = np.stack(found)
     index = Indexer(items, 100, assets=BANDS).create_index()
     server.asked()

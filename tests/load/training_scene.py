@@ -6,6 +6,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from stacchip_osml import Indexer
+from tests.stac_items import plain_item
 
 GROUND = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 SIDE, CHIP, BLOCK = 192, 32, 64
@@ -38,23 +39,8 @@ def item(folder, date, *, blocks=None):
     for number, key in enumerate(("red", "nir")):
         image(folder / f"{key}-{date}.tif", pixels_of(seed + number), blocks=blocks, nodata=0)
     image(folder / f"scl-{date}.tif", pixels_of(seed + 2, dtype="uint8") % 7 + 1, blocks=blocks, nodata=0)
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "id": date,
-        "collection": "c",
-        "geometry": None,
-        "properties": {"datetime": f"{date}T00:00:00Z"},
-        "links": [],
-        "assets": {
-            key: {
-                "href": str(folder / f"{key}-{date}.tif"),
-                "type": "image/tiff; application=geotiff",
-                "roles": ["data"],
-            }
-            for key in ("red", "nir", "scl")
-        },
-    }
+    hrefs = {key: folder / f"{key}-{date}.tif" for key in ("red", "nir", "scl")}
+    return plain_item(hrefs, item_id=date, when=f"{date}T00:00:00Z")
 
 
 def training_index(folder, *, assets=("red", "nir"), dates=DATES, blocks=None):

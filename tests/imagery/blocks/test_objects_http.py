@@ -3,7 +3,6 @@
 import pickle
 import random
 import time
-import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +15,7 @@ from stacchip_osml.imagery.blocks import ranges
 from stacchip_osml.imagery.blocks.objects import MOST_BYTES, RemoteObject
 from stacchip_osml.imagery.format import OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
+from tests.fault_server import told_by
 from tests.imagery.patience import PATIENT, SOON_IDLE
 
 DATA = random.Random(3).randbytes(100_000)
@@ -25,10 +25,6 @@ OTHER = random.Random(4).randbytes(100_000)
 @pytest.fixture
 def url(server):
     return server.serve("/a.tif", DATA)
-
-
-def told_by(error):
-    return "".join(traceback.format_exception(error))
 
 
 # ---- bytes

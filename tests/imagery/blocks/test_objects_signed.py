@@ -3,12 +3,12 @@
 import logging
 import random
 import threading
-import traceback
 
 import pytest
 
 from stacchip_osml.errors import ReadError, RemoteReadError
 from stacchip_osml.imagery.blocks.objects import RemoteObject
+from tests.fault_server import Signing, told_by
 from tests.imagery.patience import PATIENT
 
 DATA = random.Random(3).randbytes(100_000)
@@ -19,21 +19,7 @@ def url(server):
     return server.serve("/a.tif", DATA)
 
 
-def told_by(error):
-    return "".join(traceback.format_exception(error))
-
-
 # ---- signatures
-
-
-class Signing:
-    def __init__(self, *tokens):
-        self.tokens, self.asked = list(tokens), 0
-
-    def __call__(self, href):
-        self.asked += 1
-        token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
-        return f"{href}?{token}"
 
 
 def test_an_object_is_signed_once_for_many_reads_and_once_more_when_it_is_refused(server, url):

@@ -4,7 +4,6 @@ import json
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,14 +15,11 @@ from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
 from stacchip_osml.imagery.blocks.objects import RemoteObject
 from stacchip_osml.imagery.network import stores
 from stacchip_osml.imagery.network.stores import Patience, obstore, shared_store
+from tests.fault_server import told_by
 from tests.imagery.patience import PATIENT, SOON_IDLE
 
 DATA = random.Random(3).randbytes(100_000)
 OTHER = random.Random(4).randbytes(100_000)
-
-
-def told_by(error):
-    return "".join(traceback.format_exception(error))
 
 
 @pytest.fixture
