@@ -20,7 +20,7 @@ from stacchip_osml.errors import ChipError
 
 if TYPE_CHECKING:
     from stacchip_osml.chain import ChainDefinition
-    from stacchip_osml.index import ChipIndex, Indexer
+    from stacchip_osml.index import ChipIndex, Indexer, IndexSummary
 
 __all__ = ["build_command"]
 
@@ -116,29 +116,36 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
         _require_something(index.items, problems)
         summary = save_index(index, out, portable=options["portable"])
         seconds = time.perf_counter() - started
-        empty = len(index.items) - (summary.items if summary.chips else 0)
-        if options["as_json"]:
-            emit_json(
-                {
-                    "path": out,
-                    "seconds": seconds,
-                    "summary": summary.to_json(),
-                    "problems": told(problems),
-                    "images_left": _images_left(index),
-                    "items_without_chips": empty,
-                }
-            )
-        else:
-            say_saved(summary)
-            say_problems(problems)
-            _say_images_left(_images_left(index))
-        if not summary.items:
-            note("note: the index is empty: no item was found")
-        elif empty:
-            which = f"{empty:,} of {len(index.items):,} items gave" if summary.chips else "the index has"
-            note(f"note: {which} no chips: images smaller than a chip need --edges partial, pad or shift")
+        _say_built(index, summary, problems, out=out, seconds=seconds, as_json=options["as_json"])
     if problems:
         ctx.exit(FOUND)
+
+
+def _say_built(
+    index: ChipIndex, summary: IndexSummary, problems: Sequence[ChipError], *, out: str, seconds: float, as_json: bool
+) -> None:
+    left = _images_left(index)
+    empty = len(index.items) - (summary.items if summary.chips else 0)
+    if as_json:
+        emit_json(
+            {
+                "path": out,
+                "seconds": seconds,
+                "summary": summary.to_json(),
+                "problems": told(problems),
+                "images_left": left,
+                "items_without_chips": empty,
+            }
+        )
+    else:
+        say_saved(summary)
+        say_problems(problems)
+        _say_images_left(left)
+    if not summary.items:
+        note("note: the index is empty: no item was found")
+    elif empty:
+        which = f"{empty:,} of {len(index.items):,} items gave" if summary.chips else "the index has"
+        note(f"note: {which} no chips: images smaller than a chip need --edges partial, pad or shift")
 
 
 def _images_left(index: ChipIndex) -> dict[str, int]:

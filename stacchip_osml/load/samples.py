@@ -21,7 +21,7 @@ from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.faults import Faults
 from stacchip_osml.load.rows import PlannedRows, RowPlans
 
-__all__ = ["RowFacts", "SampleBatch", "as_type", "sample_type"]
+__all__ = ["RowFacts", "SampleBatch", "as_type", "sample_type", "spans"]
 
 _MICROSECOND = 1e-6
 
@@ -95,6 +95,15 @@ class RowFacts:
     def ids(self, positions: NDArray[np.int64]) -> list[str]:
         """Give rows' ids."""
         return list(self._ids.take(pa.array(positions)).to_pylist())
+
+    def ids_of(self, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+        """Give the ids of ``(N, T)`` rows, sample by sample; of a row below 0 there is none, and it is empty."""
+        names = np.array(self.ids(np.maximum(rows, 0).reshape(-1)), object).reshape(rows.shape)
+        return [tuple(each) for each in np.where(rows >= 0, names, "").tolist()]
+
+    def times_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give the times of ``(N, T)`` rows; of a row below 0 there is none, and it is NaN."""
+        return np.where(rows >= 0, self.times[rows], np.nan)
 
     def rows(self, positions: NDArray[np.int64]) -> PlannedRows:
         """Give rows' windows and sources."""
@@ -175,6 +184,13 @@ class RowFacts:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (RowFacts, (self.index,))
+
+
+def spans(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give ``(N, 2)``: the first and last of the times ``(N, T)`` of each sample; NaN where it has none."""
+    known = np.isfinite(times)
+    ends = np.where(known, times, np.inf).min(1), np.where(known, times, -np.inf).max(1)
+    return np.where(known.any(1, keepdims=True), np.stack(ends, axis=1), np.nan)
 
 
 def sample_type(name: str, dtype: DTypeLike | None) -> np.dtype[Any] | None:

@@ -27,7 +27,7 @@ from stacchip_osml.load.row_groups import (
     rows_on_same_ground,
 )
 from stacchip_osml.load.sample_block import ChipReading, SampleBlock
-from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type
+from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type, spans
 from stacchip_osml.load.schedule import SPARES, DrawnBatch, EpochSchedule, SampleOrder
 from stacchip_osml.load.stream import ahead
 from stacchip_osml.pixel.arguments import of_kind, one_of
@@ -268,7 +268,7 @@ class ChipSource:
     def _put_right(self, block: SampleBlock, spares: NDArray[np.int64], epoch: int) -> Faults:
         """Do what the policies say about samples that cannot be used."""
         faults, left_out, to_replace = Faults(), set[int](), list[int]()
-        first: ChipError | None = None
+        refused: ChipError | None = None
         for place, error in sorted(block.faults.items()):
             faults = faults.noting(error)
             policy = self.on_sparse if error is None else self.on_error
@@ -277,27 +277,33 @@ class ChipSource:
             elif policy == "replace":
                 to_replace.append(place)
             elif policy == "raise" or block.pixels is None:
-                first = first or error or ReadError(f"the image of chip {self._name(block, place)!r} is sparse there")
+                refused = (
+                    refused or error or ReadError(f"the image of chip {self._name(block, place)!r} is sparse there")
+                )
         faults = faults._replace(replaced=len(to_replace), skipped=len(left_out))
         with self._lock:
             self._counts = self._counts.plus(faults)
-        if first is not None:
-            raise first
-        for turn in range(spares.shape[1]):
-            if not to_replace:
-                break
-            others = self._read(spares[to_replace, turn], epoch)
-            for at, place in enumerate(to_replace):
-                if at not in others.faults:
-                    block.put(place, others, at)
-            to_replace = [place for at, place in enumerate(to_replace) if at in others.faults]
-        if to_replace:
-            raise ReadError(
-                f"chip {self._name(block, to_replace[0])!r} cannot be used, nor any of {spares.shape[1]} drawn for it"
-            ) from block.faults[to_replace[0]]
+        if refused is not None:
+            raise refused
+        self._replace(block, to_replace, spares, epoch)
         if left_out:
             block.only([place for place in range(len(block.samples)) if place not in left_out])
         return faults
+
+    def _replace(self, block: SampleBlock, lacking: list[int], spares: NDArray[np.int64], epoch: int) -> None:
+        """Put the spares that can be used in the places of samples that cannot, as many turns as spares were drawn."""
+        for drawn in spares.T:
+            if not lacking:
+                return
+            others = self._read(drawn[lacking], epoch)
+            for at, place in enumerate(lacking):
+                if at not in others.faults:
+                    block.put(place, others, at)
+            lacking = [lacking[at] for at in sorted(others.faults)]
+        if lacking:
+            raise ReadError(
+                f"chip {self._name(block, lacking[0])!r} cannot be used, nor any of {spares.shape[1]} drawn for it"
+            ) from block.faults[lacking[0]]
 
     def _arrays(self, block: SampleBlock) -> dict[str, Any]:
         """Give a batch's arrays; pixels are not copied unless the type changes or a band is taken out of the middle."""
@@ -325,23 +331,11 @@ class ChipSource:
             arrays["valid"] = valid if self.valid == "bands" else valid.all(axis=-3)
         arrays |= {"bounds": bounds, "transform": transform, "index": block.rows[:, 0] if single else block.rows}
         if not single:
-            times = np.where(block.rows >= 0, self._facts.times[block.rows], np.nan)
+            times = self._facts.times_of(block.rows)
             arrays |= {"present": block.present, "time": times}
-            # A sample without any time stays NaN, and is no reason to warn.
-            known = np.isfinite(times)
-            bounds[:, 6] = np.where(known.any(1), np.where(known, times, np.inf).min(1), np.nan)
-            bounds[:, 7] = np.where(known.any(1), np.where(known, times, -np.inf).max(1), np.nan)
+            bounds[:, 6:8] = spans(times)
         if self.ids:
-            names = self._facts.ids(np.maximum(block.rows, 0).reshape(-1))
-            width = block.rows.shape[1]
-            arrays["id"] = (
-                names
-                if single
-                else [
-                    tuple(name if row >= 0 else "" for name, row in zip(names[at * width :], rows_, strict=False))
-                    for at, rows_ in enumerate(block.rows.tolist())
-                ]
-            )
+            arrays["id"] = self._facts.ids(block.rows[:, 0]) if single else self._facts.ids_of(block.rows)
         return arrays
 
     def _split(

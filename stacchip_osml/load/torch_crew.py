@@ -231,23 +231,21 @@ class _Reader(Dataset[Any]):
         large = [name for name, size in sizes.items() if size >= LARGE]
         offsets, room = offsets_of([sizes[name] for name in large])
         memory = None if task.slot is None or room > task.slot.size else self._slots.bytes_of(task.slot)
-        values = {}
-        for name, value in made.items() if arrays else ():
-            array = arrays[name]
-            if name not in large:
-                values[name] = value if array is None else array
-            elif memory is None:
-                values[name] = array
+        if not arrays:
+            return _Sent(made, loaded, places, room)
+        values = {name: value if arrays[name] is None else arrays[name] for name, value in made.items()}
+        if memory is None:
+            return _Sent(values, loaded, places, room)
+        for name, offset in zip(large, offsets, strict=True):
+            array, shape = arrays[name], shapes[name]
+            there = memory[offset : offset + sizes[name]].view(array.dtype).reshape(shape)
+            if places is None:
+                np.copyto(there, array)
             else:
-                offset, shape = offsets[large.index(name)], shapes[name]
-                there = memory[offset : offset + sizes[name]].view(array.dtype).reshape(shape)
-                if places is None:
-                    np.copyto(there, array)
-                else:
-                    for place, row in zip(places.tolist(), array, strict=True):
-                        there[place] = row
-                values[name] = _Field(offset, shape, array.dtype)
-        return _Sent(values if arrays else made, loaded, places, room)
+                for place, row in zip(places.tolist(), array, strict=True):
+                    there[place] = row
+            values[name] = _Field(offset, shape, array.dtype)
+        return _Sent(values, loaded, places, room)
 
 
 class _Pickler(pickle.Pickler):
