@@ -18,7 +18,7 @@ def plain_item(
     media_type: str = GEOTIFF,
 ) -> dict[str, Any]:
     """Give an item of images by asset key; what they are, their files have to say."""
-    item = {
+    item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": "1.1.0",
         "id": item_id,
