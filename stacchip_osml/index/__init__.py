@@ -9,7 +9,6 @@ from stacchip_osml.lazy import lazy
 if TYPE_CHECKING:
     from stacchip_osml.index.check import Finding as Finding
     from stacchip_osml.index.chip_index import ChipIndex as ChipIndex
-    from stacchip_osml.index.chip_index import merge as merge
     from stacchip_osml.index.headers import AssetHeader as AssetHeader
     from stacchip_osml.index.indexer import Indexer as Indexer
     from stacchip_osml.index.schema import CHIP_SCHEMA as CHIP_SCHEMA
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from stacchip_osml.index.statistics import QualityBand as QualityBand
     from stacchip_osml.index.summary import IndexSummary as IndexSummary
     from stacchip_osml.index.tables import SideTables as SideTables
+    from stacchip_osml.index.union import merge as merge
 
 HOME = {
     "AssetHeader": "headers",
@@ -27,7 +27,7 @@ HOME = {
     "Indexer": "indexer",
     "QualityBand": "statistics",
     "SideTables": "tables",
-    "merge": "chip_index",
+    "merge": "union",
     "split_by_place": "split",
 }
 """Public name → the module that has it."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["column_of", "numbers_of", "positions", "valid_of", "words_of"]
+__all__ = ["column_of", "is_text", "numbers_of", "positions", "valid_of", "words_of"]
 
 Bools = NDArray[np.bool_]
 
@@ -40,6 +40,12 @@ def words_of(words: Sequence[str]) -> pa.Array:
     text = [word.encode() for word in words]
     offsets = np.array(list(accumulate(map(len, text), initial=0)), np.int32)
     return pa.Array.from_buffers(pa.string(), len(text), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(text))])
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a column holds words, in any of the ways that Arrow has for them."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def numbers_of(column: pa.Array | pa.ChunkedArray, *, null: float = 0) -> NDArray[Any]:

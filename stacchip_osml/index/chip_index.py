@@ -19,10 +19,9 @@ from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
 from stacchip_osml.index.filling import READERS, Filler, fill_tables
 from stacchip_osml.index.merged import MergedStore
-from stacchip_osml.index.merging import merge_rows
 from stacchip_osml.index.order import by_part
+from stacchip_osml.index.properties import with_properties
 from stacchip_osml.index.query import Query, select_rows
-from stacchip_osml.index.replacing import latest_items
 from stacchip_osml.index.schema import own_column
 from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
 from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
@@ -35,12 +34,10 @@ if TYPE_CHECKING:
 
     from stacchip_osml.imagery.limits import FetchLimits
 
-__all__ = ["ChipIndex", "merge"]
+__all__ = ["ChipIndex"]
 
 COUNTED = 10_000_000
 """Rows up to which an index counts what it holds merely to show itself."""
-IN_MEMORY = 1_000_000
-"""Rows above which indexes without a common item are merged without reading them all."""
 
 
 class ChipIndex:
@@ -208,17 +205,19 @@ class ChipIndex:
             intersects: GeoJSON, shapely, or anything with ``__geo_interface__``.
             datetime: a moment, ``(start, end)``, or STAC text such as ``2024-05-01/..``, both ends included; as in a
                 search of a STAC API, an item of an interval is found where that meets it.
-            where: a condition: ``"cloud_fraction < 0.2 and level == 0"``.
-            columns: give these columns as an Arrow table instead of an index.
+            where: a condition: ``"cloud_fraction < 0.2 and level == 0"``; a name that no column has is a property of
+                the items: ``"platform == 'landsat-8' and view:off_nadir < 20"``.
+            columns: give these columns, or properties of the items, as an Arrow table instead of an index.
 
         Returns:
             A :class:`ChipIndex` of the matching rows; an Arrow table where ``columns`` is given.
 
         Raises:
-            IndexSchemaError: an unknown column, or a value that is not what its name says.
+            IndexSchemaError: a name that neither a column nor an item has, or a value that is not what its name says.
         """
         question = Query.of(bbox=bbox, intersects=intersects, datetime=datetime, where=where)
-        found = select_rows(self._store, question, columns)
+        store = with_properties(self._store, lambda: self.items, where=where, columns=columns)
+        found = select_rows(store, question, columns)
         return found if columns is not None else ChipIndex(MemoryStore(found), lambda: self.tables)
 
     def select(self, positions: Sequence[int] | NDArray[np.integer | np.bool_]) -> ChipIndex:
@@ -244,6 +243,23 @@ class ChipIndex:
             raise IndexSchemaError(f"sample of {n} chips asked of an index of {len(self)}")
         drawn = np.random.default_rng(whole_number("seed", seed, least=0))
         return self.select(drawn.choice(len(self), size=n, replace=False))
+
+    def join(self, table: Any, *, on: str = "id", how: str = "inner") -> ChipIndex:
+        """Choose the rows that a table names, with its columns beside them: what another program found out.
+
+        Args:
+            table: anything that Arrow takes over (DuckDB, Polars, pandas, a GeoDataFrame, a dict of columns), or the
+                path of a Parquet file. Of its columns those of the chip schema are passed by; others become
+                the user's own, in place of such of the same name.
+            on: the column of both that tells which row belongs to which: ``id``, or ``item_id`` for a table of items.
+            how: ``inner``, or ``left`` to keep rows that the table does not name, with null.
+
+        Raises:
+            IndexSchemaError: no table, without ``on``, or a value of it twice.
+        """
+        from stacchip_osml.index.join import joined
+
+        return joined(self, table, on=on, how=how)
 
     def with_column(self, name: str, values: Any) -> ChipIndex:
         """Add or replace a column of the user's own: labels, splits, weights.
@@ -287,6 +303,8 @@ class ChipIndex:
 
     def merge(self, *others: ChipIndex | str | os.PathLike[str], replace: bool = False) -> ChipIndex:
         """Unite with other indexes (or paths of them): see :func:`merge`."""
+        from stacchip_osml.index.union import merge
+
         return merge(self, *others, replace=replace)
 
     def append(
@@ -303,7 +321,7 @@ class ChipIndex:
             IndexSchemaError: what contradicts.
             CommitConflict: another writer committed since; nothing is lost, open again and retry.
         """
-        united = merge(self, other, replace=replace)
+        united = self.merge(other, replace=replace)
         if self.path is None or self._rows_of is None:
             return united
         return ChipIndex.open(united._write(self.path, portable=portable, after=self._rows_of[1]))
@@ -368,30 +386,3 @@ class ChipIndex:
             held = (number, self._store.read_groups([number]))
             self._group = held
         return held[1]
-
-
-def merge(*indexes: ChipIndex | str | os.PathLike[str], replace: bool = False) -> ChipIndex:
-    """Unite indexes: rows by id, items, headers and chains.
-
-    Associative, commutative and idempotent; users' columns survive, filled
-    with null where an index lacks them.
-
-    Args:
-        indexes: indexes, or paths of them.
-        replace: of an item that several hold, only the last one's chips and definition stay; the order then matters.
-
-    Raises:
-        IndexSchemaError: an item, image, column or chip with two different definitions under one name.
-        ChipError: nothing to merge.
-    """
-    if not indexes:
-        raise ChipError("merge needs one index at least")
-    opened = [index if isinstance(index, ChipIndex) else ChipIndex.open(index) for index in indexes]
-    opened = latest_items(opened) if replace else opened
-    tables = opened[0].tables.union(*(index.tables for index in opened[1:]))
-    problems = [problem for index in opened for problem in index.problems]
-    stores = [index._store for index in opened]
-    merged = MergedStore.of(stores, tables.places()) if sum(map(len, opened)) > IN_MEMORY else None
-    if merged is not None:
-        return ChipIndex(merged, tables, problems=problems)
-    return ChipIndex.from_table(merge_rows([index.to_arrow() for index in opened], tables), tables, problems=problems)

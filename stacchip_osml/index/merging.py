@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.index.arrays import is_text
 from stacchip_osml.index.order import sort_rows
 from stacchip_osml.index.schema import CHIP_SCHEMA
 from stacchip_osml.index.tables import SideTables
@@ -67,8 +68,8 @@ def merge_rows(tables: Sequence[pa.Table], side: SideTables) -> pa.Table:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """Dictionaries of users' columns count as their values."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    """Take dictionaries of users' columns for their values, and words for words, however they are laid out."""
+    return pa.string() if is_text(kind) else kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def widen(table: pa.Table, schema: pa.Schema) -> pa.Table:

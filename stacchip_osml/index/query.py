@@ -96,7 +96,8 @@ def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = 
     """
     missing = [name for name in words("columns", () if columns is None else columns) if name not in store.schema.names]
     if missing:
-        raise IndexSchemaError(f"no column {missing[0]!r}; there are {', '.join(store.schema.names)}")
+        there = ", ".join(store.schema.names)
+        raise IndexSchemaError(f"no column {missing[0]!r}, in no item either; there are {there}")
     condition = parse_where(query.where, store.schema) if isinstance(query.where, str) else query.where
     filters = _condition_columns(query, store.schema)
     found = []

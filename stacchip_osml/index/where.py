@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.index.arrays import is_text
 
 __all__ = ["parse_where"]
 
@@ -100,6 +101,12 @@ class _Where:
                 )
             null = self._column(left).is_null()
             return null if isinstance(op, ast.Is) else ~null
+        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, ast.Name):
+            word = self._plain(left, right)
+            if not isinstance(word, str):
+                raise IndexSchemaError(f"where: 'in' looks for a word in a column of text, in {self.text!r}")
+            found = pc.match_substring_regex(self._column(right), f"(^|,){re.escape(word)}(,|$)")
+            return found if isinstance(op, ast.In) else ~found
         if isinstance(op, (ast.In, ast.NotIn)):
             values = self._values(left, right)
             found = self._column(left).isin(values)
@@ -130,9 +137,9 @@ class _Where:
             return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
         if value is None or not isinstance(value, (str, int, float, bool)):
             raise IndexSchemaError(f"where: {ast.unparse(node)!r} in {self.text!r} must be text or a number")
-        text = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if text != isinstance(value, str):
-            raise IndexSchemaError(f"where: column {self._name(column)!r} is {kind}, compared with {value!r}")
+        if is_text(kind) != isinstance(value, str):
+            found = "text" if is_text(kind) else kind
+            raise IndexSchemaError(f"where: column {self._name(column)!r} is {found}, compared with {value!r}")
         return value
 
     def _column(self, node: ast.expr) -> pc.Expression:
@@ -145,5 +152,7 @@ class _Where:
             raise IndexSchemaError(f"where: expected a column name, got {ast.unparse(node)!r} in {self.text!r}")
         name = self.names.get(node.id, node.id)
         if name not in self.schema.names:
-            raise IndexSchemaError(f"where: no column {name!r}; there are {', '.join(self.schema.names)}")
+            raise IndexSchemaError(
+                f"where: no column {name!r}, in no item either; there are {', '.join(self.schema.names)}"
+            )
         return name

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from stacchip_osml.errors import ItemError
 
-__all__ = ["is_table", "items_of"]
+__all__ = ["arrow_stream", "is_table", "items_of"]
 
 
 @runtime_checkable
@@ -29,6 +29,11 @@ def is_table(source: object) -> bool:
     return isinstance(source, _Stream)
 
 
+def arrow_stream(source: Any) -> Any:
+    """Give a table as a stream that Arrow takes over."""
+    return source.to_arrow() if isinstance(source, _Convertible) else source
+
+
 def items_of(source: Any) -> Iterator[dict[str, Any]]:
     """Yield the documents of a stac-geoparquet table.
 
@@ -38,6 +43,6 @@ def items_of(source: Any) -> Iterator[dict[str, Any]]:
     from stacchip_osml.stac.geoparquet import stream_to_items
 
     try:
-        yield from stream_to_items(source.to_arrow() if isinstance(source, _Convertible) else source)
+        yield from stream_to_items(arrow_stream(source))
     except (ValueError, TypeError) as error:
         raise ItemError(f"{type(source).__name__}: not a stac-geoparquet table: {error!s:.300}") from error

@@ -1,12 +1,11 @@
 """Whatever is given to a public call by mistake, its error says which argument is meant, and comes before the work."""
 
-import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from stacchip_osml import Chip, ChipFactory, ChipIndex, Chipper, Indexer, PixelWindow, QualityBand, encode_chip, merge
-from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery import GdalImage, PyramidBuilder, compute_image_statistics, iter_blocks, level_grid
 from stacchip_osml.index import split_by_place
 from stacchip_osml.load import (
@@ -20,12 +19,7 @@ from stacchip_osml.load import (
     mixing,
 )
 from stacchip_osml.stac import iter_items
-
-WRONG = [
-    None, 0, -1, 8, 2**70, 1.5, math.nan, math.inf, True, "", "no such thing", b"bytes", (), [], {}, object(), len,
-    [None], ["no such thing"], [-1], [1, 2], (1, 2, 3, 4), [math.nan] * 4, {"a": 1}, range(3), [[1, 2]],
-    np.zeros(3), np.zeros((2, 2)), np.array("x"), np.zeros((0, 3, 3)), np.array([None]), np.zeros((3, 4, 4), complex),
-]  # fmt: skip
+from tests.project.wrong_values import WRONG, is_named, refusal
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +66,7 @@ CALLS = {
         lambda scene, **given: scene["index"].query(**given),
         "bbox intersects datetime where columns",
     ),
+    "ChipIndex.join": (lambda scene, **given: scene["index"].join(**{"table": {"id": ["a"]}} | given), "table on how"),
     "ChipIndex.with_column": (column, "name values"),
     "ChipIndex.sample": (lambda scene, **given: scene["index"].sample(**{"n": 1} | given), "n seed"),
     "ChipIndex.head": (lambda scene, n: scene["index"].head(n), "n"),
@@ -150,16 +145,5 @@ CALLS = {
 def test_a_wrong_argument_is_refused_by_name(scene, tmp_path, monkeypatch, call, name):
     monkeypatch.chdir(tmp_path)
     for value in WRONG:
-        message = refusal(CALLS[call][0], scene, name, value)
-        assert message is None or name.removeprefix("an_") in message, f"{value!r}: {message}"
-
-
-def refusal(call, scene, name, value):
-    """Give the message of an error that is none of the package's own; None where it was, or where nothing was wrong."""
-    try:
-        call(scene, **{name: value})
-    except ChipError:
-        return None
-    except (TypeError, ValueError, IndexError) as error:
-        return str(error)
-    return None
+        message = refusal(partial(CALLS[call][0], scene), name, value)
+        assert is_named(message, (name.removeprefix("an_"),)), f"{value!r}: {message}"

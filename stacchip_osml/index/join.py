@@ -1,0 +1,84 @@
+"""Rows chosen and described elsewhere come back: a table of any program, joined to an index by a name of its rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stacchip_osml.errors import AssetMissing, DecodeError, IndexSchemaError
+from stacchip_osml.index.arrays import is_text
+from stacchip_osml.index.schema import CHIP_SCHEMA, own_column
+from stacchip_osml.pixel.arguments import of_kind, one_of
+from stacchip_osml.stac.item_tables import arrow_stream
+
+if TYPE_CHECKING:
+    from stacchip_osml.index.chip_index import ChipIndex
+
+__all__ = ["HOW", "joined"]
+
+HOW = ("inner", "left")
+
+
+def joined(index: ChipIndex, table: Any, *, on: str = "id", how: str = "inner") -> ChipIndex:
+    """Join a table to the rows of an index; see :meth:`ChipIndex.join`."""
+    one_of("how", how, HOW)
+    if of_kind("on", on, str, "a column's name") not in index.columns:
+        raise IndexSchemaError(f"on: no column {on!r}; there are {', '.join(index.columns)}")
+    given = _table_of(table)
+    if on not in given.column_names:
+        raise IndexSchemaError(f"the joined table has no column {on!r}; it has {', '.join(given.column_names)}")
+    keys = given.column(on)
+    if len(keys) and not is_text(keys.type):
+        raise IndexSchemaError(f"column {on!r} of the joined table must be text, is {keys.type}")
+    keys = keys.cast(pa.string()).combine_chunks()
+    _require_unique(keys, on)
+    place = pc.index_in(index.query(columns=[on]).column(on).cast(pa.string()), value_set=keys, skip_nulls=True)
+    place = place.combine_chunks()
+    if how == "inner":
+        index = index.select(np.asarray(place.is_valid()))
+        place = place.drop_null()
+    rows = index.to_arrow()
+    for name in given.column_names:
+        if name not in CHIP_SCHEMA.names and name != on:
+            rows = rows.drop_columns([name]) if name in rows.column_names else rows
+            column = own_column(name, given.column(name), len(given))
+            rows = rows.append_column(name, column.take(place))
+    return index.from_table(rows, index.tables, problems=index.problems)
+
+
+def _table_of(source: Any) -> pa.Table:
+    """Give any program's table as Arrow has it, without the row numbers of pandas."""
+    if isinstance(source, str | os.PathLike):
+        table = _read(Path(source))
+    else:
+        try:
+            table = pa.table(source if isinstance(source, Mapping) else arrow_stream(source))
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise IndexSchemaError(f"{type(source).__name__}: no table that can be joined: {error!s:.300}") from error
+    return table.select([name for name in table.column_names if not name.startswith("__index_level_")])
+
+
+def _read(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise AssetMissing(f"{path}: no such file")
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise DecodeError(f"{path}: not a readable Parquet file: {error}") from error
+
+
+def _require_unique(keys: pa.Array, on: str) -> None:
+    counts = pc.value_counts(keys.drop_null())
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    if len(repeated):
+        raise IndexSchemaError(
+            f"the joined table has {on} {repeated[0].as_py()!r} more than once; a chip is joined to one row of it"
+        )
