@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +19,9 @@ from numpy.typing import NDArray
 
 from stacchip_osml.index.arrays import column_of, numbers_of, positions, valid_of, words_of
 
-if TYPE_CHECKING:
-    from stacchip_osml.index.tables import ItemKey
-
 __all__ = [
     "ORDER_COLUMNS",
+    "ItemKey",
     "by_part",
     "codes",
     "integers",
@@ -43,6 +40,8 @@ ORDER_COLUMNS = (
 PART_ROWS = 64 * 32_768
 """Rows a file of a directory index, at most: its footer, which the first query of its rows parses, stays small."""
 
+ItemKey = tuple[str, str]
+"""(collection or empty, item id)."""
 Ints = NDArray[np.int64]
 
 

@@ -14,13 +14,11 @@ import pyarrow as pa
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ChipError, IndexSchemaError, LimitError
 from stacchip_osml.index.headers import AssetHeader, HeaderKey, headers_from_rows, headers_to_rows
-from stacchip_osml.index.order import item_keys
+from stacchip_osml.index.order import ItemKey, item_keys
 from stacchip_osml.stac.difference import different_places
 
 __all__ = ["MAX_FOOTER_BYTES", "ItemKey", "SideTables", "pack", "unpack"]
 
-ItemKey = tuple[str, str]
-"""(collection or empty, item id)."""
 
 MAX_FOOTER_BYTES = 8 * 2**20
 """Largest compressed items, headers and chains that a single file carries; above it, save a directory."""

@@ -18,10 +18,10 @@ from stacchip_osml.imagery.header import BandHeader, ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["SegmentImage", "find_rset", "open_rset", "open_segments"]
+__all__ = ["LevelSegment", "find_rset", "open_rset", "open_segments"]
 
 
-class SegmentImage(BlockImage):
+class LevelSegment(BlockImage):
     """One image segment of a NITF file, not the first; what is no pixel is the first one's."""
 
     def __init__(self, location: str, segment: int, *, layout: ImageLayout, header: ImageHeader) -> None:
@@ -40,7 +40,7 @@ class SegmentImage(BlockImage):
         return _reopened, (self.location, self.segment, self.layout, self.header)
 
     def __repr__(self) -> str:
-        return f"SegmentImage({self.name!r}, {self.segment})"
+        return f"LevelSegment({self.name!r}, {self.segment})"
 
     @property
     def key(self) -> str:
@@ -121,14 +121,14 @@ def open_segments(path: str | Path) -> list[BlockImage]:
     location = str(Path(path).absolute())
     base, file = BlockImage(location), LocalFile(location)
     layouts = parse_nitf_segments(file.read_at, name=base.name, limits=ReadLimits(), size=file.size)
-    levels: dict[ImageSize, SegmentImage] = {}
+    levels: dict[ImageSize, LevelSegment] = {}
     for segment, layout in enumerate(layouts):
         finest = layout.levels[0]
         if segment == 0 or not isinstance(finest, LevelLayout):
             continue
         header = _header_of(finest, layout.pad)
         if _is_level(header, base.header) and finest.size not in levels:
-            levels[finest.size] = SegmentImage(location, segment, layout=ImageLayout(levels=(finest,)), header=header)
+            levels[finest.size] = LevelSegment(location, segment, layout=ImageLayout(levels=(finest,)), header=header)
     return [base, *(levels[size] for size in sorted(levels, reverse=True))]
 
 
@@ -165,5 +165,5 @@ def _told(header: ImageHeader) -> str:
     return f"{header.size.width} x {header.size.height} pixels, {len(header.bands)} bands of {header.bands[0].dtype}"
 
 
-def _reopened(location: str, segment: int, layout: ImageLayout, header: ImageHeader) -> SegmentImage:
-    return SegmentImage(location, segment, layout=layout, header=header)
+def _reopened(location: str, segment: int, layout: ImageLayout, header: ImageHeader) -> LevelSegment:
+    return LevelSegment(location, segment, layout=layout, header=header)
