@@ -147,10 +147,14 @@ def _palette(picture: Picture, selection: Sequence[int] | None, output: np.dtype
         (band,) = _shown(picture, selection) if len(selection) == 1 else (None,)
         if band is None:
             raise ChainError(f"of a palette image one band is shown, not {tuple(selection)}")
-    if picture.color_table is None:
+    if picture.color_table is None and picture.brightness_table is None:
         raise ChainError("a palette image without its colour table: its values say nothing of how bright they are")
     if picture.dtype.kind not in "ui" or picture.dtype.itemsize > 2:
         raise ChainError(f"a palette of {picture.dtype} pixels")
+    if picture.brightness_table is not None:
+        brightness = np.asarray(picture.brightness_table, np.uint16)
+        white = (1 << int(brightness.max()).bit_length()) - 1
+        return (band_select_step([band or 0]), lut_step(brightness), *_to_output(max(white, 1), output))
     table: NDArray[np.uint8] = np.asarray(picture.color_table, np.uint8).T
     # gray ones stay one band
     tables = table[:1] if (table == table[0]).all() else table

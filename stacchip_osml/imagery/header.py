@@ -59,6 +59,9 @@ class PictureTags:
     """Red, green, blue and alpha (0 to 255) of each value from 0 on, a table for each band that has one."""
     wavelengths: tuple[float | None, ...]
     """Centre of each band in micrometres, where GDAL knows it."""
+    brightness_tables: tuple[tuple[int, ...] | None, ...] = ()
+    """0 to 65,535 of each value from 0 on, for each band whose two NITF look-up tables say so; none at all where no
+    band has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

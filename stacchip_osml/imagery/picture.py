@@ -70,6 +70,8 @@ class Picture:
     """A NITF's ISUBCAT."""
     color_table: ColorTable | None
     """Red, green and blue, 0 to 255, of each value from 0 on."""
+    brightness_table: tuple[int, ...] | None
+    """0 to 65,535 of each value from 0 on, in place of colours."""
     palette_band: int | None
     """The band whose values the colour table explains, or for which there is none."""
     is_inverted: bool
@@ -113,6 +115,7 @@ def picture_of(provider: Any, *, common_names: Sequence[str | None] | None = Non
         common_names=_common_names(tags, header, common_names, count),
         subcategories=subcategories,
         color_table=None if palette_band is None else _color_table(tags, own, palette_band),
+        brightness_table=None if palette_band is None else _brightness_table(own, palette_band),
         palette_band=None if is_inverted else palette_band,
         is_inverted=is_inverted,
         is_complex=dtype.kind == "c" or _says_complex(tags, subcategories),
@@ -290,6 +293,11 @@ def _color_table(tags: Mapping[Any, Any], own: Any, band: int) -> ColorTable | N
                 return None
             return tuple(map(tuple, np.rint(table.T / 257).astype(int).tolist()))
     return None
+
+
+def _brightness_table(own: Any, band: int) -> tuple[int, ...] | None:
+    tables: Sequence[tuple[int, ...] | None] = getattr(own, "brightness_tables", ())
+    return tables[band] if band < len(tables) else None
 
 
 def _says_complex(tags: Mapping[Any, Any], subcategories: Words) -> bool:

@@ -16,7 +16,7 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
 from stacchip_osml.imagery.blocks.nitf import KINDS
-from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS, lut_colors
+from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS, lut_brightness, lut_colors
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
@@ -137,14 +137,21 @@ class SegmentImage(BlockImage):
             {"NITF_IREPBAND": self._fields[f"IREPBAND{band}"], "NITF_ISUBCAT": self._fields[f"ISUBCAT{band}"]}
             for band in range(1, count + 1)
         )
-        tables = tuple(self._colors(band) for band in range(1, count + 1))
-        return PictureTags(bands=bands, structure={}, color_tables=tables, wavelengths=(None,) * count)
+        tables = [self._tables(band) for band in range(1, count + 1)]
+        brightness = tuple(map(lut_brightness, tables))
+        return PictureTags(
+            bands=bands,
+            structure={},
+            color_tables=tuple(map(lut_colors, tables)),
+            wavelengths=(None,) * count,
+            brightness_tables=brightness if any(brightness) else (),
+        )
 
-    def _colors(self, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
+    def _tables(self, band: int) -> list[bytes]:
         if self._fields[f"IREPBAND{band}"] != "LU":
-            return None
+            return []
         numbers = range(1, int(self._fields[f"NLUTS{band}"]) + 1)
-        return lut_colors([self._fields[f"LUTD{band}{table}"].encode("latin-1") for table in numbers])
+        return [self._fields[f"LUTD{band}{table}"].encode("latin-1") for table in numbers]
 
     def _segment_layout(self) -> ImageLayout:
         layouts = self._layouts()

@@ -33,7 +33,7 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.parsing import parse_layout, plain_image, said_instead
+from stacchip_osml.imagery.blocks.parsing import parse_layout, picture_tags_of, plain_image, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.format import DRIVERS
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
@@ -330,7 +330,7 @@ class BlockImage(HeaderFacts):
     @property
     def picture_tags(self) -> PictureTags:
         """What the file says of how it is to be shown, and the statistics stored with it."""
-        return self._told.picture_tags
+        return picture_tags_of(self._told, self.file, name=self.name, limits=self.limits)
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""

@@ -14,7 +14,7 @@ those who place images.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import LevelLayout, ReadAt
@@ -24,7 +24,7 @@ from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadA
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.limits import ReadLimits
 
-__all__ = ["BAND_COLORS", "NitfSaid", "lut_colors", "nitf_said"]
+__all__ = ["BAND_COLORS", "NitfSaid", "lut_brightness", "lut_colors", "nitf_said", "with_brightness"]
 
 BAND_COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
 """IREPBAND → what GDAL calls it."""
@@ -104,8 +104,24 @@ def nitf_said(
             structure={},
             color_tables=tuple(_colors(ahead, image, band) for band in range(image.bands)),
             wavelengths=(None,) * image.bands,
+            brightness_tables=_brightness(ahead, image),
         ),
     )
+
+
+def with_brightness(tags: PictureTags, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> PictureTags:
+    """Put right what GDAL says of bands with two look-up tables: it takes the second one for colours.
+
+    Raises:
+        ReadError: as ``read``, or the file is damaged.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    image = read_subheader(ahead, read_segments(ahead)[0], limits)
+    tables = _brightness(ahead, image)
+    if not tables or len(tags.color_tables) != len(tables):
+        return tags
+    colors = tuple(None if found else table for found, table in zip(tables, tags.color_tables, strict=True))
+    return replace(tags, color_tables=colors, brightness_tables=tables)
 
 
 def lut_colors(tables: Sequence[bytes]) -> tuple[tuple[int, int, int, int], ...] | None:
@@ -119,11 +135,28 @@ def lut_colors(tables: Sequence[bytes]) -> tuple[tuple[int, int, int, int], ...]
     return tuple((r, g, b, 255) for r, g, b in zip(red, green, blue, strict=True))
 
 
+def lut_brightness(tables: Sequence[bytes]) -> tuple[int, ...] | None:
+    """Give 0 to 65,535 of each value by LUTDnm of a band that has two of them; see :func:`lut_colors`."""
+    if len(tables) != 2:
+        return None
+    return tuple(upper << 8 | lower for upper, lower in zip(*tables, strict=True))
+
+
 def _colors(ahead: ReadAhead, image: Subheader, band: int) -> tuple[tuple[int, int, int, int], ...] | None:
+    return lut_colors(_tables(ahead, image, band))
+
+
+def _brightness(ahead: ReadAhead, image: Subheader) -> tuple[tuple[int, ...] | None, ...]:
+    found = tuple(lut_brightness(_tables(ahead, image, band)) for band in range(image.bands))
+    return found if any(found) else ()
+
+
+def _tables(ahead: ReadAhead, image: Subheader, band: int) -> list[bytes]:
+    """Read the tables of a band whose values are entries of them."""
     number, entries, start = image.tables[band]
     if image.irepbands[band] != "LU":
-        return None
-    return lut_colors([ahead.exactly(start + table * entries, entries) for table in range(number)])
+        return []
+    return [ahead.exactly(start + table * entries, entries) for table in range(number)]
 
 
 def _is_beyond_gdal(image: Subheader) -> bool:

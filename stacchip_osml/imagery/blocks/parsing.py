@@ -9,15 +9,18 @@ from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.agreement import unserved_layout
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.layout import ImageLayout, ReadAt, Unserved
-from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError
+from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import ReadLimits
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
     from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.blocks.tiff_plain import PlainTiff
+    from stacchip_osml.imagery.gdal.image import GdalImage
+    from stacchip_osml.imagery.own_image import OwnImage
 
-__all__ = ["parse_layout", "plain_image", "said_instead"]
+__all__ = ["parse_layout", "picture_tags_of", "plain_image", "said_instead"]
 
 
 class Parser(Protocol):
@@ -103,6 +106,31 @@ def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: st
     if isinstance(level, Unserved):
         raise DecodeError(f"{error} Of it: {level.reason}") from error
     raise error
+
+
+def picture_tags_of(
+    told: GdalImage | OwnImage | NitfSaid, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
+) -> PictureTags:
+    """Give what is said of how an image is to be shown, GDAL's put right where it is known to be wrong.
+
+    Args:
+        told: says it.
+        file: the image's.
+        name: of the file, for messages.
+        limits: refused above these.
+
+    Raises:
+        ReadError: the file cannot be read.
+    """
+    tags = told.picture_tags
+    if told.header.driver != "NITF" or tags.brightness_tables or not any(tags.color_tables):
+        return tags
+    from stacchip_osml.imagery.blocks.nitf_said import with_brightness
+
+    try:
+        return with_brightness(tags, file.read_at, name=name, limits=limits, size=file.size)
+    except (DecodeError, LimitError, NotServedError):  # GDAL alone makes something of it
+        return tags
 
 
 def _tiff() -> Parser:

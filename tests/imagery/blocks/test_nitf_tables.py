@@ -1,5 +1,8 @@
 """Images whose bands have look-up tables (MIL-STD-2500C, NLUTS and NELUT in table A-3), any number of any length."""
 
+import io
+
+import jbpy
 import numpy as np
 import pytest
 from nitf_block_files import blocks_of, fields_of, write_nitf
@@ -8,6 +11,7 @@ from stacchip_osml.encode import BufferedImageAssetProvider, ChipFactory
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf
 from stacchip_osml.encode.nitf import write_nitf as write_ours
+from stacchip_osml.imagery import DisplayChainFactory
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import PixelWindow
 
@@ -82,3 +86,34 @@ def test_tables_of_16_bit_values_stay_with_chips_and_are_colours_in_any_segment(
         again = read_nitf(ChipFactory(BlockImage(str(chip)), output_format="nitf").create_chip((1, 2, 5, 6))).images[0]
         np.testing.assert_array_equal(again.pixels.read(PixelWindow(0, 0, 5, 6)).pixels, pixels[:, 6:12, 4:9])
         assert {name: again.fields[name] for name in stored} == stored
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("entries", [200, 256, 1024])
+def test_two_tables_are_16_bits_of_brightness_and_stored_values_stay(tmp_path, bits, entries):
+    rng = np.random.default_rng(entries)
+    values = np.sort(rng.integers(0, 3000, entries, np.uint16))  # of 12 bits
+    pixels = rng.integers(0, min(entries, 1 << bits), (1, 40, 50), f"u{bits // 8}")
+    tables = {"LUTD000011": (values >> 8).astype("u1").tobytes(), "LUTD000012": (values & 255).astype("u1").tobytes()}
+    fields = fields_of(pixels, (40, 50), "B", IREP="MONO", IREPBAND00001="LU")
+    fields |= {"NLUTS00001": 2, "NELUT00001": entries} | tables
+    order = ("NBANDS", "IREPBAND", "NLUTS", "NELUT", "LUTD")  # each makes room for the next
+    ordered = dict(sorted(fields.items(), key=lambda item: next((n for n, s in enumerate(order) if s in item[0]), -1)))
+    path = tmp_path / "a.ntf"
+    write_nitf(path, [(ordered, b"".join(blocks_of(pixels, (40, 50), "B")))] * 2)
+    file = jbpy.Jbp()
+    file.load(io.BytesIO(path.read_bytes()))
+    header = file["ImageSegments"][0]["subheader"]
+    upper, lower = (np.frombuffer(header[name].value, np.uint8).astype(int) for name in tables)
+    white = 4095 if values.max() > 2047 else 2047
+
+    first = BlockImage(str(path))
+    for image in (first, read_nitf(path).images[1].pixels):
+        whole = PixelWindow(0, 0, 50, 40)
+        np.testing.assert_array_equal(image.read(whole).pixels, pixels)
+        assert image.picture_tags.color_tables == (None,)
+        assert image.picture_tags.brightness_tables == (tuple((upper * 256 + lower).tolist()),)
+        chain = DisplayChainFactory.build(image)
+        shown = chain(pixels)
+        np.testing.assert_allclose(shown[0], values[pixels[0]] * 255.0 / white, atol=0.51)
+    assert convert(path, tmp_path / "a.tif", image="image:0").left_out[-1:] == ("colour table",)
