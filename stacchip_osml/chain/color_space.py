@@ -21,6 +21,7 @@ from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, Ste
 from stacchip_osml.chain.radiometry import need_real
 from stacchip_osml.chain.settings import a_choice, a_positive
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.counts import number_array
 
 __all__ = ["COLOR_SPACES", "KINDS", "color_space_step", "color_space_transform"]
 
@@ -153,8 +154,9 @@ def color_space_transform(image: NDArray[Any], source: str, destination: str) ->
         ChainError: (a ValueError) an unknown space, not three bands, or not float.
     """
     for name in (source, destination):
-        if name not in COLOR_SPACES:
+        if not isinstance(name, str) or name not in COLOR_SPACES:
             raise ChainError(f"a colour space is one of {', '.join(COLOR_SPACES)}; got {name!r}")
+    image = number_array("image", image)
     if image.ndim != 3 or len(image) != 3 or image.dtype.kind != "f":
         raise ChainError(f"colours are (3, rows, cols) of float, got {image.shape} of {image.dtype}")
     values = image.reshape(3, -1).astype(np.float64)

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.arguments import words
+from stacchip_osml.pixel.counts import number_array
 
 __all__ = [
     "ROLES",
@@ -74,7 +76,7 @@ def decode_to_iq(
         ChainError: (a ValueError) another shape, roles that make no complex number, a table missing or too much, an
             index that the table does not have.
     """
-    data = np.asarray(data)
+    data = number_array("data", data, wanted="pixels")
     roles = require_interpretation(
         data.shape[0] if data.ndim == 3 else 1, data.dtype, band_interpretation, amplitude_table
     )
@@ -123,10 +125,11 @@ def require_interpretation(
         if num_bands != 2:
             raise ChainError(f"{num_bands} bands of {dtype.name}: what they hold has to be said (band_interpretation)")
         roles: tuple[str, ...] = (ROLE_REAL, ROLE_IMAGINARY)
-    elif isinstance(band_interpretation, str):
-        raise ChainError(f"expected a role for each band, got the text {band_interpretation!r}")
     else:
-        roles = tuple(band_interpretation)
+        try:
+            roles = words("band_interpretation", band_interpretation)
+        except TypeError as error:
+            raise ChainError(str(error)) from error
     for role in roles:
         if role not in ROLES:
             raise ChainError(f"unknown role {role!r}; expected one of {', '.join(ROLES)}")
@@ -190,7 +193,7 @@ def complex_parts(data: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     Raises:
         ChainError: (a ValueError) another shape or type.
     """
-    data = np.asarray(data)
+    data = number_array("data", data, wanted="pixels")
     if data.dtype.kind == "c":
         if data.ndim == 3 and len(data) == 1:
             data = data[0]
@@ -236,10 +239,10 @@ def power_to_decibels(power: NDArray[Any]) -> NDArray[Any]:
     Raises:
         ChainError: (a ValueError) complex numbers.
     """
-    power = np.asarray(power)
+    power = number_array("power", power)
     if power.dtype.kind not in "iufb":
         raise ChainError(f"power is a real number, not {power.dtype.name}; complex_to_power computes it")
     # in float64: a logarithm of float32 is off by more than its last digit
     with np.errstate(divide="ignore"):
         decibels: NDArray[Any] = 10 * np.log10(np.maximum(power.astype(np.float64), 0))
-    return decibels.astype(np.float32) if power.dtype == np.float32 else decibels
+    return decibels.astype(np.float32) if power.dtype.newbyteorder("=") == np.float32 else decibels

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.chain.complex import complex_parts
+from stacchip_osml.chain.settings import finite
 from stacchip_osml.errors import ChainError
 
 __all__ = [
@@ -146,9 +147,10 @@ def nrl_remap(
     Raises:
         ChainError: (a ValueError) another shape or type, a setting out of range, limits in another order.
     """
+    knee = finite("knee", knee)
     _require("knee", knee, 0 < knee < WHITE, "between 0 and 255")
     values = _magnitude(block)
-    usable = values[np.isfinite(values)] if None in {minimum, changeover, maximum} else values[:0]
+    usable = values[np.isfinite(values)] if minimum is None or changeover is None or maximum is None else values[:0]
     low = _limit("minimum", minimum, usable, np.min)
     turn = _limit("changeover", changeover, usable, lambda part: np.percentile(part, 99))
     high = _limit("maximum", maximum, usable, np.max)
@@ -189,7 +191,7 @@ def linear_remap(
         ChainError: (a ValueError) another shape or type, limits in another order.
     """
     values = _magnitude(block)
-    usable = values[np.isfinite(values)] if None in {minimum, maximum} else values[:0]
+    usable = values[np.isfinite(values)] if minimum is None or maximum is None else values[:0]
     low, high = _limit("minimum", minimum, usable, np.min), _limit("maximum", maximum, usable, np.max)
     return _band(_stretched(values, low, high))
 
@@ -211,11 +213,12 @@ def log_remap(
         ChainError: (a ValueError) another shape or type, a minimum of 0, limits in another order.
     """
     values = _magnitude(block)
-    usable = values[np.isfinite(values) & (values > 0)] if None in {minimum, maximum} else values[:0]
+    usable = values[np.isfinite(values) & (values > 0)] if minimum is None or maximum is None else values[:0]
     low, high = _limit("minimum", minimum, usable, np.min), _limit("maximum", maximum, usable, np.max)
     if minimum is None and maximum is None and not usable.size:
         return _band(np.zeros_like(values))
     _require("minimum", low, low > 0, "above 0")
+    _require("maximum", high, high > 0, "above 0")
     with np.errstate(divide="ignore"):
         np.log(values, out=values)
     # -inf is the logarithm of 0, which is black; what was not finite is inf or NaN still
@@ -270,6 +273,7 @@ def _band(values: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _density(block: NDArray[Any], data_mean: float | None, dmin: float, mmult: float) -> NDArray[np.float64]:
     """Give density, not below 0, and above 255 as it comes; NaN where not finite."""
+    dmin, mmult = finite("dmin", dmin), finite("mmult", mmult)
     _require("dmin", dmin, 0 <= dmin < WHITE, "from 0 to below 255")
     _require("mmult", mmult, 1 < mmult < math.inf, "above 1")
     values = _magnitude(block)
@@ -303,8 +307,7 @@ def _limit(name: str, value: float | None, usable: NDArray[np.float64], measure:
     """Take a number that was given, or measure it; 0 where there is nothing to measure."""
     if value is None:
         return float(measure(usable)) if usable.size else 0.0
-    _require(name, value, math.isfinite(value), "finite")
-    return float(value)
+    return finite(name, value)
 
 
 def _require(name: str, value: float, good: bool, expected: str) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from stacchip_osml.chain.kinds import BandedPixels, Setting, Settings, Spec, StepKind
 from stacchip_osml.chain.settings import a_number, a_table, table_of, to_table
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.arguments import words
+from stacchip_osml.pixel.counts import real_numbers
 
 __all__ = ["KINDS", "complex_remap_step"]
 
@@ -38,10 +40,20 @@ def complex_remap_step(
     Raises:
         ChainError: an unknown remap or role, or a parameter that it does not have.
     """
-    table = None if amplitude_table is None else to_table(np.asarray(amplitude_table, TABLE_DTYPE).reshape(-1))
+    table = None if amplitude_table is None else to_table(_entries(amplitude_table))
     return COMPLEX_REMAP.define(
-        remap=remap, parameters=parameters, roles=None if roles is None else list(roles), amplitude_table=table
+        remap=remap,
+        parameters=parameters,
+        roles=None if roles is None else list(words("roles", roles)),
+        amplitude_table=table,
     )
+
+
+def _entries(amplitude_table: NDArray[Any] | Sequence[float]) -> NDArray[Any]:
+    found = real_numbers("amplitude_table", amplitude_table)
+    if found.ndim != 1:
+        raise ChainError(f"amplitude_table must be a list of numbers, got {found.shape}")
+    return found.astype(TABLE_DTYPE)
 
 
 def _numbers(value: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.counts import real_numbers
 
 __all__ = [
     "Moments",
@@ -300,8 +301,9 @@ def require_edges(bin_edges: Any, bands: int) -> list[Edges] | None:
     """
     if bin_edges is None:
         return None
-    given = list(bin_edges) if isinstance(bin_edges, list | tuple) and np.ndim(bin_edges[0]) == 1 else None
-    edges = [np.asarray(e, dtype=np.float64) for e in ([bin_edges] * bands if given is None else given)]
+    is_list = isinstance(bin_edges, list | tuple) and bool(bin_edges)
+    given = list(bin_edges) if is_list and isinstance(bin_edges[0], (list, tuple, np.ndarray)) else None
+    edges = [real_numbers("bin_edges", e) for e in ([bin_edges] * bands if given is None else given)]
     if len(edges) != bands:
         raise ChainError(f"bin edges of {len(edges)} bands for an image of {bands}")
     for each in edges:

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.arguments import each_of, of_kind
 
-__all__ = ["RAW", "ChainDefinition", "ChainRegistry", "canonical_json", "chain_id", "copied"]
+__all__ = ["RAW", "ChainDefinition", "ChainRegistry", "canonical_json", "chain_id", "copied", "steps_of"]
 
 RAW = "raw"
 """Id of the empty chain."""
@@ -30,7 +31,7 @@ def canonical_json(definition: ChainDefinition) -> str:
     Raises:
         ChainError: a step lacks its name or version, or holds a value that JSON cannot carry.
     """
-    for position, step in enumerate(definition):
+    for position, step in enumerate(steps_of(definition)):
         if not isinstance(step, Mapping) or not isinstance(step.get("step"), str):
             raise ChainError(f"step {position} of a chain must be an object with a 'step' name, got {step!r}")
         version = step.get("version")
@@ -50,6 +51,20 @@ def canonical_json(definition: ChainDefinition) -> str:
     return text
 
 
+def steps_of(definition: Any) -> ChainDefinition:
+    """Give a definition as a tuple; what its steps are is not looked at.
+
+    Raises:
+        ChainError: it is no list.
+    """
+    if isinstance(definition, Mapping) or not isinstance(definition, Iterable):
+        raise ChainError(f"definition must be a list of steps, got {definition!r:.60}")
+    try:
+        return each_of("definition", definition, object, "a list of steps")
+    except TypeError as error:
+        raise ChainError(str(error)) from error
+
+
 def _plain(value: Any) -> Any:
     """Give values as JSON writes them, whole numbers without a fraction: two spellings are one number."""
     if isinstance(value, Mapping):
@@ -61,6 +76,7 @@ def _plain(value: Any) -> Any:
 
 def chain_id(definition: ChainDefinition) -> str:
     """Name a definition by its content: ``raw`` when empty, else step names and 12 hex digits of SHA-256."""
+    definition = steps_of(definition)
     if not definition:
         return RAW
     text = canonical_json(definition)
@@ -91,7 +107,8 @@ class ChainRegistry(Mapping[str, ChainDefinition]):
     __slots__ = ("_chains",)
 
     def __init__(self, definitions: Iterable[ChainDefinition] = ()) -> None:
-        self._chains = {RAW: ()} | {chain_id(d): copied(d) for d in definitions}
+        given = each_of("definitions", definitions, object, "a list of definitions")
+        self._chains = {RAW: ()} | {chain_id(d): copied(steps_of(d)) for d in given}
 
     @classmethod
     def from_json(cls, document: Any) -> ChainRegistry:
@@ -116,17 +133,18 @@ class ChainRegistry(Mapping[str, ChainDefinition]):
 
     def union(self, other: ChainRegistry) -> ChainRegistry:
         """Merge two registries; ids are content hashes, so they cannot conflict."""
+        of_kind("other", other, ChainRegistry, "a ChainRegistry")
         return ChainRegistry([*self._chains.values(), *other.values()])
 
     def __getitem__(self, name: str) -> ChainDefinition:
         try:
             return copied(self._chains[name])
-        except KeyError:
+        except (KeyError, TypeError):
             known = ", ".join(sorted(self._chains))
             raise ChainError(f"unknown processing chain {name!r}; this registry knows {known}") from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._chains
+        return isinstance(name, str) and name in self._chains
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._chains)

@@ -6,7 +6,6 @@ the pixels, widened by a part of itself on both sides, within the range of all.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.chain.curves import RescaleCurve, as_type
+from stacchip_osml.chain.kinds import pixel_dtype
 from stacchip_osml.chain.lut import apply_lut
+from stacchip_osml.chain.settings import finite
 from stacchip_osml.chain.statistics import BandStatistics
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import number_array, real_number
 
 __all__ = ["ADJUSTMENTS", "DRAParameters", "dynamic_range_adjust"]
 
@@ -39,6 +42,8 @@ class DRAParameters:
     """The largest value that occurs."""
 
     def __post_init__(self) -> None:
+        for name in ("suggested_min", "suggested_max", "actual_min", "actual_max"):
+            object.__setattr__(self, name, real_number(name, getattr(self, name)))
         if not (self.suggested_min <= self.suggested_max and self.actual_min <= self.actual_max):
             raise ChainError(f"ranges go from a number to one that is not below it, got {self}")
 
@@ -72,12 +77,12 @@ class DRAParameters:
         Raises:
             ChainError: (a ValueError) no pixel was counted, or a setting is out of range.
         """
-        seen = np.asarray(counts)
+        seen = number_array("counts", counts, kinds="iuf", wanted="counts")
         if seen.ndim != 1 or not seen.size:
             raise ChainError(f"a histogram is one row of counts, got {seen.shape}")
-        first = 0.0 if first_bucket_value is None else float(first_bucket_value)
-        last = float(seen.size) if last_bucket_value is None else float(last_bucket_value)
-        if not (math.isfinite(first) and math.isfinite(last) and first < last):
+        first = 0.0 if first_bucket_value is None else finite("first_bucket_value", first_bucket_value)
+        last = float(seen.size) if last_bucket_value is None else finite("last_bucket_value", last_bucket_value)
+        if not first < last:
             raise ChainError(f"the bins of a histogram go from a number to a larger one, got {first} to {last}")
         values = first + np.arange(seen.size) * ((last - first) / seen.size)
         return _ranges(seen, values, shares=(min_percentage, max_percentage), widen=(a, b))
@@ -99,7 +104,7 @@ class DRAParameters:
         Raises:
             ChainError: (a ValueError) statistics without a histogram, or a setting that is out of range.
         """
-        if not band.has_histogram:
+        if not of_kind("band", band, BandStatistics, "BandStatistics").has_histogram:
             raise ChainError("statistics without a histogram are of no use for DRA; compute them with one")
         shares, widen = (min_percentage, max_percentage), (a, b)
         return _ranges(band.histogram, band.bin_edges[:-1], shares=shares, widen=widen, extremes=band)
@@ -110,7 +115,7 @@ class DRAParameters:
         Raises:
             ChainError: (a ValueError) another adjustment.
         """
-        if range_adjustment not in ADJUSTMENTS:
+        if not isinstance(range_adjustment, str) or range_adjustment not in ADJUSTMENTS:
             raise ChainError(f"range_adjustment must be {' or '.join(ADJUSTMENTS)}, got {range_adjustment!r}")
         if range_adjustment == "dra":
             return self.suggested_min, self.suggested_max
@@ -136,7 +141,7 @@ class DRAParameters:
         Raises:
             ChainError: (a ValueError) a type with more values, no output type, or another adjustment.
         """
-        source, output = np.dtype(input_dtype), np.dtype(output_dtype)
+        source, output = pixel_dtype(input_dtype), pixel_dtype(output_dtype)
         if source.kind not in "ui" or source.itemsize > 2:
             raise ChainError(f"a table is for integers of up to 16 bits, got {source}; stretch its pixels instead")
         if output.kind not in "uif" or (output.kind != "f" and output.itemsize > 4):
@@ -160,6 +165,8 @@ def dynamic_range_adjust(image: NDArray[Any], luts: Sequence[NDArray[Any]]) -> N
     Raises:
         ChainError: (a ValueError) another number of tables, tables of several types, or of another type's size.
     """
+    image = number_array("image", image)
+    luts = [number_array("luts", lut) for lut in each_of("luts", luts, np.ndarray, "tables, one a band")]
     if image.ndim not in (2, 3):
         raise ChainError(f"dynamic range adjustment needs (bands, rows, cols), got an array of shape {image.shape}")
     bands = image[np.newaxis] if image.ndim == 2 else image
@@ -183,6 +190,8 @@ def _ranges(
     widen: tuple[float, float],
     extremes: BandStatistics | None = None,
 ) -> DRAParameters:
+    shares = real_number("min_percentage", shares[0]), real_number("max_percentage", shares[1])
+    widen = finite("a", widen[0]), finite("b", widen[1])
     if not 0 <= shares[0] < shares[1] <= 1:
         raise ChainError(f"the shares of DRA are numbers from 0 to 1 that rise, got {shares[0]} and {shares[1]}")
     if not all(share >= 0 for share in widen):

@@ -30,6 +30,7 @@ from stacchip_osml.chain.counting import Edges
 from stacchip_osml.chain.gdal_items import ITEM_KEYS, Items, band_items
 from stacchip_osml.chain.statistics import BandStatistics, ImageStatistics
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.arguments import each_of, of_kind
 
 __all__ = ["statistics_from_gdal_metadata", "statistics_to_gdal_metadata"]
 
@@ -75,7 +76,7 @@ def statistics_to_gdal_metadata(stats: ImageStatistics) -> str:
         ChainError: a band in which nothing was counted; there is nothing to write of it.
     """
     lines = ["<GDALMetadata>"]
-    for sample, band in enumerate(stats.bands):
+    for sample, band in enumerate(of_kind("stats", stats, ImageStatistics, "ImageStatistics").bands):
         if not math.isfinite(band.min + band.max + band.mean + band.stddev):
             raise ChainError(f"band {sample} has no statistics to write: {band.count} pixels were counted")
         items = _items(band)
@@ -132,7 +133,7 @@ def _bands_of(md: Any) -> list[Items]:
                 return _in_order(md[key])
         items = _statistics(md)
         return [items] if items else []
-    return [_statistics(band) for band in md]
+    return [_statistics(band) for band in each_of("md", md, Mapping, "GDAL's metadata")]
 
 
 def _in_order(text: str | bytes) -> list[Items]:

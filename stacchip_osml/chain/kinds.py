@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChainError, ChipError
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import number_array, truth_array, whole_number
 
-__all__ = ["REQUIRED", "BandedPixels", "Setting", "Settings", "Spec", "StepKind", "called", "is_whole"]
+__all__ = ["REQUIRED", "BandedPixels", "Setting", "Settings", "Spec", "StepKind", "called", "is_whole", "pixel_dtype"]
 
 T = TypeVar("T")
 
@@ -46,13 +48,20 @@ class BandedPixels:
 
     @classmethod
     def of(cls, pixels: NDArray[Any], mask: Mask | None = None) -> BandedPixels:
-        """Take bare pixels: scale 1, offset 0, no nodata value, all valid where no mask is given."""
+        """Take bare pixels: scale 1, offset 0, no nodata value, all valid where no mask is given.
+
+        Raises:
+            ChainError: (a ValueError) another shape than ``(bands, rows, cols)``.
+            TypeError: pixels that are no numbers, or a mask that is not of bool.
+        """
+        pixels = number_array("pixels", pixels)
         if pixels.ndim != 3:
             raise ChainError(f"a chain works on (bands, rows, cols), got an array of shape {pixels.shape}")
         if not pixels.dtype.isnative:
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))
         if mask is None:
             mask = np.broadcast_to(np.True_, pixels.shape)
+        mask = truth_array("mask", mask)
         if mask.shape != pixels.shape:
             raise ChainError(f"the mask of pixels {pixels.shape} has their shape, not {mask.shape}")
         count = len(pixels)
@@ -69,7 +78,12 @@ class BandedPixels:
             fill: for integers.
             is_value: whether a valid pixel may be ``fill`` too, so that it does not tell which are not.
         """
-        is_real = pixels.dtype.kind in "iub"
+        of_kind("pixels", pixels, np.ndarray, "an array")
+        of_kind("mask", mask, np.ndarray, "an array of bool")
+        if pixels.ndim != 3 or mask.shape != pixels.shape or mask.dtype != np.bool_:
+            shapes = f"{pixels.shape} and {mask.shape} of {mask.dtype}"
+            raise ChainError(f"pixels and their mask of bool must be (bands, rows, cols), got {shapes}")
+        is_real = number_array("pixels", pixels).dtype.kind in "iub"
         if not is_real:
             missing = np.isnan(pixels)
             mask = mask & ~missing if missing.any() else mask
@@ -90,7 +104,10 @@ class BandedPixels:
 
     def selected(self, bands: Sequence[int]) -> BandedPixels:
         """Give some bands, in the order asked for."""
-        chosen = list(bands)
+        count = len(self.pixels)
+        chosen = [
+            whole_number("bands", band, least=0, most=count - 1) for band in each_of("bands", bands, object, "a list")
+        ]
         return replace(
             self,
             pixels=self.pixels[chosen],
@@ -158,19 +175,19 @@ class Spec:
             return source
         if isinstance(source, BandedPixels):
             source = source.pixels
-        if isinstance(source, np.ndarray):
+        if isinstance(source, np.ndarray) and source.ndim:
             return cls(len(source), source.dtype.newbyteorder("="))
         if isinstance(source, tuple) and len(source) == 2:
-            return cls(int(source[0]), _dtype(source[1]))
+            return cls(whole_number("bands", source[0], least=0), pixel_dtype(source[1]))
         if hasattr(source, "num_bands") and hasattr(source, "pixel_value_type"):
-            return cls(int(source.num_bands), _dtype(source.pixel_value_type))
+            return cls(int(source.num_bands), pixel_dtype(source.pixel_value_type))
         raise ChainError(f"expected an image provider, an array or (bands, dtype), got {type(source).__name__}")
 
     def __str__(self) -> str:
         return f"{self.bands} {'band' if self.bands == 1 else 'bands'} of {self.dtype.name}"
 
 
-def _dtype(value: Any) -> np.dtype[Any]:
+def pixel_dtype(value: Any) -> np.dtype[Any]:
     """Turn any provider's pixel value type into numpy's."""
     if hasattr(value, "to_numpy_dtype"):
         value = value.to_numpy_dtype()
@@ -178,7 +195,7 @@ def _dtype(value: Any) -> np.dtype[Any]:
         value = value.numpy_dtype
     try:
         found = np.dtype(value.strip().lower() if isinstance(value, str) else value).newbyteorder("=")
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ChainError(f"pixels of an unknown type {value!r}") from error
     if found.kind not in "biufc":
         raise ChainError(f"pixels must be numbers, got the type {found}")
@@ -244,6 +261,7 @@ class StepKind:
         Raises:
             ChainError: an unknown, missing or impossible setting.
         """
+        of_kind("step", step, Mapping, "an object of settings")
         unknown = [key for key in step if key not in self.settings and key not in {"step", "version"}]
         if unknown:
             raise ChainError(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.counts import number_array
 
 __all__ = ["apply_lut"]
 
@@ -33,7 +34,11 @@ def apply_lut(image: NDArray[Any], lut: NDArray[Any], *, out: NDArray[Any] | Non
 
     Raises:
         ChainError: the image holds no such codes, or the table does not cover its type.
+        TypeError: no numbers, or ``out`` is of another shape or type.
     """
+    image, lut = number_array("image", image), number_array("lut", lut)
+    if out is not None and (not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (image.shape, lut.dtype)):
+        raise TypeError(f"out must be an array of {image.shape} and {lut.dtype}, not {type(out).__name__}")
     if image.dtype.kind not in "iu" or image.dtype.itemsize > 2:
         raise ChainError(f"a look-up table needs codes of 8 or 16 bits, got {image.dtype}")
     codes = 256**image.dtype.itemsize

@@ -15,9 +15,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.chain.arithmetic import SELECT, band_select_step
 from stacchip_osml.chain.definition import ChainDefinition, chain_id, copied
-from stacchip_osml.chain.kinds import BandedPixels, Spec, called
+from stacchip_osml.chain.kinds import BandedPixels, Spec, called, pixel_dtype
 from stacchip_osml.chain.steps import ALIGN, apply_step, complete_chain, complete_step, predict, step_kind
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ChainStep", "ProcessingChain", "apply_function", "band_select", "compose"]
 
@@ -77,12 +79,13 @@ class ProcessingChain:
     """What the chain takes, where it was made for one kind of pixels."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))
-        object.__setattr__(self, "output_dtype", np.dtype(self.output_dtype))
+        object.__setattr__(self, "steps", each_of("steps", self.steps, object, "a list of functions"))
+        object.__setattr__(self, "output_dtype", pixel_dtype(self.output_dtype))
+        of_kind("source", self.source, (Spec, type(None)), "a Spec or None")
         for place, step in enumerate(self.steps):
             if not callable(step):
                 raise ChainError(f"step {place} of a chain must be a function of pixels, got {type(step).__name__}")
-        if isinstance(self.output_bands, bool) or self.output_bands < 1:
+        if whole_number("output_bands", self.output_bands) < 1:
             raise ChainError(f"a chain gives at least one band, got output_bands={self.output_bands!r}")
         if self.input_bands is not None:
             object.__setattr__(self, "input_bands", tuple(band_select_step(self.input_bands)["bands"]))
@@ -166,6 +169,7 @@ class ProcessingChain:
         Raises:
             ChainError: as a call.
         """
+        of_kind("chip", chip, BandedPixels, "BandedPixels")
         self._require_input(Spec.of(chip))
         for place, step in enumerate(self.steps):
             if isinstance(step, ChainStep):
@@ -247,6 +251,8 @@ def compose(first: ProcessingChain, second: ProcessingChain) -> ProcessingChain:
     Raises:
         ChainError: (a ValueError) the second wants a band, or a kind of pixels, that the first does not give.
     """
+    of_kind("first", first, ProcessingChain, "a ProcessingChain")
+    of_kind("second", second, ProcessingChain, "a ProcessingChain")
     between: tuple[Function, ...] = ()
     given = Spec(first.output_bands, np.dtype(first.output_dtype))
     if second.input_bands is not None:

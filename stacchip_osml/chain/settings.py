@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.chain.kinds import Settings, Spec
-from stacchip_osml.errors import ChainError
+from stacchip_osml.errors import ChainError, SettingError
+from stacchip_osml.pixel.counts import finite_number
 
 __all__ = [
     "a_choice",
@@ -29,6 +30,7 @@ __all__ = [
     "band_numbers",
     "bands_of",
     "between",
+    "finite",
     "for_each_band",
     "highest_of",
     "lowest_of",
@@ -55,6 +57,14 @@ def a_number(value: Any) -> int | float:
         return int(value)
     # a float32 setting means the number it holds, not the digits it was written with
     return int(number) if number.is_integer() else number
+
+
+def finite(name: str, value: Any) -> float:
+    """Give a finite number as float; ChainError names what is none."""
+    try:
+        return finite_number(name, value)
+    except SettingError as error:
+        raise ChainError(str(error)) from error
 
 
 def a_positive(value: Any) -> int | float:

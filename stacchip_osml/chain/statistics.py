@@ -36,7 +36,9 @@ from stacchip_osml.chain.counting import (
     value_bins,
 )
 from stacchip_osml.errors import ChainError
-from stacchip_osml.pixel.nodata import differs_from
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import number_array, real_number, truth_array, whole_number
+from stacchip_osml.pixel.nodata import differs_from, nodata_by_band
 
 __all__ = [
     "BandStatistics",
@@ -52,6 +54,9 @@ __all__ = [
 
 Nodata = float | complex | Sequence[float | complex | None] | None
 
+MOST_BINS = 1 << 24
+"""A histogram of so many is 256 MiB."""
+MOST_COUNTED = 2.0**62
 SQUARE = 256
 """Pixels a side of what BLOCK takes from an array, which has no blocks."""
 STRETCH = 1 << 20
@@ -91,7 +96,10 @@ class BandStatistics:
 
     def __post_init__(self) -> None:
         for name, dtype in (("histogram", np.int64), ("bin_edges", np.float64)):
-            held = np.array(getattr(self, name), dtype=dtype)
+            given = number_array(name, getattr(self, name), kinds="iuf")
+            if dtype is np.int64 and not (abs(given) < MOST_COUNTED).all():
+                raise ChainError(f"{name} must be counts, got {given!r:.60}")
+            held = np.array(given, dtype=dtype)
             held.flags.writeable = False
             object.__setattr__(self, name, held)
         if self.histogram.ndim != 1 or self.bin_edges.shape != (self.histogram.size + 1,):
@@ -115,7 +123,8 @@ class ImageStatistics:
     """Share of the pixels that were looked at."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bands", tuple(self.bands))
+        object.__setattr__(self, "bands", each_of("bands", self.bands, BandStatistics, "BandStatistics, one a band"))
+        real_number("sample_rate", self.sample_rate)
 
 
 def compute_statistics(
@@ -148,14 +157,25 @@ def compute_statistics(
 
     Raises:
         ChainError: (a ValueError) complex pixels, a shape or setting out of range, or bin edges that are none.
+        SettingError: (a ValueError) a setting that is no number of its kind.
+        TypeError: pixels, a mask or edges of what is no number.
     """
+    image = number_array("image", image)
+    of_kind("sampling", sampling, SamplingStrategy, "a SamplingStrategy")
+    seed = whole_number("seed", seed, least=0)
     pixels = image[np.newaxis] if image.ndim == 2 else image
     if pixels.ndim != 3:
         raise ChainError(f"statistics need (bands, rows, cols), got an array of shape {image.shape}")
     require_real(pixels.dtype)
     rate = require_rate(sample_rate, num_bins)
     edges = require_edges(bin_edges, len(pixels))
-    valid = None if mask is None else np.broadcast_to(np.asarray(mask, np.bool_), pixels.shape)
+    valid = None if mask is None else truth_array("mask", mask)
+    if valid is not None and valid.shape not in (image.shape, pixels.shape, pixels.shape[1:]):
+        raise ChainError(f"mask must have the shape of the image, {image.shape}, got {valid.shape}")
+    valid = None if valid is None else np.broadcast_to(valid, pixels.shape)
+    values = nodata_by_band(nodata, len(pixels))
+    if bit_depth is not None:
+        whole_number("bit_depth", bit_depth, least=1)
     if rate < 1 and sampling is not SamplingStrategy.ALL:
         pick = sample_pixels if sampling is SamplingStrategy.RANDOM else _squares
         chosen = pick(pixels.shape[1], pixels.shape[2], rate, np.random.default_rng(seed))
@@ -169,7 +189,7 @@ def compute_statistics(
             _band(
                 pixels[band],
                 None if valid is None else valid[band],
-                nodata=_nodata_of(nodata, band, len(pixels)),
+                nodata=values[band],
                 num_bins=num_bins,
                 edges=None if edges is None else edges[band],
                 bit_depth=bit_depth,
@@ -196,7 +216,7 @@ def merge_statistics(stats: Iterable[ImageStatistics]) -> ImageStatistics:
         ChainError: (a ValueError) none, other numbers of bands, or bins that cannot be merged without loss: compute
             all parts with the same ``bin_edges``.
     """
-    parts = list(stats)
+    parts = each_of("stats", stats, ImageStatistics, "a list of ImageStatistics")
     if not parts:
         raise ChainError("there are no statistics to merge")
     counts = {len(part.bands) for part in parts}
@@ -229,11 +249,11 @@ def band_of(moments: Moments, histogram: Counts, edges: Edges) -> BandStatistics
 
 def require_rate(sample_rate: float, num_bins: int) -> float:
     """Raise ChainError unless a sample rate and a number of bins are in range."""
-    if not 0 < sample_rate <= 1:
+    if not 0 < (rate := real_number("sample_rate", sample_rate)) <= 1:
         raise ChainError(f"a sample rate is above 0 and at most 1, got {sample_rate}")
-    if num_bins < 0:
-        raise ChainError(f"a histogram has 0 (what fits) or more bins, got {num_bins}")
-    return float(sample_rate)
+    if not 0 <= whole_number("num_bins", num_bins) <= MOST_BINS:
+        raise ChainError(f"a histogram has 0 (what fits) or more bins, up to {MOST_BINS}, got {num_bins}")
+    return rate
 
 
 # ---- one band
@@ -260,14 +280,6 @@ def _band(
     if edges is None:
         edges = bins_over(values.dtype, found.min, found.max, num_bins)
     return band_of(found, bin_counts(seen, edges), edges)
-
-
-def _nodata_of(nodata: Nodata, band: int, bands: int) -> float | complex | None:
-    if nodata is None or isinstance(nodata, int | float | complex | np.number):
-        return nodata
-    if len(nodata) != bands:
-        raise ChainError(f"nodata of {len(nodata)} bands for an image of {bands}")
-    return nodata[band]
 
 
 # ---- samples
@@ -329,7 +341,7 @@ def _is_whole(band: BandStatistics) -> bool:
     )
 
 
-def _merged_rate(parts: list[ImageStatistics]) -> float:
+def _merged_rate(parts: Sequence[ImageStatistics]) -> float:
     """Give the share of all pixels that was looked at; a part counts by the pixels that it stands for."""
     rates = [part.sample_rate for part in parts]
     if min(rates) == max(rates):

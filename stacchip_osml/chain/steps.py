@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.chain import arithmetic, color_space, complex_step, limits, radiometry, tables, tone
-from stacchip_osml.chain.definition import ChainDefinition, canonical_json
+from stacchip_osml.chain.definition import ChainDefinition, canonical_json, steps_of
 from stacchip_osml.chain.kinds import REQUIRED, BandedPixels, Setting, Settings, Spec, StepKind, called
 from stacchip_osml.chain.radiometry import scale_offset_step
 from stacchip_osml.chain.settings import sorted_texts
 from stacchip_osml.errors import ChainError
 from stacchip_osml.extensions import load_extensions
+from stacchip_osml.pixel.arguments import function_or_none, of_kind
 
 __all__ = [
     "ALIGN",
@@ -107,7 +108,11 @@ def step_kind(step: Mapping[str, Any]) -> StepKind:
     Raises:
         ChainError: this process knows no such step.
     """
+    if not isinstance(step, Mapping):
+        raise ChainError(f"a step must be an object with a 'step' name, got {step!r:.60}")
     key = step.get("step"), step.get("version")
+    if not (isinstance(key[0], str) and isinstance(key[1], int)):
+        raise ChainError(f"a step has a 'step' name and a whole 'version', got {step!r:.60}")
     if key not in STEPS:
         failed = load_extensions()
         if key not in STEPS:
@@ -134,21 +139,24 @@ def complete_chain(definition: ChainDefinition) -> ChainDefinition:
     Raises:
         ChainError: as :func:`complete_step`; or no definition at all.
     """
-    canonical_json(tuple(definition))
+    definition = steps_of(definition)
+    canonical_json(definition)
     return tuple(complete_step(step) for step in definition)
 
 
 def require_steps(definition: ChainDefinition) -> None:
     """Raise ChainError unless every step of a definition is known here, with settings that it can have."""
-    for step in definition:
+    for step in steps_of(definition):
         complete_step(step)
 
 
 def resampling_for(definition: ChainDefinition, asset_key: str) -> str:
     """Give the method that a chain states for one asset; ``auto`` where it states none."""
-    for step in definition:
-        if step["step"] == ALIGN:
-            return str(step.get("methods", {}).get(asset_key, step.get("default", "auto")))
+    for step in steps_of(definition):
+        if isinstance(step, Mapping) and step.get("step") == ALIGN:
+            return str(
+                step.get("methods", {}).get(of_kind("asset_key", asset_key, str, "a key"), step.get("default", "auto"))
+            )
     return "auto"
 
 
@@ -163,7 +171,7 @@ def predict(definition: ChainDefinition, source: Any) -> Spec:
         ChainError: an unknown step, or one that rejects what comes to it.
     """
     spec = Spec.of(source)
-    for step in definition:
+    for step in steps_of(definition):
         kind = step_kind(step)
         spec = _output_of(kind, kind.complete(step), spec)
     return spec
@@ -188,7 +196,8 @@ def apply_chain(definition: ChainDefinition, chip: BandedPixels) -> BandedPixels
     Raises:
         ChainError: a step that this version does not know, or that rejects these pixels.
     """
-    for step in definition:
+    of_kind("chip", chip, BandedPixels, "BandedPixels")
+    for step in steps_of(definition):
         kind = step_kind(step)
         chip = apply_step(kind, kind.complete(step), chip)
     return chip
@@ -227,7 +236,7 @@ def is_resolved(definition: ChainDefinition) -> bool:
     Raises:
         ChainError: an unknown step.
     """
-    return not any(_waits(complete_step(step)) for step in definition)
+    return not any(_waits(complete_step(step)) for step in steps_of(definition))
 
 
 def _waits(step: Mapping[str, Any]) -> bool:
@@ -248,7 +257,10 @@ def resolve(definition: ChainDefinition, statistics: Any) -> ChainDefinition:
     Raises:
         ChainError: a step before has changed the values, so that these are not their statistics.
     """
-    bands = list(statistics.bands)
+    try:
+        bands = list(statistics.bands)
+    except (AttributeError, TypeError) as error:
+        raise TypeError(f"statistics must be those of an image, not {type(statistics).__name__}") from error
     changed: str | None = None
     done: list[Mapping[str, Any]] = []
     for step in complete_chain(definition):
@@ -305,7 +317,11 @@ def register_step(
         raise ChainError(f"a step is named like a variable, got {name!r}")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ChainError(f"a step's version is a whole number from 1, got {version!r}")
-    if not {"step", "version"}.isdisjoint(settings or {}):
+    of_kind("apply", apply, Callable, "a function")  # type: ignore[arg-type]
+    function_or_none("output", output)
+    function_or_none("check", check)
+    settings = of_kind("settings", {} if settings is None else settings, Mapping, "names and defaults, or None")
+    if not {"step", "version"}.isdisjoint(settings):
         raise ChainError(f"step {name!r}: a setting cannot be called 'step' or 'version'")
     options = {key: value for key, value in (("output", output), ("check", check)) if value is not None}
     kind = StepKind(
@@ -315,7 +331,7 @@ def register_step(
         apply=apply,
         settings={
             key: Setting(_one_form, default if default is REQUIRED else _one_form(default))
-            for key, default in (settings or {}).items()
+            for key, default in settings.items()
         },
         **options,  # type: ignore[arg-type]
     )

@@ -14,6 +14,7 @@ from stacchip_osml.chain.lut import apply_lut
 from stacchip_osml.chain.radiometry import need_fit, settle_fill
 from stacchip_osml.chain.settings import a_dtype, a_number, a_table, table_of, to_table
 from stacchip_osml.errors import ChainError
+from stacchip_osml.pixel.counts import number_array
 
 __all__ = ["KINDS", "lut_step"]
 
@@ -30,7 +31,7 @@ def lut_step(tables: NDArray[Any] | Sequence[Any], *, first: int | None = None, 
     Raises:
         ChainError: no table of real numbers.
     """
-    found = np.atleast_2d(np.asarray(tables))
+    found = np.atleast_2d(number_array("tables", tables))
     if found.ndim != 2 or not found.size or found.dtype.kind not in "iufb":
         raise ChainError(f"step 'lut' needs tables (entries,) or (k, entries) of real numbers, got {found.shape}")
     if found.dtype.kind in "iu" and found.dtype.itemsize == 8:

@@ -9,7 +9,7 @@ corner positions here, which carry any model of the full image.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.newton import solve_plane
 from stacchip_osml.geometry.sensor_model import SensorModel, broadcast
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["BilinearMap", "ChipMap", "ChippedModel", "PlaneMap"]
 
@@ -30,6 +31,7 @@ FLAT = 1e-9
 """A map whose pixels have less than this share of the area they span is a line."""
 
 
+@runtime_checkable
 class ChipMap(Protocol):
     """Corner positions of a chip to those of the full image."""
 
@@ -50,6 +52,10 @@ class ChippedModel:
     """Of the full image."""
     chip: ChipMap
 
+    def __post_init__(self) -> None:
+        of_kind("full", self.full, SensorModel, "a sensor model")
+        of_kind("chip", self.chip, ChipMap, "a map of chip pixels to the full image")
+
     @property
     def kind(self) -> str:
         """The full image's."""
@@ -67,7 +73,7 @@ class ChippedModel:
 
     def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
         """Give ``(lon, lat)`` of the chip's pixel corner positions."""
-        shape, flat = broadcast(cols, rows)
+        shape, flat = broadcast(cols=cols, rows=rows)
         lon, lat = self.full(*self.chip.forward(*flat))
         return lon.reshape(shape), lat.reshape(shape)
 
@@ -75,14 +81,14 @@ class ChippedModel:
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
     ) -> tuple[Floats, Floats, Floats]:
         """Give ``(lon, lat, height)`` of the chip's pixel corner positions; see :class:`SensorModel`."""
-        shape, (across, down, above) = broadcast(cols, rows, 0.0 if heights is None else heights)
+        shape, (across, down, above) = broadcast(cols=cols, rows=rows, heights=0.0 if heights is None else heights)
         ground = self.full.image_to_world(*self.chip.forward(across, down), None if heights is None else above)
         lon, lat, high = (each.reshape(shape) for each in ground)
         return lon, lat, high
 
     def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Give ``(cols, rows)`` of the chip of ground positions; see :class:`SensorModel`."""
-        shape, (east, north, high) = broadcast(lon, lat, 0.0 if heights is None else heights)
+        shape, (east, north, high) = broadcast(lon=lon, lat=lat, heights=0.0 if heights is None else heights)
         cols, rows = self.full.world_to_image(east, north, None if heights is None else high)
         found = np.isfinite(cols) & np.isfinite(rows)
         cols, rows = self.chip.inverse(np.where(found, cols, 0.0), np.where(found, rows, 0.0))

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.locate import Locator
+from stacchip_osml.geometry.locate import Locator, require_locator
 from stacchip_osml.geometry.outline import ring_geometry
 from stacchip_osml.geometry.polygons import encode_rings, outward, polygon_table, snapped, turned
 from stacchip_osml.geometry.rings import (
@@ -43,6 +43,7 @@ from stacchip_osml.geometry.rings import (
 from stacchip_osml.geometry.singular import Windows, singular_shapes
 from stacchip_osml.geometry.surface import Surface, fit_surface
 from stacchip_osml.pixel import ChipAxis, ChipGrid, ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
 
 if TYPE_CHECKING:
     import shapely
@@ -88,6 +89,8 @@ def chip_footprints(grid: ChipGrid, locate: Locator) -> Footprints:
     Returns:
         The footprints, row by row; none for chips that have no place on the ground.
     """
+    of_kind("grid", grid, ChipGrid, "a ChipGrid")
+    require_locator(locate, ImageSize(1, 1))
     if not len(grid):
         none = np.empty(0, np.uint8)
         return Footprints(none, np.zeros(1, np.int32), np.empty((0, 4), np.float32), None, 1, locate.approximate)
@@ -147,6 +150,7 @@ def image_outline(size: ImageSize, locate: Locator) -> shapely.Polygon | shapely
     """
     import shapely
 
+    require_locator(locate, size)
     zero = np.zeros(1, np.int64)
     grid = ChipGrid(ChipAxis(zero, zero, zero + size.width), ChipAxis(zero, zero, zero + size.height), 0)
     surface = fit_surface(locate, _extent(grid))

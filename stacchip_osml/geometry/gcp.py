@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import parse_crs, to_crs84, wrap_longitude
 from stacchip_osml.imagery.header import GroundControlPoint
+from stacchip_osml.pixel.arguments import each_of
+from stacchip_osml.pixel.counts import real_numbers
 
 __all__ = ["GcpLocator"]
 
@@ -49,11 +51,11 @@ class GcpLocator:
     _fit: _Fit = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        gcps = tuple(self.gcps)
+        gcps = each_of("gcps", self.gcps, GroundControlPoint, "ground control points")
         object.__setattr__(self, "gcps", gcps)
         if len(gcps) < 3:
             raise ItemError(f"expected at least 3 ground control points, got {len(gcps)}")
-        table = np.array([(p.col, p.row, p.x, p.y) for p in gcps], np.float64)
+        table = real_numbers("gcps", [(p.col, p.row, p.x, p.y) for p in gcps])
         if not np.isfinite(table).all():
             raise ItemError("ground control points must be finite numbers")
         if parse_crs(self.crs).is_geographic:
@@ -71,7 +73,7 @@ class GcpLocator:
 
     def project(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
         """Give CRS ``(x, y)`` of pixel positions; degrees are not wrapped."""
-        across, down = np.asarray(cols, np.float64), np.asarray(rows, np.float64)
+        across, down = np.broadcast_arrays(real_numbers("cols", cols), real_numbers("rows", rows))
         ground = self._fit(np.stack([across.ravel(), down.ravel()], axis=-1))
         return ground[:, 0].reshape(across.shape), ground[:, 1].reshape(across.shape)
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.locate import AffineLocator, Locator, is_unbounded, parse_crs, to_crs84
+from stacchip_osml.geometry.locate import AffineLocator, Locator, is_unbounded, parse_crs, require_locator, to_crs84
 from stacchip_osml.geometry.surface import unit_vectors
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import real_numbers, whole_number
 
 __all__ = ["centre", "curve_place", "effective_gsd", "hilbert", "locator_gsd", "place_and_gsd"]
 
@@ -19,6 +20,8 @@ _AXIS = 6_378_137.0  # WGS 84, metres
 _ECCENTRICITY2 = 0.0066943799901413165  # WGS 84, squared
 _ACROSS = (-0.5, 0.5, 0.0, 0.0, 0.0)
 _DOWN = (0.0, 0.0, -0.5, 0.5, 0.0)
+LEVELS = 1000
+"""More than any pyramid has."""
 _STRETCH = 0.05  # a projection within this of the truth is taken at its word
 
 
@@ -28,6 +31,7 @@ def centre(size: ImageSize, locate: Locator) -> tuple[float, float]:
     Raises:
         ItemError: the middle has no place on the ground.
     """
+    require_locator(locate, size)
     lon, lat = locate(np.array([size.width / 2]), np.array([size.height / 2]))
     if not (np.isfinite(lon[0]) and np.isfinite(lat[0])):
         raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
@@ -36,6 +40,7 @@ def centre(size: ImageSize, locate: Locator) -> tuple[float, float]:
 
 def curve_place(size: ImageSize, locate: Locator) -> int:
     """Give the position of an image's middle on the Hilbert curve; 0 where that has no place on the ground."""
+    require_locator(locate, size)
     lon, lat = locate(np.array([size.width / 2]), np.array([size.height / 2]))
     return _cell(float(lon[0]), float(lat[0]))
 
@@ -67,6 +72,8 @@ def locator_gsd(locate: Locator, size: ImageSize, level: int = 0) -> float | Non
         Metres on the WGS 84 ellipsoid: the side of the square that has the area of the middle pixel;
         None where that is not wholly on the ground.
     """
+    require_locator(locate, size)
+    level = whole_number("level", level, least=0, most=LEVELS)
     measured = _measured(*_around_middle(size, locate))
     return None if measured is None else measured * 2.0**level
 
@@ -186,14 +193,13 @@ def hilbert(lon: ArrayLike, lat: ArrayLike, order: int = 16) -> NDArray[np.uint3
     Returns:
         Index of each point's cell, 0 to ``4**order - 1``.
     """
-    if not 1 <= order <= 16:
-        raise ValueError(f"order must be 1 to 16, got {order}")
+    order = whole_number("order", order, least=1, most=16)
     side = 1 << order
     x, y = (
         np.clip(np.floor(fraction * side), 0, side - 1).astype(np.uint32)
         for fraction in (
-            (np.asarray(lon, np.float64) + 180.0) / 360.0,
-            (np.asarray(lat, np.float64) + 90.0) / 180.0,
+            (real_numbers("lon", lon) + 180.0) / 360.0,
+            (real_numbers("lat", lat) + 90.0) / 180.0,
         )
     )
     index = np.zeros(np.shape(x), np.uint32)

@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stacchip_osml.errors import ItemError
+from stacchip_osml.errors import ItemError, SettingError
+from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import finite_number, real_numbers
 
 if TYPE_CHECKING:
     import pyproj
@@ -39,6 +42,10 @@ _LONLAT = frozenset({CRS84, "EPSG:4326"})  # x, y order makes the two the same
 _RETURN = 1.0
 """A position that does not come back to within this, CRS units, is none: PROJ's own inverses are good to 1e-3."""
 _UNBOUNDED = ("sinu", "hammer", "aitoff", "winkel", "wagner", "goode", "interrupted")
+
+
+CRS_TEXT = "a CRS as text"
+"""What a CRS is given as, for messages."""
 
 
 class Locator(Protocol):
@@ -64,14 +71,19 @@ class AffineLocator:
     """Anything PROJ knows: ``EPSG:n``, ``ESRI:n``, WKT2, PROJJSON text, a PROJ string."""
 
     def __post_init__(self) -> None:
-        values = tuple(float(value) for value in self.transform)
-        if len(values) != 6 or not all(map(math.isfinite, values)):  # once a chip: numpy takes ten times as long
+        try:  # once a chip: numpy takes ten times as long
+            values = tuple(
+                value if type(value) is float else finite_number("transform", value) for value in self.transform
+            )
+        except (TypeError, SettingError):
+            values = ()
+        if len(values) != 6 or not all(map(math.isfinite, values)):
             raise ItemError(f"a transform is six finite numbers a b c d e f, got {self.transform!r}")
         a, b, _, d, e, _ = values
         if a * e == b * d:
             raise ItemError(f"the transform {values} maps all pixels onto a line")
         object.__setattr__(self, "transform", values)
-        if self.crs not in _LONLAT:
+        if of_kind("crs", self.crs, str, CRS_TEXT) not in _LONLAT:
             to_crs84(self.crs)
 
     @property
@@ -87,7 +99,7 @@ class AffineLocator:
     def project(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
         """Give CRS ``(x, y)`` of pixel positions; degrees are not wrapped."""
         a, b, c, d, e, f = self.transform
-        across, down = np.asarray(cols, np.float64), np.asarray(rows, np.float64)
+        across, down = real_numbers("cols", cols), real_numbers("rows", rows)
         return a * across + b * down + c, d * across + e * down + f
 
     def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
@@ -104,8 +116,16 @@ class AffineLocator:
         return wrap_longitude(np.asarray(lon)), np.asarray(lat)
 
 
+def require_locator(locate: Locator, size: ImageSize) -> None:
+    """Raise TypeError unless this is a locator, and that the size of an image."""
+    if not callable(locate):
+        raise TypeError(f"locate must be a locator, not {type(locate).__name__}: {locate!r:.60}")
+    of_kind("size", size, ImageSize, "an ImageSize")
+
+
 def wrap_longitude(lon: Floats) -> Floats:
     """Bring longitudes into [-180, 180]; those already inside keep their value and sign."""
+    lon = real_numbers("lon", lon)
     outside = np.abs(lon) > 180.0
     if not outside.any():
         return lon
@@ -122,8 +142,8 @@ def parse_crs(crs: str) -> pyproj.CRS:
     import pyproj
 
     try:
-        parsed = pyproj.CRS.from_user_input(crs)
-    except pyproj.exceptions.CRSError as error:
+        parsed = pyproj.CRS.from_user_input(of_kind("crs", crs, str, CRS_TEXT))
+    except (pyproj.exceptions.CRSError, UnicodeEncodeError) as error:
         raise ItemError(f"expected a CRS that PROJ knows, got {_short(crs)}") from error
     horizontal = parsed.sub_crs_list[0] if parsed.is_compound else parsed
     if not (horizontal.is_geographic or horizontal.is_projected):
@@ -131,14 +151,18 @@ def parse_crs(crs: str) -> pyproj.CRS:
     return parsed
 
 
-@lru_cache(maxsize=256)
 def is_local(crs: str) -> bool:
     """Tell whether a CRS is stated to be local: an engineering CRS has axes, and no place on the Earth."""
+    return _is_local(of_kind("crs", crs, str, CRS_TEXT))
+
+
+@lru_cache(maxsize=256)
+def _is_local(crs: str) -> bool:
     import pyproj
 
     try:
         return bool(pyproj.CRS.from_user_input(crs).is_engineering)
-    except pyproj.exceptions.CRSError:
+    except (pyproj.exceptions.CRSError, UnicodeEncodeError):
         return False
 
 

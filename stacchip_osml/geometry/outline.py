@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.errors import ItemError
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import real_numbers
+
 __all__ = ["SNAP", "bounds_of", "meets_pole", "ring_geometry"]
 
 Floats = NDArray[np.float64]
@@ -35,7 +39,13 @@ def ring_geometry(lon: Floats, lat: Floats, *, continuous: bool, side: float | N
 
     Returns:
         A shapely Polygon or MultiPolygon.
+
+    Raises:
+        ItemError: no ring of at least three places.
     """
+    lon, lat = real_numbers("lon", lon), real_numbers("lat", lat)
+    if lon.ndim != 1 or lon.shape != lat.shape or lon.size < 4 or not (np.isfinite(lon) & np.isfinite(lat)).all():
+        raise ItemError(f"a ring is closed, of finite lon and lat (n,), got {lon.shape} and {lat.shape}")
     if not continuous:
         nearer = 1.0 if lat[:-1].sum() >= 0 else -1.0
         lon, lat = _unrolled(lon[:-1], lat[:-1], nearer if side is None else side)
@@ -152,9 +162,14 @@ def bounds_of(geometry: Any) -> tuple[float, float, float, float]:
 
     Returns:
         west, south, east, north in degrees.
+
+    Raises:
+        ItemError: the geometry is empty.
     """
     import shapely
 
+    if of_kind("geometry", geometry, shapely.Geometry, "a shapely geometry").is_empty:
+        raise ItemError("an empty geometry has no bounds")
     west, south, east, north = (float(value) for value in geometry.bounds)
     if west > -180.0 or east < 180.0:
         return west, south, east, north

@@ -39,6 +39,7 @@ from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.sensor_packing import needed
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["FOOTPRINTS", "Placing", "all_facts", "place_image", "place_plain"]
 
@@ -97,7 +98,7 @@ def place_image(facts: SensorFacts) -> Placing | None:
         ItemError: metadata that is wrong, or places no image; the field is named.
         LimitError: metadata larger than any of its kind.
     """
-    if not facts.is_nitf:
+    if not of_kind("facts", facts, SensorFacts, "SensorFacts").is_nitf:
         return place_plain(facts.transform, facts.crs, facts.rpcs, facts.gcps, facts.gcps_crs)
     is_on_map = facts.transform is not None and facts.crs is not None and not is_local(facts.crs)
     if not (is_on_map and _is_frame(facts)):

@@ -19,6 +19,7 @@ from stacchip_osml.geometry.pixel_positions import to_corners
 from stacchip_osml.geometry.sensor_model import NoProjectionError, broadcast
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["AffineModel", "GcpModel", "corner_points"]
 
@@ -34,6 +35,10 @@ class AffineModel:
     """Of the image in pixels; it says which turn a longitude belongs to."""
     notes: tuple[str, ...] = ()
     """What a user should know of how the model was chosen."""
+
+    def __post_init__(self) -> None:
+        of_kind("locator", self.locator, AffineLocator, "an AffineLocator")
+        of_kind("size", self.size, ImageSize, "an ImageSize")
 
     @property
     def kind(self) -> str:
@@ -54,13 +59,13 @@ class AffineModel:
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
     ) -> tuple[Floats, Floats, Floats]:
         """Give ``(lon, lat, height)`` of pixel corner positions; see :class:`SensorModel`."""
-        shape, (across, down, high) = broadcast(cols, rows, 0.0 if heights is None else heights)
+        shape, (across, down, high) = broadcast(cols=cols, rows=rows, heights=0.0 if heights is None else heights)
         lon, lat = self.locator(across, down)
         return _on_ground(shape, lon, lat, high)
 
     def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Give ``(cols, rows)`` of ground positions at any height; see :class:`SensorModel`."""
-        shape, (east, north, _) = broadcast(lon, lat, 0.0 if heights is None else heights)
+        shape, (east, north, _) = broadcast(lon=lon, lat=lat, heights=0.0 if heights is None else heights)
         a, b, c, d, e, f = self.locator.transform
         middle = a * self.size.width / 2 + b * self.size.height / 2 + c
         x, y = _in_crs(self.locator.crs, east, north, middle)
@@ -88,7 +93,7 @@ class GcpModel:
     """Heights by column, row and 1."""
 
     def __post_init__(self) -> None:
-        points = self.locator.gcps
+        points = of_kind("locator", self.locator, GcpLocator, "a GcpLocator").gcps
         pixels = np.array([(point.col, point.row) for point in points])
         ground = np.stack(self.locator.project(pixels[:, 0], pixels[:, 1]), axis=-1)
         middle = ground.mean(axis=0)
@@ -112,7 +117,7 @@ class GcpModel:
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
     ) -> tuple[Floats, Floats, Floats]:
         """Give ``(lon, lat, height)`` of pixel corner positions; see :class:`SensorModel`."""
-        shape, (across, down, high) = broadcast(cols, rows, 0.0 if heights is None else heights)
+        shape, (across, down, high) = broadcast(cols=cols, rows=rows, heights=0.0 if heights is None else heights)
         lon, lat = self.locator(across, down)
         if heights is None:
             high = self._heights[0] * across + self._heights[1] * down + self._heights[2]
@@ -120,7 +125,7 @@ class GcpModel:
 
     def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Give ``(cols, rows)`` of ground positions at any height; see :class:`SensorModel`."""
-        shape, (east, north, _) = broadcast(lon, lat, 0.0 if heights is None else heights)
+        shape, (east, north, _) = broadcast(lon=lon, lat=lat, heights=0.0 if heights is None else heights)
         near = float(self.locator.project(*np.array([(p.col, p.row) for p in self.locator.gcps]).mean(axis=0))[0])
         x, y = _in_crs(self.locator.crs, east, north, near)
         (a, d), (b, e), (c, f) = self._start

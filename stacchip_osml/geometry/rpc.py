@@ -97,8 +97,11 @@ class RpcLocator:
         self, rpcs: Mapping[str, str] | Iterable[tuple[str, str]], kind: str = "RPC00B", notes: tuple[str, ...] = ()
     ) -> None:
         """Parse and check the coefficients, in RPC00B's order; ItemError names the one that is missing or malformed."""
-        pairs = rpcs.items() if isinstance(rpcs, Mapping) else rpcs
-        texts = {str(name).strip().upper(): str(text) for name, text in pairs}
+        try:
+            pairs = dict(rpcs)
+        except (TypeError, ValueError) as error:
+            raise ItemError(f"rpcs must be names and texts, got {rpcs!r:.60}") from error
+        texts = {str(name).strip().upper(): str(text) for name, text in pairs.items()}
         object.__setattr__(self, "rpcs", tuple(sorted(texts.items())))
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "notes", notes)
@@ -135,7 +138,9 @@ class RpcLocator:
     def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Give ``(cols, rows)`` of ground positions; see :class:`SensorModel`."""
         model = self._model
-        shape, (east, north, high) = broadcast(lon, lat, self.default_height if heights is None else heights)
+        shape, (east, north, high) = broadcast(
+            lon=lon, lat=lat, heights=self.default_height if heights is None else heights
+        )
         east = wrap_longitude(east - model.offsets[3]) / model.scales[3]
         north = (north - model.offsets[2]) / model.scales[2]
         samples, lines = np.empty_like(east), np.empty_like(east)

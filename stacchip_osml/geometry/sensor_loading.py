@@ -124,7 +124,9 @@ def sensor_facts_of(source: Any, asset_key: str | None = None) -> SensorFacts:
         return _facts_of_record(source.file, source.index)
     if isinstance(source, _NitfFile):
         return _facts_of_record(source, _index(asset_key))
-    raise TypeError(f"expected sensor facts, an image, a header, a path or a NITF record, got {type(source).__name__}")
+    raise TypeError(
+        f"source must be sensor facts, an image, a header, a path or a NITF record, got {type(source).__name__}"
+    )
 
 
 def _image(source: Any) -> BlockImage | None:

@@ -18,9 +18,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stacchip_osml.errors import ItemError
+from stacchip_osml.errors import ItemError, SettingError
 from stacchip_osml.geometry.locate import wrap_longitude
 from stacchip_osml.geometry.pixel_positions import to_centres, to_corners
+from stacchip_osml.pixel.counts import real_numbers
 
 __all__ = ["NoProjectionError", "SensorModel", "broadcast", "flattened", "placed", "seen"]
 
@@ -75,16 +76,26 @@ class SensorModel(Protocol):
         ...
 
 
-def broadcast(*values: ArrayLike) -> tuple[tuple[int, ...], list[Floats]]:
-    """Give the shape that arrays have together, and each of them flat in that shape."""
-    arrays = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))
+def broadcast(**values: ArrayLike) -> tuple[tuple[int, ...], list[Floats]]:
+    """Give the shape that arrays have together, and each of them flat in that shape.
+
+    Raises:
+        TypeError: they are no real numbers.
+        SettingError: (a ValueError) they have no shape together.
+    """
+    given = [real_numbers(name, value) for name, value in values.items()]
+    try:
+        arrays = np.broadcast_arrays(*given)
+    except ValueError as error:
+        shapes = ", ".join(str(array.shape) for array in given)
+        raise SettingError(f"{', '.join(values)} must be of shapes that broadcast, got {shapes}") from error
     return arrays[0].shape, [np.ravel(array) for array in arrays]
 
 
 def flattened(cols: ArrayLike, rows: ArrayLike, heights: ArrayLike) -> tuple[tuple[int, ...], Floats, Floats, Floats]:
     """Give the shape of positions, and flat samples, lines (0 at a pixel's centre) and heights."""
-    shape, (samples, lines, high) = broadcast(*to_centres(cols, rows), heights)
-    return shape, samples, lines, high
+    shape, (across, down, high) = broadcast(cols=cols, rows=rows, heights=heights)
+    return shape, *to_centres(across, down), high
 
 
 def placed(shape: tuple[int, ...], lon: Floats, lat: Floats, heights: Floats) -> tuple[Floats, Floats, Floats]:

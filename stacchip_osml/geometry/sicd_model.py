@@ -86,7 +86,7 @@ class SicdModel:
 
     def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Give ``(cols, rows)`` of ground positions; see :class:`SensorModel`."""
-        shape, flat = broadcast(lon, lat, self.default_height if heights is None else heights)
+        shape, flat = broadcast(lon=lon, lat=lat, heights=self.default_height if heights is None else heights)
         return seen(shape, *to_image(self._grid, *flat))
 
     def __repr__(self) -> str:

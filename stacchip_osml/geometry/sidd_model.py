@@ -89,7 +89,9 @@ class SiddModel:
 
     def world_to_image(self, lon: ArrayLike, lat: ArrayLike, heights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Give ``(cols, rows)`` of ground positions; without heights, at the reference point's."""
-        shape, flat = broadcast(lon, lat, self._surface.reference_height if heights is None else heights)
+        shape, flat = broadcast(
+            lon=lon, lat=lat, heights=self._surface.reference_height if heights is None else heights
+        )
         return seen(shape, *self._surface.image(*flat))
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stacchip_osml.errors import ItemError, LimitError
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["XmlFields", "parse_xml"]
 
@@ -37,7 +38,7 @@ def parse_xml(data: bytes, *, what: str) -> Any:
     """
     from lxml import etree
 
-    if len(data) > XML_BYTES:
+    if len(of_kind("xml", data, (bytes, bytearray), "XML as bytes")) > XML_BYTES:
         raise LimitError(f"{what}: XML of {len(data)} bytes, more than {XML_BYTES}")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,

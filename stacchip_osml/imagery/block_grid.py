@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import whole_number, whole_numbers
 
 __all__ = ["BlockGrid", "level_grid"]
 
@@ -38,7 +41,12 @@ class BlockGrid:
     """(rows, cols) of the grid."""
 
     def __post_init__(self) -> None:
-        numbers = (*self.size, *self.block_shape, self.reduction)
+        of_kind("size", self.size, ImageSize, "an ImageSize")
+        numbers = (
+            *whole_numbers("size", self.size, 2),
+            *whole_numbers("block_shape", self.block_shape, 2),
+            whole_number("reduction", self.reduction),
+        )
         if min(numbers) < 1:
             raise DecodeError(f"no image: {self.size} in blocks of {self.block_shape}, reduced by {self.reduction}")
         shape = self._first_above(0, self.size.height), self._first_above(1, self.size.width)
@@ -51,6 +59,8 @@ class BlockGrid:
 
     def has(self, row: int, col: int) -> bool:
         """Tell whether there is such a place in the grid."""
+        if not (type(row) is int and type(col) is int):  # once a block
+            row, col = whole_number("row", row), whole_number("col", col)
         rows, cols = self.shape
         return 0 <= row < rows and 0 <= col < cols
 
@@ -59,6 +69,7 @@ class BlockGrid:
 
         Raises:
             IndexError: no such block.
+            SettingError: (a ValueError) no whole numbers.
         """
         if not self.has(row, col):
             raise IndexError(f"no block ({row}, {col}) in a grid of {self.shape[0]} x {self.shape[1]}")
@@ -69,6 +80,7 @@ class BlockGrid:
 
     def under(self, window: PixelWindow) -> tuple[range, range]:
         """Give the rows and columns of blocks under a window, which may leave the level or be empty."""
+        of_kind("window", window, PixelWindow, "a PixelWindow")
         return (
             self._under(0, window.y, window.y + window.height, self.size.height),
             self._under(1, window.x, window.x + window.width, self.size.width),
@@ -76,8 +88,12 @@ class BlockGrid:
 
     def spans(self, axis: int, indices: Iterable[int]) -> list[tuple[int, int, int]]:
         """Give ``(index, first, stop)`` of rows (axis 0) or columns (axis 1) of blocks, in pixels of the level."""
+        axis = whole_number("axis", axis, least=0, most=1)
         step, finer, limit = self.block_shape[axis], self.reduction, self.size[1 - axis]
-        return [(k, -(-k * step // finer), min(-(-(k + 1) * step // finer), limit)) for k in indices]
+        return [
+            (k, -(-k * step // finer), min(-(-(k + 1) * step // finer), limit))
+            for k in each_of("indices", indices, Integral, "whole numbers")
+        ]
 
     def _under(self, axis: int, first: int, stop: int, limit: int) -> range:
         first, stop = max(first, 0), min(stop, limit)
@@ -107,12 +123,14 @@ def level_grid(provider: Any, level: int = 0) -> BlockGrid:
         grid: BlockGrid = known(level)
         return grid
     count = max(int(getattr(provider, "num_resolution_levels", 1)), 1)
-    if not 0 <= level < count:
+    if not 0 <= whole_number("level", level) < count:
         raise IndexError(f"no level {level}; there are {count}")
     try:
         size = ImageSize(int(provider.num_columns), int(provider.num_rows))
     except AttributeError as error:
-        raise TypeError(f"expected an image, got {type(provider).__name__} {provider!r:.60}: {error}") from error
+        raise TypeError(
+            f"provider must be an image, not {type(provider).__name__} {provider!r:.60}: {error}"
+        ) from error
     block = (
         int(getattr(provider, "num_pixels_per_block_vertical", 0)) or size.height,
         int(getattr(provider, "num_pixels_per_block_horizontal", 0)) or size.width,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from stacchip_osml.errors import LimitError, WindowError
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import number_within, whole_number
 
 __all__ = ["FetchLimits", "ReadLimits", "require_inside"]
@@ -115,6 +116,6 @@ def require_inside(name: str, window: PixelWindow, size: ImageSize, level: int) 
     Raises:
         WindowError: naming the image, the window and the level's ``size``.
     """
-    x, y, width, height = window
+    x, y, width, height = of_kind("window", window, PixelWindow, "a PixelWindow")
     if width <= 0 or height <= 0 or x < 0 or y < 0 or x + width > size.width or y + height > size.height:
         raise WindowError(f"{name}: {window} is empty or leaves level {level} of {size.width} x {size.height} pixels")

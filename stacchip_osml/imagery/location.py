@@ -96,6 +96,8 @@ def local_stamp(location: str) -> FileStamp:
         found = os.stat(location)  # noqa: PTH116 - once a read, Path.stat is three times slower
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AssetMissing(f"{location}: no such file") from error
+    except UnicodeEncodeError as error:  # half of a character
+        raise AssetMissing(f"{location!a}: no file has such a name") from error
     except OSError as error:
         raise AssetMissing(f"{location}: {error.strerror or error}") from error
     if not stat.S_ISREG(found.st_mode):

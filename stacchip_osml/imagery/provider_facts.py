@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.pixel import PixelWindow
+from stacchip_osml.pixel.arguments import each_of
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = [
     "LevelBlocks",
@@ -218,12 +219,13 @@ def require_bands(provider: Any, bands: Sequence[int] | None) -> tuple[int, ...]
 
     Raises:
         IndexError: none, or one that the provider does not have.
-        TypeError: what is no whole number.
+        SettingError: (a ValueError) what is no whole number; True and False are none.
+        TypeError: no list.
     """
     if bands is None:
         return None
     count = int(provider.num_bands)
-    chosen = tuple(map(index, bands))
+    chosen = tuple(whole_number("bands", band) for band in each_of("bands", bands, object, "whole numbers"))
     if not chosen or min(chosen) < 0 or max(chosen) >= count:
         raise IndexError(f"{key_of(provider)}: bands {chosen} of an image that has {count}")
     return None if chosen == tuple(range(count)) else chosen

@@ -12,16 +12,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import SettingError
 
-__all__ = ["chosen_rows", "number_within", "whole_number", "whole_or_none"]
+__all__ = [
+    "chosen_rows",
+    "finite_number",
+    "finite_numbers",
+    "number_array",
+    "number_within",
+    "real_number",
+    "real_numbers",
+    "truth_array",
+    "whole_number",
+    "whole_numbers",
+    "whole_or_none",
+]
 
 
-def whole_number(name: str, value: Any, *, least: int, most: int | None = None) -> int:
+def whole_number(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
     """Give a whole number as int.
 
     Args:
         name: of the parameter, for the message.
         value: as given; True and False are none.
-        least: the smallest that is taken.
+        least: the smallest that is taken; None for any.
         most: the largest; None for any.
 
     Raises:
@@ -31,10 +43,63 @@ def whole_number(name: str, value: Any, *, least: int, most: int | None = None) 
         number = None if isinstance(value, bool) else index(value)
     except TypeError:
         number = None
-    if number is None or number < least or (most is not None and number > most):
-        range_ = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise SettingError(f"{name} must be a whole number {range_}, got {value!r}")
+    if number is None or (least is not None and number < least) or (most is not None and number > most):
+        range_ = "" if least is None else f" of at least {least}" if most is None else f" from {least} to {most}"
+        raise SettingError(f"{name} must be a whole number{range_}, got {value!r:.60}")
     return number
+
+
+def whole_numbers(name: str, values: Any, count: int, *, least: int | None = None) -> tuple[int, ...]:
+    """Give so many whole numbers; see :func:`whole_number`."""
+    return tuple(whole_number(name, value, least=least) for value in _some(name, values, count))
+
+
+def finite_numbers(name: str, values: Any, count: int) -> tuple[float, ...]:
+    """Give so many finite numbers; see :func:`finite_number`."""
+    return tuple(finite_number(name, value) for value in _some(name, values, count))
+
+
+def _some(name: str, values: Any, count: int) -> tuple[Any, ...]:
+    try:
+        found = tuple(values)
+    except TypeError:
+        found = ()
+    if len(found) != count or isinstance(values, (str, bytes)):
+        raise SettingError(f"{name} must be {count} numbers, got {values!r:.60}")
+    return found
+
+
+def finite_number(name: str, value: Any) -> float:
+    """Give a number as float.
+
+    Raises:
+        SettingError: (a ValueError) not finite, text, or True and False.
+    """
+    number = _real(value)
+    if number is None or not math.isfinite(number):
+        raise SettingError(f"{name} must be a finite number, got {value!r:.60}")
+    return number
+
+
+def real_number(name: str, value: Any) -> float:
+    """Give a number as float, NaN and infinity too.
+
+    Raises:
+        SettingError: (a ValueError) text, a complex number, or True and False.
+    """
+    number = _real(value)
+    if number is None:
+        raise SettingError(f"{name} must be a real number, got {value!r:.60}")
+    return number
+
+
+def _real(value: Any) -> float | None:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond all floats
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def whole_or_none(name: str, value: Any, *, least: int) -> int | None:
@@ -54,13 +119,51 @@ def number_within(name: str, value: Any, *, least: float, most: float) -> float:
     Raises:
         SettingError: (a ValueError) naming the parameter, its range and what came.
     """
-    try:
-        number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else math.nan
-    except OverflowError:  # an integer beyond all floats
-        number = math.inf
-    if not least <= number <= most:
+    number = _real(value)
+    if number is None or not least <= number <= most:
         raise SettingError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}")
     return number
+
+
+def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Give real numbers of any shape as float64: the very memory, where they are that.
+
+    Args:
+        name: of the parameter, for the message.
+        values: a number, an array, or lists of numbers; of a masked array all that it holds.
+
+    Raises:
+        TypeError: text, truth values, complex numbers, dates, objects, lists of unlike lengths.
+    """
+    return np.asarray(number_array(name, values, kinds="iuf", wanted="real numbers"), np.float64)
+
+
+def number_array(
+    name: str, values: ArrayLike, *, kinds: str = "biufc", wanted: str = "an array of numbers"
+) -> NDArray[Any]:
+    """Give numbers as an array, in the memory that they have where they are one.
+
+    Args:
+        name: of the parameter, for the message.
+        values: a number, an array, or lists of numbers; of a masked array all that it holds.
+        kinds: of numpy's types that are taken.
+        wanted: the same in words.
+
+    Raises:
+        TypeError: text, dates, objects, lists of unlike lengths, numbers of another kind.
+    """
+    try:
+        given = np.asarray(values)
+    except ValueError:  # lists of unlike lengths
+        given = np.asarray(None)
+    if given.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be {wanted}, not {type(values).__name__}: {values!r:.60}")
+    return given
+
+
+def truth_array(name: str, values: ArrayLike) -> NDArray[np.bool_]:
+    """Give truth values as an array; TypeError for anything else, 0 and 1 too."""
+    return number_array(name, values, kinds="b", wanted="an array of bool")
 
 
 def chosen_rows(values: ArrayLike, count: int, *, what: str = "row", whole: str | None = None) -> NDArray[np.int64]:

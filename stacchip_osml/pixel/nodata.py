@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EPSILON", "differs_from", "held_value"]
+from stacchip_osml.errors import SettingError
+
+__all__ = ["EPSILON", "differs_from", "held_value", "nodata_by_band"]
 
 EPSILON = float(np.finfo(np.float32).eps)
+WIDEST = 1 << 64
+"""No integer of pixels is as large."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def nodata_by_band(given: Any, bands: int) -> tuple[float | complex | None, ...]:
+    """Give one nodata value a band.
+
+    Args:
+        given: one number for all bands, or one or None for each; None for none.
+        bands: of the image.
+
+    Raises:
+        SettingError: (a ValueError) no numbers, or not one for each band.
+    """
+    if given is None or isinstance(given, (Number, np.bool_)):
+        values: tuple[Any, ...] = (given,) * bands
+    else:
+        is_list = given.ndim == 1 if isinstance(given, np.ndarray) else isinstance(given, Sequence)
+        values = tuple(given) if is_list else ()
+    if len(values) != bands or not all(value is None or _is_number(value) for value in values):
+        raise SettingError(f"nodata must be a number, or one for each of {bands} bands, got {given!r:.60}")
+    return tuple(float(v) if isinstance(v, int) and abs(v) >= WIDEST else v for v in values)
+
+
+def _is_number(value: Any) -> bool:
+    if not isinstance(value, Number) or isinstance(value, (bool, np.bool_)):
+        return False
+    try:
+        complex(value)  # type: ignore[call-overload]
+    except OverflowError:
+        return False
+    return True
 
 
 def differs_from(pixels: NDArray[Any], value: complex, *, out: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:

@@ -131,10 +131,10 @@ def test_each_band_has_its_own_table():
         ([0, 0], {}, "at least one pixel"),
         ([1, -1], {}, "none of them negative"),
         ([1], {"first_bucket_value": 5, "last_bucket_value": 5}, "to a larger one"),
-        ([1], {"last_bucket_value": np.inf}, "to a larger one"),
+        ([1], {"last_bucket_value": np.inf}, "last_bucket_value must be a finite number"),
         ([1], {"min_percentage": 0.9, "max_percentage": 0.1}, "that rise"),
         ([1], {"a": -1}, "0 or more"),
-        ([1], {"b": np.nan}, "0 or more"),
+        ([1], {"b": np.nan}, "b must be a finite number"),
         ([1.0, np.nan], {}, "at least one pixel"),
     ],
 )

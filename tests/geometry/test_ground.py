@@ -106,7 +106,7 @@ def test_the_whole_earth_has_an_index_and_coarse_ones_are_prefixes_of_fine_ones(
 
 @pytest.mark.parametrize("order", [0, 17])
 def test_an_order_that_does_not_fit_the_index_is_refused(order):
-    with pytest.raises(ValueError, match=f"order must be 1 to 16, got {order}"):
+    with pytest.raises(ValueError, match=f"order must be a whole number from 1 to 16, got {order}"):
         hilbert(0.0, 0.0, order)
 
 

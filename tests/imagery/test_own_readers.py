@@ -121,7 +121,7 @@ def broken(self, row, col, level=0, bands=None):
     ("reader", "message"),
     [
         (lambda path: 1 / 0, r"scene.npy: reader 'npy' failed with ZeroDivisionError"),
-        (lambda path: object(), r"scene.npy: reader 'npy' failed with TypeError: expected an image, .*num_columns"),
+        (lambda path: object(), r"reader 'npy' failed with TypeError: provider must be an image, .*num_columns"),
         (type("Broken", (PlacedFile,), {"get_block": broken}), r"reader 'npy' failed with KeyError: 'dataset'"),
         (type("Tall", (PlacedFile,), {"num_resolution_levels": 1}), r"header says .* the image has"),
     ],

@@ -26,6 +26,7 @@ from stacchip_osml.imagery.provider_facts import key_of
 from stacchip_osml.imagery.resampling.remap import remap, remap_window
 from stacchip_osml.imagery.window_reader import WindowReader
 from stacchip_osml.pixel import PixelWindow
+from stacchip_osml.pixel.counts import finite_number, real_number
 
 __all__ = ["ConstantElevation", "ElevationModel", "RasterElevation"]
 
@@ -59,12 +60,11 @@ class ConstantElevation:
     """Metres above the ellipsoid."""
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.elevation):
-            raise ValueError(f"a height in metres is needed, got {self.elevation}")
+        object.__setattr__(self, "elevation", finite_number("elevation", self.elevation))
 
     def height(self, longitudes: ArrayLike, latitudes: ArrayLike) -> Floats:
         """Give heights; see :class:`ElevationModel`."""
-        shape, _ = broadcast(longitudes, latitudes)
+        shape, _ = broadcast(longitudes=longitudes, latitudes=latitudes)
         return np.full(shape, float(self.elevation))
 
 
@@ -88,6 +88,9 @@ class RasterElevation:
     _plane: AffineLocator = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.nodata is not None:
+            real_number("nodata", self.nodata)
+        real_number("fill", self.fill)
         told = None if self.nodata is None else (self.nodata,) * int(self.provider.num_bands)
         reader = WindowReader.of(self.provider, nodata=told, cache=BlockCache(_CACHE))
         object.__setattr__(self, "_plane", AffineLocator(self.transform, self.crs))
@@ -113,7 +116,7 @@ class RasterElevation:
             LimitError: the places lie so far apart that too many pixels are between them.
             ReadError: the image could not be read.
         """
-        shape, (lon, lat) = broadcast(longitudes, latitudes)
+        shape, (lon, lat) = broadcast(longitudes=longitudes, latitudes=latitudes)
         size = level_grid(self.provider).image_size
         a, b, c, d, e, f = self._plane.transform
         with np.errstate(invalid="ignore", over="ignore"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -21,10 +20,17 @@ from stacchip_osml.imagery.adapters.identity import identity_of, token_of
 from stacchip_osml.imagery.resampling.remap import REMAP_METHODS
 from stacchip_osml.imagery.resampling.taps import LATTICE
 from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
+from stacchip_osml.pixel.arguments import of_kind, one_of
+from stacchip_osml.pixel.counts import number_within, whole_number
 
 __all__ = ["GridBuilder", "OcclusionMode", "VisibilityError", "WarpGrid", "WarpGridOptions"]
 
 Floats = NDArray[np.float64]
+
+
+MOST_POINTS = 1 << 16
+"""Control points a side: more than tiles have pixels."""
+MOST_ERROR = 1e9
 
 
 class VisibilityError(ChipError, NotImplementedError):
@@ -60,11 +66,10 @@ class WarpGridOptions:
     """With ``Z_BUFFER``, which builders refuse."""
 
     def __post_init__(self) -> None:
-        if self.remap_interpolation not in REMAP_METHODS:
-            known = ", ".join(REMAP_METHODS)
-            raise ValueError(f"remap_interpolation must be one of {known}; got {self.remap_interpolation!r}")
-        if self.control_points_per_side < 2 or not 0.0 <= self.max_error < math.inf:
-            raise ValueError(f"{self.control_points_per_side} control points a side, max_error {self.max_error}")
+        one_of("remap_interpolation", self.remap_interpolation, REMAP_METHODS)
+        whole_number("control_points_per_side", self.control_points_per_side, least=2, most=MOST_POINTS)
+        of_kind("occlusion_mode", self.occlusion_mode, OcclusionMode, "an OcclusionMode")
+        number_within("max_error", self.max_error, least=0.0, most=MOST_ERROR)
 
 
 WarpGridOptions.FAST = WarpGridOptions(4, max_error=0.125)

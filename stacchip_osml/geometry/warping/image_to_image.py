@@ -19,11 +19,12 @@ from stacchip_osml.geometry.warping.grids import (
     known_by,
     made_grid,
 )
-from stacchip_osml.geometry.warping.ortho import PLACES, derivatives, ratios_of, require_visible
+from stacchip_osml.geometry.warping.ortho import LARGEST_SIDE, PLACES, derivatives, ratios_of, require_settings
 from stacchip_osml.geometry.warping.positions import PixelRectangle, Warp
 from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize, TileError
 from stacchip_osml.geometry.warping.tile_sets import MapTileId
 from stacchip_osml.pixel import ImageSize, Transform
+from stacchip_osml.pixel.counts import whole_number, whole_numbers
 
 __all__ = ["ImageToImageGridBuilder"]
 
@@ -53,10 +54,9 @@ class ImageToImageGridBuilder:
     """Level that blocks are read from."""
 
     def __post_init__(self) -> None:
-        require_visible(self.options)
-        sizes = (*self.source_size, *self.image_size, self.block_width, self.block_height)
-        if min(sizes) < 1:
-            raise TileError(f"no pixels: {self.source_size} to {self.image_size} in blocks of {self.tile_size}")
+        require_settings(self.options, self.elevation_model, self.source_sensor_model, self.target_sensor_model)
+        for name in ("source_width", "source_height", "target_width", "target_height", "block_width", "block_height"):
+            whole_number(name, getattr(self, name), least=1, most=LARGEST_SIDE)
         ratios = ratios_of(self.level_ratios, self.num_source_levels)
         along = (np.arange(PLACES) + 0.5) / PLACES
         u, v = (np.ravel(each) for each in np.meshgrid(along * self.target_width, along * self.target_height))
@@ -116,11 +116,11 @@ class ImageToImageGridBuilder:
 
     def tile_id(self, tile_row: int, tile_col: int) -> MapTileId:
         """Give the block's id: of tile matrix 0."""
-        return MapTileId(0, tile_row, tile_col)
+        return MapTileId(0, whole_number("tile_row", tile_row), whole_number("tile_col", tile_col))
 
     def place_of(self, tile_id: MapTileId) -> tuple[int, int]:
         """Give (row, col) of a block; see :class:`GridBuilder`."""
-        number, row, col = tile_id
+        number, row, col = whole_numbers("tile_id", tile_id, 3)
         limits = self.tile_limits
         if number or not (0 <= row <= limits.max_row and 0 <= col <= limits.max_col):
             raise TileError(f"{tuple(tile_id)} is not among the blocks of {limits}")
@@ -129,6 +129,7 @@ class ImageToImageGridBuilder:
     def build(self, tile_row: int, tile_col: int) -> WarpGrid | None:
         """Give the grid of a block; see :class:`GridBuilder`."""
         limits = self.tile_limits
+        tile_row, tile_col = whole_number("tile_row", tile_row), whole_number("tile_col", tile_col)
         if not (0 <= tile_row <= limits.max_row and 0 <= tile_col <= limits.max_col):
             raise IndexError(f"block ({tile_row}, {tile_col}) lies outside {limits}")
         x, y = tile_col * self.block_width, tile_row * self.block_height

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import ItemError
+from stacchip_osml.errors import ItemError, SettingError
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.warping.elevation import ElevationModel
 from stacchip_osml.geometry.warping.grids import (
@@ -27,11 +27,18 @@ from stacchip_osml.geometry.warping.terrain import on_terrain
 from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize, TileError, TileMatrix, lonlat_of
 from stacchip_osml.geometry.warping.tile_sets import MapTileId, MapTileSet, limits_for_ring
 from stacchip_osml.pixel import ImageSize, Transform
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import finite_numbers, whole_number, whole_numbers
 
 __all__ = ["OrthoGridBuilder"]
 
 Floats = NDArray[np.float64]
 
+LARGEST_SIDE = 2**31
+"""Pixels of an image."""
+
+PAIRS = "pairs of numbers (x, y), one a level"
+MOST_LEVELS = 64
 PLACES = 9
 """A side, where the size of pixels is measured on an image."""
 
@@ -65,7 +72,11 @@ class OrthoGridBuilder:
     _matrix: TileMatrix = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require_visible(self.options)
+        require_settings(self.options, self.elevation_model, self.sensor_model)
+        of_kind("tile_set", self.tile_set, MapTileSet, "a map tile set")
+        for name in ("source_width", "source_height"):
+            whole_number(name, getattr(self, name), least=1, most=LARGEST_SIDE)
+        ratios = ratios_of(self.level_ratios, self.num_source_levels)
         size = self.source_size
         object.__setattr__(self, "_matrix", self.tile_set.tile_matrix(self.tile_matrix))
         limits: MapTileLimits | None = None
@@ -81,7 +92,6 @@ class OrthoGridBuilder:
             where = f"no tile of {self.tile_set.tile_matrix_set_id}, tile matrix {self.tile_matrix}, shows the image"
             raise ItemError(f"{where}: {refused}") from refused
         object.__setattr__(self, "tile_limits", limits)
-        ratios = ratios_of(self.level_ratios, self.num_source_levels)
         object.__setattr__(self, "source_resolution_level", coarsest_unstretched(self._pixel_sizes(), ratios))
 
     @property
@@ -125,12 +135,13 @@ class OrthoGridBuilder:
 
     def tile_id(self, tile_row: int, tile_col: int) -> MapTileId:
         """Give the tile's id in its set: beyond the antimeridian columns begin at 0 again."""
+        tile_row, tile_col = whole_number("tile_row", tile_row), whole_number("tile_col", tile_col)
         cols = self._matrix.shape[1]
         return MapTileId(self.tile_matrix, tile_row, tile_col % cols if self._matrix.wraps else tile_col)
 
     def place_of(self, tile_id: MapTileId) -> tuple[int, int]:
         """Give (row, col) of a tile as the limits count them; see :class:`GridBuilder`."""
-        number, row, col = tile_id
+        number, row, col = whole_numbers("tile_id", tile_id, 3)
         limits, cols = self.tile_limits, self._matrix.shape[1]
         if self._matrix.wraps and col < limits.min_col:
             col += cols
@@ -142,6 +153,7 @@ class OrthoGridBuilder:
     def build(self, tile_row: int, tile_col: int) -> WarpGrid | None:
         """Give the grid of a tile of the set; see :class:`GridBuilder`."""
         limits = self.tile_limits
+        tile_row, tile_col = whole_number("tile_row", tile_row), whole_number("tile_col", tile_col)
         if not (limits.min_row <= tile_row <= limits.max_row and limits.min_col <= tile_col <= limits.max_col):
             raise IndexError(f"tile row {tile_row}, column {tile_col} lies outside {limits}")
         x, y = self._corner(tile_row, tile_col)
@@ -205,15 +217,20 @@ def derivatives(warp: Warp, u: Floats, v: Floats) -> Floats:
 def ratios_of(given: Sequence[tuple[float, float]] | None, levels: int) -> tuple[tuple[float, float], ...]:
     """Give the full-resolution pixels a pixel of each level."""
     if given is not None:
-        return tuple((float(x), float(y)) for x, y in given)
-    if levels < 1:
-        raise ValueError(f"an image of {levels} levels")
+        ratios = [finite_numbers("level_ratios", pair, 2) for pair in each_of("level_ratios", given, Iterable, PAIRS)]
+        if not ratios or min(min(pair) for pair in ratios) <= 0:
+            raise SettingError(f"level_ratios must be {PAIRS}, each above 0, got {given!r:.60}")
+        return tuple((x, y) for x, y in ratios)
+    whole_number("num_source_levels", levels, least=1, most=MOST_LEVELS)
     return tuple((2.0**level, 2.0**level) for level in range(levels))
 
 
-def require_visible(options: WarpGridOptions) -> None:
-    """Refuse what is asked of ground that other ground hides."""
-    if options.occlusion_mode is not OcclusionMode.NONE:
+def require_settings(options: WarpGridOptions, elevation: ElevationModel | None, *models: SensorModel) -> None:
+    """Refuse what is no setting of a warp, and what is asked of ground that other ground hides."""
+    for model in models:
+        of_kind("sensor_model", model, SensorModel, "a sensor model")
+    of_kind("elevation_model", elevation, (ElevationModel, type(None)), "an elevation model or None")
+    if of_kind("options", options, WarpGridOptions, "WarpGridOptions").occlusion_mode is not OcclusionMode.NONE:
         raise VisibilityError("ground hidden behind other ground is not found here: occlusion_mode must be NONE")
 
 

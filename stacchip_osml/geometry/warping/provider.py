@@ -39,7 +39,8 @@ from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.imagery.window_cut import fill_value, leave_empty
 from stacchip_osml.pixel import ImageSize, PixelWindow
-from stacchip_osml.pixel.counts import whole_or_none
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 __all__ = ["WarpedImageProvider"]
 
@@ -77,14 +78,15 @@ class WarpedImageProvider:
             ValueError: ``threads`` is less than 1.
         """
         self.source = source if isinstance(source, TiledImagePyramid) else TiledImagePyramid.from_asset(source)
-        self.grid_builder, self.cache = grid_builder, cache
+        self.grid_builder = of_kind("grid_builder", grid_builder, GridBuilder, "a builder of warp grids")
+        self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
         self.threads = whole_or_none("threads", threads, least=1)
         self._given = (source, grid_builder, num_bands, cache), {"nodata": nodata, "threads": threads}
         base = self.source.get_level(0)
         size, there = level_grid(base).image_size, int(base.num_bands)
         if size != grid_builder.source_size:
             raise WindowError(f"grids of an image of {grid_builder.source_size}, the source is {size}")
-        self.num_bands = there if num_bands is None else int(num_bands)
+        self.num_bands = there if num_bands is None else whole_number("num_bands", num_bands, least=1)
         if not 1 <= self.num_bands <= there:
             raise WindowError(f"{num_bands} bands of a source of {there}")
         self._dtype = dtype_of(base)
@@ -177,7 +179,7 @@ class WarpedImageProvider:
 
     def level_grid(self, level: int = 0) -> BlockGrid:
         """Tell the size of the image, and where its blocks lie; IndexError of a level other than 0."""
-        if level != 0:
+        if whole_number("level", level) != 0:
             raise IndexError(f"{self.key}: no level {level}; it has 1")
         return self._grid
 
@@ -304,7 +306,7 @@ class WarpedImageProvider:
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid, and anything that the source stores falls in."""
-        if resolution_level != 0 or not self._grid.has(block_row, block_col):
+        if whole_number("resolution_level", resolution_level) != 0 or not self._grid.has(block_row, block_col):
             return False
         grid = self.grid(block_row, block_col)
         return grid is not None and self._sampler.is_stored(grid)

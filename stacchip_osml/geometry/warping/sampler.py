@@ -19,6 +19,7 @@ from stacchip_osml.imagery.resampling.resample import LATTICE
 from stacchip_osml.imagery.window_cut import leave_empty
 from stacchip_osml.imagery.window_reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.nodata import nodata_by_band
 
 __all__ = ["SourceSampler", "nodata_of"]
 
@@ -153,7 +154,4 @@ def nodata_of(given: Any, count: int) -> tuple[float | complex | None, ...] | No
     """Give one nodata value a band; None where none was given."""
     if given is None:
         return None
-    values = tuple(given) if isinstance(given, Sequence) else (given,) * count
-    if len(values) != count:
-        raise ValueError(f"{len(values)} nodata values for a source of {count} bands")
-    return values
+    return nodata_by_band(given, count)

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import WindowError
-from stacchip_osml.geometry.locate import CRS84, Transform, parse_crs, to_crs84, wrap_longitude
+from stacchip_osml.geometry.locate import CRS84, CRS_TEXT, Transform, parse_crs, to_crs84, wrap_longitude
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import finite_numbers, real_number, real_numbers, whole_number, whole_numbers
 
 __all__ = ["MapTileLimits", "MapTileSize", "NativeBounds", "TileError", "TileMatrix", "lonlat_of", "native_of"]
 
@@ -78,6 +80,14 @@ class TileMatrix:
     wraps: bool = False
     """The eastern edge is the western one."""
 
+    def __post_init__(self) -> None:
+        of_kind("crs", self.crs, str, CRS_TEXT)
+        finite_numbers("origin", self.origin, 2)
+        whole_numbers("tile_size", self.tile_size, 2, least=1)
+        whole_numbers("shape", self.shape, 2, least=1)
+        if min(finite_numbers("cell", self.cell, 2)) <= 0:
+            raise TileError(f"cell must be above 0, got {self.cell!r}")
+
     @property
     def span(self) -> tuple[float, float]:
         """CRS units of a tile, across and down."""
@@ -107,11 +117,13 @@ class TileMatrix:
 
     def at(self, across: float, down: float) -> tuple[float, float]:
         """Give CRS x, y of a pixel corner position of the whole matrix."""
+        across, down = real_number("across", across), real_number("down", down)
         return self.origin[0] + self.cell[0] * across, self.origin[1] - self.cell[1] * down
 
     def require(self, row: int, col: int) -> None:
         """Refuse a tile that is not in the matrix, by a TileError."""
         rows, cols = self.shape
+        row, col = whole_number("row", row), whole_number("col", col)
         if not (0 <= row < rows and 0 <= col < cols):
             raise TileError(f"tile row {row}, column {col} of a matrix of {rows} rows and {cols} columns")
 
@@ -122,6 +134,7 @@ class TileMatrix:
             TileError: the place lies outside the matrix.
         """
         rows, cols = self.shape
+        x, y = real_number("x", x), real_number("y", y)
         down, across = self._down(np.array([y]))[0], self._across(np.array([x]))[0]
         if not (0.0 <= down <= rows and 0.0 <= across <= cols):
             raise TileError(f"({x:.12g}, {y:.12g}) lies outside {self.bounds}, {self.crs}")
@@ -137,6 +150,9 @@ class TileMatrix:
         Raises:
             TileError: none of it lies in the matrix.
         """
+        x, y = real_numbers("x", x), real_numbers("y", y)
+        if not (x.size and y.size and np.isfinite(x).all() and np.isfinite(y).all()):
+            raise TileError("x and y of an area must be finite, and at least one place")
         rows, cols = self.shape
         down, across = self._down(y), self._across(x)
         top, bottom = _span(down)
@@ -157,6 +173,7 @@ class TileMatrix:
 
     def native(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         """Give CRS x, y of degrees; not finite where there is none. Longitudes of a matrix that wraps go on."""
+        lon, lat = real_numbers("lon", lon), real_numbers("lat", lat)
         if self.wraps:
             _, y = (lon, lat) if self.crs == CRS84 else _inverse(self.crs, np.zeros_like(lat), lat)
             return lon / 360.0 * (self.shape[1] * self.span[0]), np.asarray(y)

@@ -25,6 +25,8 @@ from stacchip_osml.geometry.warping.tile_matrix import (
     TileMatrix,
     lonlat_of,
 )
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import real_number, whole_number, whole_numbers
 
 __all__ = [
     "GeodeticWorldCoordinate",
@@ -110,8 +112,9 @@ class GeodeticWorldCoordinate(NamedTuple):
 
     @classmethod
     def from_degrees(cls, longitude: float, latitude: float, elevation: float = 0.0) -> GeodeticWorldCoordinate:
-        """Take degrees."""
-        return cls(math.radians(longitude), math.radians(latitude), elevation)
+        """Take degrees; SettingError (a ValueError) of what is no number."""
+        lon, lat = real_number("longitude", longitude), real_number("latitude", latitude)
+        return cls(math.radians(lon), math.radians(lat), real_number("elevation", elevation))
 
 
 @runtime_checkable
@@ -168,6 +171,7 @@ class MapTileSetFactory:
         Raises:
             TileError: (a ValueError) there is none of that name.
         """
+        of_kind("tile_matrix_set_id", tile_matrix_set_id, str, "a name")
         try:
             return _SETS[WellKnownMapTileSet(tile_matrix_set_id)]
         except ValueError as error:
@@ -186,7 +190,7 @@ class QuadTileSet:
 
     def tile_matrix(self, tile_matrix: int) -> TileMatrix:
         """Give the tiles of one scale; see :class:`MapTileSet`."""
-        if not 0 <= tile_matrix <= LARGEST_MATRIX:
+        if not 0 <= whole_number("tile_matrix", tile_matrix) <= LARGEST_MATRIX:
             raise TileError(f"{self.tile_matrix_set_id} has tile matrices 0 to {LARGEST_MATRIX}, not {tile_matrix}")
         top, scale = self.top, 2**tile_matrix
         return TileMatrix(
@@ -244,7 +248,7 @@ _SETS: dict[WellKnownMapTileSet, MapTileSet] = {
 
 def describe_tile(tile_set: MapTileSet, tile_id: MapTileId) -> MapTile:
     """Describe a tile of a set: its bounds hold all of its edges, which are curves in longitude and latitude."""
-    number, row, col = (int(value) for value in tile_id)
+    number, row, col = whole_numbers("tile_id", tile_id, 3)
     matrix = tile_set.tile_matrix(number)
     native = matrix.tile_bounds(row, col)
     along = np.linspace(0.0, 1.0, EDGE_POINTS)
@@ -270,7 +274,7 @@ def describe_tile(tile_set: MapTileSet, tile_id: MapTileId) -> MapTile:
 
 def tile_for_location(tile_set: MapTileSet, place: WorldLocation, tile_matrix: int) -> MapTile:
     """Describe the tile of a set at a place."""
-    lon, lat = _degrees(place)
+    lon, lat = _degrees(of_kind("world_coordinate", place, WorldLocation, "a place in radians"))
     matrix = tile_set.tile_matrix(tile_matrix)
     x, y = matrix.native(np.array([lon]), np.array([lat]))
     try:
@@ -287,9 +291,10 @@ def ring_of(coordinates: Sequence[WorldLocation]) -> tuple[Floats, Floats]:
     Raises:
         TileError: no place, or one that is none.
     """
-    if not coordinates:
+    places = each_of("boundary_coordinates", coordinates, WorldLocation, "places in radians")
+    if not places:
         raise TileError("an area needs at least one place")
-    corners = np.array([_degrees(place) for place in coordinates])
+    corners = np.array([_degrees(place) for place in places])
     step = np.roll(corners, -1, axis=0) - corners
     step[:, 0] = wrap_longitude(step[:, 0])
     along = np.arange(EDGE_POINTS - 1)[:, None] / (EDGE_POINTS - 1)
@@ -334,7 +339,10 @@ def limits_for_ring(matrix: TileMatrix, lon: Floats, lat: Floats) -> MapTileLimi
 
 
 def _degrees(place: WorldLocation) -> tuple[float, float]:
-    lon, lat = math.degrees(place.longitude), math.degrees(place.latitude)
+    lon, lat = (
+        math.degrees(real_number("longitude", place.longitude)),
+        math.degrees(real_number("latitude", place.latitude)),
+    )
     if not (math.isfinite(lon) and abs(lat) <= 90.0 + 1e-12):
         raise TileError(f"expected a longitude and latitude in radians, got {place.longitude}, {place.latitude}")
     if abs(lon) > 180.0 and abs(lon) - 180.0 < 1e-12:

@@ -10,7 +10,7 @@ import numpy as np
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.ground import locator_gsd
-from stacchip_osml.geometry.locate import CRS84, parse_crs
+from stacchip_osml.geometry.locate import CRS84, CRS_TEXT, parse_crs
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.warping.elevation import ElevationModel
 from stacchip_osml.geometry.warping.outlines import ground_rings
@@ -24,7 +24,10 @@ from stacchip_osml.geometry.warping.tile_sets import (
     ring_of,
     tile_for_location,
 )
+from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import finite_numbers, whole_number, whole_numbers
 
 __all__ = ["ProjectedImageTileSet"]
 
@@ -53,13 +56,12 @@ class ProjectedImageTileSet:
     num_levels: int = 1
 
     def __post_init__(self) -> None:
-        cell = self.gsd if isinstance(self.gsd, tuple) else (self.gsd, self.gsd)
-        counts = (*self.block_size, self.grid_cols, self.grid_rows, self.num_levels)
-        if min(counts) < 1 or not all(math.isfinite(value) and value > 0 for value in cell):
-            raise TileError(f"no tiles: {self.grid_cols} x {self.grid_rows} of {self.block_size}, gsd {self.gsd}")
-        if not all(math.isfinite(value) for value in self.origin):
-            raise TileError(f"the origin {self.origin} is no place")
-        parse_crs(self.target_crs)
+        whole_numbers("block_size", self.block_size, 2, least=1)
+        for name in ("grid_cols", "grid_rows", "num_levels"):
+            whole_number(name, getattr(self, name), least=1)
+        _cell_of(self.gsd)
+        finite_numbers("origin", self.origin, 2)
+        parse_crs(of_kind("target_crs", self.target_crs, str, CRS_TEXT))
 
     @classmethod
     def from_sensor_model(  # noqa: PLR0917 - the documented order
@@ -90,12 +92,16 @@ class ProjectedImageTileSet:
             ItemError: the image has no place on the ground, or none in the CRS.
             TileError: (a ValueError) impossible sizes.
         """
+        of_kind("target_crs", target_crs, (str, int), f"{CRS_TEXT}, or an EPSG number")
         crs = f"EPSG:{target_crs}" if isinstance(target_crs, int) else target_crs
-        size = ImageSize(width, height)
+        size = ImageSize(*whole_numbers("width and height", (width, height), 2, least=1))
+        of_kind("sensor_model", sensor_model, SensorModel, "a sensor model")
+        ReadLimits().require_image("the image", size, 1)
+        wide, tall = whole_numbers("block_size", block_size, 2, least=1)
+        block_size = wide, tall
+        of_kind("elevation_model", elevation_model, (ElevationModel, type(None)), "an elevation model or None")
         cell = _square_pixels(sensor_model, size, crs) if gsd is None else gsd
-        across, down = cell if isinstance(cell, tuple) else (cell, cell)
-        if not (across > 0 and down > 0):
-            raise TileError(f"a pixel of {across} x {down} CRS units")
+        across, down = _cell_of(cell)
         rings = ground_rings(sensor_model, size, elevation_model)
         near = next((float(lon) for lon in rings[0][0] if math.isfinite(lon)), 0.0)
         corners = [native_of(crs, lon, lat, near=near) for lon, lat in rings]
@@ -139,10 +145,10 @@ class ProjectedImageTileSet:
 
     def tile_matrix(self, tile_matrix: int) -> TileMatrix:
         """Give the tiles of one scale; see :class:`MapTileSet`."""
-        if not 0 <= tile_matrix < self.num_levels:
+        if not 0 <= whole_number("tile_matrix", tile_matrix) < self.num_levels:
             raise TileError(f"the set has tile matrices 0 to {self.num_levels - 1}, not {tile_matrix}")
         scale = 2**tile_matrix
-        across, down = self.gsd if isinstance(self.gsd, tuple) else (self.gsd, self.gsd)
+        across, down = _cell_of(self.gsd)
         return TileMatrix(
             crs=self.target_crs,
             origin=self.origin,
@@ -165,6 +171,14 @@ class ProjectedImageTileSet:
         """Give the tiles that an area reaches into; see :func:`limits_for_ring`."""
         lon, lat = ring_of(boundary_coordinates)
         return limits_for_ring(self.tile_matrix(tile_matrix), lon, lat)
+
+
+def _cell_of(gsd: float | tuple[float, float]) -> tuple[float, float]:
+    """Give CRS units a pixel, across and down."""
+    across, down = finite_numbers("gsd", gsd if isinstance(gsd, tuple) else (gsd, gsd), 2)
+    if not (across > 0 and down > 0):
+        raise TileError(f"gsd must be above 0, got {gsd!r}")
+    return across, down
 
 
 def _square_pixels(model: SensorModel, size: ImageSize, crs: str) -> tuple[float, float]:

@@ -84,7 +84,7 @@ def test_models_are_values():
 
 
 def test_heights_that_are_none_are_refused():
-    with pytest.raises(ValueError, match="a height in metres is needed, got nan"):
+    with pytest.raises(ValueError, match="elevation must be a finite number, got nan"):
         ConstantElevation(float("nan"))
     with pytest.raises(ItemError, match="maps all pixels onto a line"):
         RasterElevation(DEM.provider, (1.0, 1.0, 0.0, 1.0, 1.0, 0.0), UTM)

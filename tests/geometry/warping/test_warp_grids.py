@@ -300,7 +300,7 @@ def test_what_cannot_be_done_is_refused():
         OrthoGridBuilder(MERCATOR, 13, MAP, *SIZE, options=WarpGridOptions.VISIBILITY_AWARE)
     with pytest.raises(ValueError, match="remap_interpolation must be one of nearest, bilinear, cubic; got 'area'"):
         WarpGridOptions(remap_interpolation="area")
-    with pytest.raises(ValueError, match="1 control points a side"):
+    with pytest.raises(ValueError, match="control_points_per_side must be a whole number from 2"):
         WarpGridOptions(1)
     builder = OrthoGridBuilder(MERCATOR, 13, MAP, *SIZE)
     with pytest.raises(IndexError, match="tile row 0, column 0 lies outside"):

@@ -360,7 +360,7 @@ def test_grids_of_another_image_are_refused():
         WarpedImageProvider(image(ramp(ImageSize(500, 600))), builder)
     with pytest.raises(WindowError, match="3 bands of a source of 2"):
         WarpedImageProvider(image(ramp()), builder, 3)
-    with pytest.raises(ValueError, match="3 nodata values for a source of 2 bands"):
+    with pytest.raises(ValueError, match="nodata must be a number, or one for each of 2 bands"):
         WarpedImageProvider(image(ramp()), builder, nodata=(1, 2, 3))
     with pytest.raises(IndexError, match="no level 1; it has 1"):
         WarpedImageProvider(image(ramp()), builder).get_block(0, 0, 1)

@@ -76,7 +76,7 @@ def test_a_window_outside_is_fill_and_an_empty_one_is_empty():
         (((0.5, 0, 4, 4),), WindowError, "expected whole pixels"),
         (((0, 0, float("nan"), 4),), WindowError, "expected whole pixels"),
         (((0, 0, 4),), WindowError, "expected whole pixels"),
-        (((0, 0, 4, 4), 0, 0, [0.5]), TypeError, "cannot be interpreted as an integer"),
+        (((0, 0, 4, 4), 0, 0, [0.5]), ValueError, "bands must be a whole number"),
         (((0, 0, 4, 4), 1), IndexError, "no level 1"),
         (((0, 0, 4, 4), -1), IndexError, "no level -1"),
         (((0, 0, 4, 4), 0, -1), ValueError, "fill value of -1, which uint16"),
