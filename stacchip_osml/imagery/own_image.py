@@ -23,6 +23,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.own_readers import OwnReader, own_reader
 from stacchip_osml.imagery.provider import MaskedPixels, Pixels
 from stacchip_osml.imagery.provider_facts import dtype_of, fact, has_block, num_levels, require_bands
+from stacchip_osml.imagery.provider_windows import read_by_blocks
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 if TYPE_CHECKING:
@@ -135,17 +136,14 @@ class OwnImage:
 
     def read(self, window: PixelWindow, *, level: int = 0, bands: Sequence[int] | None = None) -> MaskedPixels | None:
         """Read one window of one level; see :meth:`stacchip_osml.imagery.GdalImage.read`."""
-        from stacchip_osml.imagery.window_reader import WindowReader
-
         dtype, count = self.pixel_value_type, self.num_bands
-        require_bands(self.provider, bands)
+        chosen = require_bands(self.provider, bands)
         self.limits.require_block(self.file.name, self.header.block_shape, count, dtype.itemsize)
         size = ImageSize(window.width, window.height)
         self.limits.require_request(self.file.name, size, count if bands is None else len(bands), dtype.itemsize)
-        nodata = tuple(band.nodata for band in self.header.bands)
-        told = nodata if any(value is not None for value in nodata) else None
-        reader = WindowReader(image=self.provider, level=level, dtype=dtype, nodata=told, cache=None, threads=None)
-        return self._called(lambda: reader.read(window, bands=bands))
+        provider, nodata = self.provider, [band.nodata for band in self.header.bands]
+        told = nodata if chosen is None else [nodata[band] for band in chosen]
+        return self._called(lambda: read_by_blocks(provider, window, level=level, bands=chosen, nodata=told))
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether anything under a block of the grid is stored."""

@@ -5,9 +5,7 @@ Rules:
 - an image file is read as it is (``BlockImage``, ``GdalImage``): nodata, alpha
   and mask bands say what is valid. Adapters that only show its pixels, whole or
   one level of it, are looked through;
-- of any other provider, blocks that are not stored are not valid, nor are
-  pixels of its nodata value, where one is told. Its pad pixel value alone says
-  nothing;
+- any other provider is read by its blocks (``provider_windows``);
 - a window of which nothing is stored is None.
 """
 
@@ -21,16 +19,14 @@ import numpy as np
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.limits import ReadLimits, require_inside
 from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
-from stacchip_osml.imagery.provider_facts import LevelBlocks, dtype_of, key_of
+from stacchip_osml.imagery.provider_facts import dtype_of
+from stacchip_osml.imagery.provider_windows import read_by_blocks, without_nodata
 from stacchip_osml.imagery.pyramids.levels import LevelView
-from stacchip_osml.imagery.window_cut import NOWHERE, Destination, fill_value
-from stacchip_osml.pixel import ImageSize, PixelWindow
-from stacchip_osml.pixel.nodata import differs_from
+from stacchip_osml.imagery.window_cut import NOWHERE, Destination
+from stacchip_osml.pixel import PixelWindow
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.cache import BlockCache
@@ -108,53 +104,27 @@ class WindowReader:
             ReadError: as the provider raises.
         """
         chosen = None if bands is None else tuple(bands)
-        found = self._read(window, chosen, there)
-        if found is None or self.nodata is None:
-            return found
-        told = self.nodata if chosen is None else [self.nodata[band] for band in chosen]
-        for band, value in enumerate(told):
-            if value is not None:
-                found.mask[band] &= differs_from(found.pixels[band], value)
-        return found
-
-    def _read(self, window: PixelWindow, bands: tuple[int, ...] | None, there: Destination) -> MaskedPixels | None:
-        image = self.image
-        if isinstance(image, BlockImage):
-            asked = WindowRead(image, window, self.level, bands, there.pixels, there.mask)
-            (found,) = read_windows([asked], threads=self.threads, cache=self.cache)
-            if isinstance(found, ChipError):
-                raise found
-            return found
-        if isinstance(image, PixelReader):
-            return image.read(window, level=self.level, bands=bands)
-        return self._by_blocks(window, bands, there)
-
-    def _by_blocks(self, window: PixelWindow, bands: tuple[int, ...] | None, there: Destination) -> MaskedPixels | None:
-        blocks = LevelBlocks.of(self.image, self.level, bands)
-        name, size = key_of(self.image), ImageSize(window.width, window.height)
-        require_inside(name, window, blocks.grid.image_size, self.level)
-        ReadLimits().require_request(name, size, blocks.count, blocks.dtype.itemsize)
-        holes = list(holes_in(self.image, blocks.grid, window, level=self.level))
-        if sum(hole.width * hole.height for hole in holes) == window.width * window.height:
-            return None
-        shape = (blocks.count, window.height, window.width)
-        pixels = np.empty(shape, blocks.dtype) if there.pixels is None else there.pixels
-        mask = np.empty(shape, np.bool_) if there.mask is None else there.mask
-        paste_blocks(self.image, blocks.grid, window, pixels, level=self.level, bands=blocks.bands)
-        mask[...] = True
-        for hole in holes:
-            part = np.s_[hole.y : hole.y + hole.height, hole.x : hole.x + hole.width]
-            mask[:, *part] = False
-            for plane, value in zip(pixels, self.fill(bands, blocks.count), strict=True):
-                plane[part] = value
-        return MaskedPixels(pixels, mask)
-
-    def fill(self, bands: Sequence[int] | None, count: int) -> tuple[float | complex, ...]:
-        """Give the value of pixels that hold nothing, for each of ``count`` bands that are read."""
         told = self.nodata
-        if told is None:
-            return (0,) * count
-        return tuple(fill_value(told[band], self.dtype) for band in (range(count) if bands is None else bands))
+        if told is not None and chosen is not None:
+            told = tuple(told[band] for band in chosen)
+        image, level = self.image, self.level
+        if not isinstance(image, PixelReader):
+            return read_by_blocks(
+                image, window, level=level, bands=chosen, nodata=told, pixels=there.pixels, mask=there.mask
+            )
+        found = self._read(image, window, chosen, there)
+        return found if found is None or told is None else without_nodata(found, told)
+
+    def _read(
+        self, image: PixelReader, window: PixelWindow, bands: tuple[int, ...] | None, there: Destination
+    ) -> MaskedPixels | None:
+        if not isinstance(image, BlockImage):
+            return image.read(window, level=self.level, bands=bands)
+        asked = WindowRead(image, window, self.level, bands, there.pixels, there.mask)
+        (found,) = read_windows([asked], threads=self.threads, cache=self.cache)
+        if isinstance(found, ChipError):
+            raise found
+        return found
 
 
 def shown_image(provider: Any) -> tuple[Any, int]:

@@ -351,6 +351,8 @@ def _images(
     def record() -> NitfFile:
         return read_nitf(file.read_at, limits=limits)
 
+    how: dict[str, Any] = {"limits": limits, "sign": sign, "written": written}
+    how |= {"layouts": layouts, "record": record, "reopened": reopened_segment}
     images = []
     for number, part in enumerate(parts):
         with _told_in(subheader.faults):
@@ -361,9 +363,7 @@ def _images(
             kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
             pixels: BlockImage
             if number or isinstance(file, HeldFile):
-                pixels = SegmentImage(
-                    file, kept, number, limits=limits, layouts=layouts, record=record, sign=sign, written=written
-                )
+                pixels = SegmentImage(file, kept, number, **how)
             else:
                 pixels = BlockImage(file.location, limits=limits, sign=sign)
             stored = StoredPixels(

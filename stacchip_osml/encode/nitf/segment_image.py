@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.encode.nitf.file_bytes import HeldFile
-from stacchip_osml.encode.nitf.records import ParentImage, is_decoded_to_rgb
+from stacchip_osml.encode.nitf.records import NitfFile, ParentImage, is_decoded_to_rgb
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
@@ -23,7 +23,6 @@ from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
-    from stacchip_osml.encode.nitf.records import NitfFile
     from stacchip_osml.imagery.gdal.image import GdalImage
 
 __all__ = ["SegmentImage"]
@@ -41,6 +40,7 @@ class SegmentImage(BlockImage):
         limits: ReadLimits,
         layouts: Callable[[], tuple[ImageLayout, ...]],
         record: Callable[[], NitfFile],
+        reopened: Callable[..., Any],
         sign: Callable[[str], str] | None = None,
         written: str = "",
     ) -> None:
@@ -53,6 +53,7 @@ class SegmentImage(BlockImage):
             limits: refused above these.
             layouts: gives where the blocks of all segments are.
             record: reads the file with all of its headers, once for all segments.
+            reopened: gives the segment in another process, of location, number, limits and sign.
             sign: turns a URL into what is really opened.
             written: FDT of the file.
         """
@@ -63,7 +64,7 @@ class SegmentImage(BlockImage):
         self._number = number
         self._written = written
         self._layouts = layouts
-        self._record = record
+        self._record, self._reopened = record, reopened
         self._parent: ParentImage | None = None
         self.name = f"{file.name}, image segment {number + 1}"
         if isinstance(file, HeldFile):
@@ -72,9 +73,7 @@ class SegmentImage(BlockImage):
     def __reduce__(self) -> tuple[Any, ...]:
         if isinstance(self._segment_file, HeldFile):
             raise TypeError(f"{self.name}: bytes that are held by this process do not pickle")
-        from stacchip_osml.encode.nitf.read import reopened_segment
-
-        return reopened_segment, (self.location, self._number, self.limits, self.sign)
+        return self._reopened, (self.location, self._number, self.limits, self.sign)
 
     def __repr__(self) -> str:
         return f"SegmentImage({self.name!r})"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,11 @@ from stacchip_osml.imagery.blocks.batch import Batch
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache
 from stacchip_osml.imagery.blocks.local import LocalSource, local_tasks
 from stacchip_osml.imagery.blocks.plan import BlockJob, Layer, LevelRead, RawPiece, plan_reads
+from stacchip_osml.imagery.blocks.served import ServedImage
 from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.blocks.windows import Call, Outcome, ReadyWindow, WindowRead
 from stacchip_osml.imagery.blocks.workers import Work
 from stacchip_osml.imagery.machine import usable_cores
-
-if TYPE_CHECKING:
-    from stacchip_osml.imagery.blocks.image import BlockImage
 
 __all__ = ["WindowRead", "read_windows"]
 
@@ -179,7 +177,7 @@ def _extra(call: Call, window: ReadyWindow, layers: tuple[Layer, ...]) -> tuple[
     return pixels, LevelRead(layers, place), target
 
 
-def _read_by_gdal(window: ReadyWindow, image: BlockImage) -> None:
+def _read_by_gdal(window: ReadyWindow, image: ServedImage) -> None:
     """Read a window of a level that blocks do not serve."""
     read = window.read
     try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,12 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import ChipError, ReadError
 from stacchip_osml.imagery.blocks.arena import Arena
 from stacchip_osml.imagery.blocks.plan import Layer, layers_of
+from stacchip_osml.imagery.blocks.served import ServedImage
 from stacchip_osml.imagery.blocks.sources import LevelSource, alike
 from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.limits import require_inside
 from stacchip_osml.imagery.provider import MaskedPixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
-
-if TYPE_CHECKING:
-    from stacchip_osml.imagery.blocks.image import BlockImage
 
 __all__ = ["Call", "Outcome", "ReadyWindow", "Slab", "WindowRead"]
 
@@ -39,7 +37,7 @@ Outcome = MaskedPixels | ChipError | None
 class WindowRead(NamedTuple):
     """One window to read, and where to; a tuple, because a batch makes a hundred."""
 
-    image: BlockImage | tuple[BlockImage, ...]
+    image: ServedImage | tuple[ServedImage, ...]
     """One; or several of one type, whose bands follow each other. One object for all windows of the same images."""
     window: PixelWindow
     """Pixels of the level, inside it."""
@@ -81,7 +79,7 @@ class Slab:
 class Kind(NamedTuple):
     """What windows of the same images, level and bands have in common."""
 
-    images: tuple[BlockImage, ...]
+    images: tuple[ServedImage, ...]
     sources: tuple[LevelSource, ...]
     slabs: tuple[Slab, ...]
     bands: int
@@ -128,7 +126,7 @@ class Call:
     arena: Arena
     is_cached: bool
     windows: list[ReadyWindow] = field(default_factory=list)
-    images: list[BlockImage] = field(default_factory=list)
+    images: list[ServedImage] = field(default_factory=list)
     keys: list[tuple[object, ...] | None] = field(default_factory=list)
     """What the cache knows each image by, where there is one."""
     wholes: dict[int, MaskedPixels] = field(default_factory=dict)
@@ -204,7 +202,7 @@ class Call:
             most_pixels=min(source.most_pixels for source in sources),
         )
 
-    def _place(self, image: BlockImage) -> int:
+    def _place(self, image: ServedImage) -> int:
         """Give an image its position, and look at it the first time in this call.
 
         Raises:
@@ -217,7 +215,7 @@ class Call:
             raise place
         return place
 
-    def _first_seen(self, image: BlockImage) -> int | ReadError:
+    def _first_seen(self, image: ServedImage) -> int | ReadError:
         try:
             image.check()
             _ = image.layout
