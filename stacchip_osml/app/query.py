@@ -29,8 +29,21 @@ FORMATS = ("table", "json", "geojson", "csv")
 
 @click.command("query", short_help="Show or save the chips that match conditions.")
 @click.argument("index", type=PLACE)
+@click.option(
+    "--join",
+    type=PLACE,
+    metavar="TABLE",
+    help="Only chips that a Parquet file of any program names; columns of its own come along, and can be asked for.",
+)
+@click.option(
+    "--on", metavar="COLUMN", default="id", show_default=True, help="Of INDEX and TABLE: says whose a row is."
+)
 @selection_options
-@click.option("--columns", type=NAMES, help="Columns to show; geometry is shown as hexadecimal WKB.")
+@click.option(
+    "--columns",
+    type=NAMES,
+    help="Columns to show, or properties of the items; geometry is shown as hexadecimal WKB.",
+)
 @click.option(
     "-o", "--out", type=PLACE, metavar="OUT", help="Save the matches as an index: a .parquet file, or a directory."
 )
@@ -41,6 +54,8 @@ FORMATS = ("table", "json", "geojson", "csv")
 def query_command(
     *,
     index: str,
+    join: str | None,
+    on: str,
     selection: Selection,
     columns: list[str] | None,
     out: str | None,
@@ -60,7 +75,8 @@ def query_command(
         require_free_index(out, force=force)
     from stacchip_osml.index import ChipIndex
 
-    found = replace(selection, limit=None).of(ChipIndex.open(index))
+    opened = ChipIndex.open(index)
+    found = replace(selection, limit=None).of(opened if join is None else opened.join(join, on=on))
     matched = len(found)
     kind = "json" if as_json else format_ or "table"
     limit = selection.limit

@@ -33,7 +33,11 @@ OPTIONS = (
         "--datetime", metavar="TIME",
         help="A moment, a day, or an interval such as 2024-05-01/..; it finds items whose time or interval meets it.",
     ),
-    click.option("--where", metavar="CONDITION", help='On columns, such as "cloud_fraction < 0.2 and level == 0".'),
+    click.option(
+        "--where",
+        metavar="CONDITION",
+        help="On columns and properties of the items, such as \"cloud_fraction < 0.2 and platform == 'landsat-8'\".",
+    ),
     click.option(
         "--sample", type=click.IntRange(0), metavar="N", help="N rows drawn at random; all where there are no more."
     ),

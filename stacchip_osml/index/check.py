@@ -67,7 +67,7 @@ def check_index(table: pa.Table, tables: SideTables, *, files: bool = False) -> 
         *_geometry(table),
     ]
     if not found and row_order(table, tables.places()) is not None:
-        found.append(Finding(what="rows are not in index order; merge or save the index again"))
+        found.append(Finding(what="rows are not in index order; merge the index, alone or with others, and save that"))
     if files:
         found += _files(tables)
     return found

@@ -38,6 +38,7 @@ FORMAT_VERSION = 1
 INTERVAL = ("start_datetime", "end_datetime")
 """Columns of an item's interval, both ends included; both null where it has none."""
 
+_REMEDY = "rows that another program wrote are joined to the index they are of: ChipIndex.join, index query --join"
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("us", "UTC")
 BBOX = pa.struct([(side, pa.float32()) for side in ("xmin", "ymin", "xmax", "ymax")])
@@ -128,7 +129,10 @@ def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, wh
     """
     raw = (metadata or {}).get(FORMAT_KEY)
     if raw is None:
-        raise IndexSchemaError(f"{where}: not a chip index (its Parquet metadata has no {FORMAT_KEY.decode()!r} key)")
+        remedy = f"; {_REMEDY}" if {"id", "item_id", "col_off"} <= set(schema.names) else ""
+        raise IndexSchemaError(
+            f"{where}: not a chip index (its Parquet metadata has no {FORMAT_KEY.decode()!r} key){remedy}"
+        )
     try:
         own = json.loads(raw)
         version = own["version"]
@@ -141,10 +145,10 @@ def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, wh
     for field in CHIP_SCHEMA:
         position = schema.get_field_index(field.name)
         if position < 0:
-            raise IndexSchemaError(f"{where}: column {field.name!r} is missing")
+            raise IndexSchemaError(f"{where}: column {field.name!r} is missing; {_REMEDY}")
         if not _same(schema.field(position).type, field.type):
             raise IndexSchemaError(
-                f"{where}: column {field.name!r} must be {field.type}, is {schema.field(position).type}"
+                f"{where}: column {field.name!r} must be {field.type}, is {schema.field(position).type}; {_REMEDY}"
             )
     return dict(own)
 

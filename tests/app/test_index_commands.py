@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
@@ -274,6 +275,39 @@ def test_query_by_condition_gives_the_clear_half(index):
     assert {row["grid_col"] for row in answer["rows"]} == {2, 3}
     assert "geometry" not in answer["rows"][0]
     assert len(answer["rows"][0]["bbox"]) == 4
+
+
+def test_properties_of_items_are_conditions_and_columns(two_dates, tmp_path):
+    paths = []
+    for path, platform in zip(two_dates, ("s-2a", "s-2b"), strict=True):
+        item = json.loads(path.read_text())
+        item["properties"] |= {"platform": platform, "view:off_nadir": 7.5}
+        paths.append(path.with_name(f"{platform}.json"))
+        paths[-1].write_text(json.dumps(item))
+    run("index", "build", *paths, tmp_path / "index", "--chip-size", 32, "--assets", "red")
+
+    where = "platform == 's-2b' and view:off_nadir < 8 and grid_row == 0"
+    answer = run_json("index", "query", tmp_path / "index", "--where", where, "--columns", "item_id,platform")
+    assert answer["rows"] == [{"item_id": "second", "platform": "s-2b"}] * answer["matched"]
+    assert answer["matched"] == 2
+    assert "s-2a" in run("index", "query", tmp_path / "index", "--columns", "id,platform").stdout
+
+
+def test_rows_of_another_program_are_joined_and_asked_for(index, tmp_path):
+    rows = pq.read_table(index, columns=["id", "item_id", "grid_col"])
+    pq.write_table(rows.slice(3, 5).append_column("score", [[0.5, 0.1, 0.9, 0.2, 0.7]]), tmp_path / "rows.parquet")
+    table = {"item_id": ["second"], "season": ["summer"]}
+    pq.write_table(pa.table(table), tmp_path / "items.parquet")
+
+    joined = run_json("index", "query", index, "--join", tmp_path / "rows.parquet", "--where", "score > 0.4")
+    assert [row["score"] for row in joined["rows"]] == [0.5, 0.9, 0.7]
+    assert [row["id"] for row in joined["rows"]] == [rows["id"][number].as_py() for number in (3, 5, 7)]
+    run("index", "query", index, "--join", tmp_path / "items.parquet", "--on", "item_id", "-o", tmp_path / "out")
+    assert set(ChipIndex.open(tmp_path / "out").query(columns=["season"])["season"].to_pylist()) == {"summer"}
+    assert len(ChipIndex.open(tmp_path / "out")) == 16
+    assert "no such file" in only_error(run("index", "query", index, "--join", tmp_path / "none.parquet", code=4))
+    wrong = run("index", "query", index, "--join", tmp_path / "items.parquet", code=3)
+    assert "the joined table has no column 'id'" in only_error(wrong)
 
 
 def test_query_by_time_box_and_shape_agree_with_the_library(index, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stacchip_osml import ChipIndex, Indexer
+from stacchip_osml import ChipIndex, Indexer, merge
 from stacchip_osml.errors import IndexSchemaError
 
 
@@ -62,7 +62,10 @@ def test_check_finds_a_box_that_does_not_cover_its_footprint(index):
 
 def test_check_finds_rows_out_of_order(index):
     table = index.to_arrow().take(pa.array(np.arange(len(index))[::-1]))
-    assert "not in index order" in str(ChipIndex.from_table(table, index.tables).check()[0])
+    turned = ChipIndex.from_table(table, index.tables)
+
+    assert "not in index order" in str(turned.check()[0])
+    assert merge(turned).check() == [], "what the finding advises"
 
 
 def test_check_opens_the_files_if_asked(write_tiff):

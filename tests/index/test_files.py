@@ -208,12 +208,17 @@ def rewrite(path, change):
     pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
+def wide(table):
+    return table.set_column(table.schema.get_field_index("grid_col"), "grid_col", table["grid_col"].cast("int64"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t, m: (t.drop_columns(["bbox"]), m), "column 'bbox' is missing"),
-        (lambda t, m: (t.set_column(8, "grid_col", t["grid_col"].cast("int64")), m), "column 'grid_col' must be int32"),
-        (lambda t, m: (t, {b"geo": m[b"geo"]}), "not a chip index"),
+        (lambda t, m: (t.drop_columns(["bbox"]), m), r"column 'bbox' is missing; .* ChipIndex\.join"),
+        (lambda t, m: (wide(t), m), r"column 'grid_col' must be int32, is int64; .* ChipIndex\.join"),
+        (lambda t, m: (t, {b"geo": m[b"geo"]}), r"not a chip index .*; rows that another program .* ChipIndex\.join"),
+        (lambda t, m: (t.select(["id"]), {b"geo": m[b"geo"]}), r"not a chip index \(.*\)$"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": 99}'}), "chip index format 99"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": "x"}'}), "chip index format x"),
         (lambda t, m: (t, m | {b"stacchip_osml": b"[" * 9999}), "metadata is not readable"),
