@@ -36,7 +36,7 @@ FORMATS = ("table", "json", "geojson", "csv")
     help="Only chips that a Parquet file of any program names; columns of its own come along, and can be asked for.",
 )
 @click.option(
-    "--on", metavar="COLUMN", default="id", show_default=True, help="Of INDEX and TABLE: says whose a row is."
+    "--on", metavar="COLUMN", default="id", show_default=True, help="What names a row, in INDEX and in TABLE."
 )
 @selection_options
 @click.option(
