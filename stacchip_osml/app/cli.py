@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -64,9 +68,7 @@ class Root(click.Group):
             sys.stdout.flush()
         except (click.exceptions.Exit, click.Abort, KeyboardInterrupt):
             raise
-        except BrokenPipeError:
-            # whoever read the output has enough; the interpreter's own flush at exit must stay quiet too
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # whoever read the output has enough
             raise click.exceptions.Exit(PIPE_CLOSED) from None
         except Exception as error:  # the outermost boundary: reported, never carried on from
             raise click.exceptions.Exit(_report(error, debug=bool(ctx.meta.get(DEBUG)))) from None
@@ -96,6 +98,8 @@ class Root(click.Group):
             sys.exit(INTERRUPTED)
         except click.ClickException as error:
             sys.exit(_report(error, debug=False))
+        except OSError as error:  # help could not be written
+            result = PIPE_CLOSED if isinstance(error, BrokenPipeError) else _report(error, debug=False)
         sys.exit(result if isinstance(result, int) else 0)
 
 
@@ -105,12 +109,15 @@ def _report(error: Exception, *, debug: bool) -> int:
         click.echo(error.format_message(), err=True)
         return USAGE
     text, code = failure(error)
-    if debug:
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    click.echo(f"error: {one_line(text)}", err=True)
+    with suppress(OSError):  # the exit code says it even where nobody can be told
+        if debug:
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        click.echo(f"error: {one_line(text)}", err=True)
     return code
 
 
+LONGEST_END_S = 5.0
+"""From a signal to the end, whoever still waits for a server: who sends one sends another, that nobody survives."""
 CONTEXT: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -126,16 +133,54 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; the entry point of ``stacchip-osml``."""
+    _open_standard()
     _keep_stdout()
-    cli()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # else ignored, as by nohup
+            signal.signal(number, _end)
+    try:
+        cli()
+    finally:
+        _let_go_of_output()
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """Leave nothing behind, and end; without a handler the first process of a container would go on."""
+    signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
+    code = 128 + number
+    with suppress(OSError):
+        why = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(number).name}"
+        os.write(2, f"error: {why}\n".encode())
+    with suppress(RuntimeError):  # no more threads
+        late = threading.Timer(LONGEST_END_S, os._exit, (code,))
+        late.daemon = True
+        late.start()
+    raise SystemExit(code)
+
+
+def _open_standard() -> None:
+    """Open what is closed of stdin, stdout and stderr: else what is printed lands in a file that got its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            stream = os.fdopen(opened, "r" if name == "stdin" else "w", encoding="utf-8", errors="replace")
+            setattr(sys, name, stream)
 
 
 def _keep_stdout() -> None:
     """Keep stdout to results: what libraries print there by themselves, as GDAL does of some NITF, goes to stderr."""
-    try:
-        results = os.dup(1)
-        os.dup2(2, 1)
-    except OSError:  # one of them is closed
-        return
+    results = os.dup(1)
+    os.dup2(2, 1)
     buffering = 1 if os.isatty(results) else -1
     sys.stdout = os.fdopen(results, "w", buffering, encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+
+
+def _let_go_of_output() -> None:
+    """Drop what cannot be written, so that the flush at the end says nothing and changes no exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

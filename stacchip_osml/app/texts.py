@@ -28,8 +28,10 @@ UNREADABLE = 4
 CONFLICT = 5
 NOT_WRITTEN = 6
 INTERNAL = 70
+NO_MEANS = 71
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+ENDED = 143
 
 EXIT_CODES = {
     0: "done",
@@ -40,8 +42,10 @@ EXIT_CODES = {
     CONFLICT: "another writer committed to the index first; run again",
     NOT_WRITTEN: "the output could not be written: no space, no permission",
     INTERNAL: "a fault of this program; run again with --debug and report it",
+    NO_MEANS: "no more memory, or no more threads",
     INTERRUPTED: "interrupted from the keyboard",
     PIPE_CLOSED: "the reader of the output went away",
+    ENDED: "ended by SIGTERM",
 }
 """Exit code → what it says."""
 
@@ -69,6 +73,15 @@ def failure(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}", NOT_WRITTEN
+    return _none_of_ours(error)
+
+
+def _none_of_ours(error: Exception) -> tuple[str, int]:
+    """Tell what the system refuses from a fault of this program."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}".rstrip(": "), NO_MEANS
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "the system gives this process no more threads", NO_MEANS
     return f"{type(error).__name__}: {error} (a fault of this program; --debug shows where)", INTERNAL
 
 

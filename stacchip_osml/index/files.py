@@ -304,6 +304,8 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
 
             items = table_to_items(_read_table(_inside(path, document["items"])))
         headers = _read_table(_inside(path, document["headers"]))
+    except MemoryError:  # pyarrow's too, which says nothing of the file
+        raise
     except (OSError, KeyError, TypeError, pa.ArrowException) as error:
         raise IndexSchemaError(f"{where}: its items or headers are not readable: {error}") from error
     return SideTables(items_by_key(items), headers_from_table(headers, root=path.parent.resolve(), where=where), chains)

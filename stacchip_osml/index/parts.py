@@ -176,6 +176,8 @@ class Part:
         whole = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
         try:
             return pq.read_metadata(pa.BufferReader(whole))
+        except MemoryError:  # pyarrow's too, which says nothing of the file
+            raise
         except (OSError, pa.ArrowException) as error:
             raise IndexSchemaError(f"{self.name}: not a Parquet file: {error}") from error
 

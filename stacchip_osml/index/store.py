@@ -127,6 +127,8 @@ class ParquetStore:
             table = handle.read_row_groups(
                 numbers, columns=None if columns is None else list(columns), use_threads=threads
             )
+        except MemoryError:  # pyarrow's too, which says nothing of the file
+            raise
         except (OSError, pa.ArrowException) as error:
             raise IndexSchemaError(f"{part.name}: row groups {numbers} cannot be read: {error}") from error
         return table.replace_schema_metadata(None) if columns is not None else conform(table)

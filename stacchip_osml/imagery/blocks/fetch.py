@@ -213,7 +213,11 @@ class _Fetch(Generic[T]):
     def _begin(self) -> None:
         """Begin as many requests as may be under way; the caller holds the lock."""
         while (request := self._state.take()) is not None:
-            _CREW.do(partial(self._state.carry_out, request))
+            try:
+                _CREW.do(partial(self._state.carry_out, request))
+            except RuntimeError as error:
+                self._state.failure = error
+                self._state.cancel()
 
 
 def fetch_ranges(
@@ -246,14 +250,22 @@ class _Crew:
         self._idle = 0
 
     def do(self, task: Callable[[], Tell]) -> None:
-        """Have a task done by a thread that has nothing else to do, while there may be more threads."""
+        """Have a task done by a thread that has nothing else to do, while there may be more threads.
+
+        Raises:
+            RuntimeError: the system gives not even one.
+        """
         with self._lock:
             if self._idle:
                 self._idle -= 1
             elif self._threads < MOST_THREADS:
                 name = f"stacchip-osml-fetch-{self._threads}"
-                threading.Thread(target=self._work, args=(self._tasks,), name=name, daemon=True).start()
-                self._threads += 1
+                try:
+                    threading.Thread(target=self._work, args=(self._tasks,), name=name, daemon=True).start()
+                    self._threads += 1
+                except RuntimeError:  # no more threads, or the interpreter is ending: those that there are do it
+                    if not self._threads:
+                        raise
         self._tasks.put(task)
 
     def _work(self, tasks: SimpleQueue[Callable[[], Tell]]) -> None:
