@@ -9,10 +9,13 @@ threads than ``capacity`` read at once, the pool is as large as they are many.
 A handle whose borrower raised is closed, not kept: its state is unknown.
 A forked child forgets its parent's handles (they share file offsets) without
 closing them, because a library lock may have been held during the fork.
+Handles at rest are closed before the interpreter ends: a library whose modules
+are gone can no longer do it, and complains.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections import OrderedDict
@@ -42,6 +45,7 @@ class HandlePool(Generic[H]):
         self.capacity = capacity
         self._abandoned: list[object] = []
         self._reset()
+        atexit.register(self.close_resting)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
 

@@ -1,6 +1,7 @@
 import contextlib
 import multiprocessing
 import pickle
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,25 @@ def test_a_handle_is_lent_to_one_borrower_and_then_to_the_next():
     with pool.lend("a", lambda: Handle(made)) as third:
         assert third in (first, second)
     assert len(made) == 2
+
+
+CLOSES = """
+from stacchip_osml.imagery.gdal.handle_pool import HandlePool
+
+class Handle:
+    def close(self):
+        print("closed while modules are there:", HandlePool is not None)
+
+pool = HandlePool(4)
+with pool.lend("a", Handle):
+    pass
+"""
+
+
+def test_handles_at_rest_are_closed_before_the_interpreter_ends():
+    done = subprocess.run([sys.executable, "-c", CLOSES], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.stdout, done.stderr) == ("closed while modules are there: True\n", "")
 
 
 def test_the_least_recently_used_handle_at_rest_is_closed_first():
