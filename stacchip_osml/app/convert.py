@@ -93,7 +93,22 @@ def convert_command(
     from stacchip_osml.encode.io.converting_part import Part, convert_part
 
     part = Part(window=window, bands=bands, level=level, scale=scale, display=display)
-    if not part.is_whole:
+    how: dict[str, Any] = {
+        "format": format_,
+        "image": image,
+        "compression": compression,
+        "quality": quality,
+        "ratio": ratio,
+        "drop_marking": drop_marking,
+        "drop_crs": drop_crs,
+        "dry_run": dry_run,
+        "workers": workers,
+    }
+    if part.is_whole:
+        blocks = (block_size, block_size) if isinstance(block_size, int) else block_size
+        with progress_bar(total=None, what="blocks") as bar:
+            done = convert(src, dst, block_size=blocks, cog=cog, overviews=overviews, progress=_shown(bar), **how)
+    else:
         whole = {"--block-size": block_size is not None, "--cog": cog, "--overviews": overviews is not None}
         if any(whole.values()):
             named = ", ".join(name for name, is_given in whole.items() if is_given)
@@ -101,40 +116,7 @@ def convert_command(
                 f"{named}: of whole images, not of a part (--window, --bands, --level, --scale, "
                 "--display); convert the part first, then its file"
             )
-        done = convert_part(
-            src,
-            dst,
-            part,
-            format=format_,
-            image=image,
-            compression=compression,
-            quality=quality,
-            ratio=ratio,
-            drop_marking=drop_marking,
-            drop_crs=drop_crs,
-            dry_run=dry_run,
-            workers=workers,
-        )
-        _say(done, src, dst, dry_run=dry_run, as_json=as_json)
-        return
-    with progress_bar(total=None, what="blocks") as bar:
-        done = convert(
-            src,
-            dst,
-            format=format_,
-            image=image,
-            compression=compression,
-            quality=quality,
-            ratio=ratio,
-            block_size=(block_size, block_size) if isinstance(block_size, int) else block_size,
-            cog=cog,
-            overviews=overviews,
-            drop_marking=drop_marking,
-            drop_crs=drop_crs,
-            dry_run=dry_run,
-            workers=workers,
-            progress=_shown(bar),
-        )
+        done = convert_part(src, dst, part, **how)
     _say(done, src, dst, dry_run=dry_run, as_json=as_json)
 
 
