@@ -52,8 +52,10 @@ def absence_mask(
         (image,) = given
         own = [level for level in range(num_levels(image)) if level < len(grids)]
         own = [level for level in own if level_grid(image, level).image_size == grids[level].size]
-        needed = any(_needs(image, level, grids[level], stays_sparse) for level in own)
-        needed = needed or (len(own) < len(grids) and has_absent(image))
+        if len(own) < len(grids):  # of a level that is made, blocks are hardly ever absent as a whole
+            needed = any(has_absent(image, level) for level in own)
+        else:
+            needed = any(_needs(image, level, grids[level], stays_sparse) for level in own)
     if not needed:
         return None
     views = [AbsenceView(each) for each in given]
