@@ -49,10 +49,11 @@ class SideTables:
         chains = self.chains
         for other in others:
             for key, document in other.items.items():
-                if (known_item := items.setdefault(key, document)) != document:
+                known_item = items.setdefault(key, document)
+                if known_item != document and (places := different_places(known_item, document)):
                     raise IndexSchemaError(
                         f"two different items under one name: {_name(key)}; they differ in"
-                        f" {', '.join(different_places(known_item, document)[:SHOWN])}; {_REMEDY}"
+                        f" {', '.join(places[:SHOWN])}; {_REMEDY}"
                     )
             for image, header in other.headers.items():
                 known = headers.setdefault(image, header)
@@ -141,7 +142,7 @@ def items_by_key(documents: Iterable[dict[str, Any]]) -> dict[ItemKey, dict[str,
 def _united(one: AssetHeader, two: AssetHeader) -> AssetHeader:
     """Take the later look at one image, whose facts must be the same, and the better of what is stored of its file."""
     bare = [replace(header, image=replace(header.image, modified_ns=None), stored=None) for header in (one, two)]
-    if bare[0] != bare[1]:
+    if bare[0] != bare[1] and repr(bare[0]) != repr(bare[1]):  # a nodata value of NaN is not equal to itself
         raise IndexSchemaError(f"two different images under one name: {_name(one.key)}; {_REMEDY}")
     times = [header.image.modified_ns or 0 for header in (one, two)]
     stored = [header.stored for header in (one, two) if header.stored is not None]

@@ -1,5 +1,7 @@
 """Merging: a union by id, whatever the order."""
 
+import json
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -107,6 +109,23 @@ def test_the_same_item_cut_twice_keeps_the_images_of_both(make_item):
 
     assert {key[2] for key in united.tables.headers} == {"red", "nir"}
     assert len(united) == len(one) + len(two)
+
+
+@pytest.mark.parametrize("nodata", ["nan", float("nan")])
+@pytest.mark.parametrize("name", ["index", "index.parquet"])
+def test_a_nodata_value_of_nan_is_the_same_in_every_index(make_item, tmp_path, nodata, name):
+    item = make_item("A")
+    item["assets"]["red"]["bands"] = [{"data_type": "float32", "nodata": nodata}]
+    index = Indexer(json.loads(json.dumps(item)), 200).create_index()
+    other = Indexer(json.loads(json.dumps(item)), 100).create_index()
+    index.save(tmp_path / name)
+
+    assert len(merge(tmp_path / name, index)) == len(index)
+    assert len(merge(index, other, tmp_path / name)) == len(index) + len(other)
+    assert len(ChipIndex.open(tmp_path / name).append(other)) == len(index) + len(other)
+    item["assets"]["red"]["bands"][0]["nodata"] = 0
+    with pytest.raises(IndexSchemaError, match=r"they differ in assets\.red\.bands;"):
+        merge(tmp_path / name, Indexer(item, 50).create_index())
 
 
 def test_merge_takes_paths(pieces, tmp_path):
