@@ -5,6 +5,8 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
+import rasterio
+import tifffile
 from tiff_assembler import (
     BITS,
     COMPRESSION,
@@ -25,7 +27,11 @@ from tiff_assembler import (
 from tiff_parity import assert_reads_as_gdal_does, gdal_levels
 from tiff_reference import layout_of, reversed_bits
 
+from stacchip_osml.errors import DecodeError
+from stacchip_osml.imagery import GdalImage
+from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
+from stacchip_osml.pixel import PixelWindow
 
 SHORT = 3
 PACKERS = {
@@ -217,3 +223,23 @@ def test_volumes_are_left():
     (level,) = layout_of(assemble(gray(64, 48, [RAW[:3072]], tags={32997: 2}))).levels
 
     assert level == Unserved(reason="a volume of 2 slices a block")
+
+
+@pytest.mark.parametrize("bits", [2, 5, 7])
+@pytest.mark.parametrize("codec", ["ccittrle", "ccittfax3", "ccittfax4"])
+@pytest.mark.parametrize("reader", [BlockImage, GdalImage])
+def test_ccitt_of_more_than_one_bit_holds_nothing_or_is_refused(tmp_path, reader, codec, bits):
+    """GDAL makes such files without a word, their encoder refuses every block, and it reads them as valid zeros."""
+    path, other = tmp_path / "a.tif", tmp_path / "b.tif"
+    how = {"driver": "GTiff", "width": 50, "height": 40, "count": 1, "dtype": "uint8", "compress": codec}
+    for place, depth in ((path, bits), (other, 1)):
+        with rasterio.open(place, "w", nbits=depth, **how) as out:
+            out.write(np.ones((1, 40, 50), np.uint8))
+    with tifffile.TiffFile(other, mode="r+") as tiff:
+        tiff.pages[0].tags["BitsPerSample"].overwrite(bits)
+    whole = PixelWindow(0, 0, 50, 40)
+
+    assert tifffile.TiffFile(path).pages[0].databytecounts == (0,)
+    assert reader(str(path)).read(whole) is None
+    with pytest.raises(DecodeError, match="IReadBlock failed"):
+        reader(str(other)).read(whole)
