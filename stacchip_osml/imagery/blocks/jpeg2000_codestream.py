@@ -46,6 +46,7 @@ MOST_SAMPLES = 1 << 27
 """Samples of one tile: decoders hold them as 32-bit numbers, some of them twice."""
 SIZ_HEAD = struct.Struct(">HHHIIIIIIIIH")
 """SIZ, Lsiz, Rsiz, Xsiz, Ysiz, XOsiz, YOsiz, XTsiz, YTsiz, XTOsiz, YTOsiz, Csiz."""
+END = EOC.to_bytes(2, "big")
 SOT_HEAD = struct.Struct(">HHHIBB")
 """SOT, Lsot, Isot, Psot, TPsot, TNsot."""
 MOST_SHARED = 1 << 20
@@ -285,15 +286,13 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int, end: int | None) -
 
 def _followed(ahead: ReadAhead, first: int, tiles: int, end: int | None) -> TileParts:
     """Go from SOT to SOT (A.4.2)."""
-    numbers: list[int] = []
-    offsets: list[int] = []
-    counts: list[int] = []
+    found: list[tuple[int, int, int]] = []
     seen: dict[int, int] = {}
     told: dict[int, int] = {}
     at, near = first, AHEAD
     while end is None or at + 2 < end:
         head = ahead.upto(at, SOT_HEAD.size, ahead=near)
-        if head[:2] == b"\xff\xd9" or (not head and numbers):
+        if head[:2] == END or (not head and found):
             end = None
             break
         if len(head) < SOT_HEAD.size:
@@ -304,28 +303,32 @@ def _followed(ahead: ReadAhead, first: int, tiles: int, end: int | None) -> Tile
         marker, _, tile, length, part, of = SOT_HEAD.unpack(head)
         if marker != SOT:
             raise NotServedError(f"no JPEG 2000 tile-part at {at}")
-        if length == 0:  # allowed of the last one only: up to EOC
-            if end is None:
-                raise NotServedError("the last JPEG 2000 tile-part has no length, and neither has the file")
-            tail = ahead.upto(end - 2, 2, ahead=2) if end - 2 > at else b""
-            length = end - at - (2 if tail == b"\xff\xd9" else 0)
+        if length == 0:
+            length = _up_to_end(ahead, at, end)
         elif length < SOT_HEAD.size + 2:
             raise NotServedError(f"a JPEG 2000 tile-part of {length} bytes")
         if part != seen.get(tile, 0):
             raise NotServedError("JPEG 2000 tile-parts are missing or out of order")
         seen[tile] = part + 1
         told[tile] = max(of, told.get(tile, 0))
-        numbers.append(tile)
-        offsets.append(at)
-        counts.append(length)
+        found.append((tile, at, length))
         at += length
         near = min(2 * NEAR, 64 * length) if length < NEAR else SOT_HEAD.size
-    table = np.array((numbers, offsets, counts), np.int64)
-    if end is None or (at + 2 == end and ahead.upto(at, 2, ahead=2) == b"\xff\xd9"):
-        return TileParts(*table)
+    parts = TileParts(*np.array(found, np.int64).reshape(-1, 3).T)
+    if end is None or (at + 2 == end and ahead.upto(at, 2, ahead=2) == END):
+        return parts
     # Parts of a tile that came no more are not missed by a decoder: it is whole where TNsot, which may be 0, says so.
     least = 1 if at > end else 0
-    cut = {tile for tile, parts in seen.items() if parts < told[tile] or told[tile] < least}
-    if not cut and at <= end and len(seen) == tiles:
-        return TileParts(*table)
-    return TileParts(*table[:, [tile not in cut for tile in numbers]])._replace(cut=end)
+    lacking = [tile for tile, count in seen.items() if count < told[tile] or told[tile] < least]
+    if not lacking and at <= end and len(seen) == tiles:
+        return parts
+    whole = ~np.isin(parts.tiles, lacking)
+    return TileParts(parts.tiles[whole], parts.offsets[whole], parts.counts[whole], cut=end)
+
+
+def _up_to_end(ahead: ReadAhead, at: int, end: int | None) -> int:
+    """Give the length of a tile-part that says 0, which is allowed of the last one only: up to EOC (A.4.2)."""
+    if end is None:
+        raise NotServedError("the last JPEG 2000 tile-part has no length, and neither has the file")
+    tail = ahead.upto(end - 2, 2, ahead=2) if end - 2 > at else b""
+    return end - at - (2 if tail == END else 0)
