@@ -2,8 +2,8 @@
 
 Three encoders, because none does all: imagecodecs' OpenJPEG is reversible and
 without the GIL, and takes away decomposition levels of narrow tiles; GDAL's has
-rates, quality layers and any tile; OpenJPH is high throughput (part 15). Arrays
-are ``(bands, rows, cols)``. What comes out is a codestream that stands alone, the
+rates, quality layers and any tile; OpenJPH is high throughput (part 15), and
+takes away levels of the narrowest. Arrays are ``(bands, rows, cols)``. What comes out is a codestream that stands alone, the
 same by any number of threads; making one image of many is not this file's business.
 
 References: ISO/IEC 15444-1 (JPEG 2000), 15444-15 (HTJ2K).
@@ -82,7 +82,7 @@ def openjph_tile(
     step: float | None,
     color_transform: bool,
     threads: int,
-) -> bytes:
+) -> tuple[bytes, int]:
     """Compress integers with the high-throughput block coder.
 
     OpenJPH codes all bits of a type. Samples of fewer are given to it as signed ones, the level shift (G.1) done; where
@@ -92,11 +92,14 @@ def openjph_tile(
     Args:
         pixels: ``(bands, rows, cols)``, no larger than ``tile``.
         levels: of decomposition.
-        tile: (rows, cols) that the codestream says its tiles have.
+        tile: (rows, cols); an array that is smaller than its levels need is coded as :func:`openjpeg_tile` does it.
         bits: of a sample.
         step: of quantisation, 1 is the whole range of the samples; None is reversible.
         color_transform: RCT or ICT, of three bands.
         threads: that compress it; bands that are not transformed together are shared out among them.
+
+    Returns:
+        The codestream, and the number of its tile that has the array.
     """
     if bits < pixels.dtype.itemsize * 8:
         middle = 1 << (bits - 1) if pixels.dtype.kind == "u" else 0
@@ -110,10 +113,11 @@ def openjph_tile(
         "resolutions": levels,
         "reversible": step is None,
     }
+    canvas, number = _as_last(pixels, tile, least=1 << levels)
     try:
-        if min(threads, len(pixels)) > 1 and not color_transform and max(tile) <= PRECINCT:
-            return _band_by_band(pixels, settings, threads)
-        return _high_throughput(pixels, settings)
+        if not number and min(threads, len(pixels)) > 1 and not color_transform and max(tile) <= PRECINCT:
+            return _band_by_band(pixels, settings, threads), 0
+        return _high_throughput(canvas, settings), number
     except (imagecodecs.Htj2kError, ValueError) as error:
         raise _refused(pixels, error) from error
 
@@ -189,13 +193,7 @@ def openjpeg_tile(
     if reversible and percents == (100.0,):
         pixels, bits = _in_bytes(pixels, bits)
     pixels = _unsigned(pixels, bits)
-    bands, rows, cols = pixels.shape
-    pad = tuple(side if have < min(side, 2 << levels) else 0 for side, have in zip(tile, (rows, cols), strict=True))
-    if any(pad):
-        canvas = np.zeros((bands, pad[0] + rows, pad[1] + cols), pixels.dtype)
-        canvas[:, pad[0] :, pad[1] :] = pixels
-    else:
-        canvas = pixels
+    canvas, number = _as_last(pixels, tile, least=2 << levels)
     block = tuple(max(side, SMALLEST_BLOCK) for side in tile)  # GDAL takes a smaller image as one
     options = {
         "codec": "J2K",
@@ -209,7 +207,7 @@ def openjpeg_tile(
     }
     if bits != pixels.dtype.itemsize * 8:
         options["nbits"] = str(bits)
-    shape = {"width": canvas.shape[2], "height": canvas.shape[1], "count": bands, "dtype": canvas.dtype}
+    shape = {"width": canvas.shape[2], "height": canvas.shape[1], "count": len(canvas), "dtype": canvas.dtype}
     try:
         with (
             rasterio.Env(GDAL_NUM_THREADS=str(threads), GDAL_PAM_ENABLED="NO"),
@@ -224,8 +222,23 @@ def openjpeg_tile(
             stream = bytes(memory.getbuffer())
     except (RasterioError, CPLE_BaseError) as error:
         raise _refused(pixels, error) from error
-    across = 2 if pad[1] else 1
-    return stream, (across if pad[0] else 0) + (1 if pad[1] else 0)
+    return stream, number
+
+
+def _as_last(pixels: Array, tile: tuple[int, int], *, least: int) -> tuple[Array, int]:
+    """Make an array with a side of less than ``least`` the last tile of an image of up to 2 × 2, the others of zeros.
+
+    Returns:
+        The image, or the array itself, and the number of the tile.
+    """
+    bands, rows, cols = pixels.shape
+    above, left = (side if have < min(side, least) else 0 for side, have in zip(tile, (rows, cols), strict=True))
+    if not above and not left:
+        return pixels, 0
+    canvas = np.zeros((bands, above + rows, left + cols), pixels.dtype)
+    canvas[:, above:, left:] = pixels
+    across = 2 if left else 1
+    return canvas, (across if above else 0) + (1 if left else 0)
 
 
 def _in_bytes(pixels: Array, bits: int) -> tuple[Array, int]:

@@ -265,7 +265,7 @@ def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:
     _require_bits(pixels, plan.bits)
     tile = plan.grid.block_shape
     if plan.options.high_throughput:
-        stream = openjph_tile(
+        return openjph_tile(
             pixels,
             levels=plan.levels,
             tile=tile,
@@ -274,7 +274,6 @@ def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:
             color_transform=plan.color_transform,
             threads=plan.threads,
         )
-        return stream, 0
     if not plan.percents and plan.levels <= most_levels(*pixels.shape[1:]):
         stream = openjpeg_lossless(
             pixels, levels=plan.levels, bits=plan.bits, color_transform=plan.color_transform, threads=plan.threads
