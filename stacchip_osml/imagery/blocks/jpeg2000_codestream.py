@@ -286,13 +286,15 @@ def _listed(ahead: ReadAhead, stream: Codestream, tiles: int, end: int | None) -
 
 def _followed(ahead: ReadAhead, first: int, tiles: int, end: int | None) -> TileParts:
     """Go from SOT to SOT (A.4.2)."""
-    found: list[tuple[int, int, int]] = []
+    numbers: list[int] = []
+    offsets: list[int] = []
+    counts: list[int] = []
     seen: dict[int, int] = {}
     told: dict[int, int] = {}
     at, near = first, AHEAD
     while end is None or at + 2 < end:
         head = ahead.upto(at, SOT_HEAD.size, ahead=near)
-        if head[:2] == END or (not head and found):
+        if head[:2] == END or (not head and numbers):
             end = None
             break
         if len(head) < SOT_HEAD.size:
@@ -311,10 +313,12 @@ def _followed(ahead: ReadAhead, first: int, tiles: int, end: int | None) -> Tile
             raise NotServedError("JPEG 2000 tile-parts are missing or out of order")
         seen[tile] = part + 1
         told[tile] = max(of, told.get(tile, 0))
-        found.append((tile, at, length))
+        numbers.append(tile)
+        offsets.append(at)
+        counts.append(length)
         at += length
         near = min(2 * NEAR, 64 * length) if length < NEAR else SOT_HEAD.size
-    parts = TileParts(*np.array(found, np.int64).reshape(-1, 3).T)
+    parts = TileParts(*np.array((numbers, offsets, counts), np.int64))
     if end is None or (at + 2 == end and ahead.upto(at, 2, ahead=2) == END):
         return parts
     # Parts of a tile that came no more are not missed by a decoder: it is whole where TNsot, which may be 0, says so.
