@@ -3,8 +3,9 @@
 Three encoders, because none does all: imagecodecs' OpenJPEG is reversible and
 without the GIL, and takes away decomposition levels of narrow tiles; GDAL's has
 rates, quality layers and any tile; OpenJPH is high throughput (part 15), and
-takes away levels of the narrowest. Arrays are ``(bands, rows, cols)``. What comes out is a codestream that stands alone, the
-same by any number of threads; making one image of many is not this file's business.
+takes away levels of the narrowest. Arrays are ``(bands, rows, cols)``. What
+comes out is a codestream that stands alone, the same by any number of threads;
+making one image of many is not this file's business.
 
 References: ISO/IEC 15444-1 (JPEG 2000), 15444-15 (HTJ2K).
 """
