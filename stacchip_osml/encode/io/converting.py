@@ -253,12 +253,17 @@ def _unsaid(header: Any, kind: DatasetFormat) -> list[str]:
     told = {
         "nodata": any(band.nodata is not None for band in header.bands) and not is_copied,
         "CRS without a transform": header.crs is not None and header.transform is None and not is_copied,
-        "alpha": "alpha" in colors and (kind.name in WITHOUT_ALPHA or (kind.name == "png" and colors[-1] != "alpha")),
+        "alpha": "alpha" in colors and (kind.name in WITHOUT_ALPHA or (kind.name == "png" and not _is_pngs(colors))),
         "mask": header.mask == "mask",
         "scales and offsets": any(band.scale != 1 or band.offset != 0 for band in header.bands),
         "polynomials (RPC)": bool(header.rpcs) and kind.driver != "NITF",
     }
     return [name for name, is_told in told.items() if is_told]
+
+
+def _is_pngs(colors: list[str]) -> bool:
+    """Tell whether alpha is where PNG has it: the last of two or four samples."""
+    return colors[-1] == "alpha" and len(colors) in {2, 4}
 
 
 def _marked(dataset: DatasetReader, image: ImageAsset) -> list[tuple[str, Mapping[str, Any]]]:

@@ -39,10 +39,11 @@ def test_a_crs_without_a_transform_is_listed_where_it_is_lost(with_crs_alone, tm
     assert "CRS without a transform" in convert(with_crs_alone, tmp_path / f"out.{ending}").left_out
 
 
-def test_an_alpha_band_that_png_does_not_know_for_one_is_listed(tmp_path):
+@pytest.mark.parametrize("extra", [["unassalpha", "unspecified"], ["unspecified", "unassalpha"]])
+def test_an_alpha_band_that_png_does_not_know_for_one_is_listed(tmp_path, extra):
     path = tmp_path / "a.tif"
     bands = np.stack([PIXELS, PIXELS // 2, PIXELS // 3], axis=-1)
-    tifffile.imwrite(path, bands, photometric="minisblack", extrasamples=["unassalpha", "unspecified"])
+    tifffile.imwrite(path, bands, photometric="minisblack", extrasamples=extra)
 
     assert convert(path, tmp_path / "a.png").left_out == ("alpha",)
 
