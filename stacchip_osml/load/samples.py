@@ -18,10 +18,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.index import ChipIndex
+from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.load.faults import Faults
 from stacchip_osml.load.rows import PlannedRows, RowPlans
 
-__all__ = ["RowFacts", "SampleBatch", "as_type", "sample_type", "spans"]
+__all__ = ["RowFacts", "SampleBatch", "as_type", "sample_type"]
 
 _MICROSECOND = 1e-6
 
@@ -84,9 +85,17 @@ class RowFacts:
     @cached_property
     def times(self) -> NDArray[np.float64]:
         """``(rows,)``: seconds since 1970, NaN where a row has no time."""
-        column = self.index.query(columns=["datetime"]).column(0).cast(pa.int64())
-        micros = column.to_numpy()
-        return np.asarray(micros, np.float64) * _MICROSECOND
+        return _seconds(self.index.query(columns=["datetime"]).column(0))
+
+    @cached_property
+    def _ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """First and last time of rows' intervals, ``(rows,)`` each; where there is none, both are the row's time."""
+        start, end = self.index.query(columns=list(INTERVAL)).columns
+        if start.null_count == len(start):
+            return self.times, self.times
+        sides = [_seconds(side) for side in (start, end)]
+        first, last = (np.where(np.isnan(side), self.times, side) for side in sides)
+        return first, last
 
     @cached_property
     def _ids(self) -> pa.ChunkedArray:
@@ -104,6 +113,13 @@ class RowFacts:
     def times_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the times of ``(N, T)`` rows; of a row below 0 there is none, and it is NaN."""
         return np.where(rows >= 0, self.times[rows], np.nan)
+
+    def spans_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give ``(N, 2)``: first and last time of samples of ``(N, T)`` rows, of their intervals; NaN without any."""
+        first, last = (side[rows] for side in self._ends)
+        known = (rows >= 0) & np.isfinite(first)
+        ends = np.where(known, first, np.inf).min(1), np.where(known, last, -np.inf).max(1)
+        return np.where(known.any(1, keepdims=True), np.stack(ends, axis=1), np.nan)
 
     def rows(self, positions: NDArray[np.int64]) -> PlannedRows:
         """Give rows' windows and sources."""
@@ -135,9 +151,9 @@ class RowFacts:
         width, height = self.sizes(rows).T
         xs = np.stack([c, c + a * width, c + b * height, c + a * width + b * height])
         ys = np.stack([f, f + d * width, f + e * height, f + d * width + e * height])
-        times = self.times[rows.positions]
+        first, last = self.spans_of(rows.positions[:, None]).T
         return np.stack(
-            [xs.min(0), xs.max(0), np.hypot(a, d), ys.min(0), ys.max(0), np.hypot(b, e), times, times, np.ones(len(a))],
+            [xs.min(0), xs.max(0), np.hypot(a, d), ys.min(0), ys.max(0), np.hypot(b, e), first, last, np.ones(len(a))],
             axis=1,
         )
 
@@ -186,11 +202,8 @@ class RowFacts:
         return (RowFacts, (self.index,))
 
 
-def spans(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give ``(N, 2)``: the first and last of the times ``(N, T)`` of each sample; NaN where it has none."""
-    known = np.isfinite(times)
-    ends = np.where(known, times, np.inf).min(1), np.where(known, times, -np.inf).max(1)
-    return np.where(known.any(1, keepdims=True), np.stack(ends, axis=1), np.nan)
+def _seconds(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    return np.asarray(column.cast(pa.int64()).to_numpy(), np.float64) * _MICROSECOND
 
 
 def sample_type(name: str, dtype: DTypeLike | None) -> np.dtype[Any] | None:

@@ -27,7 +27,7 @@ from stacchip_osml.load.row_groups import (
     rows_on_same_ground,
 )
 from stacchip_osml.load.sample_block import ChipReading, SampleBlock
-from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type, spans
+from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type
 from stacchip_osml.load.schedule import SPARES, DrawnBatch, EpochSchedule, SampleOrder
 from stacchip_osml.load.stream import ahead
 from stacchip_osml.pixel.arguments import of_kind, one_of
@@ -333,7 +333,7 @@ class ChipSource:
         if not single:
             times = self._facts.times_of(block.rows)
             arrays |= {"present": block.present, "time": times}
-            bounds[:, 6:8] = spans(times)
+            bounds[:, 6:8] = self._facts.spans_of(block.rows)
         if self.ids:
             arrays["id"] = self._facts.ids(block.rows[:, 0]) if single else self._facts.ids_of(block.rows)
         return arrays

@@ -34,6 +34,26 @@ HOSTILE = {
 }
 """Href → why an item of an API on this machine may not have it."""
 FIRST_DAY = datetime(2025, 6, 1, 10, tzinfo=UTC)
+COMPOSITES = [
+    {"datetime": None, "start_datetime": "2025-05-01T00:00:00Z", "end_datetime": "2025-05-31T23:59:59Z"},
+    {"datetime": None, "start_datetime": "2025-01-01T00:00:00Z", "end_datetime": "2025-12-31T23:59:59.999999Z"},
+    {"datetime": None, "start_datetime": "2025-05-20T12:00:00Z", "end_datetime": "2025-05-20T12:00:00Z"},
+    {"datetime": None, "start_datetime": "2025-06-01T01:00:00+02:00", "end_datetime": "9999-12-31T23:59:59Z"},
+    {"datetime": "2025-05-20T12:00:00Z"},
+    {
+        "datetime": "2025-05-20T12:00:00Z",
+        "start_datetime": "2025-05-10T00:00:00Z",
+        "end_datetime": "2025-06-10T00:00:00Z",
+    },
+    {
+        "datetime": "2025-05-20T12:00:00Z",
+        "start_datetime": "2025-07-01T00:00:00Z",
+        "end_datetime": "2025-07-31T00:00:00Z",
+    },
+    {"datetime": "2025-05-20T12:00:00Z", "start_datetime": "2025-01-01T00:00:00Z"},
+    {"datetime": "2025-05-20T12:00:00Z", "end_datetime": "2026-01-01T00:00:00Z"},
+]
+"""Times of items, with and without an interval; of one end alone, which is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +82,11 @@ def served(tmp_path_factory):
         items = [write_item(files, url, number) for number in range(COUNT)]
         items += [write_item(files, url, number, collection="others") for number in range(3)]
         items += [hostile_item(number, href) for number, href in enumerate(HOSTILE)]
-        with stac_api([collection("scenes"), collection("others"), collection("hostile")], items) as api:
+        for number, times in enumerate(COMPOSITES):
+            item = write_item(files, url, number, collection="composites")
+            items.append({**item, "properties": {"proj:code": "EPSG:32632", **times}})
+        names = ["scenes", "others", "hostile", "composites"]
+        with stac_api([collection(name) for name in names], items) as api:
             yield Served(api=api, items={item["id"]: item for item in items}, files=files)
 
 
@@ -200,6 +224,31 @@ def test_a_box_finds_the_items_that_it_meets(served):
     assert found(build(served, bbox=box)) == scenes(7)
     assert found(build(served, bbox=beyond)) == scenes(6, 7)
     assert found(build(served, bbox=beyond, datetime="2025-06-08")) == scenes(7)
+
+
+@pytest.mark.parametrize(
+    ("time", "count"),
+    [
+        ("2025-05-20T12:00:00Z", 7),
+        ("2025-05-20T12:00:01Z", 3),
+        ("2025-05-20", 7),
+        ("2025-05", 8),
+        ("2025-05-31T23:59:59Z", 4),
+        ("2025-06-15T00:00:00Z/2025-06-20T00:00:00Z", 2),
+        ("2025-07-31T00:00:00Z/..", 3),
+        ("2025-07-31T00:00:01Z/..", 2),
+        ("../2025-01-01T00:00:00Z", 1),
+        ("../2024-12-31T23:59:59Z", 0),
+        ("2026-01-01T00:00:00Z/2027-01-01T00:00:00Z", 1),
+    ],
+)
+def test_a_time_finds_the_rows_of_the_items_that_the_api_finds(served, time, count):
+    whole = build(served, collections=["composites"])
+    searched = found(build(served, collections=["composites"], datetime=time))
+
+    assert len(found(whole)) == len(COMPOSITES)
+    assert found(whole.query(datetime=time)) == searched
+    assert len(searched) == count
 
 
 def test_the_index_is_the_one_that_the_same_items_give_as_objects(served):
