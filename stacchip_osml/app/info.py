@@ -107,6 +107,11 @@ def _say_nitf(file: Mapping[str, Any]) -> None:
     _say_part(file)
     for fault in file["faults"]:
         click.echo(f"  fault: {one_line(fault)}")
+    for segment in file["left_out"]:
+        sizes = f"{segment['header_bytes']} + {segment['data_bytes']} bytes at {segment['offset']}"
+        click.echo(f"\n{segment['segment']}, left out: {sizes}")
+        _say("fault", segment["fault"])
+        _say_part(segment)
     for number, image in enumerate(file["images"] if file["faults"] else ()):
         click.echo(f"\nimage segment {number + 1}: {image['data_bytes']} bytes")
         _say_part(image)

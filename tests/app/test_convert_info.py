@@ -226,10 +226,25 @@ def test_info_of_nitf_with_damaged_headers_shows_the_others(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"ZZZZZZ00008", b"ZZZZZZ00009", 1))
 
     told = run_json("info", path)
-    assert (told["format"], told["images"], len(told["nitf"]["images"])) == ("nitf", [], 2)
+    assert (told["format"], len(told["nitf"]["images"])) == ("nitf", 2)
+    assert [(image["key"], image["height"]) for image in told["images"]] == [("image:0", 300)]  # as GDAL reads it
     assert [len(image["tres"]) for image in told["nitf"]["images"]] == [0, 1]
     shown = run("info", path).stdout
     for part in ("fault: ", "'ZZZZZZ' of 9 bytes leaves its area", "FTITLE: A FILE", "image segment 2: "):
+        assert part in shown
+
+
+def test_info_of_nitf_shows_of_an_encrypted_segment_where_it_is_and_its_fields(tmp_path):
+    path = tmp_path / "a.ntf"
+    nitf(path)
+    data = path.read_bytes()
+    second = data.index(b"IMIMAGE1")
+    path.write_bytes(data[: second + 290] + b"1" + data[second + 291 :])
+
+    (one,) = run_json("info", path)["nitf"]["left_out"]
+    assert (one["segment"], one["offset"], one["fields"]["ENCRYP"]) == ("image 2", second, "1")
+    shown = run("info", path).stdout
+    for part in ("image 2, left out: ", f"bytes at {second}", "  fault: ", "ENCRYP is '1'", "image:0 "):
         assert part in shown
 
 

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.project.wrong_values import WRONG, is_named, refusal
 
 from stacchip_osml import Chip, ChipFactory, ChipIndex, Chipper, Indexer, PixelWindow, QualityBand, encode_chip, merge
 from stacchip_osml.imagery import GdalImage, PyramidBuilder, compute_image_statistics, iter_blocks, level_grid
@@ -20,6 +19,7 @@ from stacchip_osml.load import (
     mixing,
 )
 from stacchip_osml.stac import iter_items
+from tests.project.wrong_values import WRONG, is_named, refusal
 
 
 @pytest.fixture(scope="module")

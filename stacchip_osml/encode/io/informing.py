@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of
 from stacchip_osml.encode.source_facts import image_placing
-from stacchip_osml.errors import DecodeError, ItemError, LimitError
+from stacchip_osml.errors import ChipError, DecodeError, ItemError, LimitError
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.location import is_remote
 
 __all__ = ["image_info"]
 
@@ -32,8 +34,10 @@ def image_info(source: str | os.PathLike[str]) -> dict[str, Any]:
     Returns:
         Values that JSON has. ``nitf`` is :func:`~stacchip_osml.encode.nitf.info.nitf_info` of a NITF file; ``images``
         lists all images of any file with their levels. Of an image in a NITF file that cannot be read, there are
-        ``key``, ``title`` and ``metadata``, and ``error`` says why; of a NITF file with damaged headers there is
-        ``nitf``, and its ``faults`` say which.
+        ``key``, ``title`` and ``metadata``, and ``error`` says why; of a NITF file with damaged, encrypted or
+        reserved segments, or a damaged file header, there is ``nitf``, whose ``faults`` and ``left_out`` say which, and
+        in ``images`` the first image, where GDAL reads it.
+        One of a version before 2.0 has no ``nitf``.
 
     Raises:
         ReadError: it cannot be read, or is no image.
@@ -48,10 +52,25 @@ def image_info(source: str | os.PathLike[str]) -> dict[str, Any]:
     except (DecodeError, LimitError) as error:
         try:
             nitf = _nitf(source)
-        except (DecodeError, LimitError):  # no NITF file at all, or its file header is damaged
-            raise error from None
-        return {"format": nitf["version"][:4].lower(), "assets": [], "images": [], "nitf": nitf}
+        except (DecodeError, LimitError):  # no NITF file at all, or of another version
+            images = _first_image(source)
+            if not images:
+                raise error from None
+            return {"format": "nitf", "assets": ["image:0"], "images": images}
+        return {"format": nitf["version"][:4].lower(), "assets": [], "images": _first_image(source), "nitf": nitf}
     return found | ({"nitf": _nitf(source)} if is_nitf else {})
+
+
+def _first_image(source: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Tell what GDAL reads of a NITF file that is not read whole, or of a version before 2.0; nothing of any other."""
+    location = os.fspath(source)
+    image = BlockImage(location if is_remote(location) else str(Path(location).absolute()))
+    try:
+        if image.header.driver != "NITF":
+            return []
+        return [_image(ImageAsset(image, key="image:0", metadata=image.metadata))]
+    except (ChipError, ValueError):
+        return []
 
 
 def _nitf(source: str | os.PathLike[str]) -> dict[str, Any]:

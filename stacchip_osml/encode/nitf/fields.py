@@ -237,13 +237,16 @@ def _encoded(field: Field, text: str) -> bytes:
     return field_bytes(field, text)
 
 
-def read_fields(layout: Layout, data: bytes, *, where: str) -> tuple[dict[str, str], int]:
+def read_fields(
+    layout: Layout, data: bytes, *, where: str, into: dict[str, str] | None = None
+) -> tuple[dict[str, str], int]:
     """Read all fields of a layout.
 
     Args:
         layout: which fields, in which order.
         data: holds them.
         where: which part of which file it is, for messages.
+        into: filled as far as fields can be read.
 
     Returns:
         Name → text without trailing spaces (:class:`StoredText` where it breaks a rule), and where they end.
@@ -251,7 +254,7 @@ def read_fields(layout: Layout, data: bytes, *, where: str) -> tuple[dict[str, s
     Raises:
         DecodeError: the data ends before the fields do, or a count is no number.
     """
-    values: dict[str, str] = {}
+    values: dict[str, str] = {} if into is None else into
     at = 0
     try:
         for field in layout(values):

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from stacchip_osml.encode.nitf.earlier_tables import file_layout as earlier_layout
 from stacchip_osml.encode.nitf.extensions import xml_fields
-from stacchip_osml.encode.nitf.fields import StoredText
+from stacchip_osml.encode.nitf.fields import StoredText, read_fields
 from stacchip_osml.encode.nitf.file_bytes import open_bytes
-from stacchip_osml.encode.nitf.read import read_nitf
-from stacchip_osml.encode.nitf.records import DataExtension, Tre
+from stacchip_osml.encode.nitf.read import EARLIER, VERSIONS, read_nitf
+from stacchip_osml.encode.nitf.read_parts import LeftOut, Looked
+from stacchip_osml.encode.nitf.records import DataExtension, NitfFile, Tre
+from stacchip_osml.encode.nitf.tables import file_layout
 from stacchip_osml.encode.nitf.tres import tre_fields
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
@@ -23,6 +26,8 @@ __all__ = ["nitf_info"]
 
 RAW = re.compile(r"LUTD\d+|FBKGC")
 NAMESPACE = re.compile(rb"<[^?!>]*?xmlns(?::\w+)?\s*=\s*[\"']([^\"']{1,200})[\"']")
+HEADER = 999_999
+"""Bytes that a file header has at most."""
 HEAD = 4096
 """Bytes of a data extension in which its XML namespace is looked for."""
 
@@ -43,25 +48,35 @@ def nitf_info(
     Returns:
         Values that JSON has: text, numbers, lists and mappings. Fields are text as it stands in the file; binary ones
         are hexadecimal. ``breaks_rules`` names the fields that the standard would not allow. Of NITF 2.0 they are those
-        of the NITF 2.1 file that a copy is; ``version`` is the file's own. ``faults`` says which segments and
-        TREs are damaged, and so left out.
+        of the NITF 2.1 file that a copy is; ``version`` is the file's own. ``faults`` says what is wrong with
+        the file header, with segments and with TREs; ``left_out`` lists segments that are damaged, encrypted, reserved
+        or still written: where they begin, their lengths and the fields that can be read.
 
     Raises:
-        DecodeError: not NITF 2.1, NSIF 1.0 or NITF 2.0, or its file header is damaged.
+        DecodeError: not NITF 2.1, NSIF 1.0 or NITF 2.0.
         ReadError: the source cannot be read.
     """
     limits = ReadLimits() if limits is None else limits
     data = open_bytes(source, sign=sign)
-    faults: list[str] = []
-    file = read_nitf(source, limits=limits, sign=sign, faults=faults)
+    looked = Looked()
+    version = data.read_at(0, 9)
+    try:
+        file = read_nitf(source, limits=limits, sign=sign, looked=looked)
+    except (DecodeError, LimitError) as error:
+        if version not in VERSIONS:
+            raise
+        looked.faults.append(str(error))
+        file = NitfFile(fields=_intact(data.read_at(0, HEADER), version))
     layouts: tuple[ImageLayout, ...] = ()
     if file.images:
         with suppress(DecodeError, LimitError):  # of a subheader, which is told already
             layouts = parse_nitf_segments(data.read_at, name=data.name, limits=limits, size=data.size)
+    damaged = {each.part.number - 1 for each in looked.left_out if each.part.segment.startswith("image ")}
+    layouts = tuple(layout for number, layout in enumerate(layouts) if number not in damaged)
     if len(layouts) != len(file.images):
         layouts = ()
     return {
-        "version": data.read_at(0, 9).decode("latin-1"),
+        "version": version.decode("latin-1"),
         **_part(file.fields, file.tres),
         "images": [
             {
@@ -77,7 +92,28 @@ def nitf_info(
             for each in file.texts
         ],
         "extensions": [_extension(each) for each in file.extensions],
-        "faults": faults,
+        "left_out": [_left_out(each) for each in looked.left_out],
+        "faults": looked.faults,
+    }
+
+
+def _intact(head: bytes, version: bytes) -> dict[str, str]:
+    """Read the fields of a file header up to what is wrong with it."""
+    fields: dict[str, str] = {}
+    with suppress(DecodeError):
+        read_fields(earlier_layout if version == EARLIER else file_layout, head, where="file header", into=fields)
+    return fields
+
+
+def _left_out(segment: LeftOut) -> dict[str, Any]:
+    part = segment.part
+    return {
+        "segment": part.segment,
+        "offset": part.at,
+        "header_bytes": part.header,
+        "data_bytes": part.data,
+        **_part(segment.fields, ()),
+        "fault": segment.fault,
     }
 
 

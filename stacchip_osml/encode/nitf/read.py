@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
@@ -26,6 +26,7 @@ from stacchip_osml.encode.nitf import earlier_tables
 from stacchip_osml.encode.nitf.earlier import EarlierFile
 from stacchip_osml.encode.nitf.fields import Layout, read_fields
 from stacchip_osml.encode.nitf.file_bytes import HeldFile, open_bytes
+from stacchip_osml.encode.nitf.read_parts import Looked, Part, list_parts, require_whole, told_in
 from stacchip_osml.encode.nitf.records import (
     DataExtension,
     GraphicSegment,
@@ -74,14 +75,6 @@ DOWNGRADE_AT, EVENT_BYTES = 280, 40
 STREAMED = "STREAMING_FILE_HEADER"
 READS = 1 << 20
 """Of headers and segments; the file's length is what bounds them."""
-KINDS = (
-    ("NUMI", "LISH", "LI"),
-    ("NUMS", "LSSH", "LS"),
-    ("NUML", "LLSH", "LL"),
-    ("NUMT", "LTSH", "LT"),
-    ("NUMDES", "LDSH", "LD"),
-)
-"""In the order of the file; labels (NUML) are of NITF 2.0."""
 
 
 class _Kind(NamedTuple):
@@ -101,23 +94,12 @@ EXTENSION = _Kind("DE", des_layout, earlier_tables.des_layout)
 AREAS = {GRAPHIC: SXSHD_NAMES, LABEL: earlier_tables.LXSHD_NAMES, TEXT: TXSHD_NAMES}
 
 
-class _Part(NamedTuple):
-    """Where one segment lies."""
-
-    number: int
-    """Of its kind, from 1 on."""
-    where: str
-    at: int
-    header: int
-    data: int
-
-
 def read_nitf(
     source: str | os.PathLike[str] | bytes | BinaryIO | Callable[[int, int], bytes],
     *,
     limits: ReadLimits | None = None,
     sign: Callable[[str], str] | None = None,
-    faults: list[str] | None = None,
+    looked: Looked | None = None,
 ) -> NitfFile:
     """Read a file.
 
@@ -126,8 +108,8 @@ def read_nitf(
             that gives fewer bytes at the end of the file.
         limits: refused above these; None for the defaults.
         sign: turns a URL into what is really opened.
-        faults: where given, segments that are damaged, and TREs from a damaged one on, are left out and told here, for
-            a look at the rest; None: they are an error.
+        looked: where given, segments that are damaged, encrypted or reserved, and TREs from a damaged one on, are left
+            out and told here, for a look at the rest; None: they are an error.
 
     Returns:
         All fields, TREs and segments. Pixels are read from ``source`` when they are asked for, so it has to stay.
@@ -141,9 +123,9 @@ def read_nitf(
     file = open_bytes(source, sign=sign)
     ahead = ReadAhead(file.read_at, name=file.name, size=file.size, reads=READS)
     earlier = EarlierFile(file.name) if ahead.upto(0, 9) == EARLIER else None
-    header = _file_header(ahead, earlier)
-    parts = _parts(header, name=file.name)
-    subheader = _Subheaders(ahead, earlier, faults)
+    header = _file_header(ahead, earlier, looked)
+    parts = list_parts(header, name=file.name, size=file.size or 0, looked=looked)
+    subheader = _Subheaders(ahead, earlier, looked)
     extensions, overflows = _extensions(subheader, parts["NUMDES"], limits)
     images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, sign=sign, written=header["FDT"])
     graphics = tuple(
@@ -155,14 +137,15 @@ def read_nitf(
         for kind, count in ((TEXT, "NUMT"), (LABEL, "NUML"))
         for fields, tres, data in _segments(subheader, parts[count], kind, overflows=overflows, limits=limits)
     )
-    tres = _tres(header, (UDHD_NAMES, XHD_NAMES), overflows, 0, file.name, faults=subheader.faults)
+    _reserved(subheader, parts["NUMRES"])
+    tres = _tres(header, (UDHD_NAMES, XHD_NAMES), overflows, 0, file.name, looked=looked)
     if earlier is not None:
         from stacchip_osml.encode.nitf.earlier_frames import plain_frames
 
         images, tres = plain_frames(images, tres, earlier)
         note = earlier.note()
         texts += () if note is None else (note,)
-    if overflows and faults is None:
+    if overflows and looked is None:
         (name, item), *_ = overflows
         raise DecodeError(f"{file.name}: TRE_OVERFLOW of {name} of segment {item}, which it does not have")
     kept = {name: text for name, text in header.items() if not name.startswith(LENGTH_NAMES)}
@@ -181,7 +164,7 @@ LENGTH_NAMES = ("LI", "LS", "LT", "LL", "LD", "ENCRYP", "NUM", "UDH", "XHD", "FH
 """Fields of the file header that are the writer's, by their beginnings."""
 
 
-def _file_header(ahead: ReadAhead, earlier: EarlierFile | None) -> Fields:
+def _file_header(ahead: ReadAhead, earlier: EarlierFile | None, looked: Looked | None) -> Fields:
     head = ahead.upto(0, SHORTEST)
     if head[:9] not in VERSIONS:
         found = head[:9].decode("latin-1")
@@ -198,9 +181,8 @@ def _file_header(ahead: ReadAhead, earlier: EarlierFile | None) -> Fields:
     header = (told + ahead.exactly(0, int(length))[len(told) :])[: int(length)]
     layout = file_layout if earlier is None else earlier_tables.file_layout
     fields, _ = read_fields(layout, header, where=f"{ahead.name}: file header")
-    _require_plain(fields, f"{ahead.name}: file header")
-    if fields["NUMRES"] != "000":
-        raise DecodeError(f"{ahead.name}: holds {fields['NUMRES']} reserved extension segments, which are not served")
+    with told_in(looked):
+        _require_plain(fields, f"{ahead.name}: file header")
     return fields if earlier is None else earlier.file(fields)
 
 
@@ -209,52 +191,17 @@ def _require_plain(fields: Mapping[str, str], where: str) -> None:
         raise DecodeError(f"{where}: ENCRYP is {fields['ENCRYP']!r}: encrypted, or not what it should be")
 
 
-def _parts(header: Mapping[str, str], *, name: str) -> dict[str, list[_Part]]:
-    """List where the segments lie: one after the other, after the header."""
-    at = int(header["HL"])
-    found: dict[str, list[_Part]] = {}
-    for count, head, data in KINDS:
-        parts = found[count] = []
-        for number in range(1, int(header.get(count, "0")) + 1):
-            lengths = header[f"{head}{number}"], header[f"{data}{number}"]
-            if not all(length.isdigit() for length in lengths):
-                raise DecodeError(f"{name}: {head}{number} and {data}{number} are {lengths}, not numbers")
-            if set(lengths[1]) == {"9"}:
-                raise DecodeError(
-                    f"{name}: {data}{number} is {lengths[1]}, as of a file that is still written: no "
-                    f"{STREAMED} at its end says its lengths (MIL-STD-2500C, table A-8(B)); get the whole file"
-                )
-            part = _Part(number, f"{name}: {WORDS[count]} {number}", at, int(lengths[0]), int(lengths[1]))
-            parts.append(part)
-            at += part.header + part.data
-    return found
-
-
-WORDS = {"NUMI": "image", "NUMS": "graphic", "NUML": "label", "NUMT": "text", "NUMDES": "data extension"}
-
-
-def _data(ahead: ReadAhead, part: _Part, limits: ReadLimits) -> bytes:
+def _data(ahead: ReadAhead, part: Part, limits: ReadLimits) -> bytes:
     if part.data > limits.block_bytes:
         raise LimitError(f"{part.where}: {part.data} bytes, more than {limits.block_bytes}")
     return ahead.exactly(part.at + part.header, part.data, ahead=0)
 
 
-@contextmanager
-def _told_in(faults: list[str] | None) -> Iterator[None]:
-    """End a part of the file where it is damaged, and go on after it where there is a list to tell it in."""
-    try:
-        yield
-    except (DecodeError, LimitError) as error:
-        if faults is None:
-            raise
-        faults.append(str(error))
-
-
 class _Subheaders:
     """The subheaders of one file, with the names of today."""
 
-    def __init__(self, ahead: ReadAhead, earlier: EarlierFile | None, faults: list[str] | None) -> None:
-        self.ahead, self.faults = ahead, faults
+    def __init__(self, ahead: ReadAhead, earlier: EarlierFile | None, looked: Looked | None) -> None:
+        self.ahead, self.looked, self.is_earlier = ahead, looked, earlier is not None
         self._map: dict[_Kind, Callable[[Fields, int], Fields]] = {}
         if earlier is not None:
             self._map = {
@@ -265,24 +212,25 @@ class _Subheaders:
                 EXTENSION: earlier.extension,
             }
 
-    def read(self, part: _Part, kind: _Kind) -> Fields:
-        """Read one."""
+    def read(self, part: Part, kind: _Kind, into: Fields) -> Fields:
+        """Read one; ``into`` is filled as far as it can be read."""
         head = self.ahead.exactly(part.at, part.header)
         if head[:2] != kind.begins.encode():
             raise DecodeError(f"{part.where}: no subheader at byte {part.at}: it begins with {head[:2]!r}")
         mapped = self._map.get(kind)
-        fields, _ = read_fields(kind.layout if mapped is None else kind.earlier, head, where=part.where)
+        fields, _ = read_fields(kind.layout if mapped is None else kind.earlier, head, where=part.where, into=into)
         return fields if mapped is None else mapped(fields, part.number)
 
 
 def _extensions(
-    subheader: _Subheaders, parts: list[_Part], limits: ReadLimits
+    subheader: _Subheaders, parts: list[Part], limits: ReadLimits
 ) -> tuple[tuple[DataExtension, ...], Overflows]:
     """Read data extensions; overflowed TREs apart from the others, by the area that they continue."""
     extensions, overflows = [], Overflows()
     for part in parts:
-        with _told_in(subheader.faults):
-            fields = subheader.read(part, EXTENSION)
+        with told_in(subheader.looked, part) as seen:
+            fields = subheader.read(part, EXTENSION, seen)
+            require_whole(part)
             data = _data(subheader.ahead, part, limits)
             header = fields.pop("DESSHF", "").encode("latin-1")
             if fields["DESID"] == STREAMED:
@@ -306,14 +254,14 @@ def _tres(
     item: int,
     where: str,
     *,
-    faults: list[str] | None,
+    looked: Looked | None,
 ) -> tuple[Tre, ...]:
     """Take the TREs of a header out of its fields."""
     tres: list[Tre] = []
     for length, overflow, data in areas:
         area, more = fields.pop(data, "").encode("latin-1"), overflows.pop((data, item), ())
         fields.pop(length), fields.pop(overflow, None)
-        with _told_in(faults):
+        with told_in(looked):
             for tre in iter_tres(area, where=where):
                 tres.append(tre)  # noqa: PERF402 - those before a damaged one are kept
         tres += more
@@ -321,22 +269,35 @@ def _tres(
 
 
 def _segments(
-    subheader: _Subheaders, parts: list[_Part], kind: _Kind, *, overflows: Overflows, limits: ReadLimits
+    subheader: _Subheaders, parts: list[Part], kind: _Kind, *, overflows: Overflows, limits: ReadLimits
 ) -> Iterator[tuple[Fields, tuple[Tre, ...], bytes]]:
     """Read graphics, texts or labels."""
     for part in parts:
-        with _told_in(subheader.faults):
-            fields = subheader.read(part, kind)
+        with told_in(subheader.looked, part) as seen:
+            fields = subheader.read(part, kind, seen)
             _require_plain(fields, part.where)
-            tres = _tres(fields, (AREAS[kind],), overflows, part.number, part.where, faults=subheader.faults)
+            require_whole(part)
+            tres = _tres(fields, (AREAS[kind],), overflows, part.number, part.where, looked=subheader.looked)
             kept = {name: text for name, text in fields.items() if name not in {"SY", "TE", "LA", "ENCRYP"}}
             yield kept, tres, _data(subheader.ahead, part, limits)
+
+
+def _reserved(subheader: _Subheaders, parts: list[Part]) -> None:
+    """Leave reserved extension segments out of a look; a copy could not keep them."""
+    layout = EXTENSION.earlier if subheader.is_earlier else EXTENSION.layout  # theirs, of other names
+    for part in parts:
+        with told_in(subheader.looked, part) as seen:
+            fields: Fields = {}
+            with suppress(DecodeError):
+                read_fields(layout, subheader.ahead.exactly(part.at, part.header), where=part.where, into=fields)
+            seen |= {f"R{name[1:]}": text for name, text in fields.items() if name != "DESSHF"}
+            raise DecodeError(f"{part.where}: not served: what it holds is reserved by the standard")
 
 
 def _images(
     file: Any,
     subheader: _Subheaders,
-    parts: list[_Part],
+    parts: list[Part],
     overflows: Overflows,
     *,
     limits: ReadLimits,
@@ -355,10 +316,11 @@ def _images(
     how |= {"layouts": layouts, "record": record, "reopened": reopened_segment}
     images = []
     for number, part in enumerate(parts):
-        with _told_in(subheader.faults):
-            fields = subheader.read(part, IMAGE)
+        with told_in(subheader.looked, part) as seen:
+            fields = subheader.read(part, IMAGE, seen)
             _require_plain(fields, part.where)
-            tres = _tres(fields, (UDID_NAMES, IXSHD_NAMES), overflows, number + 1, part.where, faults=subheader.faults)
+            require_whole(part)
+            tres = _tres(fields, (UDID_NAMES, IXSHD_NAMES), overflows, number + 1, part.where, looked=subheader.looked)
             _require_size(fields, part.where, limits)
             kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
             pixels: BlockImage

@@ -1,6 +1,7 @@
 """Damaged and hostile files: typed errors, quickly, and no memory for sizes that are only claimed."""
 
 import random
+import re
 import tracemalloc
 from dataclasses import replace
 
@@ -98,6 +99,44 @@ def test_of_a_file_with_damaged_parts_the_others_are_told():
         assert part in fault
 
 
+def of_reserved_segment():
+    """The file, its data extension made a reserved extension: two bytes less in the file header."""
+    lengths = re.search(rb"001(\d{4})(\d{9})000(?=\d{5})", DATA)
+    header = b"000001" + lengths[1] + lengths[2][2:]
+    data = DATA[: lengths.start()] + header + DATA[lengths.end() :].replace(b"DEA ", b"REA ", 1)
+    return data[:354] + f"{int(DATA[354:360]) - 2:06d}".encode() + data[360:]
+
+
+@pytest.mark.parametrize(
+    ("data", "segment", "field", "fault", "left"),
+    [
+        (patched(IMAGE_AT + 290, b"1"), "image 1", ("ICAT", "VIS"), "ENCRYP is '1'", (0, 1, 1)),
+        (patched(369, b"9" * 10), "image 1", ("NROWS", "00000006"), "still written", (0, 0, 0)),
+        (patched(IMAGE_AT + 333, b"     x  "), "image 1", ("ISCLAS", "U"), "not a number", (0, 1, 1)),
+        (DATA.replace(b"DEA ", b"XXA ", 1), "data extension 1", None, "no subheader", (1, 1, 0)),
+        (of_reserved_segment(), "reserved extension 1", ("RESID", "A"), "not served", (1, 1, 0)),
+    ],
+)
+def test_a_segment_that_is_left_out_is_told_with_its_place_and_what_of_it_is_intact(data, segment, field, fault, left):
+    told = nitf_info(data)
+    (one,) = told["left_out"]
+
+    assert (one["segment"], one["fault"]) == (segment, next(each for each in told["faults"] if fault in each))
+    assert data[one["offset"] :][:2] in {b"IM", b"RE", b"DE", b"XX"}
+    assert one["header_bytes"] > 0
+    assert field is None or one["fields"][field[0]].strip() == field[1]
+    assert tuple(len(told[kind]) for kind in ("images", "texts", "extensions")) == left
+
+
+def test_of_a_damaged_file_header_the_fields_before_the_damage_are_told():
+    told = nitf_info(patched(360, b"9x9"))
+
+    assert (told["fields"]["FSCLAS"], told["fields"]["HL"]) == ("U", DATA[354:360].decode())
+    assert ("NUMI is '9x9'" in told["faults"][0], told["images"]) == (True, [])
+    with pytest.raises(DecodeError, match="not a NITF"):
+        nitf_info(b"no file" + DATA)
+
+
 def test_a_claimed_size_takes_no_memory():
     huge = patched(IMAGE_AT + 333, b"99999999" * 2)
     tracemalloc.start()
@@ -123,7 +162,7 @@ def test_reserved_extensions_are_refused_because_a_copy_would_lose_them():
     data = written(NitfFile())
     with_one = data[:342] + b"%012d%06d" % (388 + 11 + 201, 399) + data[360:375]
     with_one += b"001" + b"0200" + b"0000001" + data[378:388] + b"RE" + b" " * 199
-    with pytest.raises(DecodeError, match="holds 001 reserved extension segments, which are not served"):
+    with pytest.raises(DecodeError, match="reserved extension 1: not served: what it holds is reserved"):
         read_nitf(with_one)
 
 
