@@ -184,6 +184,6 @@ def _fields(tag: str, data: bytes, widths: Mapping[str, int]) -> dict[str, str]:
 
 
 def _number(tag: str, name: str, text: str) -> float:
-    if NUMBER.fullmatch(text.strip()) is None:
+    if NUMBER.fullmatch(text.strip(" ")) is None:  # other white space is damage
         raise ItemError(f"{tag} {name} must be a number, got {text!r}")
     return float(text)

@@ -22,7 +22,7 @@ from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fi
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
 from stacchip_osml.encode.nitf.earlier import NOTE
-from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre, parse_ichipb
+from stacchip_osml.encode.nitf.ichipb import chip_in_image, chip_of_chip, ichipb_tre
 from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of, source_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
@@ -150,6 +150,8 @@ class _Work:
         self.extensions = self._extensions()
         self.has_model = any(tre.tag in SENSOR_TRES for tre in self.tres)
         self.told = told if self.given else None
+        self.faults: dict[str, str] = {}
+        """Tags of damaged TREs that others take the place of → what is wrong with them."""
         self.kind = chip_kind(chip, self.told, bands=self.bands, count=self.count, scale=self.scale)
         self.place = self._place()
 
@@ -196,13 +198,15 @@ class _Work:
         found: list[Tre | None] = []
         if self.parent is not None and (self.extensions.kind is None or self.has_model):
             before = next((tre.data for tre in self.tres if tre.tag == "ICHIPB"), None)
-            lies = chip_in_image(
-                self.window,
-                self.size,
-                self.image_size,
-                parent=None if before is None else parse_ichipb(before),
-            )
-            found.append(None if lies is None else ichipb_tre(lies))
+            place = self.window, self.size, self.image_size
+            if before is None:
+                lies = chip_in_image(*place)
+                found.append(None if lies is None else ichipb_tre(lies))
+            else:
+                ichipb, fault = chip_of_chip(*place, said=before)
+                found.append(ichipb)
+                if fault:
+                    self.faults["ICHIPB"] = f"damaged, so that its chips say XFRM_FLAG 01: {fault}"
         if self.place is not None and self.extensions.kind is None and on_map is None:
             before = next((tre.data for tre in self.tres if tre.tag == "BLOCKA"), None)
             found.append(blocka_tre(self.place.lonlat, rows=self.size.height, parent=before))
@@ -218,6 +222,7 @@ class _Work:
             count=self.count,
             window=self.window,
             size=self.size,
+            faults=self.faults,
         )
 
     def _polynomials(self) -> Tre | None:

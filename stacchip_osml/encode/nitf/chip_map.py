@@ -106,10 +106,12 @@ def move_map(tre: Tre, window: Place, size: ImageSize) -> Tre | None:
             pixel = 360 / float(text[:9]), 360 / float(text[9:18])
             start = float(text[18:33]), float(text[33:48])
             write = _geolob
-    except (KeyError, ValueError, ZeroDivisionError):
+        left, top = start[0] + x * pixel[0], start[1] - y * pixel[1]
+        if not (min(pixel) > 0 and all(map(math.isfinite, (*pixel, left, top)))):
+            return None
+        return write(pixel[0] * across, pixel[1] * down, left, top, size)
+    except (ArithmeticError, KeyError, ValueError):
         return None
-    left, top = start[0] + x * pixel[0], start[1] - y * pixel[1]
-    return write(pixel[0] * across, pixel[1] * down, left, top, size)
 
 
 @lru_cache(maxsize=64)

@@ -2,12 +2,13 @@
 
 TREs of sensors speak of the original full image and stay byte for byte: ICHIPB
 leads from the chip to it. So do unknown ones. Others are of the file's own pixels,
-and are made anew, cut down, moved, or left out.
+and are made anew, cut down, moved, or left out. What is damaged and would have to be
+read for that does not stop the chip: it is left out or replaced, and its fate says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from stacchip_osml.encode.nitf.band_tres import BAND_TRES, select_bands
@@ -36,7 +37,14 @@ class TreFate(NamedTuple):
 
 
 def fates_of_tres(
-    tres: Sequence[Tre], *, own: Sequence[Tre], bands: Sequence[int] | None, count: int, window: Place, size: ImageSize
+    tres: Sequence[Tre],
+    *,
+    own: Sequence[Tre],
+    bands: Sequence[int] | None,
+    count: int,
+    window: Place,
+    size: ImageSize,
+    faults: Mapping[str, str],
 ) -> list[TreFate]:
     """Decide on the TREs of an image for a chip of it.
 
@@ -47,6 +55,7 @@ def fates_of_tres(
         count: bands of the image.
         window: ``(x, y, width, height)`` of the chip in pixels of the image.
         size: of the chip.
+        faults: tags of damaged ones among those that are replaced → what is wrong with them.
 
     Returns:
         One for each TRE of the parent, in order; ``own`` are not among them.
@@ -55,25 +64,28 @@ def fates_of_tres(
 
     def fate(tre: Tre) -> TreFate:
         if tre.tag in made or tre.tag in REPLACED:
-            reason = REPLACED.get(tre.tag, "the chip has one of its own")
+            reason = faults.get(tre.tag) or REPLACED.get(tre.tag, "the chip has one of its own")
             return TreFate(tre.tag, "replaced" if tre.tag in made else "left out", reason, None)
         if tre.tag in LEFT_OUT:
             return TreFate(tre.tag, "left out", LEFT_OUT[tre.tag], None)
         if tre.tag in BAND_TRES:
-            selected = None if bands is None else select_bands(tre, bands, count)
-            return _changed(
-                tre, selected, "a chain made other bands" if bands is None else "the bands that the chip has"
-            )
+            if bands is None:
+                return TreFate(tre.tag, "left out", "a chain made other bands", None)
+            selected = select_bands(tre, bands, count)
+            return _changed(tre, selected, "the bands that the chip has", "damaged, or not of the image's bands")
         if tre.tag in MAP_TRES:
-            return _changed(tre, move_map(tre, window, size), "where the chip's first pixel lies")
+            moved = move_map(tre, window, size)
+            return _changed(
+                tre, moved, "where the chip's first pixel lies", "damaged, or not able to say where it lies"
+            )
         return TreFate(tre.tag, "kept", "", tre)
 
     return [fate(tre) for tre in tres]
 
 
-def _changed(tre: Tre, new: Tre | None, reason: str) -> TreFate:
+def _changed(tre: Tre, new: Tre | None, reason: str, fault: str) -> TreFate:
     if new is None:
-        return TreFate(tre.tag, "left out", reason, None)
+        return TreFate(tre.tag, "left out", fault, None)
     if new.data == tre.data:
         return TreFate(tre.tag, "kept", "", new)
     return TreFate(tre.tag, "changed", reason, new)

@@ -11,22 +11,25 @@ speak of. Rules:
   large it is;
 - a chip of a chip refers to the original: transforms are composed, and FI_ROW and
   FI_COL stay those of the first image;
-- what was dewarped (XFRM_FLAG 01) has no grid: its chips say the same.
+- what was dewarped (XFRM_FLAG 01) has no grid: its chips say the same;
+- so do chips of an image whose ICHIPB is damaged.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.encode.nitf.records import Tre
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import EncodeError, ItemError
+from stacchip_osml.geometry.chipped import ROUNDED
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["ImageChip", "chip_in_image", "ichipb_tre", "parse_ichipb"]
+__all__ = ["ImageChip", "chip_in_image", "chip_of_chip", "ichipb_tre", "parse_ichipb"]
 
 Floats = NDArray[np.float64]
 Place = tuple[float, float, float, float]
@@ -68,7 +71,7 @@ class ImageChip:
             raise EncodeError(f"XFRM_FLAG 01 of {TAG} gives no grid: positions in the full image are not known")
         across, down = np.asarray(cols, np.float64), np.asarray(rows, np.float64)
         (row11, col11), (_, col12), (row21, _), _ = self.output
-        if not _is_upright(self.output):
+        if not (_is_upright(self.output) and _is_parallel(self.full)):
             return _projected(self, across, down)
         v, u = (down - row11) / (row21 - row11), (across - col11) / (col12 - col11)
         corners = np.array(self.full)
@@ -76,6 +79,10 @@ class ImageChip:
         row = sum(weight * corner for weight, corner in zip(weights, corners[:, 0], strict=True))
         col = sum(weight * corner for weight, corner in zip(weights, corners[:, 1], strict=True))
         return np.asarray(col), np.asarray(row)
+
+
+NOT_KNOWN = ImageChip(output=((0.0, 0.0),) * 4, full=((0.0, 0.0),) * 4, full_size=ImageSize(0, 0), is_nonlinear=True)
+"""``XFRM_FLAG`` 01: support data are the full image's, and nobody knows where in it this image lies."""
 
 
 def chip_in_image(
@@ -123,6 +130,46 @@ def chip_in_image(
     )
 
 
+def chip_of_chip(window: Place, size: ImageSize, image_size: ImageSize, *, said: bytes) -> tuple[Tre | None, str]:
+    """Write where a chip of a chip lies, by the parent's own ICHIPB.
+
+    Where that is damaged nobody knows where in the full image the parent lies. Support data that go along speak of
+    the full image: without ICHIPB they would be taken for the chip's own, and with a guess they would be misplaced.
+    So the chip has one that says that nothing is known (``XFRM_FLAG`` 01).
+
+    Args:
+        window: as :func:`chip_in_image` has it.
+        size: of the chip.
+        image_size: of the image.
+        said: the data of the image's ICHIPB.
+
+    Returns:
+        ICHIPB, None where no pixel of the chip's lies in the image; and what is wrong with the image's own, empty where
+        nothing is.
+    """
+    fault = _fault(said)
+    if fault:
+        return ichipb_tre(NOT_KNOWN), fault
+    try:
+        lies = chip_in_image(window, size, image_size, parent=parse_ichipb(said))
+        return None if lies is None else ichipb_tre(lies), ""
+    except EncodeError as error:  # a grid that leads nowhere from here, or what no field holds
+        return ichipb_tre(NOT_KNOWN), str(error)
+
+
+@lru_cache(maxsize=64)
+def _fault(said: bytes) -> str:
+    """Tell what is wrong with an ICHIPB: what leads no sensor model leads no chip."""
+    from stacchip_osml.geometry.tre_models import parse_ichipb as parse_model_ichipb
+
+    try:
+        parse_model_ichipb(said)
+        parse_ichipb(said)
+    except (ItemError, EncodeError) as error:
+        return str(error)
+    return ""
+
+
 def ichipb_tre(chip: ImageChip) -> Tre:
     """Write ICHIPB.
 
@@ -154,8 +201,7 @@ def parse_ichipb(data: bytes) -> ImageChip:
         raise EncodeError(f"{TAG} is {LENGTH} bytes ({CLAUSE}), got {len(data)}")
     text = data.decode("latin-1")
     if text[:2] == "01":
-        nowhere = ((0.0, 0.0),) * 4
-        return ImageChip(output=nowhere, full=nowhere, full_size=ImageSize(0, 0), is_nonlinear=True)
+        return NOT_KNOWN
     numbers = [_number(text, 16 + 12 * index, 12) for index in range(16)]
     points = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     rows, cols = (_number(text, at, 8) for at in (208, 216))
@@ -208,8 +254,14 @@ def _is_upright(points: tuple[tuple[float, float], ...]) -> bool:
     return row11 == row12 != row21 == row22 and col11 == col21 != col12 == col22
 
 
+def _is_parallel(points: tuple[tuple[float, float], ...]) -> bool:
+    """Tell whether four points are an affine image of a rectangle's, but for what their decimals hide."""
+    first, right, low, last = np.array(points)
+    return bool(np.abs(first - right - low + last).max() <= 4 * ROUNDED)
+
+
 def _projected(chip: ImageChip, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    """Map by the projective transform of the four points, for grids of others that stand askew."""
+    """Map by the projective transform of the four points, as sensor models do: for grids of others that stand askew."""
     lines: list[list[float]] = []
     for (row, col), (full_row, full_col) in zip(chip.output, chip.full, strict=True):
         lines.append([col, row, 1, 0, 0, 0, -col * full_col, -row * full_col])

@@ -135,7 +135,7 @@ def test_a_band_tre_that_is_not_of_these_bands_is_left_out(tmp_path, tre):
 
     (fate,) = chip_account(cut(parent, (0, 0, 9, 9), pixels=scene_pixels((1, 9, 9)), bands=(3,))).tres
 
-    assert (fate.fate, fate.reason) == ("left out", "the bands that the chip has")
+    assert (fate.fate, fate.reason) == ("left out", "damaged, or not of the image's bands")
 
 
 def test_bands_that_a_chain_made_have_none_of_the_parents(colors):
