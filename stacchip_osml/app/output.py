@@ -6,19 +6,19 @@ passes :func:`one_line`: no control character reaches it.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stacchip_osml.stac.json_values import plain
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["emit_json", "note", "one_line", "plain", "print_table", "progress_bar", "size_text"]
+__all__ = ["emit_json", "note", "one_line", "print_table", "progress_bar", "size_text"]
 
 
 def one_line(text: str) -> str:
@@ -27,23 +27,6 @@ def one_line(text: str) -> str:
     if flat.isprintable():
         return flat
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in flat)
-
-
-def plain(value: Any) -> Any:
-    """Give a value as JSON can carry it: times as RFC 3339, bytes as hexadecimal, NaN and infinity as null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (str, int)) else _text(value)
-
-
-def _text(value: Any) -> str:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, dt.datetime) else str(value)
 
 
 def emit_json(value: Any) -> None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stacchip_osml.app.options import NAMES, PLACE, debug_option, json_option
-from stacchip_osml.app.output import emit_json, note, plain, print_table
+from stacchip_osml.app.output import emit_json, note, print_table
 from stacchip_osml.app.saving import force_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.selection import Selection, selection_options
+from stacchip_osml.stac.json_values import plain
 
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex

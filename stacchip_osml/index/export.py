@@ -12,6 +12,7 @@ from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.tables import SideTables
 from stacchip_osml.pixel import PixelWindow, window_transform
 from stacchip_osml.stac.export import chip_to_item
+from stacchip_osml.stac.json_values import plain
 
 if TYPE_CHECKING:
     import geopandas
@@ -60,7 +61,9 @@ def _item(row: Mapping[str, Any], shape: Any, bounds: list[float], tables: SideT
         bbox=None if shape is None else bounds,
         moment=None if interval is not None and _lacks_datetime(source) else row["datetime"],
         interval=interval,
-        properties={(name if ":" in name or name == "gsd" else f"chip:{name}"): v for name, v in columns.items()},
+        properties={
+            (name if ":" in name or name == "gsd" else f"chip:{name}"): plain(v) for name, v in columns.items()
+        },
         shape=(-(-window.height >> level), -(-window.width >> level)),
         transform=transform,
         crs=crs,

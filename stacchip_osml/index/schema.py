@@ -38,6 +38,8 @@ FORMAT_VERSION = 1
 INTERVAL = ("start_datetime", "end_datetime")
 """Columns of an item's interval, both ends included; both null where it has none."""
 
+VIEWS = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+"""Types that few of Arrow's functions take, and those that hold the same."""
 _REMEDY = "rows that another program wrote are joined to the index they are of: ChipIndex.join, index query --join"
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("us", "UTC")
@@ -189,7 +191,8 @@ def own_column(name: str, values: Any, rows: int) -> pa.Array | pa.ChunkedArray:
         raise IndexSchemaError(f"column {name!r} must be one value a row, all of a kind: {error}") from error
     if len(column) != rows:
         raise IndexSchemaError(f"column {name!r} has {len(column)} values, the index {rows} chips")
-    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column  # which few functions take
+    known = VIEWS.get(column.type)
+    return column if known is None else column.cast(known)
 
 
 def _same(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -1,5 +1,9 @@
 """Rows that other programs chose and described, joined to the index they came from."""
 
+import datetime as dt
+import json
+from decimal import Decimal
+
 import duckdb
 import geopandas
 import numpy as np
@@ -93,6 +97,34 @@ def test_a_table_of_items_describes_all_their_chips(index):
     told = every.query(columns=["item_id", "cover"]).to_pylist()
     assert len(every) == len(index)
     assert all(row["cover"] == (7 if row["item_id"] == "B" else None) for row in told)
+
+
+def test_columns_of_any_type_can_be_saved_queried_and_told_as_items(index, tmp_path):
+    rows = index.head(2)
+    table = {
+        "id": rows.query(columns=["id"])["id"],
+        "view": pa.array([b"\xff", b""], pa.binary_view()),
+        "day": pa.array([dt.date(2025, 5, 1), None]),
+        "time": pa.array([dt.datetime(2025, 5, 1, tzinfo=dt.UTC), None]),
+        "nanos": pa.array([1, 2], pa.timestamp("ns")),
+        "cost": pa.array([Decimal("1.50"), None]),
+        "score": [float("nan"), float("inf")],
+        "words": [["a"], []],
+        "nothing": pa.nulls(2),
+    }
+    rows.join(table).save(tmp_path / "rows")
+    found = ChipIndex.open(tmp_path / "rows").query(where="cost is not None or score > 0")
+
+    told = [json.loads(json.dumps(item, allow_nan=False))["properties"] for item in found.to_stac()]
+    assert {key: value for key, value in told[0].items() if key[5:] in table} == {
+        "chip:view": "ff",
+        "chip:day": "2025-05-01",
+        "chip:time": "2025-05-01T00:00:00Z",
+        "chip:nanos": "1970-01-01T00:00:00.000000001",
+        "chip:cost": "1.50",
+        "chip:words": ["a"],
+    }
+    assert "chip:score" not in told[1]
 
 
 def test_columns_of_the_chip_schema_stay_the_indexs_own(index):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
+from stacchip_osml.stac.json_values import plain
 from stacchip_osml.stac.plain_rows import moment, plain_rows
 
 MOMENTS = [datetime(2025, 5, 1, 10, tzinfo=UTC), None, datetime(1906, 1, 1, 0, 0, 0, 1, tzinfo=UTC)]
@@ -27,3 +28,7 @@ def test_rows_are_those_that_arrow_gives(kind, form):
 def test_a_moment_of_nothing_is_nothing():
     assert moment(None) is None
     assert moment(0) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_plain_values_are_json():
+    assert plain({"a": (float("nan"), b"\x01\xff"), 1: float("inf")}) == {"a": [None, "01ff"], "1": None}
