@@ -68,7 +68,10 @@ def info_command(index: str, as_json: bool) -> None:
 
     opened = ChipIndex.open(index)
     if as_json:
-        emit_json(opened.summary.to_json() | {"columns": opened.columns, "chain_definitions": opened.chains.to_json()})
+        from stacchip_osml.index.properties import property_names
+
+        names = {"columns": opened.columns, "properties": sorted(property_names(opened.items))}
+        emit_json(opened.summary.to_json() | names | {"chain_definitions": opened.chains.to_json()})
         return
     for line in opened.summary.to_text().split("\n"):
         click.echo(one_line(line))

@@ -26,11 +26,16 @@ from stacchip_osml.index.tables import ItemKey
 from stacchip_osml.index.where import parse_where
 from stacchip_osml.pixel.arguments import words
 
-__all__ = ["with_properties"]
+__all__ = ["property_names", "with_properties"]
 
 Items = Mapping[ItemKey, Mapping[str, Any]]
 _INT64 = range(-(2**63), 2**63)
 _KEY = ("collection", "item_id")
+
+
+def property_names(items: Items) -> set[str]:
+    """Name what the items say of themselves: a question may name it where no column has the name."""
+    return set[str]().union(*(_properties(document) for document in items.values()))
 
 
 def with_properties(
@@ -54,9 +59,8 @@ def with_properties(
         return store
     text = "" if where is None else str(where)
     documents = items()
-    known = set[str]().union(*(_properties(document) for document in documents.values()))
     # a name that only happens to stand in the text costs time, not correctness
-    named = sorted(name for name in known - own if name in lacking or name in text)
+    named = sorted(name for name in property_names(documents) - own if name in lacking or name in text)
     return _Beside(store, documents, named) if named else store
 
 

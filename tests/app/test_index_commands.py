@@ -291,6 +291,7 @@ def test_properties_of_items_are_conditions_and_columns(two_dates, tmp_path):
     assert answer["rows"] == [{"item_id": "second", "platform": "s-2b"}] * answer["matched"]
     assert answer["matched"] == 2
     assert "s-2a" in run("index", "query", tmp_path / "index", "--columns", "id,platform").stdout
+    assert {"platform", "view:off_nadir"} < set(run_json("index", "info", tmp_path / "index")["properties"])
 
 
 def test_rows_of_another_program_are_joined_and_asked_for(index, tmp_path):
