@@ -14,7 +14,7 @@ from typing import Any
 from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.encode.io.places import header_of
 from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
-from stacchip_osml.encode.tiff.absence import has_absent, is_cut_by
+from stacchip_osml.encode.tiff.absence import has_absent, is_cut_by, with_bands_apart
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 
 __all__ = ["lost_absence", "masked_hints"]
@@ -34,7 +34,7 @@ def lost_absence(image: Any, kind: DatasetFormat) -> list[str]:
     """
     header = header_of(image)
     is_told = header is not None and header.mask != "none"
-    return [] if kind.name == "tiff" or is_told or not has_absent(image) else [ABSENT]
+    return [] if kind.name == "tiff" or is_told or not _is_sparse(image) else [ABSENT]
 
 
 def masked_hints(
@@ -52,7 +52,7 @@ def masked_hints(
         Fields to be added to ``hints``, and what is lost all the same.
     """
     found: dict[str, str] = {}
-    sparse = [each for each in images if (is_nitf or not _has_nodata(each)) and has_absent(each)]
+    sparse = [each for each in images if (is_nitf or not _has_nodata(each)) and _is_sparse(each)]
     for image in sparse:
         grid = level_grid(image)
         named = (("NPPBV", grid.block_shape[0]), ("NPPBH", grid.block_shape[1]))
@@ -63,6 +63,7 @@ def masked_hints(
         )
         is_held &= min(rows, cols) >= 1 and max(rows, cols) <= LONGEST_SIDE
         is_cut = not is_held or is_cut_by(image, BlockGrid(grid.image_size, (rows, cols)))
+        is_cut = is_cut or with_bands_apart(image) is not None
         if coding in SAY_IT:
             if is_cut and not _has_nodata(image):
                 return {}, ["valid pixels of value 0"]
@@ -73,6 +74,10 @@ def masked_hints(
         if not is_nitf:
             found |= {"NPPBV": f"{rows:04d}", "NPPBH": f"{cols:04d}"}
     return found, []
+
+
+def _is_sparse(image: Any) -> bool:
+    return has_absent(image) or with_bands_apart(image) is not None
 
 
 def _has_nodata(image: Any) -> bool:

@@ -20,7 +20,7 @@ from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts, num_levels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["AbsenceView", "absence_mask", "has_absent", "is_cut_by"]
+__all__ = ["AbsenceView", "absence_mask", "has_absent", "is_cut_by", "with_bands_apart"]
 
 
 def absence_mask(
@@ -38,7 +38,7 @@ def absence_mask(
     given = list(images) if isinstance(images, (list, tuple)) else [images]
     if all(isinstance(each, ArrayProvider) for each in given):
         return None
-    known = [below for each in given if (below := _of_planes(each)) is not None]
+    known = [below for each in given if (below := with_bands_apart(each)) is not None]
     if len(known) == len(given):
         return (
             [MaskView(each, per_band=True) for each in known] if len(known) > 1 else MaskView(known[0], per_band=True)
@@ -98,6 +98,22 @@ def is_cut_by(image: Any, grid: BlockGrid, level: int = 0) -> bool:
     return bool(((count > 0) & (count < whole)).any())
 
 
+def with_bands_apart(image: Any) -> Any:
+    """Give the image behind views that stores of any block some bands and not others; None where there is none."""
+    while isinstance(image, ProviderView) and level_grid(image.source) == level_grid(image):
+        image = image.source
+    find = getattr(image, "source", None)
+    if not callable(find) or not hasattr(image, "read"):
+        return None
+    for level in range(num_levels(image)):
+        stored = find(level).level
+        if stored is not None and stored.planes > 1:
+            held = stored.layout.counts.any(axis=0)
+            if (held.any(axis=0) != held.all(axis=0)).any():
+                return image
+    return None
+
+
 class AbsenceView(ProviderView):
     """What an image stores: 255 where it does, absent or 0 where it does not."""
 
@@ -146,19 +162,3 @@ def _under(below: BlockGrid, grid: BlockGrid, axis: int) -> tuple[NDArray[np.int
     ]
     found = [below.under(place)[axis] for place in places]
     return np.array([each.start for each in found]), np.array([each.stop for each in found])
-
-
-def _of_planes(image: Any) -> Any:
-    """Give the image behind views that stores of any block some bands and not others; None where there is none."""
-    while isinstance(image, ProviderView) and level_grid(image.source) == level_grid(image):
-        image = image.source
-    find = getattr(image, "source", None)
-    if not callable(find) or not hasattr(image, "read"):
-        return None
-    for level in range(num_levels(image)):
-        stored = find(level).level
-        if stored is not None and stored.planes > 1:
-            held = stored.layout.counts.any(axis=0)
-            if (held.any(axis=0) != held.all(axis=0)).any():
-                return image
-    return None

@@ -113,3 +113,18 @@ def test_an_image_that_stores_all_is_told_nothing(tmp_path):
     convert(tmp_path / "a.tif", tmp_path / "b.ntf")
     with rasterio.open(tmp_path / "b.ntf") as dataset:
         assert dataset.tags()["NITF_IC"] == "NC"
+
+
+@pytest.mark.parametrize("ending", ["png", "ntf", "tif"])
+def test_a_band_that_is_absent_where_others_are_stored_is_no_valid_zero_without_a_word(tmp_path, ending):
+    how = {"driver": "GTiff", "width": 64, "height": 32, "count": 3, "dtype": "uint8", "tiled": True}
+    how |= {"blockxsize": 32, "blockysize": 32, "interleave": "band", "SPARSE_OK": "TRUE"}
+    with rasterio.open(tmp_path / "a.tif", "w", **how) as out:
+        out.write(np.ones((2, 32, 64), np.uint8), [1, 3])
+        out.write(np.ones((32, 32), np.uint8), 2, window=Window(32, 0, 32, 32))
+
+    done = convert(tmp_path / "a.tif", tmp_path / f"b.{ending}")
+
+    if ending == "tif":
+        assert read(tmp_path / "b.tif").mask.sum(axis=(1, 2)).tolist() == [2048, 1024, 2048]
+    assert done.left_out == (() if ending == "tif" else (TOLD,))
