@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from stacchip_osml.errors import ChipError, DecodeError
+from stacchip_osml.forked import cached_property
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.format import HEAD_BYTES

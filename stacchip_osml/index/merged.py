@@ -8,12 +8,12 @@ group is read about once when the whole is written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stacchip_osml.forked import cached_property
 from stacchip_osml.index.merging import unite_schemas, widen
 from stacchip_osml.index.parts import GroupBounds
 from stacchip_osml.index.store import ChipStore

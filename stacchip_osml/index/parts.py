@@ -14,7 +14,6 @@ import base64
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.forked import cached_property
 from stacchip_osml.index.schema import INTERVAL, require_format
 
 __all__ = ["GroupBounds", "Part", "PartRecord", "bounds_of"]

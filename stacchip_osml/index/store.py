@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from operator import itemgetter
 from typing import Protocol
 
@@ -18,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
+from stacchip_osml.forked import cached_property
 from stacchip_osml.index.arrays import positions
 from stacchip_osml.index.parts import GroupBounds, Part, bounds_of
 from stacchip_osml.index.schema import conform

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode import Chip, ChipOrigin
 from stacchip_osml.errors import ChipError
+from stacchip_osml.forked import cached_property
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.cut import CutChips
 from stacchip_osml.load.ready import ReadySource

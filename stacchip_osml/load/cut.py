@@ -8,7 +8,6 @@ out. What goes wrong with one row leaves the others alone.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
+from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.window_cut import (
     Cut,
     Destination,
@@ -93,7 +93,7 @@ class Cutter:
         self.shelf = shelf
         self.rows = RowPlans(index)
         self._ready: OrderedDict[tuple[int, str | None], ReadySource] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def ready(self, number: int, chain: str | None) -> ReadySource:
         """Open the files of a source, with another chain where one is named.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.errors import ReadError, WindowError
+from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.location import is_remote, local_stamp
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
@@ -88,7 +88,7 @@ class DecodedStore:
         self.path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow /proc's link to nowhere
         self._file = SlotFile(self.path, self.budget_bytes)
         self._counts = StoreCounts()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     @property
     def in_memory(self) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import AssetChanged, ChipError, ItemError, redact
+from stacchip_osml.forked import ForkLock, cached_property
 from stacchip_osml.imagery import FetchLimits, MaskedPixels
 from stacchip_osml.imagery.blocks.arena import Arena, default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
@@ -137,7 +136,7 @@ class ImageShelf:
         self.arena: Arena = default_arena()
         self._cache = BlockCache(self.cache_bytes) if self.cache_bytes else None
         self._readers: OrderedDict[tuple[str, ...], tuple[AssetHeader, ImageReader]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._is_sharing = False
 
     def reader(self, header: AssetHeader) -> ImageReader:

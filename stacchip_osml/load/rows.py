@@ -7,7 +7,6 @@ in an index of a thousand rows and of a hundred million.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.index.arrays import numbers_of
@@ -67,7 +67,7 @@ class RowPlans:
         self._numbers: dict[SourceKey, int] = {}
         self._runs: OrderedDict[int, tuple[NDArray[np.int32], NDArray[np.int32]]] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def rows(self, positions: Sequence[int] | NDArray[np.integer]) -> PlannedRows:
         """Give the rows asked for: see :func:`chosen_rows`.

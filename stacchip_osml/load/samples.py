@@ -9,7 +9,6 @@ them stand ``valid``, ``index`` (row of the chip index) and ``id``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.errors import ChipError
+from stacchip_osml.forked import cached_property
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.load.faults import Faults

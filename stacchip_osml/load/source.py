@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from stacchip_osml.errors import ChipError, IndexSchemaError, ReadError, WindowError
+from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.chipper import Chipper
@@ -113,7 +113,7 @@ class ChipSource:
         # A store is filled with masks, whatever this source makes of them.
         self._reading = ChipReading(self.chipper, self._facts, store=store, want_mask=wanted)
         self._counts = Faults()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     @property
     def index(self) -> ChipIndex:
@@ -385,7 +385,7 @@ class ChipSource:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
 
 def _first_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:

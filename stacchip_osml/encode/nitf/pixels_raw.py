@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Progress, memory_of, part_of
+from stacchip_osml.forked import cached_property
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.pixel import PixelWindow
 

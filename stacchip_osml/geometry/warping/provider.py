@@ -15,7 +15,6 @@ Rules:
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.errors import WindowError
+from stacchip_osml.forked import ForkLock
 from stacchip_osml.geometry.sensor_facts import SensorFacts
 from stacchip_osml.geometry.warping.grids import GridBuilder, WarpGrid
 from stacchip_osml.geometry.warping.sampler import SourceSampler, nodata_of
@@ -92,7 +92,7 @@ class WarpedImageProvider:
         self._dtype = dtype_of(base)
         self._grid = BlockGrid(grid_builder.image_size, (grid_builder.tile_size.height, grid_builder.tile_size.width))
         self._kept: OrderedDict[tuple[int, int], WarpGrid | None] = OrderedDict()
-        self._kept_bytes, self._lock = 0, threading.Lock()
+        self._kept_bytes, self._lock = 0, ForkLock()
         self._nodata = nodata_of(nodata, there)
         self.header = warped_header(base, grid_builder, count=self.num_bands, nodata=self._nodata)
         """What the warped image says of itself: size, place, what its bands mean."""

@@ -15,7 +15,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -31,6 +30,7 @@ from rasterio.session import DummySession
 from rasterio.windows import Window
 
 from stacchip_osml.errors import DecodeError, redact
+from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.gdal.facts import Facts, Level, absent_parts, blocks_under, is_stored, planes
 from stacchip_osml.imagery.gdal.signs import packing_of, require_understood, sign_of, with_sign
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, nitf_time
@@ -70,7 +70,7 @@ REMEMBERED = 4096
 """Block ranges that a handle remembers to be stored."""
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_WARNINGS = threading.Lock()
+_WARNINGS = ForkLock()
 
 
 class UnsureError(Exception):
