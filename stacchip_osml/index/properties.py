@@ -67,8 +67,10 @@ def with_properties(
 def _is_about(where: str | pc.Expression, schema: pa.Schema) -> bool:
     """Tell whether a condition is one on these columns."""
     try:
-        condition = parse_where(where, schema) if isinstance(where, str) else where
-        schema.empty_table().filter(condition)
+        if isinstance(where, str):
+            parse_where(where, schema)
+        else:
+            schema.empty_table().filter(where)
     except (IndexSchemaError, pa.ArrowException, ValueError, TypeError):
         return False
     return True
