@@ -5,9 +5,9 @@ Rules:
 - what follows from the pixels wins over what the image says of itself;
 - a segment of another file whose storage nobody changed is copied byte for
   byte: nothing is decoded, lossy compression loses nothing again;
-- an image of several segments is one image: its segments differ in rows, place
-  and, where the standard counts them (SICD, SIDD), in ``IID1``. TREs are the
-  first one's.
+- an image of several segments is one image: its segments differ in rows, place, corners
+  (``segment_places``) and, where the standard counts them (SICD, SIDD), in ``IID1``. Other
+  TREs are the first one's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre, in_red_green_blue, is_decoded_to_rgb
 from stacchip_osml.errors import DecodeError, EncodeError
+from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.nitf.pixels import PreparedSegment
@@ -108,19 +109,26 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
     image, given = _decoded(image, given)
     is_counted = any(matches.fullmatch(image.fields.get("IID1", "")) for matches, _ in COUNTED)
     segments = prepare_image(image, segment_rows=COUNTED_ROWS if is_counted else None).segments
-    parts = []
+    parts, first, height = [], 0, sum(int(segment.fields["NROWS"]) for segment in segments)
     for index, segment in enumerate(segments):
         fields = given | comments | segment.fields
         if fields["IC"] in {"NC", "NM"}:
             fields.pop("COMRAT", None)
+        tres = image.tres
         if len(segments) > 1:
+            from stacchip_osml.encode.nitf.segment_places import segment_place, segment_tres
+
+            rows = int(segment.fields["NROWS"])
             fields["IID1"] = _counted(fields.get("IID1", ""), index + 1)
+            fields |= segment_place(fields, first=first, rows=rows, of=height, is_radar=is_counted)
+            tres = segment_tres(tres, first=first, rows=rows, size=ImageSize(int(fields["NCOLS"]), height))
+            first += rows
         parts.append(
             ImagePart(
                 where=where if len(segments) == 1 else f"{where}, segment {index + 1}",
                 fields=fields,
                 given=frozenset(given) - {"COMRAT"},
-                tres=image.tres if index == 0 else (),
+                tres=tres,
                 write=partial(encoded, segment),
                 size=segment.size,
                 segment=segment,
