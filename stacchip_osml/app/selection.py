@@ -104,12 +104,9 @@ def _rows(index: ChipIndex, runs: tuple[tuple[int, int], ...]) -> ChipIndex:
 
 
 def _read_geojson(place: str) -> Any:
-    from stacchip_osml.stac.documents import parse_json, read_bytes
+    from stacchip_osml.stac.documents import parse_json, read_json
 
-    if place == "-":
-        document = parse_json(sys.stdin.buffer.read(), source="stdin")
-    else:
-        document = parse_json(read_bytes(place), source=place)
+    document = parse_json(sys.stdin.buffer.read(), source="stdin") if place == "-" else read_json(place)
     if isinstance(document, dict) and document.get("type") == "FeatureCollection":
         features = document.get("features")
         shapes = [feature.get("geometry") for feature in features or () if isinstance(feature, dict)]

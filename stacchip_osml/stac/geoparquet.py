@@ -46,7 +46,6 @@ __all__ = [
     "read_items",
     "stream_to_items",
     "table_to_items",
-    "write_items",
 ]
 
 EXACT_KEY = b"stacchip_osml:exact"
@@ -108,11 +107,6 @@ def stream_to_items(stream: Any) -> list[dict[str, Any]]:
         ValueError: it is none; TypeError likewise.
     """
     return table_to_items(pa.table(stream))
-
-
-def write_items(table: pa.Table, path: str | Path) -> None:
-    """Write a table of items as a Parquet file (zstd, page checksums)."""
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def read_items(location: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.format import HEAD_BYTES
 from stacchip_osml.imagery.own_readers import READERS, image_kind
-from stacchip_osml.stac.documents import parse_json, read_bytes
+from stacchip_osml.stac.documents import read_json
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES
 from stacchip_osml.stac.hrefs import MAX_HREF, is_remote
 
@@ -135,7 +135,7 @@ def _is_stac(file: Path) -> bool:
     if file.suffix.lower() in TABLE_SUFFIXES | LINES_SUFFIXES:
         return True
     try:
-        document = parse_json(read_bytes(str(file)), source=str(file))
+        document = read_json(str(file))
     except ChipError:
         return False
     if isinstance(document, list):
@@ -160,7 +160,7 @@ def document_roots(document: Mapping[str, Any], base: str, roots: tuple[str, ...
         if target.parent == Path("/") or not target.is_file():
             break
         try:
-            root = parse_json(read_bytes(str(target)), source=str(target))
+            root = read_json(str(target))
         except ChipError:
             break
         if isinstance(root, dict) and root.get("type", "Catalog") in {"Catalog", "Collection"} and "links" in root:

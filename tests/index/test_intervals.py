@@ -20,7 +20,6 @@ from stacchip_osml.errors import IndexSchemaError, ItemError
 from stacchip_osml.index import parquet
 from stacchip_osml.index.merged import MergedStore
 from stacchip_osml.stac import StacItem
-from stacchip_osml.stac.geoparquet import write_items
 
 COLUMNS = ["datetime", "start_datetime", "end_datetime"]
 MAY = {"datetime": None, "start_datetime": "2025-05-01T00:00:00Z", "end_datetime": "2025-05-31T23:59:59Z"}
@@ -322,7 +321,7 @@ def test_a_chip_whose_item_is_gone_keeps_time_and_interval(index):
 
 
 def test_items_go_through_stac_geoparquet_with_their_intervals(index, tmp_path):
-    write_items(index.items_table(), tmp_path / "items.parquet")
+    pq.write_table(index.items_table(), tmp_path / "items.parquet")
     again = Indexer(tmp_path / "items.parquet", 50).create_index()
 
     assert again.to_arrow().equals(index.to_arrow())

@@ -15,7 +15,7 @@ import pytest
 
 from stacchip_osml.errors import AssetMissing, ItemError, LimitError
 from stacchip_osml.stac import TRUSTED, iter_items, source_images
-from stacchip_osml.stac.geoparquet import items_to_table, write_items
+from stacchip_osml.stac.geoparquet import items_to_table
 from stacchip_osml.stac.hrefs import resolve_href
 
 
@@ -100,7 +100,7 @@ def test_lists_feature_collections_and_mixtures_are_read(document, tmp_path):
     lines = tmp_path / "items.ndjson"
     lines.write_text("\n".join(json.dumps(part) for part in collection["features"]) + "\n\n")
     assert ids(lines) == ["scene-1", "scene-2"]
-    write_items(items_to_table(collection["features"]), tmp_path / "items.parquet")
+    pq.write_table(items_to_table(collection["features"]), tmp_path / "items.parquet")
     assert ids(tmp_path / "items.parquet") == ["scene-1", "scene-2"]
 
 
@@ -109,7 +109,7 @@ def test_lists_feature_collections_and_mixtures_are_read(document, tmp_path):
 )
 def test_tables_in_memory_are_read_as_their_files_are(document, tmp_path, made):
     path = tmp_path / "items.parquet"
-    write_items(items_to_table([numbered(document, 1), numbered(document, 2)]), path)
+    pq.write_table(items_to_table([numbered(document, 1), numbered(document, 2)]), path)
     items = list(iter_items(made(path)))
 
     assert [item.id for item in items] == ["scene-1", "scene-2"]

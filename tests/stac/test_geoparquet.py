@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml.errors import AssetMissing, DecodeError, IndexSchemaError, ItemError
 from stacchip_osml.stac.difference import apply_difference, difference
-from stacchip_osml.stac.geoparquet import EXACT_KEY, items_to_table, read_items, table_to_items, write_items
+from stacchip_osml.stac.geoparquet import EXACT_KEY, items_to_table, read_items, table_to_items
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -64,7 +64,7 @@ def test_documents_of_any_shape_share_a_table_and_come_back_equal(tmp_path_facto
     table = items_to_table(documents)
     assert text(table_to_items(table)) == text(documents)
     path = tmp_path_factory.getbasetemp() / "law.parquet"
-    write_items(table, path)
+    pq.write_table(table, path)
     assert text(read_items(str(path))) == text(documents)
 
 
@@ -102,7 +102,7 @@ def test_documents_that_disagree_in_everything_share_a_table(document, tmp_path)
     documents = variants(document)
     table = items_to_table(documents)
     assert text(table_to_items(table)) == text(documents)
-    write_items(table, tmp_path / "items.parquet")
+    pq.write_table(table, tmp_path / "items.parquet")
     assert text(read_items(str(tmp_path / "items.parquet"))) == text(documents)
 
 
@@ -121,7 +121,7 @@ def test_two_documents_of_one_id_are_refused(document):
 def test_the_table_is_valid_stac_geoparquet(document, tmp_path):
     documents = [document, copy.deepcopy(document) | {"id": "scene-2"}]
     path = tmp_path / "items.parquet"
-    write_items(items_to_table(documents), path)
+    pq.write_table(items_to_table(documents), path)
     metadata = pq.read_schema(path).metadata
     assert json.loads(metadata[b"stac-geoparquet"]) == {"version": "1.1.0"}
     geo = json.loads(metadata[b"geo"])
