@@ -208,15 +208,11 @@ def rewrite(path, change):
     pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
-def wide(table):
-    return table.set_column(table.schema.get_field_index("grid_col"), "grid_col", table["grid_col"].cast("int64"))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda t, m: (t.drop_columns(["bbox"]), m), r"column 'bbox' is missing; .* ChipIndex\.join"),
-        (lambda t, m: (wide(t), m), r"column 'grid_col' must be int32, is int64; .* ChipIndex\.join"),
+        (lambda t, m: (t.rename_columns({"level": "gsd", "gsd": "level"}), m), "must be uint8, is float; .*join"),
         (lambda t, m: (t, {b"geo": m[b"geo"]}), r"not a chip index .*; rows that another program .* ChipIndex\.join"),
         (lambda t, m: (t.select(["id"]), {b"geo": m[b"geo"]}), r"not a chip index \(.*\)$"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": 99}'}), "chip index format 99"),
