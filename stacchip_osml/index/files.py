@@ -165,6 +165,12 @@ def write_directory(
     names: list[str] = []
     records: list[PartRecord] = []
     rows = 0
+
+    def beside(name: str, table: pa.Table) -> str:
+        names.append(name)
+        _write_table(path / name, table)
+        return name
+
     try:
         for number, (collection, chunks) in enumerate(parts):
             name = f"chips/{_hive(collection)}part-{token}-{number:05d}.parquet"
@@ -173,22 +179,14 @@ def write_directory(
                 rows += write_parquet(temporary, chunks, schema, None)
                 records.append(PartRecord.of(name, temporary))
         root = path.parent.resolve()
-        document: dict[str, Any] = {
-            "format": FORMAT_VERSION,
-            "chips": [record.to_json() for record in records],
-            "rows": rows,
-        }
+        chips = [record.to_json() for record in records]
+        document: dict[str, Any] = {"format": FORMAT_VERSION, "chips": chips, "rows": rows}
         if tables.items:
             from stacchip_osml.stac.geoparquet import items_to_table
 
-            document["items"] = f"items-{token}.parquet"
-            names.append(document["items"])
-            _write_table(path / document["items"], items_to_table(list(tables.items.values())))
-        document["headers"] = f"headers-{token}.parquet"
-        names.append(document["headers"])
-        _write_table(
-            path / document["headers"], headers_to_table(tables.headers.values(), root=root, portable=portable)
-        )
+            document["items"] = beside(f"items-{token}.parquet", items_to_table(list(tables.items.values())))
+        headers = headers_to_table(tables.headers.values(), root=root, portable=portable)
+        document["headers"] = beside(f"headers-{token}.parquet", headers)
         document["chains"] = tables.chains.to_json()
         _commit(_version_name(path, version), document)
     except BaseException:
