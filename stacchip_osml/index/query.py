@@ -248,7 +248,7 @@ def _moment(value: Any, *, end: bool) -> int:
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         whole_day = True
         value = dt.datetime.combine(value, dt.time())
-    if not isinstance(value, dt.datetime):
+    if not isinstance(value, dt.datetime) or value != value:  # noqa: PLR0124 - pandas' missing time is one
         raise IndexSchemaError(f"datetime must be text, a date or a datetime, got {value!r}")
     if value.tzinfo is None:
         value = value.replace(tzinfo=dt.UTC)

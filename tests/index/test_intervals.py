@@ -8,6 +8,7 @@ import pickle
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pystac
@@ -210,7 +211,8 @@ def test_the_last_and_first_days_there_are_can_be_asked_for(index):
 
 
 @pytest.mark.parametrize(
-    "question", ["../2020/..", "2025-13", "10000", "0000", "2025-05-02/2025-05-01", "P1M/2025", "2025-05-01T25:00Z/.."]
+    "question",
+    ["../2020/..", "2025-13", "10000", "0000", "2025-05-02/2025-05-01", "P1M/2025", "2025-05-01T25:00Z/..", pd.NaT],
 )
 def test_a_question_that_is_no_time_is_refused(index, question):
     with pytest.raises(IndexSchemaError, match="datetime"):
