@@ -33,8 +33,8 @@ __all__ = [
     "with_pad",
 ]
 
-STANDS_FOR = {"complex_int16": "complex64", "complex": "complex128"}
-"""rasterio's dtype names → the numpy dtype that it delivers."""
+STANDS_FOR = {"complex_int16": "complex64", "complex": "complex128", "float16": "float32"}
+"""rasterio's dtype names → the numpy dtype that is delivered. Before GDAL 3.11 floats of 16 bits were of 32 to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ def facts_of(dataset: Any, name: str, limits: ReadLimits) -> Facts:
     # One by one: for all of them GDAL looks through the boxes of a JPEG 2000 file, and does not come back from some.
     interleave, compression = (dataset.get_tag_item(name, "IMAGE_STRUCTURE") for name in ("INTERLEAVE", "COMPRESSION"))
     colors = colors_of_pixels(told, compression)
-    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or dataset.tags().get("NITF_ABPP", "")
+    said = "16" if "float16" in dataset.dtypes else dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+    bits = said or dataset.tags().get("NITF_ABPP", "")
     return Facts(
         driver=dataset.driver,
         base=level_of(dataset, None),

@@ -85,12 +85,16 @@ class Dataset(DatasetReader):  # type: ignore[misc]
         return [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 
 
+AS_STORED = {"GTIFF_IMPLICIT_JPEG_OVR": "NO", "NITF_SAR_AS_COMPLEX_TYPE": "NO"}
+"""No levels that a file does not hold; I and Q of a NITF image are its two bands, which GDAL 3.11 makes one of."""
+
+
 @contextmanager
 def environment(*, sidecars: bool, options: Mapping[str, str]) -> Iterator[None]:
     """Set GDAL's options for opening, and for network reads, without touching credentials."""
     files = SIDECARS_ON if sidecars else SIDECARS_OFF
     # rasterio's own session would ask for boto3; GDAL finds credentials in the environment itself.
-    with Env(session=DummySession(), GTIFF_IMPLICIT_JPEG_OVR="NO", **files, **options):
+    with Env(session=DummySession(), **AS_STORED, **files, **options):
         yield
 
 
@@ -144,8 +148,9 @@ def _heard() -> Iterator[None]:
 def read_pixels(dataset: Dataset, window: PixelWindow, bands: Sequence[int]) -> Pixels:
     """Read ``(bands, rows, cols)`` in the source dtype; ``bands`` are 0-based."""
     require_understood(dataset)
+    dtype = "float32" if "float16" in dataset.dtypes else None
     with Env(session=DummySession(), GDAL_NUM_THREADS="1") if dataset.driver in FORGETFUL else nullcontext():
-        pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window))
+        pixels: Pixels = dataset.read([band + 1 for band in bands], window=Window(*window), out_dtype=dtype)
     return with_sign(dataset, pixels)
 
 
