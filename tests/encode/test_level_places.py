@@ -252,7 +252,7 @@ def test_a_place_that_is_none_is_refused(text, tmp_path):
 
 
 def test_fractions_of_a_jpeg_are_halved(tmp_path):
-    pixels = np.broadcast_to((np.arange(773) + 0.5) / 4, (1, 515, 773)).round().astype(np.uint8)
+    pixels = np.broadcast_to((np.arange(773) + 0.5) / 3.1, (1, 515, 773)).round().astype(np.uint8)
     with rasterio.open(
         tmp_path / "a.jpg", "w", driver="JPEG", count=1, width=773, height=515, dtype="uint8", quality=100
     ) as file:
@@ -263,7 +263,8 @@ def test_fractions_of_a_jpeg_are_halved(tmp_path):
     for level in (1, 2):
         place, size = image.level_place(level), image.level_shape(level)
         found = image.read(PixelWindow(0, 0, *size), level=level).pixels[0].astype(float)
-        off = 4 * found.mean(axis=0) - (place.x + (np.arange(size.width) + 0.5) * place.dx)
+        off = 3.1 * found.mean(axis=0) - (place.x + (np.arange(size.width) + 0.5) * place.dx)
         assert place == LevelPlace.halved(level)
-        assert abs(off[1:9].mean()) < 0.3
-        assert abs(off[-9:-1].mean()) < 0.3, "stretched, it would be half a pixel and more"
+        # Whole numbers are rounded, each by decoders' own ways: many columns together say where they are.
+        assert abs(off[1:97].mean()) < 0.3
+        assert abs(off[-97:-1].mean()) < 0.3, "stretched, it would be half a pixel and more"
