@@ -42,6 +42,7 @@ class BlockGrid:
 
     def __post_init__(self) -> None:
         of_kind("size", self.size, ImageSize, "an ImageSize")
+        of_kind("block_shape", self.block_shape, (tuple, list), "(rows, cols)")
         numbers = (
             *whole_numbers("size", self.size, 2),
             *whole_numbers("block_shape", self.block_shape, 2),

@@ -74,6 +74,6 @@ def block_order(rows: int, cols: int, *, order: str = "raster") -> Iterator[tupl
         ValueError: an unknown order.
         LimitError: a grid too large for that order.
     """
-    if order not in ORDERS:
+    if not isinstance(order, str) or order not in ORDERS:
         raise ValueError(f"no order {order!r}; there are {', '.join(ORDERS)}")
     return ORDERS[order](rows, cols)

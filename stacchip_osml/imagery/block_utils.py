@@ -18,13 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from stacchip_osml.errors import WindowError
+from stacchip_osml.errors import SettingError, WindowError
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_orders import block_order
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts, has_block, key_of, require_bands
+from stacchip_osml.imagery.provider_facts import (
+    LevelBlocks,
+    absent_parts,
+    as_pixel_dtype,
+    has_block,
+    key_of,
+    require_bands,
+)
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import finite_numbers, real_number, whole_numbers, whole_or_none
 
 __all__ = [
     "gather_blocks",
@@ -68,6 +77,7 @@ def read_window(
     """
     place = _whole_window(provider, window)
     blocks = LevelBlocks.of(provider, resolution_level, bands)
+    of_kind("limits", limits, (ReadLimits, type(None)), "ReadLimits or None")
     (ReadLimits() if limits is None else limits).require_request(
         key_of(provider), ImageSize(place.width, place.height), blocks.count, blocks.dtype.itemsize
     )
@@ -112,17 +122,24 @@ def stitch_source_blocks(  # noqa: PLR0917 - the documented order
         DecodeError: the provider gave something else than it says it has.
     """
     grid, chosen = level_grid(provider, resolution_level), require_bands(provider, bands)
+    tile_height, tile_width = (_side(*each) for each in (("tile_height", tile_height), ("tile_width", tile_width)))
     if tile_height or tile_width:
         rows, cols = grid.block_shape
         shape = tile_height or -(-rows // grid.reduction), tile_width or -(-cols // grid.reduction)
         grid = BlockGrid(grid.size, shape, content=grid.content)
     has = int(provider.num_bands)
+    whole_or_none("num_bands", num_bands, least=1)
     if num_bands not in {None, has, has if chosen is None else len(chosen)}:
         raise ValueError(f"{key_of(provider)}: {num_bands} bands expected of an image that has {has}")
-    (top, bottom), (left, right) = row_range, col_range
-    place = PixelWindow(int(left), int(top), max(int(right) - int(left), 0), max(int(bottom) - int(top), 0))
+    top, bottom = whole_numbers("row_range", row_range, 2)
+    left, right = whole_numbers("col_range", col_range, 2)
+    place = PixelWindow(left, top, max(right - left, 0), max(bottom - top, 0))
     blocks = LevelBlocks.of(provider, resolution_level, chosen, grid=grid)
-    kind = blocks.dtype if dtype is None else np.dtype(dtype)
+    kind = (
+        blocks.dtype
+        if dtype is None
+        else as_pixel_dtype(np.dtype(dtype) if isinstance(dtype, type) else dtype, name="dtype")
+    )
     size = ImageSize(place.width, place.height)
     ReadLimits().require_request(key_of(provider), size, blocks.count, kind.itemsize)
     return gather_blocks(blocks, place, fill=_held(pad_value, kind), dtype=kind)
@@ -161,12 +178,18 @@ def read_block_or_pad(  # noqa: PLR0917 - the documented order
     Raises:
         ValueError, IndexError, LimitError, DecodeError: as :func:`stitch_source_blocks`.
     """
+    tile_height, tile_width = (_side(*each) for each in (("tile_height", tile_height), ("tile_width", tile_width)))
+    whole_or_none("num_bands", num_bands, least=1)
     blocks = LevelBlocks.of(provider, resolution_level, bands)
     if num_bands not in {None, blocks.count}:
         raise ValueError(f"{key_of(provider)}: {num_bands} bands expected where there are {blocks.count}")
     rows, cols = (-(-side // blocks.grid.reduction) for side in blocks.grid.block_shape)
     size = ImageSize(tile_width or cols, tile_height or rows)
-    kind = blocks.dtype if dtype is None else np.dtype(dtype)
+    kind = (
+        blocks.dtype
+        if dtype is None
+        else as_pixel_dtype(np.dtype(dtype) if isinstance(dtype, type) else dtype, name="dtype")
+    )
     ReadLimits().require_request(key_of(provider), size, blocks.count, kind.itemsize)
     out = np.full((blocks.count, size.height, size.width), _held(pad_value, kind), kind)
     if blocks.stores(tile_row, tile_col):
@@ -303,8 +326,11 @@ def _overlap(place: PixelWindow, window: PixelWindow) -> tuple[tuple[slice, slic
 
 def _whole_window(provider: Any, window: Sequence[float]) -> PixelWindow:
     """Give a window of whole pixels."""
-    values = tuple(window)
-    if len(values) != 4 or any(value % 1 for value in values):  # of NaN and infinity, NaN
+    try:
+        values = finite_numbers("window", window, 4)
+    except SettingError as error:
+        raise WindowError(f"{key_of(provider)}: {error}") from error
+    if any(value % 1 for value in values):
         raise WindowError(f"{key_of(provider)}: expected whole pixels x, y, width, height, got {values}")
     place = PixelWindow(*map(int, values))
     if place.width < 0 or place.height < 0:
@@ -312,11 +338,17 @@ def _whole_window(provider: Any, window: Sequence[float]) -> PixelWindow:
     return place
 
 
+def _side(name: str, value: int | None) -> int | None:
+    return whole_or_none(name, value, least=0)
+
+
 def _held(value: float, dtype: np.dtype[Any]) -> Any:
     """Give a number in a type that holds it."""
+    if dtype.kind != "c":
+        real_number("fill_value or pad_value", value)
     if dtype.kind in "iub":
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if not (low <= value <= high and value == int(value)):  # NaN is in no range
-            raise ValueError(f"a fill value of {value}, which {dtype.name} does not hold")
+            raise ValueError(f"fill_value or pad_value {value!r} is one that {dtype.name} does not hold")
         return int(value)
     return value

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.errors import LimitError
+from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.block_utils import iter_blocks
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import as_pixel_dtype, fact, pad_number, require_bands
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import number_array, real_number, whole_number, whole_or_none
 
 __all__ = ["BufferedImageAssetProvider"]
 
@@ -60,7 +62,10 @@ class BufferedImageAssetProvider:
             DecodeError: an unknown type, or no pixels.
             LimitError: larger than an image may be.
         """
-        self._dtype = as_pixel_dtype(pixel_value_type, name=key)
+        self._dtype = as_pixel_dtype(pixel_value_type, name=of_kind("key", key, str, "a name"))
+        num_bands = whole_number("num_bands", num_bands)
+        bits = whole_or_none("actual_bits_per_pixel", actual_bits_per_pixel, least=0)
+        of_kind("description", description, (str, type(None)), "text or None")
         limits = ReadLimits()
         limits.require_image(key, grid.size, num_bands)
         limits.require_block(key, grid.block_shape, num_bands, self._dtype.itemsize)
@@ -75,9 +80,9 @@ class BufferedImageAssetProvider:
         self.metadata: Mapping[str, Any] = {} if metadata is None else metadata
         self.num_bands = int(num_bands)
         self.pixel_value_type = pixel_value_type
-        self.pad_pixel_value = float(pad_pixel_value)
+        self.pad_pixel_value = real_number("pad_pixel_value", pad_pixel_value)
         self.num_bits_per_pixel = self._dtype.itemsize * 8
-        self.actual_bits_per_pixel = actual_bits_per_pixel or self.num_bits_per_pixel
+        self.actual_bits_per_pixel = bits or self.num_bits_per_pixel
         self.num_resolution_levels = 1
         self.num_columns, self.num_rows = grid.size
         self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal = grid.block_shape
@@ -130,9 +135,12 @@ class BufferedImageAssetProvider:
         Raises:
             DecodeError, LimitError: as the class.
         """
+        columns, rows = whole_number("num_columns", num_columns), whole_number("num_rows", num_rows)
+        wide = whole_number("block_width", block_width, least=0)
+        high = whole_number("block_height", block_height, least=0)
         return cls(
             key,
-            grid=BlockGrid(ImageSize(num_columns, num_rows), (block_height or num_rows, block_width or num_columns)),
+            grid=BlockGrid(ImageSize(columns, rows), (high or rows, wide or columns)),
             num_bands=num_bands,
             pixel_value_type=pixel_type,
             actual_bits_per_pixel=actual_bits_per_pixel,
@@ -158,6 +166,9 @@ class BufferedImageAssetProvider:
         Raises:
             DecodeError, LimitError: as the class.
         """
+        pixels = number_array("pixels", pixels)
+        if pixels.ndim != 3:
+            raise DecodeError(f"pixels are (bands, rows, cols), got an array of {pixels.shape}")
         count, rows, cols = pixels.shape
         image = cls.create(key, cols, rows, count, block_width, block_height, pixels.dtype, **settings)
         image.set_full_image(pixels)
@@ -203,7 +214,7 @@ class BufferedImageAssetProvider:
         Raises:
             IndexError: a level other than 0.
         """
-        if level != 0:
+        if whole_number("level", level) != 0:
             raise IndexError(f"{self.key}: no level {level}; it has 1")
         return self._grid
 
@@ -217,7 +228,12 @@ class BufferedImageAssetProvider:
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block was set."""
-        return resolution_level == 0 and (block_row, block_col) in self._blocks
+        is_there = self._grid.has(block_row, block_col)
+        return (
+            is_there
+            and whole_number("resolution_level", resolution_level) == 0
+            and (block_row, block_col) in self._blocks
+        )
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
@@ -256,6 +272,7 @@ class BufferedImageAssetProvider:
             ValueError: another shape or type.
         """
         window = self._grid.window(block_row, block_col)
+        block = number_array("block", block)
         short, full = (self.num_bands, window.height, window.width), (self.num_bands, *self._grid.block_shape)
         if block.dtype.newbyteorder("=") != self._dtype or block.shape not in {short, full}:
             place = f"{self.key}: block ({block_row}, {block_col})"
@@ -274,8 +291,11 @@ class BufferedImageAssetProvider:
         Raises:
             ValueError: another shape or type.
         """
+        pixels = number_array("pixels", pixels)
         if pixels.shape != (self.num_bands, self.num_rows, self.num_columns):
-            raise ValueError(f"{self.key}: {self.num_bands, self.num_rows, self.num_columns}, not {pixels.shape}")
+            raise ValueError(
+                f"{self.key}: pixels are {self.num_bands, self.num_rows, self.num_columns}, not {pixels.shape}"
+            )
         rows, cols = self._grid.shape
         for row in range(rows):
             for col in range(cols):

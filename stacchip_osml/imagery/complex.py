@@ -32,6 +32,7 @@ from stacchip_osml.imagery.provider_facts import dtype_of, key_of
 from stacchip_osml.imagery.sicd_pixels import parse_sicd_pixels, read_sicd_xml
 from stacchip_osml.imagery.statistics import compute_image_statistics
 from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["ComplexRemapFactory", "is_complex", "load_complex_remap", "measure_complex_remap"]
 
@@ -173,7 +174,7 @@ def measure_complex_remap(
         ChainError: (a ValueError) an unknown remap, or no pixel to measure.
         ReadError: as the provider raises.
     """
-    _remap_of(remap)
+    _remap_of(of_kind("remap", remap, str, "the name of a remap"))
     wanted = WHOLE_IMAGE.get(remap, ())
     if not wanted:
         return {}
@@ -211,13 +212,13 @@ class _Remapped:
 def _remap_of(remap: str | Remap) -> Remap:
     if not isinstance(remap, str):
         return remap
-    if remap not in REMAPS:
+    if not isinstance(remap, str) or remap not in REMAPS:
         raise ChainError(f"unknown remap {remap!r}; expected one of {', '.join(REMAPS)}, or a function")
     return REMAPS[remap]
 
 
 def _settings_of(remap: str | Remap, settings: Mapping[str, float] | None) -> dict[str, float]:
-    given = {} if settings is None else dict(settings)
+    given = dict(of_kind("settings", {} if settings is None else settings, Mapping, "names and numbers, or None"))
     if not isinstance(remap, str):
         return given
     known = REMAPS[remap].__kwdefaults__ or {}

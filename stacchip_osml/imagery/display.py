@@ -25,7 +25,7 @@ from stacchip_osml.chain.arithmetic import band_select_step
 from stacchip_osml.chain.color_space import color_space_step
 from stacchip_osml.chain.definition import ChainDefinition
 from stacchip_osml.chain.dra import ADJUSTMENTS, DRAParameters
-from stacchip_osml.chain.kinds import Spec
+from stacchip_osml.chain.kinds import Spec, pixel_dtype
 from stacchip_osml.chain.processing import ProcessingChain
 from stacchip_osml.chain.radiometry import rescale_step
 from stacchip_osml.chain.statistics import BandStatistics, ImageStatistics
@@ -34,6 +34,8 @@ from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.display_statistics import display_statistics, without_fill
 from stacchip_osml.imagery.picture import Picture, picture_of, rgb_bands
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["DisplayChainFactory"]
 
@@ -87,7 +89,7 @@ class DisplayChainFactory:
             ChainError: (a ValueError) an unknown adjustment or type, no such band, complex pixels, a palette without
                 its colours, statistics that do not fit or have no histogram, or no pixel to take them of.
         """
-        if range_adjustment not in ADJUSTMENTS:
+        if not isinstance(range_adjustment, str) or range_adjustment not in ADJUSTMENTS:
             raise ChainError(f"range_adjustment must be {' or '.join(ADJUSTMENTS)}, got {range_adjustment!r}")
         provider = source.get_level(0) if isinstance(source, TiledImagePyramid) else source
         picture = picture_of(provider, common_names=common_names)
@@ -96,7 +98,8 @@ class DisplayChainFactory:
                 f"{picture.count} bands of {picture.dtype} are complex, and are shown through a remap: "
                 "ComplexRemapFactory.build(source) gives the image to build a display chain for"
             )
-        output = np.dtype(output_dtype)
+        of_kind("stats", stats, (ImageStatistics, type(None)), "ImageStatistics or None")
+        output = pixel_dtype(output_dtype)
         steps: ChainDefinition | None
         if picture.palette_band is not None:
             steps = _palette(picture, band_selection, output)
@@ -125,7 +128,9 @@ class DisplayChainFactory:
 
 def _shown(picture: Picture, selection: Sequence[int] | None) -> tuple[int, ...]:
     if selection is not None:
-        chosen = tuple(int(band) for band in selection)
+        chosen = tuple(
+            whole_number("band_selection", band) for band in each_of("band_selection", selection, object, "bands")
+        )
         if not chosen or min(chosen) < 0 or max(chosen) >= picture.count:
             raise ChainError(f"band_selection {chosen} of an image that has {picture.count} bands")
         return chosen

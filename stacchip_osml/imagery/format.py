@@ -7,6 +7,8 @@ whatever is not listed (VRT, XML, HDF5, archives) has no driver.
 
 from __future__ import annotations
 
+from stacchip_osml.pixel.arguments import of_kind
+
 __all__ = ["DRIVERS", "HEAD_BYTES", "OPENING_BYTES", "sniff_driver"]
 
 HEAD_BYTES = 256
@@ -39,4 +41,5 @@ def sniff_driver(head: bytes) -> str | None:
     Returns:
         ``GTiff``, ``NITF``, ``JP2OpenJPEG``, ``PNG`` or ``JPEG``; None for everything else.
     """
+    of_kind("head", head, bytes, "bytes")
     return next((driver for magic, driver in MAGIC if head.startswith(magic)), None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["BandHeader", "GroundControlPoint", "ImageHeader", "PictureTags", "colors_of_pixels", "nitf_time"]
 
@@ -112,7 +113,7 @@ class ImageHeader:
         Raises:
             IndexError: no such level.
         """
-        if not 0 <= level < len(self.levels):
+        if not 0 <= whole_number("level", level) < len(self.levels):
             raise IndexError(f"no level {level}; there are {len(self.levels)}")
         if level == 0:
             return FULL_RESOLUTION

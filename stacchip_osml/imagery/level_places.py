@@ -21,6 +21,8 @@ from typing import Any
 
 from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import whole_number, whole_numbers
 
 __all__ = ["FULL_RESOLUTION", "PLACE_ITEM", "LevelPlace", "level_place"]
 
@@ -44,12 +46,15 @@ class LevelPlace:
     @classmethod
     def stretched(cls, size: ImageSize, base: ImageSize) -> LevelPlace:
         """Place a level of ``size`` pixels whose outer edges are those of R0, of ``base`` pixels."""
+        of_kind("size", size, ImageSize, "an ImageSize")
+        of_kind("base", base, ImageSize, "an ImageSize")
         return cls(0.0, 0.0, base.width / size.width, base.height / size.height)
 
     @classmethod
     def halved(cls, times: int) -> LevelPlace:
         """Place a level whose pixels each are exactly ``2**times`` R0 pixels wide, from the upper-left corner on."""
-        return cls(0.0, 0.0, float(1 << times), float(1 << times))
+        wide = float(1 << whole_number("times", times, least=0, most=LEVELS))
+        return cls(0.0, 0.0, wide, wide)
 
     @classmethod
     def of_samples(cls, level: int, origin: tuple[int, int]) -> LevelPlace:
@@ -59,8 +64,8 @@ class LevelPlace:
             level: resolutions left out, 0 for full resolution.
             origin: ``(XOsiz, YOsiz)``, where the image begins on the reference grid, in samples.
         """
-        wide = 1 << level
-        x, y = (-(-start // wide) * wide - start + 0.5 - wide / 2 for start in origin)
+        wide = 1 << whole_number("level", level, least=0, most=LEVELS)
+        x, y = (-(-start // wide) * wide - start + 0.5 - wide / 2 for start in whole_numbers("origin", origin, 2))
         return cls(x, y, float(wide), float(wide))
 
     @classmethod
@@ -71,11 +76,11 @@ class LevelPlace:
             ValueError: it is no place of a level.
         """
         try:
-            numbers = [float(word) for word in text.split()]
+            numbers = [float(word) for word in of_kind("text", text, str, "text").split()]
         except ValueError:
             numbers = []
         if len(numbers) != 4 or not all(map(isfinite, numbers)) or min(numbers[2:]) <= 0:
-            raise ValueError(f"a level at {text!r:.80}")
+            raise ValueError(f"text of a level's place is x y dx dy, got {text!r:.80}")
         return cls(*numbers)
 
     @property
@@ -94,16 +99,20 @@ class LevelPlace:
 
     def inside(self, outer: LevelPlace) -> LevelPlace:
         """Place a level of a level: this one lies on one that lies on R0 as ``outer`` does."""
+        of_kind("outer", outer, LevelPlace, "a LevelPlace")
         return LevelPlace(
             outer.x + self.x * outer.dx, outer.y + self.y * outer.dy, self.dx * outer.dx, self.dy * outer.dy
         )
 
     def seen_from(self, other: LevelPlace) -> LevelPlace:
         """Place a level on another of the same image; ``inside`` of that it is itself again."""
+        of_kind("other", other, LevelPlace, "a LevelPlace")
         x, y = other.from_base(self.x, self.y)
         return LevelPlace(x, y, self.dx / other.dx, self.dy / other.dy)
 
 
+LEVELS = 1000
+"""More than any pyramid has."""
 FULL_RESOLUTION = LevelPlace()
 """Where R0 lies."""
 
@@ -119,7 +128,7 @@ def level_place(provider: Any, level: int = 0) -> LevelPlace:
         IndexError: the provider has no such level.
         DecodeError: the provider's numbers are no image.
     """
-    if level == 0:
+    if whole_number("level", level) == 0:
         return FULL_RESOLUTION
     known = getattr(provider, "level_place", None)
     if known is not None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from stacchip_osml.errors import AssetMissing, DecodeError, ReadError, redact
 from stacchip_osml.imagery.format import HEAD_BYTES
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = [
     "REMOTE_PREFIXES",
@@ -52,7 +53,7 @@ def require_location(location: str) -> str:
     Raises:
         ReadError: it is relative, or names a scheme, a virtual file system or a sub-dataset that is not served.
     """
-    shown = redact(location)
+    shown = redact(of_kind("location", location, str, "a path or URL as text"))
     if "\0" in location:
         raise ReadError(f"{shown!r}: a location has no NUL byte")
     if is_remote(location):

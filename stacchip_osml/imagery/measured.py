@@ -27,7 +27,7 @@ from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import absent_parts, fact, has_block, num_levels, read_block, require_bands
 from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.pixel import PixelWindow
-from stacchip_osml.pixel.nodata import differs_from
+from stacchip_osml.pixel.nodata import differs_from, nodata_by_band
 
 __all__ = ["MeasuredLevel", "Piece", "look_through"]
 
@@ -148,11 +148,7 @@ class MeasuredLevel:
     def _values(self, nodata: Nodata) -> tuple[float | complex | None, ...]:
         if nodata is None:
             return (_declared(self.provider),) * self.count
-        if isinstance(nodata, int | float | complex | np.number):
-            return (nodata,) * self.count
-        if len(nodata) != self.count:
-            raise ValueError(f"nodata of {len(nodata)} bands for {self.count}")
-        return tuple(nodata)
+        return nodata_by_band(nodata, self.count)
 
 
 def _declared(provider: Any) -> float | complex | None:

@@ -20,6 +20,7 @@ from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.palettes import has_color_table, stored_image
 from stacchip_osml.imagery.provider_facts import dtype_of, fact
 from stacchip_osml.imagery.statistics import bits_in_use
+from stacchip_osml.pixel.arguments import each_of
 
 __all__ = ["ColorTable", "Picture", "color_table_of", "picture_of", "rgb_bands"]
 
@@ -270,9 +271,10 @@ def _positive(value: Any, unit: float | None = 1.0) -> float | None:
 
 def _common_names(tags: Mapping[Any, Any], header: Any, given: Sequence[str | None] | None, count: int) -> Words:
     if given is not None:
-        if len(given) != count:
-            raise ChainError(f"{len(given)} common names for an image of {count} bands")
-        return tuple(given)
+        told = each_of("common_names", given, (str, type(None)), "a name or None for each band")
+        if len(told) != count:
+            raise ChainError(f"{len(told)} common names for an image of {count} bands")
+        return told
     fields = _band_records({key: tags[key] for key in ("bands", "eo:bands") if key in tags}, None, count)
     names = [band.get("eo:common_name", band.get("common_name", band.get("name"))) for band in fields]
     if header is not None:

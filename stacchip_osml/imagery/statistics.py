@@ -51,6 +51,7 @@ from stacchip_osml.chain.statistics import (
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.measured import MeasuredLevel, Nodata, Piece, look_through
 from stacchip_osml.imagery.provider_facts import dtype_of, fact
+from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ImageStatistics", "bits_in_use", "compute_image_statistics", "stored_statistics"]
@@ -104,6 +105,9 @@ def compute_image_statistics(  # noqa: PLR0917 - the documented order
         ReadError: as the provider raises.
     """
     num_workers = whole_number("num_workers", num_workers, least=0)
+    of_kind("sampling", sampling, SamplingStrategy, "a SamplingStrategy")
+    seed = whole_number("seed", seed, least=0)
+    bit_depth = None if bit_depth is None else whole_number("bit_depth", bit_depth, least=1)
     dtype = dtype_of(asset)
     image = MeasuredLevel(asset, level, bands=bands, nodata=nodata)
     edges, rate = require_edges(bin_edges, image.count), require_rate(sample_rate, num_bins)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache, CacheCounts, Claim
 from stacchip_osml.imagery.machine import fitting
+from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["TileCache"]
@@ -86,13 +87,16 @@ class TileCache:
 
     def get(self, key: Hashable) -> Tile | None:
         """Give a held tile, read-only; None where it is not held."""
+        of_kind("key", key, Hashable, "hashable")
         found = self._tiles.find(key, rows=0, whole=0)
         if found.state == "claimed" and found.claim is not None:
             self._tiles.abandon(found.claim)
         return None if found.block is None else _tile(found.block)
 
     def put(self, key: Hashable, tile: Tile) -> None:
-        """Hold a copy of a tile; without effect where the key is held or being made."""
+        """Hold a copy of a tile ``(bands, rows, cols)``; without effect where the key is held or being made."""
+        _require_tile(tile)
+        of_kind("key", key, Hashable, "hashable")
         found = self._tiles.find(key, rows=0, whole=0)
         if found.state == "claimed" and found.claim is not None:
             self._deliver(found.claim, tile, owned=False)
@@ -111,6 +115,7 @@ class TileCache:
         Raises:
             Exception: what ``make`` raised, in this thread or in the one that was waited for.
         """
+        of_kind("key", key, Hashable, "hashable")
         making: set[Hashable] = self._own.__dict__.setdefault("keys", set())
         if key in making:  # a provider that asks for the tile that it is making: nobody would ever deliver it
             return make()
@@ -124,7 +129,7 @@ class TileCache:
             if found.state == "claimed":
                 making.add(key)
                 try:
-                    return self._deliver(claim, make(), owned=owned)
+                    return self._deliver(claim, _require_tile(make()), owned=owned)
                 except Exception as error:  # whatever a provider raises, it is told to all who wait, and raised
                     self._tiles.fail(claim, error if isinstance(error, ChipError) else _Foreign(error))
                     raise
@@ -153,3 +158,10 @@ class TileCache:
 def _tile(block: Block) -> Tile:
     """Give a tile as it was put there."""
     return cast("Tile", block).view()
+
+
+def _require_tile(tile: Tile) -> Tile:
+    """Refuse what is no tile: a cache keeps whole rows of bands."""
+    if not isinstance(tile, np.ndarray) or tile.ndim != 3:
+        raise TypeError(f"make and put give a tile (bands, rows, cols), not {type(tile).__name__}: {tile!r:.60}")
+    return tile

@@ -163,7 +163,7 @@ def test_nodata_that_is_given_comes_on_top_and_may_be_one_a_band(tmp_path):
     assert compute_image_statistics(GdalImage(path), nodata=5, bands=[0]).bands[0].count == 22
     assert compute_image_statistics(Foreign(pixels), nodata=5).bands[0].count == 23
     assert compute_image_statistics(Foreign(pixels, metadata={"42113": "3\0"})).bands[0].count == 23
-    with pytest.raises(ValueError, match="nodata of 3 bands for 2"):
+    with pytest.raises(ValueError, match="nodata must be a number, or one for each of 2 bands"):
         compute_image_statistics(Foreign(pixels), nodata=(1, 2, 3))
 
 

@@ -45,7 +45,9 @@ from stacchip_osml.imagery.resampling.reduction_values import Box, held_nodata, 
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.pixel import PixelWindow
-from stacchip_osml.pixel.counts import whole_or_none
+from stacchip_osml.pixel.arguments import function_or_none, of_kind
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
+from stacchip_osml.pixel.nodata import nodata_by_band
 
 __all__ = ["DownsampledImageProvider", "NoLevelError"]
 
@@ -109,19 +111,21 @@ class DownsampledImageProvider(ProviderView):
         tile_width = whole_or_none("tile_width", tile_width, least=1)
         tile_height = whole_or_none("tile_height", tile_height, least=1)
         super().__init__(source)
+        grid = level_grid(source)
+        function_or_none("resample_func", resample_func)
         self.scale_factor = scale_factor
         if resample_func is None and shows_indices(source):
             resample_func = nearest_neighbor_resample
         self.resample_func = resample_func
         self.cache = cache
-        self.use_native_levels = use_native_levels
-        grid = level_grid(source)
+        self.use_native_levels = of_kind("use_native_levels", use_native_levels, bool, "True or False")
         self._source_size = grid.image_size
         self._size = reduced_size(self._source_size, scale_factor)
         rows, cols = (-(-side // scale_factor) for side in grid.block_shape)
         self._tile = rows if tile_height is None else tile_height, cols if tile_width is None else tile_width
         self._given_tile = tile_width, tile_height
         self._dtype = dtype_of(source)
+        (nodata,) = nodata_by_band(nodata, 1)
         self.nodata = nodata = held_nodata(nodata, self._dtype)
         self._native = self._native_levels() if use_native_levels else ()
         self._reduction: Reduction | None = None
@@ -191,7 +195,7 @@ class DownsampledImageProvider(ProviderView):
         Raises:
             NoLevelError: no such level; it is an IndexError and a ValueError.
         """
-        if not 0 <= level < self.num_resolution_levels:
+        if not 0 <= whole_number("level", level) < self.num_resolution_levels:
             raise NoLevelError(f"{self.key}: no level {level}; it has {self.num_resolution_levels}")
         size = self._size if level == 0 else level_grid(self.source, self._native[level]).image_size
         return BlockGrid(size, self._tile)
@@ -200,7 +204,7 @@ class DownsampledImageProvider(ProviderView):
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid, and any source block that it needs is stored."""
-        if not 0 <= resolution_level < self.num_resolution_levels:
+        if not 0 <= whole_number("resolution_level", resolution_level) < self.num_resolution_levels:
             return False
         grid = self.level_grid(resolution_level)
         if not grid.has(block_row, block_col):

@@ -24,6 +24,8 @@ from stacchip_osml.imagery.provider_facts import (
     require_bands,
 )
 from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.pixel.arguments import each_of, of_kind
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["MappedImageProvider"]
 
@@ -76,8 +78,14 @@ class MappedImageProvider(ProviderView):
         """
         super().__init__(source)
         self.func, self.cache, self.name = func, cache, name
-        self.source_bands = None if source_bands is None else tuple(int(band) for band in source_bands)
-        self.per_band = bool(per_band)
+        self.source_bands = (
+            None
+            if source_bands is None
+            else tuple(
+                whole_number("source_bands", band) for band in each_of("source_bands", source_bands, object, "bands")
+            )
+        )
+        self.per_band = of_kind("per_band", per_band, bool, "True or False")
         self._num_bands = num_bands
         self._type = pixel_value_type
         self._dtype = None if pixel_value_type is None else as_pixel_dtype(pixel_value_type)

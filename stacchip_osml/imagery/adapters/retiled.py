@@ -24,6 +24,7 @@ from stacchip_osml.imagery.provider_facts import (
 )
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["RetiledImageProvider"]
@@ -63,7 +64,7 @@ class RetiledImageProvider(ProviderView):
         super().__init__(source)
         self.tile_width = whole_number("tile_width", tile_width, least=1)
         self.tile_height = whole_number("tile_height", tile_height, least=1)
-        self.pad_edges = bool(pad_edges)
+        self.pad_edges = of_kind("pad_edges", pad_edges, bool, "True or False")
         self.cache = cache
         self._stored = _behind(source)
 
@@ -84,7 +85,7 @@ class RetiledImageProvider(ProviderView):
         return min(num_levels(self.source), min(self.tile_width, self.tile_height).bit_length())
 
     def _level_grid(self, level: int) -> BlockGrid:
-        if not 0 <= level < self.num_resolution_levels:
+        if not 0 <= whole_number("level", level) < self.num_resolution_levels:
             raise IndexError(f"{key_of(self)}: no level {level}; it has {self.num_resolution_levels}")
         below = self.source_grid(level)
         grid = BlockGrid(below.size, (self.tile_height, self.tile_width), 1 << level, below.content)
@@ -96,7 +97,7 @@ class RetiledImageProvider(ProviderView):
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a tile is in the grid, and anything of the image under it stored."""
-        if not 0 <= resolution_level < self.num_resolution_levels:
+        if not 0 <= whole_number("resolution_level", resolution_level) < self.num_resolution_levels:
             return False
         grid = self.level_grid(resolution_level)
         if not grid.has(block_row, block_col):

@@ -18,6 +18,7 @@ from stacchip_osml.imagery.level_places import LevelPlace, level_place
 from stacchip_osml.imagery.provider import Pixels
 from stacchip_osml.imagery.provider_facts import absent_parts, fact, has_block, num_levels, pad_number, read_block
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ProviderView"]
 
@@ -126,6 +127,7 @@ class ProviderView:
         Raises:
             IndexError: no such level.
         """
+        level = whole_number("level", level)
         found = self._grids.get(level)
         if found is None:
             found = self._grids[level] = self._level_grid(level)
@@ -140,6 +142,7 @@ class ProviderView:
         Raises:
             IndexError: no such level.
         """
+        level = whole_number("level", level)
         found = self._source_grids.get(level)
         if found is None:
             found = self._source_grids[level] = level_grid(self.source, level)
@@ -166,7 +169,7 @@ class ProviderView:
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""
-        if not 0 <= resolution_level < self.num_resolution_levels:
+        if not 0 <= whole_number("resolution_level", resolution_level) < self.num_resolution_levels:
             return False
         grid = self.source_grid(resolution_level)
         return has_block(self.source, block_row, block_col, resolution_level, grid=grid)

@@ -44,6 +44,8 @@ from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import each_of
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["GdalImage"]
 
@@ -94,7 +96,7 @@ class GdalImage:
         self._table = MaskTable(self._access, self.limits)
         self._known: Facts | None = None
         self._stored: tuple[Level, ...] | None = None
-        self._levels = tuple(levels)
+        self._levels = each_of("levels", levels, BlockGrid, "BlockGrids")
         self._header: ImageHeader | None = None
         self._level_masks: bool | None = None
         self._tags: Mapping[str, Any] | None = None
@@ -270,9 +272,10 @@ class GdalImage:
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored (False where a GeoTIFF or a masked NITF image is sparse)."""
         facts = self._facts()
-        if not 0 <= resolution_level < self.num_resolution_levels:
+        if not 0 <= whole_number("resolution_level", resolution_level) < self.num_resolution_levels:
             return False
         stored = self._level(resolution_level)
+        block_row, block_col = whole_number("block_row", block_row), whole_number("block_col", block_col)
         rows, cols = grid_of(stored)
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             return False
@@ -297,6 +300,7 @@ class GdalImage:
         facts, stored = self._facts(), self._level(resolution_level)
         chosen = self._bands(facts, bands)
         rows, cols = grid_of(stored)
+        block_row, block_col = whole_number("block_row", block_row), whole_number("block_col", block_col)
         if not (0 <= block_row < rows and 0 <= block_col < cols):
             raise IndexError(f"{self._name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
         window = block_window(stored, block_row, block_col)
@@ -339,7 +343,7 @@ class GdalImage:
         return self._stored
 
     def _level(self, level: int) -> Level:
-        if level == 0:
+        if whole_number("level", level) == 0:
             return self._facts().base
         if not 0 < level < self.num_resolution_levels:
             raise IndexError(f"{self._name}: no level {level}; it has {self.num_resolution_levels}")
@@ -348,9 +352,10 @@ class GdalImage:
     def _bands(self, facts: Facts, bands: Sequence[int] | None) -> tuple[int, ...]:
         if bands is None:
             return tuple(range(facts.count))
-        if len(bands) == 0 or not all(0 <= band < facts.count for band in bands):
-            raise IndexError(f"{self._name}: bands {tuple(bands)} of an image that has {facts.count}")
-        return tuple(bands)
+        chosen = tuple(whole_number("bands", band) for band in each_of("bands", bands, object, "whole numbers"))
+        if not chosen or not all(0 <= band < facts.count for band in chosen):
+            raise IndexError(f"{self._name}: bands {chosen} of an image that has {facts.count}")
+        return chosen
 
     def _require_small(self, facts: Facts, stored: Level, size: ImageSize, bands: int) -> None:
         itemsize = facts.dtype.itemsize

@@ -41,7 +41,9 @@ from stacchip_osml.imagery.resampling.reduction import Reduction, reduction_of
 from stacchip_osml.imagery.resampling.reduction_values import held_nodata
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
+from stacchip_osml.pixel.arguments import function_or_none, of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
+from stacchip_osml.pixel.nodata import nodata_by_band
 
 __all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "write_pyramid"]
 
@@ -121,11 +123,13 @@ class PyramidBuilder:
         self.min_size = min_size
         self.scale_factor = scale_factor
         self.num_workers = num_workers
-        self.use_native_levels = use_native_levels
-        self.progress = progress
+        self.use_native_levels = of_kind("use_native_levels", use_native_levels, bool, "True or False")
+        self.progress = function_or_none("progress", progress)
+        function_or_none("resample_func", resample_func)
         self._tile = height if tile_height is None else tile_height, width if tile_width is None else tile_width
         self._sizes = planned_sizes(grid.image_size, min_size=min_size, factor=scale_factor)
         self._dtype = dtype_of(source)
+        (nodata,) = nodata_by_band(nodata, 1)
         self.nodata = nodata = held_nodata(nodata, self._dtype)
         self._bands = int(source.num_bands)
         strip = self._bands * (ROOM + height) * grid.image_size.width * self._dtype.itemsize

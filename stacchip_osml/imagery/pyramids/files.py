@@ -7,6 +7,7 @@ bands and type: an old ``.r1`` of another image is refused, not shown.
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["LevelSegment", "find_rset", "open_rset", "open_segments"]
 
@@ -65,7 +67,9 @@ def find_rset(path: str | Path) -> tuple[Path, ...]:
     Returns:
         It and its levels, up to the first number that is missing; it alone where there are none.
     """
-    finest = Path(path)
+    finest = Path(of_kind("path", path, (str, PathLike), "a path"))
+    if not finest.name:
+        raise ValueError(f"path must name a file, got {path!r}")
     stems = [finest.with_suffix("")] if finest.suffix.lower() == ".r0" else [finest, finest.with_suffix("")]
     for stem in stems:
         found: list[Path] = []

@@ -6,7 +6,6 @@ other, and which of them a request should be read from.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,8 @@ from stacchip_osml.imagery.resampling.reduction import require_factor
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
 from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.imagery.window_cut import coarsest_level
-from stacchip_osml.pixel.counts import whole_number
+from stacchip_osml.pixel.arguments import each_of
+from stacchip_osml.pixel.counts import finite_numbers, whole_number
 
 if TYPE_CHECKING:
     from stacchip_osml.chain.statistics import ImageStatistics, Nodata
@@ -43,7 +43,7 @@ class TiledImagePyramid:
             ValueError: no level, one that is larger than the one before, levels of different bands, or a factor that is
                 no whole number of at least 2.
         """
-        self._levels = tuple(levels)
+        self._levels = each_of("levels", levels, object, "images, from fine to coarse")
         if not self._levels:
             raise ValueError("a pyramid needs at least one level")
         self.scale_factor = whole_number("scale_factor", scale_factor, least=2)
@@ -221,21 +221,23 @@ class TiledImagePyramid:
         Raises:
             ValueError: a size that is not positive, or not finite.
         """
-        if not all(0 < side < math.inf for side in (*src_size, *output_size)):
-            raise ValueError(f"sizes must be positive numbers, got {tuple(src_size)} to {tuple(output_size)}")
+        source, wanted = finite_numbers("src_size", src_size, 2), finite_numbers("output_size", output_size, 2)
+        if min(*source, *wanted) <= 0:
+            raise ValueError(f"sizes must be positive numbers, got {source} to {wanted}")
         base = self._sizes[0]
         ratios = []
         for level in range(self.num_levels):
             ratio, size = self.ratio_at_level(level), self._sizes[level]
             across, down = (
-                min(ratio[axis], src_size[axis] / size[axis]) if src_size[axis] >= base[axis] else ratio[axis]
+                min(ratio[axis], source[axis] / size[axis]) if source[axis] >= base[axis] else ratio[axis]
                 for axis in (0, 1)
             )
             ratios.append((across, down))
-        return coarsest_level(ratios, (src_size[0] / output_size[0], src_size[1] / output_size[1]))
+        return coarsest_level(ratios, (source[0] / wanted[0], source[1] / wanted[1]))
 
     def level_for_statistics(self, max_pixels: int = 10_000_000) -> int:
         """Choose the coarsest level with at least ``max_pixels`` rows times columns; 0 where none has."""
+        max_pixels = whole_number("max_pixels", max_pixels, least=0)
         for level in range(self.num_levels - 1, 0, -1):
             if self._sizes[level].width * self._sizes[level].height >= max_pixels:
                 return level
@@ -282,7 +284,7 @@ class TiledImagePyramid:
         )
 
     def _require(self, level: int) -> int:
-        if not 0 <= level < len(self._levels):
+        if not 0 <= whole_number("level", level) < len(self._levels):
             raise IndexError(f"no level {level}; there are {len(self._levels)}")
         return level
 

@@ -112,7 +112,7 @@ def test_levels_and_sizes_that_there_are_not_are_refused():
             with pytest.raises(IndexError, match="there are 2"):
                 ask(level)
     for window, output in (((0, 1), (1, 1)), ((1, 1), (1, -1)), ((math.nan, 1), (1, 1)), ((1, 1), (1, math.inf))):
-        with pytest.raises(ValueError, match="must be positive"):
+        with pytest.raises(ValueError, match=r"must be (positive|a finite number)"):
             pyramid.best_level_for(window, output)
     with pytest.raises(ValueError, match="at least one level"):
         TiledImagePyramid([])
