@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,9 @@ from stacchip_osml.pixel.arguments import of_kind
 __all__ = ["AffineModel", "GcpModel", "corner_points"]
 
 Floats = NDArray[np.float64]
+
+CYLINDERS = ("Popular Visualisation Pseudo Mercator", "Mercator (", "Equidistant Cylindrical", "Lambert Cylindrical")
+"""Maps that go on eastward and westward: how EPSG's names of their methods begin."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -154,12 +158,28 @@ def corner_points(size: ImageSize, ground: Sequence[tuple[float, float, float]])
 
 
 def _in_crs(crs: str, lon: Floats, lat: Floats, near: float) -> tuple[Floats, Floats]:
-    """Give CRS x and y of degrees; those of longitudes within half a turn of ``near``."""
+    """Give CRS x and y of degrees, those within half a turn of ``near``; infinite beyond the poles."""
+    lat = np.where(np.abs(lat) <= 90.0, lat, np.inf)
     if not AffineLocator((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), crs).is_lonlat:
         lon, lat = (np.asarray(each) for each in to_crs84(crs).transform(lon, lat, direction="INVERSE"))
     if parse_crs(crs).is_geographic:
         return near + wrap_longitude(lon - near), lat
+    turn = _turn(crs)
+    if turn is not None:
+        with np.errstate(invalid="ignore"):
+            return lon - turn * np.round((lon - near) / turn), lat
     return lon, lat
+
+
+@lru_cache(maxsize=256)
+def _turn(crs: str) -> float | None:
+    """Give the CRS units once around the Earth, of a cylinder whose axis is the Earth's; None of other maps."""
+    operation = parse_crs(crs).coordinate_operation
+    if operation is None or not any(operation.method_name.startswith(name) for name in CYLINDERS):
+        return None
+    east, _ = to_crs84(crs).transform([0.0, 1.0, 90.0, 91.0], [0.0] * 4, direction="INVERSE")
+    # the map's edge lies in one of them at most
+    return 360.0 * float(min(abs(east[1] - east[0]), abs(east[3] - east[2])))
 
 
 def _on_ground(shape: tuple[int, ...], lon: Floats, lat: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:

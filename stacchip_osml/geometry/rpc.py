@@ -8,6 +8,7 @@ at once, with the analytic derivative. Rules:
   are corners, so they differ by half a pixel.
 - Where no height is given it is ``HEIGHT_OFF``: where terrain is higher or lower,
   the footprint is off by its height times the tangent of the look angle.
+- A latitude beyond a pole is no place: cubics go on there, the Earth does not.
 - A position for which Newton's method does not arrive, or arrives far outside of
   the model's own extent, is infinite.
 """
@@ -141,6 +142,7 @@ class RpcLocator:
         shape, (east, north, high) = broadcast(
             lon=lon, lat=lat, heights=self.default_height if heights is None else heights
         )
+        off_earth = ~(np.abs(north) <= 90.0)
         east = wrap_longitude(east - model.offsets[3]) / model.scales[3]
         north = (north - model.offsets[2]) / model.scales[2]
         samples, lines = np.empty_like(east), np.empty_like(east)
@@ -150,6 +152,7 @@ class RpcLocator:
                 up = 0.0 if heights is None else model.above(high[part])
                 lines[part], samples[part] = model.forward(east[part], north[part], up)
             far = ~(np.maximum(np.abs(east), np.abs(north)) < _REACH) | ~np.isfinite(samples + lines)
+            far |= off_earth
         samples[far] = lines[far] = np.inf
         return seen(shape, samples, lines)
 
@@ -223,6 +226,7 @@ class _Model:
                 if settled.all():
                     break
             lost = ~((miss < 1e-6) & (np.maximum(np.abs(east), np.abs(north)) < _REACH))
+            lost |= ~(np.abs(north * self.scales[2] + self.offsets[2]) <= 90.0)  # cubics know no poles
         lon = np.where(lost, np.inf, east * self.scales[3] + self.offsets[3])
         lat = np.where(lost, np.inf, north * self.scales[2] + self.offsets[2])
         return lon, lat
