@@ -184,6 +184,7 @@ def test_threads_share_one_store():
         list(pool.map(lambda first: fill_some_threaded(store, first), range(8)))
 
     assert check(store, list(range(80))) == 80
+    assert store._file.find([b"none of them    "]) == [None]  # looks at what was not yet written a moment ago
     assert store._file._pending == []
 
 
