@@ -135,6 +135,8 @@ def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     Raises:
         TypeError: text, truth values, complex numbers, dates, objects, lists of unlike lengths.
     """
+    if type(values) is np.ndarray and values.dtype == np.float64:  # once a call of every model
+        return np.asarray(values, np.float64)
     return np.asarray(number_array(name, values, kinds="iuf", wanted="real numbers"), np.float64)
 
 
