@@ -4,12 +4,21 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cli_scenes import run
 
 MAIN = "from stacchip_osml.app.cli import main; main()"
+AS_BY_HAND = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+"""
+"""Whoever runs the tests may ignore signals, which children inherit."""
 WAITING = """
 import sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
@@ -64,12 +73,16 @@ def test_an_exit_code_is_right_where_its_message_cannot_be_written(tmp_path):
     assert shell("2>/dev/full", "index", "info", tmp_path / "none").returncode == 4
 
 
-def waiting(path, *args, before="", **options):
+@contextmanager
+def waiting(path, *args, before=""):
     """A process in the middle of writing a file."""
-    command = [sys.executable, "-c", before + WAITING, "wait", str(path), *args]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
-    assert process.stderr.readline() == "ready\n"
-    return process
+    command = [sys.executable, "-c", AS_BY_HAND + before + WAITING, "wait", str(path), *args]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()  # one that still is
 
 
 @pytest.mark.parametrize("hang", [[], ["--hang"]])
@@ -91,7 +104,7 @@ def test_a_signal_ends_a_command_soon_whatever_its_threads_wait_for(tmp_path, nu
 
 
 def test_signals_that_whoever_started_it_ignores_stay_ignored(tmp_path):
-    ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    ignore = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     with waiting(tmp_path / "x", before=ignore) as process:
         process.send_signal(signal.SIGHUP)
         time.sleep(0.5)
