@@ -40,7 +40,7 @@ from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError, re
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
 from stacchip_osml.index.parquet import write_parquet
 from stacchip_osml.index.parts import Part, PartRecord
-from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION
+from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION, EarlierFormatError, require_version
 from stacchip_osml.index.store import ParquetStore
 from stacchip_osml.index.tables import SideTables, items_by_key, pack, unpack
 from stacchip_osml.pixel.arguments import of_kind
@@ -88,12 +88,13 @@ def require_replaceable(path: Path) -> None:
         if path.is_file() and path.stat().st_size:
             try:
                 open_file(path)
+            except EarlierFormatError:
+                return
             except IndexSchemaError as error:
                 raise IndexSchemaError(f"{path}: what is there is no chip index; choose another: {error}") from error
     elif path.is_file():
-        raise IndexSchemaError(
-            f"{path}: a file is there, and an index is a folder unless its name ends in .parquet; choose another"
-        )
+        said = "a file is there, and an index is a folder unless its name ends in .parquet"
+        raise IndexSchemaError(f"{path}: {said}; choose another")
     elif latest_version(path) == 0 and path.is_dir() and any(not e.name.startswith(".") for e in path.iterdir()):
         raise IndexSchemaError(f"{path}: the folder is not empty and is no chip index; choose another")
 
@@ -263,8 +264,7 @@ def _open_version(path: Path, version: int) -> Opened:
         chains = ChainRegistry.from_json(document["chains"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexSchemaError(f"{where}: not readable: {error}") from error
-    if written > FORMAT_VERSION:
-        raise IndexSchemaError(f"{where}: chip index format {written}, this version reads up to {FORMAT_VERSION}")
+    require_version(written, str(where))
     records = [PartRecord.from_json(entry, where=str(where)) for entry in listed]
     parts = [Part(_inside(path, record.name), record) for record in records]
     store = ParquetStore(parts, parts[0].head[0] if parts else CHIP_SCHEMA)

@@ -24,15 +24,17 @@ __all__ = [
     "FORMAT_KEY",
     "FORMAT_VERSION",
     "INTERVAL",
+    "EarlierFormatError",
     "conform",
     "file_metadata",
     "own_column",
     "require_format",
+    "require_version",
 ]
 
 FORMAT_KEY = b"stacchip_osml"
 """Parquet key-value metadata key of a chip table."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when a reader of the last version would misread."""
 
 INTERVAL = ("start_datetime", "end_datetime")
@@ -127,7 +129,7 @@ def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, wh
         where: names the file in messages.
 
     Raises:
-        IndexSchemaError: no chip index, a newer format, or a column missing or of another type.
+        IndexSchemaError: no chip index, another format, or a column missing or of another type.
     """
     raw = (metadata or {}).get(FORMAT_KEY)
     if raw is None:
@@ -140,10 +142,7 @@ def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, wh
         version = own["version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexSchemaError(f"{where}: its {FORMAT_KEY.decode()!r} metadata is not readable: {error}") from error
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise IndexSchemaError(
-            f"{where}: chip index format {version}, this version reads up to {FORMAT_VERSION}; upgrade stacchip-osml"
-        )
+    require_version(version, where)
     for field in CHIP_SCHEMA:
         position = schema.get_field_index(field.name)
         if position < 0:
@@ -153,6 +152,22 @@ def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, wh
                 f"{where}: column {field.name!r} must be {field.type}, is {schema.field(position).type}; {_REMEDY}"
             )
     return dict(own)
+
+
+class EarlierFormatError(IndexSchemaError):
+    """A chip index that an earlier version wrote: it cannot be read, but replaced."""
+
+
+def require_version(version: object, where: str) -> None:
+    """Refuse a format that this version does not write.
+
+    Raises:
+        IndexSchemaError: it is newer, or no number; an ``EarlierFormatError`` where it is older.
+    """
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise IndexSchemaError(f"{where}: chip index format {version}, this version reads {FORMAT_VERSION}; upgrade it")
+    if version < FORMAT_VERSION:
+        raise EarlierFormatError(f"{where}: an index of an earlier version (format {version}); build it again")
 
 
 def conform(table: pa.Table) -> pa.Table:

@@ -217,6 +217,7 @@ def rewrite(path, change):
         (lambda t, m: (t.select(["id"]), {b"geo": m[b"geo"]}), r"not a chip index \(.*\)$"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": 99}'}), "chip index format 99"),
         (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": "x"}'}), "chip index format x"),
+        (lambda t, m: (t, m | {b"stacchip_osml": b'{"version": 1}'}), r"earlier version \(format 1\); build it again"),
         (lambda t, m: (t, m | {b"stacchip_osml": b"[" * 9999}), "metadata is not readable"),
     ],
 )
@@ -230,7 +231,7 @@ def test_a_wrong_schema_is_named(index, tmp_path, change, message):
 @pytest.mark.parametrize("text", ["", "12", "x:AAAA", "12:AAAA", "99999999999:AAAA"])
 def test_damaged_tables_in_a_footer_are_refused(index, tmp_path, text):
     index.save(tmp_path / "index.parquet")
-    value = json.dumps({"version": 1, "tables": text}).encode()
+    value = json.dumps({"version": files.FORMAT_VERSION, "tables": text}).encode()
     rewrite(tmp_path / "index.parquet", lambda t, m: (t, m | {b"stacchip_osml": value}))
     with pytest.raises(IndexSchemaError, match="items and headers"):
         ChipIndex.open(tmp_path / "index.parquet").items  # noqa: B018 - the property is what raises
