@@ -6,6 +6,7 @@ know how it was read: readers fill it, everyone else trusts it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,10 @@ class BandHeader:
     """The band's own name, None when the file gives none."""
     color: str = "undefined"
     """Colour interpretation in lower case: ``gray``, ``red``, ``alpha``, ``palette`` …"""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.nodata, float) and math.isnan(self.nodata):
+            object.__setattr__(self, "nodata", math.nan)  # always the same one, as only that is equal to itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

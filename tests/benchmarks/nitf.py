@@ -73,7 +73,7 @@ def run(options: Options) -> list[Report]:
     side = QUICK if options.quick else SIDE
     rounds = options.rounds or (1 if options.quick else 9)
     rows: list[dict[str, Any]] = []
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MB << 20):
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MB << 20, NITF_SAR_AS_COMPLEX_TYPE="NO"):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         for kind in KINDS:
             path = make_nitf(options.folder, kind, side=side)

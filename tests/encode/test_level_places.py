@@ -247,7 +247,7 @@ def test_a_place_that_is_none_is_refused(text, tmp_path):
     assert data.count(b">0.0 0.0 2.0 2.0<") == 1
     (tmp_path / "a.tif").write_bytes(data.replace(b">0.0 0.0 2.0 2.0<", f">{text}<".encode()))
 
-    with pytest.raises(DecodeError, match="LEVEL_PLACE says a level at"):
+    with pytest.raises(DecodeError, match=r"LEVEL_PLACE says .*a level"):
         _ = BlockImage(str(tmp_path / "a.tif")).header
 
 

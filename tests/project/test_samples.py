@@ -9,6 +9,7 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+from shapely import from_wkb, get_coordinates
 
 from stacchip_osml import ChipIndex, Chipper
 
@@ -120,7 +121,10 @@ def test_a_reference_index_is_what_the_indexer_builds_today(rebuilt, name, tmp_p
     rebuilt[name].save(tmp_path / "fresh.parquet", portable=True)
     fresh = ChipIndex.open(tmp_path / "fresh.parquet")
 
-    assert committed.to_arrow().equals(fresh.to_arrow())
+    had, has = (index.to_arrow() for index in (committed, fresh))
+    places = [get_coordinates(from_wkb(table["geometry"].to_pylist())) for table in (had, has)]
+    np.testing.assert_allclose(*places, rtol=0, atol=1e-7)  # PROJ of other versions: another nanodegree
+    assert had.drop_columns(["geometry"]).equals(has.drop_columns(["geometry"]))
     assert committed.items == fresh.items
     assert committed.chains == fresh.chains
     assert committed.check(files=True) == []

@@ -74,9 +74,12 @@ class _Stores:
     def __init__(self) -> None:
         self.library: Any = None
         self.must_reload = False
+        self.abandoned: list[object] = []
         self.reset()
 
     def reset(self) -> None:
+        # A child keeps what its parent made: ending it, the library may wait for threads that are not there.
+        self.abandoned.append(getattr(self, "kept", None))
         self.lock = threading.RLock()
         self.kept: dict[object, _Kept] = {}
 

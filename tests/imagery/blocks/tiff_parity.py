@@ -15,7 +15,7 @@ from tiff_reference import UNPACKERS, layout_of, read_level
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
 
 ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GTIFF_IMPLICIT_JPEG_OVR": "NO"}
-STANDS_FOR = {"complex_int16": "complex64"}
+STANDS_FOR = {"complex_int16": "complex64", "float16": "float32"}
 
 
 class GdalLevel(NamedTuple):
@@ -68,7 +68,7 @@ def _level(dataset, pixels: bool, most_blocks: int, *, overview: bool) -> GdalLe
         STANDS_FOR.get(dataset.dtypes[0], dataset.dtypes[0]),
         dataset.count,
         stored,
-        dataset.read() if pixels else None,
+        dataset.read(out_dtype="float32" if "float16" in dataset.dtypes else None) if pixels else None,
         dataset.read_masks(1) != 0 if pixels and flags == {"per_dataset"} else None,
         overview,
     )
