@@ -39,7 +39,17 @@ class BandHeader:
 
     def __post_init__(self) -> None:
         if isinstance(self.nodata, float) and math.isnan(self.nodata):
-            object.__setattr__(self, "nodata", math.nan)  # always the same one, as only that is equal to itself
+            object.__setattr__(self, "nodata", math.nan)  # always the same one, which a tuple takes for equal to itself
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BandHeader) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    @property
+    def _values(self) -> tuple[object, ...]:
+        return self.dtype, self.nodata, self.scale, self.offset, self.description, self.color
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,8 @@ def windows(rng, width, height):
 def of_gdal(dataset, window):
     """Pixels and masks of a window; None where nothing is stored of it."""
     place = Window(*window)
-    pixels, mask = dataset.read(window=place), dataset.read_masks(window=place) != 0
+    dtype = "float32" if "float16" in dataset.dtypes else None  # as GDAL before 3.11 has it
+    pixels, mask = dataset.read(window=place, out_dtype=dtype), dataset.read_masks(window=place) != 0
     rows, cols = dataset.block_shapes[0]
     planar = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "BAND"
     alpha = [n for n, color in enumerate(dataset.colorinterp) if color == ColorInterp.alpha]
