@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.array_provider import ArrayProvider
-from stacchip_osml.encode.tiff.levels import MaskView
+from stacchip_osml.encode.tiff.levels import MaskBytes, MaskView
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.provider import Pixels
@@ -114,28 +114,8 @@ def with_bands_apart(image: Any) -> Any:
     return None
 
 
-class AbsenceView(ProviderView):
+class AbsenceView(MaskBytes):
     """What an image stores: 255 where it does, absent or 0 where it does not."""
-
-    @property
-    def num_bands(self) -> int:
-        """One for all."""
-        return 1
-
-    @property
-    def pixel_value_type(self) -> np.dtype[np.uint8]:
-        """uint8."""
-        return np.dtype(np.uint8)
-
-    @property
-    def num_bits_per_pixel(self) -> int:
-        """8."""
-        return 8
-
-    @property
-    def pad_pixel_value(self) -> float:
-        """0: what is not stored is not valid."""
-        return 0.0
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None

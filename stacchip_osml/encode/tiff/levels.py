@@ -30,7 +30,7 @@ from stacchip_osml.imagery.pyramids.builder import PyramidBlock, PyramidBuilder
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["Levels", "MaskView", "fits_gdal", "holds", "levels_of"]
+__all__ = ["Levels", "MaskBytes", "MaskView", "fits_gdal", "holds", "levels_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,18 +215,13 @@ class DenseView(ProviderView):
         return np.full((count, window.height, window.width), pad_number(self.source), dtype_of(self.source))
 
 
-class MaskView(ProviderView):
-    """The validity of an image that knows it (``read(window, level=…)``): 255 where a pixel is valid."""
-
-    def __init__(self, source: Any, *, per_band: bool) -> None:
-        """Look at the validity of ``source``: one for all bands, or of each."""
-        super().__init__(source)
-        self.per_band = per_band
+class MaskBytes(ProviderView):
+    """What is valid of an image, or stored, as an image of its own: 255 where it is."""
 
     @property
     def num_bands(self) -> int:
-        """One, or the image's."""
-        return int(self.source.num_bands) if self.per_band else 1
+        """One for all bands."""
+        return 1
 
     @property
     def pixel_value_type(self) -> np.dtype[np.uint8]:
@@ -242,6 +237,20 @@ class MaskView(ProviderView):
     def pad_pixel_value(self) -> float:
         """0: what is not stored is not valid."""
         return 0.0
+
+
+class MaskView(MaskBytes):
+    """The validity of an image that knows it (``read(window, level=…)``): 255 where a pixel is valid."""
+
+    def __init__(self, source: Any, *, per_band: bool) -> None:
+        """Look at the validity of ``source``: one for all bands, or of each."""
+        super().__init__(source)
+        self.per_band = per_band
+
+    @property
+    def num_bands(self) -> int:
+        """One, or the image's."""
+        return int(self.source.num_bands) if self.per_band else 1
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None

@@ -78,8 +78,6 @@ class _Stores:
         self.reset()
 
     def reset(self) -> None:
-        # A child keeps what its parent made: ending it, the library may wait for threads that are not there.
-        self.abandoned.append(getattr(self, "kept", None))
         self.lock = threading.RLock()
         self.kept: dict[object, _Kept] = {}
 
@@ -91,6 +89,8 @@ class _Stores:
         self.lock.release()
 
     def after_fork(self) -> None:
+        # A child keeps what its parent made: ending it, the library may wait for threads that are not there.
+        self.abandoned.append(self.kept)
         self.reset()
         self.must_reload = self.must_reload or _BINARY in sys.modules
         self.library = None
