@@ -253,11 +253,10 @@ def _percents(options: Jpeg2000Options) -> tuple[float, ...]:
 def _coded(
     source: PixelSource, windows: list[PixelWindow], plan: _Plan, workers: int
 ) -> Iterator[tuple[bytes, memoryview]]:
-    def code(window: PixelWindow, pixels: Array) -> tuple[bytes, memoryview]:
-        del window
+    def code(pixels: Array) -> tuple[bytes, memoryview]:
         return _split(*_tile_stream(pixels, plan))
 
-    return in_order(windows, source.read, code, workers=min(workers, len(windows)))
+    return in_order(map(source.read, windows), code, workers=min(workers, len(windows)))
 
 
 def _tile_stream(pixels: Array, plan: _Plan) -> tuple[bytes, int]:

@@ -112,8 +112,7 @@ def write_jpeg(
     def read(block: Block) -> Pixels:
         return source.read(block.window, band=block.band)
 
-    def work(block: Block, pixels: Pixels) -> bytes:
-        del block
+    def work(pixels: Pixels) -> bytes:
         require_samples(pixels, storage)
         return _encoded(pixels, storage, blocking, application)
 
@@ -123,7 +122,8 @@ def write_jpeg(
         out.seek(start)
     places: dict[tuple[int, int], int] = {}
     at = 0
-    for count, (block, data) in enumerate(zip(streams, in_order(streams, read, work, workers=workers), strict=True), 1):
+    encoded = in_order(map(read, streams), work, workers=workers)
+    for count, (block, data) in enumerate(zip(streams, encoded, strict=True), 1):
         places[block.number, block.band or 0] = at
         out.write(data)
         at += len(data)

@@ -198,17 +198,18 @@ def write_raw(
     start = base + (0 if table is None else table.length)
     memory = memory_of(out, start, layout.total)
 
-    def read(strip: Strip) -> Pixels | None:
-        return None if strip.window is None else source.read(part_of(blocking, strip.window))
+    def read(strip: Strip) -> tuple[Strip, Pixels | None]:
+        return strip, None if strip.window is None else source.read(part_of(blocking, strip.window))
 
-    def work(strip: Strip, pixels: Pixels | None) -> tuple[list[Piece], list[int]]:
+    def work(part: tuple[Strip, Pixels | None]) -> tuple[list[Piece], list[int]]:
+        strip, pixels = part
         marks = []
         if pixels is not None:
             require_samples(pixels, storage)
             marks = _padded(pixels, storage) if table is not None and table.has_pad_records else []
         return _pieces(layout, strip, pixels, memory), marks
 
-    results = in_order(strips, read, work, workers=workers)
+    results = in_order(map(read, strips), work, workers=workers)
     try:
         for count, (strip, (pieces, marks)) in enumerate(zip(strips, results, strict=True), 1):
             _put(out, start, pieces)

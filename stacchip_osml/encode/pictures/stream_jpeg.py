@@ -73,12 +73,11 @@ def write_jpeg(
     windows = [PixelWindow(0, top, width, min(rows, height - top)) for top in range(0, height, rows)]
     interval = rows // unit[0] * across if len(windows) > 1 else 0
 
-    def work(window: PixelWindow, pixels: NDArray[Any]) -> tuple[bytes, bytes]:
-        del window
+    def work(pixels: NDArray[Any]) -> tuple[bytes, bytes]:
         return _split(jpeg_bytes(pixels, quality=quality, subsampling=subsampling), height, interval)
 
     head = b""
-    for number, (tables, scan) in enumerate(in_order(windows, source.read, work, workers=workers)):
+    for number, (tables, scan) in enumerate(in_order(map(source.read, windows), work, workers=workers)):
         if number == 0:
             head = tables
             out.write(head)

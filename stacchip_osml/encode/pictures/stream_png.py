@@ -54,15 +54,15 @@ def write_png(
     rows = max(BAND_BYTES // (width * source.bands * source.dtype.itemsize), 1)
     windows = [PixelWindow(0, top, width, min(rows, height - top)) for top in range(0, height, rows)]
 
-    def work(window: PixelWindow, pixels: NDArray[Any]) -> tuple[list[bytes], int, int]:
+    def work(part: tuple[PixelWindow, NDArray[Any]]) -> tuple[list[bytes], int, int]:
+        window, pixels = part
         lines = filtered(interleaved(pixels, passing=True))
         packed, check = deflate_part(lines, level, last=window.y + window.height == height)
         return list(png_data(*(() if window.y else (ZLIB_HEADER,)), *packed)), check, lines.size
 
     total = 1
-    for window, (chunks, check, size) in zip(
-        windows, in_order(windows, source.read, work, workers=workers), strict=True
-    ):
+    parts = ((window, source.read(window)) for window in windows)
+    for window, (chunks, check, size) in zip(windows, in_order(parts, work, workers=workers), strict=True):
         out.writelines(chunks)
         total = _joined(total, check, size)
         if progress is not None:

@@ -4,7 +4,7 @@ Rules:
 
 - blocks are taken one after the other from whoever makes them and put in that order,
   so the bytes do not depend on the number of threads;
-- what waits to be encoded is bounded in bytes;
+- no more blocks wait to be encoded than threads need;
 - with ``order_of_data`` the encoded blocks of each directory wait in a temporary file
   until those before it are there: so a COG is written from one pass over its pixels.
 
@@ -14,9 +14,7 @@ It must not know where blocks come from.
 from __future__ import annotations
 
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +24,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.file_memory import room_for
-from stacchip_osml.encode.in_order import encoding_threads
+from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.tiff.codecs import BlockCoder
 from stacchip_osml.encode.tiff.file import CLASSIC_BYTES, Directory, Tags, TiffFile
 from stacchip_osml.imagery.block_grid import BlockGrid
@@ -34,8 +32,6 @@ from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Container", "Page", "PageBlock", "needs_big", "write_pages"]
 
-WAITING_BYTES = 64 << 20
-"""Pixels that wait to be encoded, at most; a few more where blocks are larger than that."""
 TASK_BYTES = 1 << 20
 """Pixels that a thread takes at once: handing work over, and its result back, is worth some thousand of them."""
 IN_MEMORY = 4 << 20
@@ -201,46 +197,27 @@ def _write_pages(
 def _encoded(
     pages: Sequence[Page], blocks: Iterable[PageBlock], *, workers: int
 ) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
-    """Encode blocks, and give them in their order."""
-    workers = encoding_threads(workers)
-    if workers <= 1:
-        yield from (_of_block(pages, block) for block in blocks)
-        return
-    begun: deque[tuple[int, Future[list[tuple[int, list[tuple[int, bytes]]]]]]] = deque()
-    held = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="encode") as pool:
-        try:
-            for task, size in _tasks(blocks):
-                begun.append((size, pool.submit(lambda some: [_of_block(pages, block) for block in some], task)))
-                held += size
-                while begun and (begun[0][1].done() or (held > WAITING_BYTES and len(begun) > 2 * workers)):
-                    first, future = begun.popleft()
-                    held -= first
-                    yield from future.result()
-            while begun:
-                yield from begun.popleft()[1].result()
-        finally:
-            for _, future in begun:
-                future.cancel()
+    """Encode blocks, and give each one's directory and bytes in their order."""
+
+    def encode(task: list[PageBlock]) -> list[tuple[int, list[tuple[int, bytes]]]]:
+        return [(block.page, pages[block.page].encode(block.row, block.col, block.pixels)) for block in task]
+
+    for encoded in in_order(_tasks(blocks), encode, workers=workers):
+        yield from encoded
 
 
-def _of_block(pages: Sequence[Page], block: PageBlock) -> tuple[int, list[tuple[int, bytes]]]:
-    """Give the number of a block's directory, and its bytes."""
-    return block.page, pages[block.page].encode(block.row, block.col, block.pixels)
-
-
-def _tasks(blocks: Iterable[PageBlock]) -> Iterator[tuple[list[PageBlock], int]]:
-    """Gather blocks to what is worth a thread's while, and count its bytes."""
+def _tasks(blocks: Iterable[PageBlock]) -> Iterator[list[PageBlock]]:
+    """Gather blocks to what is worth a thread's while."""
     task: list[PageBlock] = []
     size = 0
     for block in blocks:
         task.append(block)
         size += block.pixels.nbytes
         if size >= TASK_BYTES:
-            yield task, size
+            yield task
             task, size = [], 0
     if task:
-        yield task, size
+        yield task
 
 
 class _Spool:

@@ -57,10 +57,12 @@ class Work:
         if self._threads == 1:
             return
         with self._idle:
-            wanted = min(self._threads - 1, len(self._tasks) - mine) - self._expected
+            coming = self._expected - self._at_work
+            wanted = min(self._threads - 1 - self._expected, len(self._tasks) - mine - coming)
             self._expected += max(wanted, 0)
+            expected = self._expected
         if wanted > 0:
-            _CREW.invite(self, wanted)
+            _CREW.invite(self, wanted, together=expected)
 
     def do_one(self) -> bool:
         """Do one task in this thread; False where none waits."""
@@ -123,9 +125,10 @@ class _Crew:
         self._invitations: SimpleQueue[Work] = SimpleQueue()
         self._helpers = 0
 
-    def invite(self, work: Work, count: int) -> None:
+    def invite(self, work: Work, count: int, *, together: int) -> None:
+        """Invite ``count`` helpers to what ``together`` helpers work on then."""
         with self._lock:
-            while self._helpers < min(count, MOST_HELPERS):
+            while self._helpers < min(together, MOST_HELPERS):
                 name = f"stacchip-osml-blocks-{self._helpers}"
                 helper = threading.Thread(target=_help, args=(self._invitations,), name=name, daemon=True)
                 try:

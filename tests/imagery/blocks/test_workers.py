@@ -112,3 +112,12 @@ def test_a_forked_child_gets_helpers_of_its_own():
     assert ours.poll(120)
     assert ours.recv() == list(range(20))
     child.join()
+
+
+def test_tasks_that_come_one_by_one_get_as_many_helpers_as_are_wanted():
+    together = threading.Barrier(5)
+    work = Work(5)
+    for _ in range(4):
+        work.add([lambda: together.wait(60)])
+    together.wait(60)  # passes only when four helpers have come
+    work.finish()
