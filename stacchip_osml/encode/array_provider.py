@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.provider_facts import pad_number
+from stacchip_osml.imagery.providers.facts import pad_number
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["ArrayProvider", "ArraySource"]

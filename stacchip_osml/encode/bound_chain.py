@@ -12,7 +12,7 @@ from stacchip_osml.chain import BandedPixels, ProcessingChain
 from stacchip_osml.chain.kinds import Spec
 from stacchip_osml.chain.processing import apply_function
 from stacchip_osml.errors import ChainError
-from stacchip_osml.imagery.provider_facts import dtype_of, require_bands
+from stacchip_osml.imagery.providers.facts import dtype_of, require_bands
 
 __all__ = ["UNNAMED", "BoundChain", "Chain"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.imagery.picture import ColorTable, color_table_of
+from stacchip_osml.imagery.display.picture import ColorTable, color_table_of
 
 __all__ = ["chip_color_table"]
 

@@ -34,13 +34,13 @@ from stacchip_osml.encode.source_facts import image_behind, source_facts
 from stacchip_osml.errors import EncodeError, redact
 from stacchip_osml.imagery.blocks.arena import default_arena
 from stacchip_osml.imagery.blocks.cache import BlockCache
+from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.machine import fitting
-from stacchip_osml.imagery.palettes import shows_indices
-from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.resampling.resample import METHODS
-from stacchip_osml.imagery.window_cut import (
+from stacchip_osml.imagery.windows.cut import (
     NOWHERE,
     Cut,
     LevelPlacing,
@@ -50,7 +50,7 @@ from stacchip_osml.imagery.window_cut import (
     place_cut,
     plan_cut,
 )
-from stacchip_osml.imagery.window_reader import WindowReader
+from stacchip_osml.imagery.windows.reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
 from stacchip_osml.pixel.arguments import of_kind, one_of
 from stacchip_osml.pixel.counts import whole_number, whole_or_none

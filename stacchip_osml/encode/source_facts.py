@@ -15,12 +15,12 @@ from stacchip_osml.chain import BandedPixels
 from stacchip_osml.errors import DecodeError, ItemError, LimitError, redact
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import level_grid
+from stacchip_osml.imagery.display.picture import picture_of
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION
-from stacchip_osml.imagery.picture import picture_of
-from stacchip_osml.imagery.provider import MaskedPixels
-from stacchip_osml.imagery.provider_facts import fact
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import fact
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.imagery.pyramids.levels import place_of
 from stacchip_osml.pixel import ImageSize, Transform
 

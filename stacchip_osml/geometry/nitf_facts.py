@@ -16,7 +16,7 @@ from stacchip_osml.geometry.product_segments import ProductSegment, first_row, i
 from stacchip_osml.geometry.sensor_facts import SensorFacts
 from stacchip_osml.geometry.xml_fields import XML_BYTES
 from stacchip_osml.imagery.blocks.layout import ReadAt
-from stacchip_osml.imagery.blocks.nitf_streaming import streamed_header
+from stacchip_osml.imagery.nitf.streaming import streamed_header
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["is_nitf", "read_nitf_facts"]

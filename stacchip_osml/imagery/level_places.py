@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from stacchip_osml.imagery.block_grid import level_grid
+from stacchip_osml.imagery.providers.block_grid import level_grid
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_numbers

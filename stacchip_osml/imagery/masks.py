@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, Pixels
 from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = ["valid_where"]

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from stacchip_osml.imagery.adapters.cached import CachedImageProvider
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import absent_parts, fact, has_block, num_levels, read_block, require_bands
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import absent_parts, fact, has_block, num_levels, read_block, require_bands
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.nodata import differs_from, nodata_by_band

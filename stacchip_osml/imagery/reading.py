@@ -2,7 +2,7 @@
 
 GDAL is asked first, and its answer counts: it places images on the ground. What
 it does not open and blocks serve is what the file's own fields say
-(:mod:`~stacchip_osml.imagery.blocks.nitf_said`), so whatever is read is indexed.
+(:mod:`~stacchip_osml.imagery.nitf.said`), so whatever is read is indexed.
 """
 
 from __future__ import annotations

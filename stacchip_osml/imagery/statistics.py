@@ -50,7 +50,7 @@ from stacchip_osml.chain.statistics import (
 )
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.measured import MeasuredLevel, Nodata, Piece, look_through
-from stacchip_osml.imagery.provider_facts import dtype_of, fact
+from stacchip_osml.imagery.providers.facts import dtype_of, fact
 from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number
 

@@ -32,7 +32,7 @@ def item_statistics(images: Sequence[SourceImage], *, sign: Callable[[str], str]
         LimitError: an image is larger than a reader takes on.
     """
     from stacchip_osml.imagery.blocks.image import BlockImage
-    from stacchip_osml.imagery.display_statistics import display_statistics
+    from stacchip_osml.imagery.display.statistics import display_statistics
 
     found = []
     for image in images:

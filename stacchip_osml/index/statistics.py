@@ -23,7 +23,7 @@ from stacchip_osml.chain import apply_lut
 from stacchip_osml.errors import ItemError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.level_places import LevelPlace
-from stacchip_osml.imagery.provider import MaskedPixels, PixelReader
+from stacchip_osml.imagery.providers.protocol import MaskedPixels, PixelReader
 from stacchip_osml.index.rows import ChipFractions
 from stacchip_osml.pixel import ChipGrid, ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import of_kind

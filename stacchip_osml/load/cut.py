@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.forked import ForkLock
-from stacchip_osml.imagery.window_cut import (
+from stacchip_osml.imagery.windows.cut import (
     Cut,
     Destination,
     destination,

@@ -6,7 +6,7 @@ from typing import Any
 
 from stacchip_osml.errors import redact
 from stacchip_osml.imagery.resampling.resample import is_copied
-from stacchip_osml.imagery.window_cut import plan_cut
+from stacchip_osml.imagery.windows.cut import plan_cut
 from stacchip_osml.load.cut import Cutter
 from stacchip_osml.load.ready import ReadyStack
 from stacchip_osml.load.rows import PlannedRows

@@ -17,7 +17,7 @@ from affine import Affine
 from stacchip_osml.chain import ChainDefinition, ChainRegistry, resampling_for
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.imagery.level_places import LevelPlace
-from stacchip_osml.imagery.window_cut import coarsest_level
+from stacchip_osml.imagery.windows.cut import coarsest_level
 from stacchip_osml.index.headers import AssetHeader, HeaderKey
 from stacchip_osml.load.rows import SourceKey
 from stacchip_osml.pixel import ImageSize, PixelWindow, window_transform

@@ -15,7 +15,7 @@ import numpy as np
 from stacchip_osml.chain.arithmetic import SELECT
 from stacchip_osml.chain.steps import ALIGN
 from stacchip_osml.errors import ChipError
-from stacchip_osml.imagery.window_cut import LevelPlacing, fill_value
+from stacchip_osml.imagery.windows.cut import LevelPlacing, fill_value
 from stacchip_osml.index.headers import HeaderKey
 from stacchip_osml.load.images import ImageReader, ImageShelf, ReaderStack
 from stacchip_osml.load.plan import SourcePlan, stored_level

@@ -24,7 +24,7 @@ from typing import Any
 
 from stacchip_osml.errors import ItemError, redact
 from stacchip_osml.imagery.header import ImageHeader
-from stacchip_osml.imagery.own_readers import is_own_type
+from stacchip_osml.imagery.providers.own_readers import is_own_type
 from stacchip_osml.stac.bands import merge_header_bands, read_bands
 from stacchip_osml.stac.crs import same_crs
 from stacchip_osml.stac.hrefs import alternate_href, resolve_href

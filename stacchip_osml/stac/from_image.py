@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from stacchip_osml.encode.image_time import image_time
 from stacchip_osml.errors import ChipError, ItemError, LimitError
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
-from stacchip_osml.imagery.own_readers import READERS
+from stacchip_osml.imagery.providers.own_readers import READERS
 from stacchip_osml.stac.crs import is_code
 from stacchip_osml.stac.hrefs import is_remote
 from stacchip_osml.stac.image_place import FOOTPRINT, FilePlace, SensorReader, kept_place

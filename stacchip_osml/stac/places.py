@@ -14,7 +14,7 @@ from typing import Any
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.format import HEAD_BYTES
-from stacchip_osml.imagery.own_readers import READERS, image_kind
+from stacchip_osml.imagery.providers.own_readers import READERS, image_kind
 from stacchip_osml.stac.documents import read_json
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES
 from stacchip_osml.stac.hrefs import MAX_HREF, is_remote

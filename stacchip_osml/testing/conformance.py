@@ -22,7 +22,7 @@ import numpy as np
 
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery import BlockGrid, dtype_of, level_grid, read_window
-from stacchip_osml.imagery.provider_facts import fact, key_of, num_levels, read_block
+from stacchip_osml.imagery.providers.facts import fact, key_of, num_levels, read_block
 
 __all__ = ["RULES", "ConformanceReport", "Finding", "NotConforming", "Subject", "check_provider"]
 

@@ -13,7 +13,7 @@ from stacchip_osml.encode.file_memory import LARGE, fresh_file, reserve, room_fo
 from stacchip_osml.encode.io.checked import CheckedProvider
 from stacchip_osml.encode.scratch import MOST, scratch
 from stacchip_osml.encode.tiff.image import write_tiff
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 RANDOM = np.random.default_rng(5)
 

@@ -27,7 +27,7 @@ from stacchip_osml.imagery import (
     write_pyramid,
 )
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
+from stacchip_osml.imagery.jpeg2000.blocks import one_tile_codestream
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.resampling.resamplers import area_resample
 from stacchip_osml.pixel import ImageSize, PixelWindow

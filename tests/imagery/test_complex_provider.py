@@ -26,7 +26,7 @@ from stacchip_osml.imagery import (
     read_window,
 )
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.sicd_pixels import XML_BYTES, parse_sicd_pixels, read_sicd_xml
+from stacchip_osml.imagery.display.sicd_pixels import XML_BYTES, parse_sicd_pixels, read_sicd_xml
 from stacchip_osml.testing import check_provider
 
 LUT = np.linspace(0, 51, 256) ** 2

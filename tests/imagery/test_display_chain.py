@@ -19,9 +19,9 @@ from stacchip_osml.imagery import (
     TiledImagePyramid,
     read_window,
 )
-from stacchip_osml.imagery import display_statistics as module
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.display_statistics import cheapest_level
+from stacchip_osml.imagery.display import statistics as module
+from stacchip_osml.imagery.display.statistics import cheapest_level
 from tests.imagery.gdal.gdal_files import write
 
 build = DisplayChainFactory.build

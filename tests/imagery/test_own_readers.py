@@ -7,7 +7,7 @@ from stacchip_osml import Chipper, ImageSize, Indexer
 from stacchip_osml.errors import AssetChanged, DecodeError, LimitError, ReadError
 from stacchip_osml.imagery import BandHeader, ImageHeader, ReadLimits, register_reader
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.own_readers import READERS
+from stacchip_osml.imagery.providers.own_readers import READERS
 from stacchip_osml.pixel import PixelWindow
 from tests.stac_items import plain_item
 

@@ -10,7 +10,7 @@ from foreign_provider import Foreign
 
 from stacchip_osml.imagery import CachedImageProvider, GdalImage, MappedImageProvider, TileCache
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
-from stacchip_osml.imagery.picture import picture_of, rgb_bands
+from stacchip_osml.imagery.display.picture import picture_of, rgb_bands
 from tests.imagery.gdal.gdal_files import write
 
 PIXELS = np.zeros((5, 16, 16), np.uint16)

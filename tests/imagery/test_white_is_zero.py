@@ -8,7 +8,7 @@ from stacchip_osml.encode import ChipFactory
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.palettes import has_color_table, shows_indices
+from stacchip_osml.imagery.display.palettes import has_color_table, shows_indices
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 WHITE = np.random.default_rng(5).integers(0, 256, (32, 32))

@@ -16,7 +16,7 @@ from stacchip_osml.imagery import (
     build_pyramid_levels,
 )
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
-from stacchip_osml.imagery.window_cut import (
+from stacchip_osml.imagery.windows.cut import (
     NOWHERE,
     LevelPlacing,
     coarsest_level,
@@ -26,7 +26,7 @@ from stacchip_osml.imagery.window_cut import (
     place_cut,
     plan_cut,
 )
-from stacchip_osml.imagery.window_reader import WindowReader, shown_image
+from stacchip_osml.imagery.windows.reader import WindowReader, shown_image
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 SIZE = ImageSize(60, 40)

@@ -11,7 +11,7 @@ from stacchip_osml import Indexer, QualityBand
 from stacchip_osml.errors import ItemError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.index import statistics
 from stacchip_osml.index.statistics import chip_fractions, preset
 from stacchip_osml.pixel import GridSpec, ImageSize, chip_grid

@@ -6,7 +6,7 @@ import tifffile
 
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery import GdalImage
-from stacchip_osml.imagery.blocks.tiff_pages import TiffPage
+from stacchip_osml.imagery.tiff.pages import TiffPage
 from stacchip_osml.pixel import PixelWindow
 
 PAGES = np.random.default_rng(5).integers(0, 255, (3, 300, 400), np.uint8)

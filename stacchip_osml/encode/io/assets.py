@@ -11,8 +11,8 @@ from stacchip_osml.encode.io.kinds import AssetType, PixelType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
-from stacchip_osml.imagery.provider_facts import dtype_of
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.facts import dtype_of
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry.sensor_facts import SensorFacts

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from stacchip_osml.errors import ChipError, EncodeError, ProviderError
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_utils import gather_blocks
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import LevelBlocks, fact, key_of, pad_number
-from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.imagery.providers.block_utils import gather_blocks
+from stacchip_osml.imagery.providers.facts import LevelBlocks, fact, key_of, pad_number
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["REQUIRED", "CheckedProvider", "ProviderSource", "require_provider"]

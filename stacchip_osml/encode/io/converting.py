@@ -34,9 +34,9 @@ from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.palettes import has_color_table
-from stacchip_osml.imagery.picture import color_table_of
-from stacchip_osml.imagery.provider_facts import dtype_of
+from stacchip_osml.imagery.display.palettes import has_color_table
+from stacchip_osml.imagery.display.picture import color_table_of
+from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.own_readers import reader_named
+from stacchip_osml.imagery.providers.own_readers import reader_named
 
 __all__ = ["FORMATS", "DatasetFormat", "format_of_name", "format_of_path", "format_to_read", "rset_level"]
 

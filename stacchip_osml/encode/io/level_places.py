@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from stacchip_osml.encode.io.contents import Entry
 from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION
+from stacchip_osml.imagery.providers.block_grid import level_grid
 from stacchip_osml.imagery.pyramids.levels import assumed_place, place_of
 
 __all__ = ["require_assumed_places"]

@@ -28,8 +28,8 @@ from stacchip_osml.encode.nitf.records import (
 )
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.picture import color_table_of
-from stacchip_osml.imagery.provider_facts import dtype_of
+from stacchip_osml.imagery.display.picture import color_table_of
+from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["MISREAD", "nitf_assets", "write_nitf_contents"]

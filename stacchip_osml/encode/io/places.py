@@ -11,7 +11,7 @@ from affine import Affine
 
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.provider_facts import fact
+from stacchip_osml.imagery.providers.facts import fact
 
 if TYPE_CHECKING:
     from stacchip_osml.encode.io.format_names import DatasetFormat

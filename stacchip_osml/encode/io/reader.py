@@ -30,7 +30,7 @@ from stacchip_osml.errors import DecodeError
 from stacchip_osml.extensions import load_extensions
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.location import is_remote, read_local_head
-from stacchip_osml.imagery.own_readers import READERS, image_kind
+from stacchip_osml.imagery.providers.own_readers import READERS, image_kind
 
 if TYPE_CHECKING:
     from stacchip_osml.geometry.sensor_facts import SensorFacts
@@ -278,8 +278,8 @@ def _assets(location: str, driver: str, *, with_levels: bool) -> tuple[BufferedM
 
 def _pages(first: BlockImage, driver: str) -> Makers:
     """Give the further pages of a TIFF, each made when it is asked for."""
-    from stacchip_osml.imagery.blocks.tiff_directories import page_directories
-    from stacchip_osml.imagery.blocks.tiff_pages import TiffPage
+    from stacchip_osml.imagery.tiff.directories import page_directories
+    from stacchip_osml.imagery.tiff.pages import TiffPage
 
     def maker(page: int, directory: int) -> Callable[[], ImageAsset]:
         image = TiffPage(first.location, page, directory=directory)

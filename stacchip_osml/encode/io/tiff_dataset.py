@@ -20,7 +20,7 @@ from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.tiff.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.picture import color_table_of
+from stacchip_osml.imagery.display.picture import color_table_of
 from stacchip_osml.imagery.pyramids.levels import LevelView
 
 __all__ = ["tiff_metadata", "write_tiff_contents"]

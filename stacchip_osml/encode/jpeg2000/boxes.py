@@ -25,7 +25,7 @@ from affine import Affine
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, PixelSource, write_codestream
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 __all__ = ["write_jp2"]
 

@@ -27,7 +27,7 @@ from stacchip_osml.encode.in_order import encoding_threads, in_order
 from stacchip_osml.encode.jpeg2000.codecs import EXACT_BITS, most_levels, openjpeg_lossless, openjpeg_tile, openjph_tile
 from stacchip_osml.encode.jpeg2000.markers import COM, EOC, SIZ, SOC, SOT, SOT_HEAD, TLM, taken_apart
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.counts import whole_number
 

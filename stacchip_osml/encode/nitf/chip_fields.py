@@ -31,7 +31,7 @@ from stacchip_osml.encode.nitf.pixels_storage import IREP_BANDS, IREPS
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
 from stacchip_osml.encode.nitf.records import NitfImage, is_decoded_to_rgb
 from stacchip_osml.encode.nitf.tables import security_names
-from stacchip_osml.imagery.picture import ColorTable
+from stacchip_osml.imagery.display.picture import ColorTable
 from stacchip_osml.pixel import ImageSize
 
 __all__ = [

@@ -19,8 +19,8 @@ from stacchip_osml.encode.nitf.tables import file_layout
 from stacchip_osml.encode.nitf.tres import tre_fields
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
-from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.blocks import parse_nitf_segments
 
 __all__ = ["nitf_info"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacchip_osml.imagery.picture import ColorTable
+from stacchip_osml.imagery.display.picture import ColorTable
 
 __all__ = ["lut_fields"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["LONGEST_SIDE", "MOST_BYTES", "MOST_PLACED_ROWS", "SMALLEST_TILE", "Blocking", "blocking_of", "split_rows"]

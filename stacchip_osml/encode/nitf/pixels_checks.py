@@ -6,7 +6,7 @@ import numpy as np
 
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.providers.protocol import Pixels
 
 __all__ = ["require_samples"]
 

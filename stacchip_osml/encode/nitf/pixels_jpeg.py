@@ -29,7 +29,7 @@ from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Block, Progress, blocks_of
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.providers.protocol import Pixels
 
 __all__ = ["application_segment", "require_jpeg", "write_jpeg"]
 

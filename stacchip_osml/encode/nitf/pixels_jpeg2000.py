@@ -28,7 +28,7 @@ from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Progress, part_of
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["EXACT_BITS", "require_jpeg2000", "write_jpeg2000"]

@@ -30,7 +30,7 @@ from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Progress, memory_of, part_of
 from stacchip_osml.forked import cached_property
-from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["fill_raw", "raw_bytes", "write_raw"]

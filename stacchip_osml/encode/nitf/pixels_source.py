@@ -16,10 +16,10 @@ import numpy as np
 from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels
 from stacchip_osml.encode.nitf.pixels_storage import Storage
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.block_utils import gather_blocks, holes_in
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import LevelBlocks, has_block, key_of, pad_number
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.block_utils import gather_blocks, holes_in
+from stacchip_osml.imagery.providers.facts import LevelBlocks, has_block, key_of, pad_number
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["HELD_BYTES", "PixelSource", "source_of"]

@@ -21,7 +21,7 @@ import numpy as np
 
 from stacchip_osml.encode.nitf.pixels_rates import JpegRate, Rate, parse_jpeg_rate, parse_rate
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.provider_facts import dtype_of, fact, key_of, pad_number
+from stacchip_osml.imagery.providers.facts import dtype_of, fact, key_of, pad_number
 
 __all__ = ["COMPRESSIONS", "Compression", "Storage", "number", "storage_of"]
 

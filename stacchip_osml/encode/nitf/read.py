@@ -54,10 +54,10 @@ from stacchip_osml.encode.nitf.tre_bytes import iter_tres, parse_tres
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
-from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
-from stacchip_osml.imagery.blocks.nitf_streaming import streamed_header
 from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.blocks import parse_nitf_segments
+from stacchip_osml.imagery.nitf.streaming import streamed_header
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["read_nitf", "reopened_segment"]

@@ -127,7 +127,7 @@ class NitfImage:
     """
 
     pixels: Any
-    """An :class:`~stacchip_osml.imagery.provider.ImageProvider`, read at level 0, block by block."""
+    """An :class:`~stacchip_osml.imagery.providers.protocol.ImageProvider`, read at level 0, block by block."""
     fields: Fields = field(default_factory=_no_fields)
     tres: tuple[Tre, ...] = ()
     """In order; those that do not fit into the subheader go to a ``TRE_OVERFLOW``."""

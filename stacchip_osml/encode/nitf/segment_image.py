@@ -15,11 +15,11 @@ from stacchip_osml.encode.nitf.records import NitfFile, ParentImage, is_decoded_
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.nitf import KINDS
-from stacchip_osml.imagery.blocks.nitf_said import BAND_COLORS, lut_brightness, lut_colors
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.blocks import KINDS
+from stacchip_osml.imagery.nitf.said import BAND_COLORS, lut_brightness, lut_colors
 from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:

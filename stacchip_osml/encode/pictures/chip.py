@@ -14,7 +14,7 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
 from stacchip_osml.encode.pictures.png import png_bytes, require_png_level
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.provider import Mask
+from stacchip_osml.imagery.providers.protocol import Mask
 
 __all__ = ["encode_jpeg", "encode_png"]
 

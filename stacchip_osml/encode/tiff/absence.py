@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.tiff.levels import MaskBytes, MaskView
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts, num_levels
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import LevelBlocks, absent_parts, num_levels
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["AbsenceView", "absence_mask", "has_absent", "is_cut_by", "with_bands_apart"]

@@ -27,9 +27,9 @@ from stacchip_osml.encode.tiff.options import Storage, storage_of
 from stacchip_osml.encode.tiff.pages import Container, Page, PageBlock, needs_big, write_pages
 from stacchip_osml.encode.tiff.tags import Described, hints_of, level_tags, picture_of, place_tags, require_entries
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.header import GroundControlPoint
-from stacchip_osml.imagery.provider_facts import dtype_of
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
@@ -339,7 +339,7 @@ def _mask_provider(mask: Any, image_levels: Any, size: ImageSize) -> Any:
         views = [MaskView(image, per_band=mask == "bands") for image in images]
         return views if len(views) > 1 else views[0]
     if isinstance(mask, np.ndarray):
-        from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+        from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
         planes = mask[None] if mask.ndim == 2 else mask
         if planes.ndim != 3 or planes.shape[1:] != (size.height, size.width):

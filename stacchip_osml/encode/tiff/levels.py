@@ -23,9 +23,9 @@ from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.tiff.pages import PageBlock
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import level_grid
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, read_block
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import dtype_of, has_block, num_levels, pad_number, read_block
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.builder import PyramidBlock, PyramidBuilder
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize, PixelWindow

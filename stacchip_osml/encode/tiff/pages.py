@@ -27,7 +27,7 @@ from stacchip_osml.encode.file_memory import room_for
 from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.tiff.codecs import BlockCoder
 from stacchip_osml.encode.tiff.file import CLASSIC_BYTES, Directory, Tags, TiffFile
-from stacchip_osml.imagery.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Container", "Page", "PageBlock", "needs_big", "write_pages"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from stacchip_osml.encode.tiff.geokeys_named import geo_names
 from stacchip_osml.errors import DecodeError, ReadError
-from stacchip_osml.imagery.blocks.tiff_ifd import Directory, Field, TiffBytes
+from stacchip_osml.imagery.tiff.ifd import Directory, Field, TiffBytes
 
 __all__ = ["tiff_metadata"]
 

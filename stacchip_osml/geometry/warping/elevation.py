@@ -19,12 +19,12 @@ from stacchip_osml.geometry.locate import AffineLocator, Transform, wrap_longitu
 from stacchip_osml.geometry.sensor_model import broadcast
 from stacchip_osml.geometry.warping.tile_matrix import native_of
 from stacchip_osml.imagery.adapters.identity import identity_of
-from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.blocks.cache import BlockCache
-from stacchip_osml.imagery.provider import MaskedPixels
-from stacchip_osml.imagery.provider_facts import key_of
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import key_of
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.imagery.resampling.remap import remap, remap_window
-from stacchip_osml.imagery.window_reader import WindowReader
+from stacchip_osml.imagery.windows.reader import WindowReader
 from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.counts import finite_number, real_number
 

@@ -30,14 +30,14 @@ from stacchip_osml.geometry.warping.sampler import SourceSampler, nodata_of
 from stacchip_osml.geometry.warping.tile_sets import MapTileId
 from stacchip_osml.geometry.warping.warped_header import warped_header
 from stacchip_osml.imagery.adapters.identity import identity_of
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
+from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.limits import ReadLimits, require_inside
-from stacchip_osml.imagery.palettes import shows_indices
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, fact, require_bands
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import dtype_of, fact, require_bands
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
-from stacchip_osml.imagery.tile_cache import TileCache
-from stacchip_osml.imagery.window_cut import fill_value, leave_empty
+from stacchip_osml.imagery.windows.cut import fill_value, leave_empty
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_or_none

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.geometry.warping.grids import WarpGrid
-from stacchip_osml.imagery.block_grid import level_grid
 from stacchip_osml.imagery.blocks.cache import BlockCache
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, has_block
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import dtype_of, has_block
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.resampling.remap import REMAP_METHODS, remap, remap_window
 from stacchip_osml.imagery.resampling.resample import LATTICE
-from stacchip_osml.imagery.window_cut import leave_empty
-from stacchip_osml.imagery.window_reader import WindowReader
+from stacchip_osml.imagery.windows.cut import leave_empty
+from stacchip_osml.imagery.windows.reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.nodata import nodata_by_band
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from stacchip_osml.geometry.warping.grids import GridBuilder
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
-from stacchip_osml.imagery.provider_facts import dtype_of
-from stacchip_osml.imagery.window_reader import shown_image
+from stacchip_osml.imagery.providers.facts import dtype_of
+from stacchip_osml.imagery.windows.reader import shown_image
 
 __all__ = ["warped_header"]
 

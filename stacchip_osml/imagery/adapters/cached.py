@@ -6,11 +6,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from stacchip_osml.imagery.adapters.identity import identity_of
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import has_block, read_block, require_bands
-from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.facts import has_block, read_block, require_bands
+from stacchip_osml.imagery.providers.protocol import Pixels
 
 __all__ = ["CachedImageProvider", "read_cached"]
 

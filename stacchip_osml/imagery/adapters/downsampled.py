@@ -25,13 +25,14 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.imagery.adapters.identity import identity_of, token_of
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
-from stacchip_osml.imagery.palettes import shows_indices
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, has_block, num_levels, pad_number, require_bands
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.providers.facts import dtype_of, has_block, num_levels, pad_number, require_bands
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.levels import place_of
 from stacchip_osml.imagery.resampling.reduction import (
     FunctionReduction,
@@ -43,7 +44,6 @@ from stacchip_osml.imagery.resampling.reduction import (
 )
 from stacchip_osml.imagery.resampling.reduction_values import Box, held_nodata, whole_box
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
-from stacchip_osml.imagery.tile_cache import TileCache
 from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.arguments import function_or_none, of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_or_none

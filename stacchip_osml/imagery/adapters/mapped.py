@@ -9,10 +9,10 @@ import numpy as np
 
 from stacchip_osml.errors import ChainError
 from stacchip_osml.imagery.adapters.identity import identity_of, token_of
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import (
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import (
     absent_parts,
     as_pixel_dtype,
     dtype_of,
@@ -23,7 +23,7 @@ from stacchip_osml.imagery.provider_facts import (
     read_block,
     require_bands,
 )
-from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel.arguments import each_of, of_kind
 from stacchip_osml.pixel.counts import whole_number
 
@@ -65,7 +65,7 @@ class MappedImageProvider(ProviderView):
             name: of the function, for people; None for its own.
             num_bands: that the function gives; None for as many as it gets.
             pixel_value_type: of what the function gives, in any form that
-                :func:`stacchip_osml.imagery.provider_facts.as_pixel_dtype` knows; None for the source's.
+                :func:`stacchip_osml.imagery.providers.facts.as_pixel_dtype` knows; None for the source's.
             source_bands: 0-based bands of the source that the function gets, in this order; None for all.
             per_band: each band of the result depends on one band alone, the one at its place; then only the bands
                 asked for are read.

@@ -15,8 +15,8 @@ import numpy as np
 from stacchip_osml.errors import EncodeError, MissingExtraError
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, key_of, read_block
+from stacchip_osml.imagery.providers.facts import dtype_of, key_of, read_block
+from stacchip_osml.imagery.providers.protocol import Pixels
 
 __all__ = ["OsmlImageProvider"]
 

@@ -8,12 +8,12 @@ from typing import Any
 from stacchip_osml.imagery.adapters.cached import CachedImageProvider, read_cached
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.block_utils import gather_blocks, holes_in
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import (
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.block_utils import gather_blocks, holes_in
+from stacchip_osml.imagery.providers.facts import (
     LevelBlocks,
     fact,
     has_block,
@@ -22,7 +22,7 @@ from stacchip_osml.imagery.provider_facts import (
     pad_number,
     require_bands,
 )
-from stacchip_osml.imagery.tile_cache import TileCache
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number

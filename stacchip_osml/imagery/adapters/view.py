@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.imagery.adapters.identity import identity_of
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.level_places import LevelPlace, level_place
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import absent_parts, fact, has_block, num_levels, pad_number, read_block
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import absent_parts, fact, has_block, num_levels, pad_number, read_block
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.counts import whole_number
 

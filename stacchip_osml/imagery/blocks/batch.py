@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, DecodeError
 from stacchip_osml.imagery.blocks.cache import Block, BlockCache, Claim
-from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
 from stacchip_osml.imagery.blocks.decode import decode_block, decode_differences, decode_sums
 from stacchip_osml.imagery.blocks.desk import own_desk
 from stacchip_osml.imagery.blocks.differences import Differences
 from stacchip_osml.imagery.blocks.plan import BlockJob, Patch, RawPiece
 from stacchip_osml.imagery.blocks.stored import TILED_STREAMS, RawForm
 from stacchip_osml.imagery.blocks.target import Target
+from stacchip_osml.imagery.jpeg2000.codestream import decode_jpeg2000
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["Batch", "Bytes"]

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.arena import Arena
 from stacchip_osml.imagery.blocks.codec_library import codec_library
-from stacchip_osml.imagery.blocks.codestream import decode_jpeg2000
 from stacchip_osml.imagery.blocks.differences import Differences, steps_of, summed
 from stacchip_osml.imagery.blocks.layout import BlockCodec
 from stacchip_osml.imagery.blocks.pictures import Picture, decode_jpeg, decode_jpegxl, decode_lerc, decode_webp
@@ -31,6 +30,7 @@ from stacchip_osml.imagery.blocks.prefixes import Bytes, row_prefixes_of_deflate
 from stacchip_osml.imagery.blocks.scratch import Scratch, Stays
 from stacchip_osml.imagery.blocks.streams import STREAMS, Octets, Stream, reversed_bits
 from stacchip_osml.imagery.blocks.unpack import block_bytes, inverted, samples_of
+from stacchip_osml.imagery.jpeg2000.codestream import decode_jpeg2000
 
 __all__ = [
     "DECODERS",

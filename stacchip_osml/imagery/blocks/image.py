@@ -26,7 +26,7 @@ from stacchip_osml.imagery.blocks.layout import LevelLayout
 from stacchip_osml.imagery.blocks.parsing import picture_tags_of
 from stacchip_osml.imagery.blocks.served import HOW, ServedImage
 from stacchip_osml.imagery.header import PictureTags
-from stacchip_osml.imagery.provider import MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["BlockImage"]

@@ -14,11 +14,11 @@ from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import ReadLimits
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
     from stacchip_osml.imagery.blocks.objects import RemoteObject
-    from stacchip_osml.imagery.blocks.tiff_plain import PlainTiff
     from stacchip_osml.imagery.gdal.image import GdalImage
-    from stacchip_osml.imagery.own_image import OwnImage
+    from stacchip_osml.imagery.nitf.said import NitfSaid
+    from stacchip_osml.imagery.providers.own_image import OwnImage
+    from stacchip_osml.imagery.tiff.plain import PlainTiff
 
 __all__ = ["parse_layout", "picture_tags_of", "plain_image", "said_instead"]
 
@@ -67,7 +67,7 @@ def plain_image(file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
     head = file.read_at(0, 4) if isinstance(file, LocalFile) else file.opening()[0]
     if head[:4] not in TIFF_BEGINNINGS:
         return None
-    from stacchip_osml.imagery.blocks.tiff_plain import plain_tiff
+    from stacchip_osml.imagery.tiff.plain import plain_tiff
 
     found = plain_tiff(file.read_at, name=name, limits=limits, size=file.size)
     if found is not None and not isinstance(file, LocalFile):
@@ -93,7 +93,7 @@ def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: st
     if driver is None:
         raise error
     if driver == "NITF":
-        from stacchip_osml.imagery.blocks.nitf_said import nitf_said
+        from stacchip_osml.imagery.nitf.said import nitf_said
 
         modified = file.stamp.modified_ns if isinstance(file, LocalFile) else None
         found = nitf_said(file.read_at, name=name, limits=limits, size=file.size, modified_ns=modified)
@@ -125,7 +125,7 @@ def picture_tags_of(
     tags = told.picture_tags
     if told.header.driver != "NITF" or tags.brightness_tables or not any(tags.color_tables):
         return tags
-    from stacchip_osml.imagery.blocks.nitf_said import with_brightness
+    from stacchip_osml.imagery.nitf.said import with_brightness
 
     try:
         return with_brightness(tags, file.read_at, name=name, limits=limits, size=file.size)
@@ -134,19 +134,19 @@ def picture_tags_of(
 
 
 def _tiff() -> Parser:
-    from stacchip_osml.imagery.blocks.tiff import parse_tiff
+    from stacchip_osml.imagery.tiff.levels import parse_tiff
 
     return parse_tiff
 
 
 def _nitf() -> Parser:
-    from stacchip_osml.imagery.blocks.nitf import parse_nitf
+    from stacchip_osml.imagery.nitf.blocks import parse_nitf
 
     return parse_nitf
 
 
 def _jpeg2000() -> Parser:
-    from stacchip_osml.imagery.blocks.jpeg2000 import parse_jpeg2000
+    from stacchip_osml.imagery.jpeg2000.blocks import parse_jpeg2000
 
     return parse_jpeg2000
 

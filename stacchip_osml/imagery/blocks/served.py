@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.errors import AssetChanged, DecodeError, redact
-from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layout
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
@@ -31,12 +30,13 @@ from stacchip_osml.imagery.format import DRIVERS
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
 from stacchip_osml.imagery.location import is_remote, require_location
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.blocks.nitf_said import NitfSaid
     from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.gdal.image import GdalImage
-    from stacchip_osml.imagery.own_image import OwnImage
+    from stacchip_osml.imagery.nitf.said import NitfSaid
+    from stacchip_osml.imagery.providers.own_image import OwnImage
 
 __all__ = ["HOW", "ServedImage"]
 
@@ -147,7 +147,7 @@ class ServedImage(HeaderFacts):
         """The same image through GDAL or, of a format that was registered, through its reader."""
         if self._gdal is None:
             from stacchip_osml.imagery.gdal.image import GdalImage
-            from stacchip_osml.imagery.own_image import own_image
+            from stacchip_osml.imagery.providers.own_image import own_image
 
             if (own := own_image(self.file, limits=self.limits)) is not None:
                 self._gdal = own

@@ -19,7 +19,7 @@ from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery.blocks.plan import Hole, Pairs, Patch, pairs_of
 from stacchip_osml.imagery.blocks.sources import LevelSource
 from stacchip_osml.imagery.masks import valid_where
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel.nodata import differs_from
 
 __all__ = ["Target"]

@@ -25,7 +25,7 @@ from stacchip_osml.imagery.blocks.served import ServedImage
 from stacchip_osml.imagery.blocks.sources import LevelSource, alike
 from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.limits import require_inside
-from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["Call", "Outcome", "ReadyWindow", "Slab", "WindowRead"]

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.extensions import load_extensions
-from stacchip_osml.imagery.blocks.tiff_directories import page_directory
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal.codestreams import (
     StreamFacts,
@@ -60,6 +59,7 @@ from stacchip_osml.imagery.location import (
 )
 from stacchip_osml.imagery.network.remote import gdal_fetch_options, read_remote_head
 from stacchip_osml.imagery.network.version import TRANSIENT, RemoteStamp
+from stacchip_osml.imagery.tiff.directories import page_directory
 from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.files import LocalFile
-    from stacchip_osml.imagery.blocks.jpeg2000_codestream import Component
     from stacchip_osml.imagery.blocks.layout import ReadAt
     from stacchip_osml.imagery.blocks.objects import RemoteObject
     from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
     from stacchip_osml.imagery.gdal.library import Dataset
+    from stacchip_osml.imagery.jpeg2000.main_header import Component
 
 __all__ = ["StreamFacts", "holds_codestream", "sizes_in_samples", "stream_facts", "told_origin"]
 
@@ -65,8 +65,8 @@ def sizes_in_samples(file: LocalFile | RemoteObject, *, driver: str, name: str) 
         Its SIZ marker segment in samples; None where it is another kind of file, one whose own header counts other
         rows and columns, or cannot be read.
     """
-    from stacchip_osml.imagery.blocks.jpeg2000 import siz_in_samples
     from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
+    from stacchip_osml.imagery.jpeg2000.blocks import siz_in_samples
 
     with suppress(ReadError, LimitError, NotServedError):
         size = file.size
@@ -80,7 +80,7 @@ def sizes_in_samples(file: LocalFile | RemoteObject, *, driver: str, name: str) 
 
 def told_origin(change: Change) -> tuple[int, int]:
     """Give the origin of the image, in samples, that :func:`sizes_in_samples` found."""
-    from stacchip_osml.imagery.blocks.jpeg2000_codestream import SIZ_HEAD
+    from stacchip_osml.imagery.jpeg2000.main_header import SIZ_HEAD
 
     x, y = SIZ_HEAD.unpack_from(change.bytes)[5:7]
     return int(x), int(y)
@@ -108,10 +108,10 @@ def stream_facts(read: ReadAt, *, size: int | None, driver: str, name: str) -> S
     Raises:
         DecodeError: a component is wider than the first one, or signed where that is not, or the other way round.
     """
-    from stacchip_osml.imagery.blocks.jp2 import find_codestream
-    from stacchip_osml.imagery.blocks.jpeg2000 import unread_by_gdal
-    from stacchip_osml.imagery.blocks.jpeg2000_codestream import read_main_header
     from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
+    from stacchip_osml.imagery.jpeg2000.blocks import unread_by_gdal
+    from stacchip_osml.imagery.jpeg2000.boxes import find_codestream
+    from stacchip_osml.imagery.jpeg2000.main_header import read_main_header
 
     ahead = ReadAhead(read, name=name, size=size, reads=READS)
     try:
@@ -142,8 +142,8 @@ def _place(ahead: ReadAhead, driver: str) -> _Place | None:
     """
     if driver != "NITF":
         return _Place(0, ahead.size, None)
-    from stacchip_osml.imagery.blocks.nitf_fields import read_segments, read_subheader
-    from stacchip_osml.imagery.blocks.nitf_places import read_mask_table
+    from stacchip_osml.imagery.nitf.fields import read_segments, read_subheader
+    from stacchip_osml.imagery.nitf.places import read_mask_table
 
     segment = read_segments(ahead)[0]
     image = read_subheader(ahead, segment, ReadLimits())

@@ -13,8 +13,8 @@ from contextlib import suppress
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import ReadAt
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError
-from stacchip_osml.imagery.blocks.tiff_ifd import TiffBytes
 from stacchip_osml.imagery.location import local_stamp
+from stacchip_osml.imagery.tiff.ifd import TiffBytes
 
 __all__ = ["MOST_PAGES", "MOST_SUBS", "reading_on", "require_few_directories", "require_few_directories_of"]
 

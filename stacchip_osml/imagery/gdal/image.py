@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.gdal.access import FileAccess
 from stacchip_osml.imagery.gdal.directories import require_few_directories
 from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, grid_of, level_of
@@ -42,7 +41,8 @@ from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import each_of
 from stacchip_osml.pixel.counts import whole_number

@@ -36,7 +36,7 @@ from stacchip_osml.imagery.gdal.signs import packing_of, require_understood, sig
 from stacchip_osml.imagery.header import GroundControlPoint, ImageHeader, nitf_time
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.masks import valid_where
-from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = [

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stacchip_osml.imagery.blocks.nitf_unrecorded import Unrecorded, first_unrecorded
 from stacchip_osml.imagery.blocks.sources import fill_values
 from stacchip_osml.imagery.gdal.access import FileAccess
 from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, with_pad
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.nitf.unrecorded import Unrecorded, first_unrecorded
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["MaskTable", "read_facts"]
@@ -31,7 +31,7 @@ def read_facts(access: FileAccess, limits: ReadLimits) -> Facts:
     facts = access.on(None, lambda dataset: facts_of(dataset, access.name, limits), facts=True)
     if not facts.has_mask_table or all(value is not None for value in facts.base.nodata):
         return facts
-    from stacchip_osml.imagery.blocks.nitf_pads import first_pad_pixel
+    from stacchip_osml.imagery.nitf.pads import first_pad_pixel
 
     file = access.bytes_of()
     pad = first_pad_pixel(file.read_at, name=access.name, limits=limits, size=file.size)

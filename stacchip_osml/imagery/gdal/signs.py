@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stacchip_osml.errors import DecodeError, redact
 
 if TYPE_CHECKING:
-    from stacchip_osml.imagery.blocks.nitf_fields import Subheader
+    from stacchip_osml.imagery.nitf.fields import Subheader
 
 __all__ = ["Sign", "nodata_with_sign", "packing_of", "require_all_bands", "require_understood", "sign_of", "with_sign"]
 
@@ -98,9 +98,9 @@ def require_all_bands(dataset: Any) -> None:
 
 def _subheader(dataset: Any) -> Subheader | None:
     """Read what GDAL does not tell (NBPP, NBANDS) but gives as it is; None where its fields are not numbers."""
-    from stacchip_osml.imagery.blocks.nitf_fields import Segment, read_subheader
     from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
     from stacchip_osml.imagery.limits import ReadLimits
+    from stacchip_osml.imagery.nitf.fields import Segment, read_subheader
 
     text = dataset.get_tag_item("NITFImageSubheader", "NITF_METADATA") or ""
     data = b64decode(text.partition(" ")[2])

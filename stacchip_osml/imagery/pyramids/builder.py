@@ -21,11 +21,11 @@ from typing import Any, NamedTuple, Protocol
 
 from stacchip_osml.errors import LimitError
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
-from stacchip_osml.imagery.palettes import shows_indices
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, num_levels, pad_number
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import dtype_of, num_levels, pad_number
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.cascade import (
     ROOM,
     Cascade,

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.block_grid import BlockGrid
-from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.resampling.reduction import Reduction, needed_box, reduced_size
 from stacchip_osml.imagery.resampling.reduction_values import Box
 from stacchip_osml.pixel import ImageSize, PixelWindow

@@ -14,9 +14,9 @@ from typing import Any
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
-from stacchip_osml.imagery.blocks.nitf import parse_nitf_segments
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.blocks import parse_nitf_segments
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.arguments import of_kind
 

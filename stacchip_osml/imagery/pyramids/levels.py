@@ -11,10 +11,10 @@ from typing import Any
 
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import absent_parts, has_block, num_levels, read_block
+from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import absent_parts, has_block, num_levels, read_block
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = ["LevelView", "assumed_place", "is_nitf", "place_of", "planned_sizes"]

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider
-from stacchip_osml.imagery.block_grid import level_grid
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace
-from stacchip_osml.imagery.provider_facts import num_levels
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import num_levels
 from stacchip_osml.imagery.pyramids.levels import LevelView, assumed_place, is_nitf, place_of, planned_sizes
 from stacchip_osml.imagery.resampling.reduction import require_factor
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc
-from stacchip_osml.imagery.tile_cache import TileCache
-from stacchip_osml.imagery.window_cut import coarsest_level
+from stacchip_osml.imagery.windows.cut import coarsest_level
 from stacchip_osml.pixel.arguments import each_of
 from stacchip_osml.pixel.counts import finite_numbers, whole_number
 

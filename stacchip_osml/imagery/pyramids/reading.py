@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.imagery.block_grid import BlockGrid
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import LevelBlocks, absent_parts
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.facts import LevelBlocks, absent_parts
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.cascade import Strip, Task, stored_grid
 from stacchip_osml.imagery.resampling.reduction import Reduction, reduced_size
 from stacchip_osml.imagery.resampling.reduction_values import Box

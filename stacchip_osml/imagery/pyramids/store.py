@@ -14,10 +14,10 @@ import numpy as np
 from stacchip_osml.errors import ReadError
 from stacchip_osml.imagery.adapters.identity import token_of
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.block_grid import BlockGrid
 from stacchip_osml.imagery.level_places import LevelPlace
-from stacchip_osml.imagery.provider import Pixels
-from stacchip_osml.imagery.provider_facts import dtype_of, require_bands
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.facts import dtype_of, require_bands
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["BlockStore", "FileBlocks", "MemoryBlocks", "OverviewLevel"]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.imagery.provider import Pixels
+from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.resampling.reduction_values import Box
 from stacchip_osml.imagery.resampling.sums import even_weight, store, working_dtype
 from stacchip_osml.imagery.resampling.taps import find_taps

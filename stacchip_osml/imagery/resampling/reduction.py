@@ -22,7 +22,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
-from stacchip_osml.imagery.provider import MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.lanczos_halving import lanczos_halved, lanczos_needed
 from stacchip_osml.imagery.resampling.means import halves_exactly, mean_of_four
 from stacchip_osml.imagery.resampling.reduction_sips import SipsReduction

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, Pixels
 from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed
 from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, needed
 from stacchip_osml.pixel import ImageSize

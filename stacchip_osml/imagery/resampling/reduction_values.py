@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from stacchip_osml.imagery.provider import Mask, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, Pixels
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.nodata import EPSILON, differs_from, held_value
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.sums import store
 from stacchip_osml.imagery.resampling.taps import LATTICE, on_lattice
 from stacchip_osml.pixel import ImageSize, PixelWindow

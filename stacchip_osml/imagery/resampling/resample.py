@@ -33,7 +33,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, PixelReader, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, PixelReader, Pixels
 from stacchip_osml.imagery.resampling.sums import copied, weighed
 from stacchip_osml.imagery.resampling.taps import LATTICE, METHODS, find_taps, on_lattice, require_method
 from stacchip_osml.pixel import ImageSize, PixelWindow

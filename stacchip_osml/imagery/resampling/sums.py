@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.imagery.blocks.desk import own_desk
-from stacchip_osml.imagery.provider import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.resampling.taps import Taps
 
 __all__ = ["copied", "even_weight", "store", "weighed", "working_dtype"]

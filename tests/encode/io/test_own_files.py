@@ -15,8 +15,8 @@ from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.geometry import load_sensor_model
 from stacchip_osml.imagery import BandHeader, ImageHeader, register_reader
-from stacchip_osml.imagery.own_readers import READERS
-from stacchip_osml.imagery.window_reader import WindowReader
+from stacchip_osml.imagery.providers.own_readers import READERS
+from stacchip_osml.imagery.windows.reader import WindowReader
 from stacchip_osml.pixel import PixelWindow
 
 PIXELS = np.arange(3 * 70 * 90, dtype=np.uint16).reshape(3, 70, 90)

@@ -12,7 +12,7 @@ from stacchip_osml.encode.chip import Chip, ChipOrigin
 from stacchip_osml.encode.nitf import DataExtension, NitfFile, NitfImage, write_nitf, xml_user_header
 from stacchip_osml.geometry import load_sensor_model
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 

@@ -8,7 +8,7 @@ import jbpy
 import numpy as np
 
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, read_nitf, write_nitf
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 PAGE = Path(__file__).parents[3] / "docs" / "write_matrix.md"
 MARKS = ("<!-- matrix: made by tests/encode/nitf/pixel_matrix.py -->", "<!-- end of matrix -->")

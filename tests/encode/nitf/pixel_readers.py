@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from stacchip_osml.encode.nitf.read import read_nitf
-from stacchip_osml.imagery.block_utils import read_window
+from stacchip_osml.imagery.providers.block_utils import read_window
 
 NOT_RECORDED = 0xFFFFFFFF
 

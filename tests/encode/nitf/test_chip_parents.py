@@ -19,8 +19,8 @@ from stacchip_osml.encode.nitf import NitfFile, NitfImage, Tre, chip_file, encod
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery import CachedImageProvider, DownsampledImageProvider, MappedImageProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.header import BandHeader, ImageHeader
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.pyramids.levels import LevelView
 from stacchip_osml.pixel import ImageSize, PixelWindow
 

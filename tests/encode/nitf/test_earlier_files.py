@@ -13,8 +13,8 @@ from stacchip_osml.encode.nitf import encode_nitf, nitf_info, read_nitf, write_n
 from stacchip_osml.encode.nitf.earlier_dates import is_date, moment_of
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.blocks.layout import Unserved
-from stacchip_osml.imagery.blocks.nitf import parse_nitf
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.blocks import parse_nitf
 from stacchip_osml.pixel import PixelWindow
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

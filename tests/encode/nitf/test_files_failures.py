@@ -12,7 +12,7 @@ from nitf_files import NOW, file_of, image_of, written
 
 from stacchip_osml.encode.nitf import NitfImage, read_nitf, write_nitf
 from stacchip_osml.errors import DecodeError, EncodeError, ReadError
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 HELPERS = str(Path(__file__).parent)
 PREAMBLE = f"import sys; sys.path.insert(0, {HELPERS!r})\n"

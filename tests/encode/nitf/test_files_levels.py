@@ -8,7 +8,7 @@ from stacchip_osml.encode.nitf import DataExtension, GraphicSegment, NitfFile, N
 from stacchip_osml.encode.nitf.levels import Place, complexity_level, place_segments
 from stacchip_osml.encode.nitf.security import file_marking
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import PixelWindow
 
 

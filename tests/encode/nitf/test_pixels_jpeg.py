@@ -15,7 +15,7 @@ from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.imagery.blocks import batch
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import PixelWindow
 
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")

@@ -12,7 +12,7 @@ from stacchip_osml.encode.nitf.pixels import prepare_image
 from stacchip_osml.encode.nitf.pixels_rates import JpegRate, Rate, parse_jpeg_rate, parse_rate
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from stacchip_osml.encode.nitf.pixels import PreparedImage, prepare_image
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 
 def prepared(pixels: np.ndarray, *, settings: dict[str, int] | None = None, **fields: str) -> PreparedImage:

@@ -17,7 +17,7 @@ from stacchip_osml.encode.nitf.pixels import prepare_image
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import DecodeError, EncodeError
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 
 class Lazy:

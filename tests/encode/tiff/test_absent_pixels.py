@@ -9,7 +9,7 @@ from rasterio.windows import Window
 from stacchip_osml.encode.tiff.image import write_tiff
 from stacchip_osml.imagery import read_window
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 from stacchip_osml.imagery.resampling.resamplers import nearest_neighbor_resample
 from stacchip_osml.pixel import PixelWindow
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from provider_cases import Foreign, invert, random_pixels, sources, stacked, stacks
 
 from stacchip_osml.imagery import TileCache, read_window
-from stacchip_osml.imagery.block_grid import level_grid
-from stacchip_osml.imagery.provider_facts import dtype_of, has_block, read_block
+from stacchip_osml.imagery.providers.block_grid import level_grid
+from stacchip_osml.imagery.providers.facts import dtype_of, has_block, read_block
 
 WRITER_ASKS_FOR = {
     "key": str,

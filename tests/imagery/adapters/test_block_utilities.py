@@ -21,7 +21,7 @@ from stacchip_osml.imagery import (
     read_window,
     stitch_source_blocks,
 )
-from stacchip_osml.imagery.block_orders import ORDERS, block_order
+from stacchip_osml.imagery.providers.block_orders import ORDERS, block_order
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 

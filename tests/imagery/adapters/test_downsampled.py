@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from stacchip_osml.imagery.adapters.downsampled import DownsampledImageProvider, NoLevelError
 from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
-from stacchip_osml.imagery.provider import ImageProvider
+from stacchip_osml.imagery.adapters.tile_cache import TileCache
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.protocol import ImageProvider
 from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels
 from stacchip_osml.imagery.resampling.reduction import WHOLE_LIMIT
 from stacchip_osml.imagery.resampling.resamplers import (
@@ -22,7 +23,6 @@ from stacchip_osml.imagery.resampling.resamplers import (
     nearest_neighbor_resample,
 )
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
-from stacchip_osml.imagery.tile_cache import TileCache
 from tests.imagery.pyramids.pyramid_scenes import CountingImage, LazyImage, noise, read_whole
 
 RESAMPLERS = [None, nearest_neighbor_resample, bilinear_resample, area_resample, lanczos_resample]

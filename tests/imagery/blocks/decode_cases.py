@@ -15,8 +15,8 @@ from rasterio.io import MemoryFile
 
 from stacchip_osml.imagery.blocks.decode import Scratch, decode_block
 from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout
-from stacchip_osml.imagery.blocks.tiff import parse_tiff
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.tiff.levels import parse_tiff
 
 SIDE = 64
 

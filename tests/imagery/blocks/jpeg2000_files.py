@@ -14,8 +14,8 @@ import rasterio.shutil
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
-from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream, parse_jpeg2000
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout
+from stacchip_osml.imagery.jpeg2000.blocks import one_tile_codestream, parse_jpeg2000
 from stacchip_osml.imagery.limits import ReadLimits
 
 

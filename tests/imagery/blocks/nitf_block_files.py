@@ -11,8 +11,8 @@ import jbpy
 import numpy as np
 
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
-from stacchip_osml.imagery.blocks.nitf import parse_nitf
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.blocks import parse_nitf
 
 TYPES = {"u": "INT", "i": "SI", "f": "R", "c": "C"}
 

@@ -9,7 +9,7 @@ import pytest
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from tests.imagery.gdal.gdal_files import oracle as raw_pixels
 

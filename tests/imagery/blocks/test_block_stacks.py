@@ -17,7 +17,7 @@ from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.target import Target
-from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 SIZE = ImageSize(40, 34)

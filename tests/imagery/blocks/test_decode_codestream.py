@@ -16,10 +16,10 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from stacchip_osml.errors import DecodeError
-from stacchip_osml.imagery.blocks.codestream import require_codestream
 from stacchip_osml.imagery.blocks.decode import Scratch, decode_block
-from stacchip_osml.imagery.blocks.jpeg2000 import parse_jpeg2000
 from stacchip_osml.imagery.blocks.layout import LevelLayout
+from stacchip_osml.imagery.jpeg2000.blocks import parse_jpeg2000
+from stacchip_osml.imagery.jpeg2000.codestream import require_codestream
 from stacchip_osml.imagery.limits import ReadLimits
 
 IMAGE = np.ascontiguousarray(scene(1, "uint16", rows=200, cols=260)[0] // 16)

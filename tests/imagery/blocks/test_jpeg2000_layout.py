@@ -18,9 +18,9 @@ from jpeg2000_files import (
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery import GdalImage
-from stacchip_osml.imagery.blocks import jpeg2000
-from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
+from stacchip_osml.imagery.jpeg2000 import blocks as jpeg2000
+from stacchip_osml.imagery.jpeg2000.blocks import one_tile_codestream
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 

@@ -19,8 +19,8 @@ from rasterio.io import MemoryFile
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
-from stacchip_osml.imagery.blocks.jpeg2000_window import only_window
+from stacchip_osml.imagery.jpeg2000.blocks import one_tile_codestream
+from stacchip_osml.imagery.jpeg2000.window import only_window
 from stacchip_osml.pixel import PixelWindow
 
 SIDES = (620, 700)

@@ -12,7 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery import GdalImage, ReadLimits
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.nitf import parse_nitf, parse_nitf_segments
+from stacchip_osml.imagery.nitf.blocks import parse_nitf, parse_nitf_segments
 from stacchip_osml.pixel import ImageSize
 
 DTYPES = ["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64", "complex64"]

@@ -6,11 +6,11 @@ import pytest
 from nitf_block_files import Reads, fields_of, layout_of, masked, packed, write_nitf
 
 from stacchip_osml.imagery import GdalImage
-from stacchip_osml.imagery.blocks import nitf_jpeg
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import Unserved
-from stacchip_osml.imagery.blocks.nitf import parse_nitf
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf import jpeg as nitf_jpeg
+from stacchip_osml.imagery.nitf.blocks import parse_nitf
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import PixelWindow
 

@@ -10,9 +10,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from stacchip_osml.imagery import GdalImage, ReadLimits
-from stacchip_osml.imagery.blocks.jpeg2000 import one_tile_codestream
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.nitf import parse_nitf, parse_nitf_segments
+from stacchip_osml.imagery.jpeg2000.blocks import one_tile_codestream
+from stacchip_osml.imagery.nitf.blocks import parse_nitf, parse_nitf_segments
 from stacchip_osml.pixel import PixelWindow
 
 JPEG = {"NBPP": 8, "COMRAT": "00.0"}

@@ -12,9 +12,9 @@ from nitf_block_files import Reads, blocks_of, fields_of, masked, write_nitf
 
 from stacchip_osml.errors import ChipError, DecodeError, LimitError
 from stacchip_osml.imagery import ReadLimits
-from stacchip_osml.imagery.blocks.jpeg2000 import parse_jpeg2000
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.nitf import parse_nitf, parse_nitf_segments
+from stacchip_osml.imagery.jpeg2000.blocks import parse_jpeg2000
+from stacchip_osml.imagery.nitf.blocks import parse_nitf, parse_nitf_segments
 
 WORDS = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"9999", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\xff\x90\0\x0a", b"   "]
 

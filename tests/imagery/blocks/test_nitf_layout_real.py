@@ -13,9 +13,9 @@ from nitf_block_files import Reads, assembled, layout_of
 from stacchip_osml.errors import ChipError
 from stacchip_osml.imagery import GdalImage, ReadLimits
 from stacchip_osml.imagery.blocks.layout import LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.nitf import parse_nitf, parse_nitf_segments
-from stacchip_osml.imagery.blocks.nitf_fields import read_segments, read_subheader
 from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
+from stacchip_osml.imagery.nitf.blocks import parse_nitf, parse_nitf_segments
+from stacchip_osml.imagery.nitf.fields import read_segments, read_subheader
 from stacchip_osml.pixel import PixelWindow
 
 JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0c")

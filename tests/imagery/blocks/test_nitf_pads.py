@@ -17,8 +17,8 @@ from nitf_block_files import Reads, blocks_of, fields_of, masked, packed, write_
 from stacchip_osml.encode.nitf import read_nitf
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.blocks.nitf_pads import first_pad_pixel
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.pads import first_pad_pixel
 from stacchip_osml.imagery.pyramids.files import open_segments
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import PixelWindow

@@ -14,8 +14,8 @@ from tiff_parity import assert_layout_is_gdals, assert_reads_as_gdal_does, gdal_
 from tiff_reference import Reads, layout_of
 
 from stacchip_osml.imagery.blocks.layout import LevelLayout
-from stacchip_osml.imagery.blocks.tiff import parse_tiff
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.tiff.levels import parse_tiff
 
 WIDTH, HEIGHT = 150, 110
 TILES = {"tiled": True, "blockxsize": 64, "blockysize": 32}

@@ -29,8 +29,8 @@ from tiff_reference import Reads
 
 from stacchip_osml.errors import ChipError, DecodeError, LimitError, RemoteReadError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.tiff import parse_tiff
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.tiff.levels import parse_tiff
 
 LONG, LONG8 = 4, 16
 

@@ -12,8 +12,8 @@ from tiff_reference import Reads
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import LevelLayout
-from stacchip_osml.imagery.blocks.tiff import parse_tiff
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.tiff.levels import parse_tiff
 
 STRIP_CHOP = {"gdal__tiff_dos_strip_chop.tif"}
 """Two thousand million strips for GDAL, of three bytes of file."""

@@ -13,8 +13,8 @@ from stacchip_osml.encode.io import IO
 from stacchip_osml.errors import DecodeError, LimitError, SettingError
 from stacchip_osml.imagery import GdalImage, ReadLimits
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.blocks.tiff_directories import page_directories
-from stacchip_osml.imagery.blocks.tiff_pages import TiffPage
+from stacchip_osml.imagery.tiff.directories import page_directories
+from stacchip_osml.imagery.tiff.pages import TiffPage
 from stacchip_osml.pixel import PixelWindow
 
 REDUCED, PAGE, MASK = 1, 2, 4

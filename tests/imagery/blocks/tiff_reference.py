@@ -9,8 +9,8 @@ import imagecodecs
 import numpy as np
 
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout
-from stacchip_osml.imagery.blocks.tiff import parse_tiff
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.tiff.levels import parse_tiff
 
 UNPACKERS = {
     "none": lambda data, size: data,

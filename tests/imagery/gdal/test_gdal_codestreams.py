@@ -12,7 +12,7 @@ from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.buffered import BufferedImageAssetProvider
+from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 from stacchip_osml.pixel import PixelWindow
 from tests.imagery.blocks.jpeg2000_files import tile_part_starts
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
-from stacchip_osml.imagery.provider import ImageProvider
+from stacchip_osml.imagery.providers.protocol import ImageProvider
 from stacchip_osml.imagery.pyramids.builder import PyramidBuilder, write_pyramid
 from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels
 from stacchip_osml.imagery.resampling.resamplers import (

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacchip_osml.imagery import GdalImage
-from stacchip_osml.imagery.provider import MaskedPixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.imagery.resampling import sums
 from stacchip_osml.imagery.resampling.resample import METHODS, read_resampled, resample, source_extent
 from stacchip_osml.pixel import ImageSize, PixelWindow

@@ -1,0 +1,1 @@
+"""NITF files as levels and blocks: what their headers say."""

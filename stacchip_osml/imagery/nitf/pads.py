@@ -1,0 +1,76 @@
+"""The pad pixel of a masked NITF image: the value of pixels that hold nothing (MIL-STD-2500C 5.4.3.2, table A-3(A)).
+
+A pixel counts by its value alone, in whatever block it is, as in GDAL, which
+takes codes of 8 bits only. Of complex pixels both parts count. A code of another
+type or width than the pixels', so that none can have its value, is none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.blocks.layout import ReadAt
+from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
+from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.nitf.fields import Segment, Subheader, read_segments, read_subheader
+
+__all__ = ["first_pad_pixel", "pad_pixel"]
+
+HEAD = 10
+"""Bytes of IMDATOFF, BMRLNTH, TMRLNTH and TPXCDLNTH."""
+MOST_BITS = 64
+"""The widest sample that is one number."""
+FLOATS = {("R", 32): ">f4", ("R", 64): ">f8", ("C", 64): ">c8"}
+"""PVTYPE and NBPP → how a code of as many bits is stored."""
+
+
+def first_pad_pixel(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> float | complex | None:
+    """Find the pad pixel of a file's first image, the one that GDAL opens; None where it has none.
+
+    Args:
+        read: gives the file's bytes.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known.
+
+    Raises:
+        ReadError: as ``read``, but for what the bytes are: of those GDAL is the judge.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    try:
+        segment = read_segments(ahead)[0]
+        return pad_pixel(ahead, segment, read_subheader(ahead, segment, limits))
+    except (DecodeError, LimitError, NotServedError):
+        return None
+
+
+def pad_pixel(ahead: ReadAhead, segment: Segment, image: Subheader) -> float | complex | None:
+    """Read TPXCD of a masked image; None where it has none, or the file ends before.
+
+    Raises:
+        NotServedError: no read is left.
+    """
+    if "M" not in image.ic:
+        return None
+    head = ahead.upto(segment.data, HEAD)
+    bits = int.from_bytes(head[8:], "big")
+    if len(head) < HEAD or not 0 < bits <= MOST_BITS or int.from_bytes(head[:4], "big") < HEAD:
+        return None
+    code = ahead.upto(segment.data, HEAD + -(-bits // 8))[HEAD:]
+    return _value(code, bits, image) if len(code) == -(-bits // 8) else None
+
+
+def _value(code: bytes, bits: int, image: Subheader) -> float | complex | None:
+    """Read a right-justified code as a sample of its image."""
+    if image.pvtype not in {"B", "INT", "SI"}:
+        kind = FLOATS.get((image.pvtype, bits)) if bits == image.bits else None
+        return None if kind is None else np.frombuffer(code, kind)[0].item()
+    value = int.from_bytes(code, "big") & ((1 << bits) - 1)
+    if image.pvtype == "SI" and bits >= image.bits:  # a wider code repeats the sign, or has zeros before it
+        value &= (1 << image.bits) - 1
+        value -= (value >> (image.bits - 1)) << image.bits
+    elif value >> image.bits:
+        return None
+    # As GDAL has nodata, but for what a float64 does not hold.
+    return float(value) if int(float(value)) == value else value

@@ -1,0 +1,1 @@
+"""Image providers: the protocol, what any of them says of itself, and its blocks put together."""

@@ -1,0 +1,1 @@
+"""TIFF files as levels and blocks: what their directories say."""

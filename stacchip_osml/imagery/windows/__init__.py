@@ -1,0 +1,1 @@
+"""Windows of any image, with what is valid of them."""
