@@ -18,12 +18,13 @@ from stacchip_osml.forked import cached_property
 from stacchip_osml.index import files
 from stacchip_osml.index.check import Finding, check_index
 from stacchip_osml.index.filling import READERS, Filler, fill_tables
-from stacchip_osml.index.merged import MergedStore
+from stacchip_osml.index.join import joined
+from stacchip_osml.index.merged import MergedStore, united
 from stacchip_osml.index.order import by_part
 from stacchip_osml.index.properties import with_properties
 from stacchip_osml.index.query import Query, select_rows
 from stacchip_osml.index.schema import own_column
-from stacchip_osml.index.store import ChipStore, MemoryStore, take_rows
+from stacchip_osml.index.store import ChipStore, MemoryStore, read_rows, take_rows
 from stacchip_osml.index.summary import SUMMARY_COLUMNS, IndexSummary, summarize
 from stacchip_osml.index.tables import ItemKey, SideTables
 from stacchip_osml.pixel.counts import chosen_rows, whole_number
@@ -111,7 +112,8 @@ class ChipIndex:
             files.replace_headers(where, self._rows_of[1], self.tables, portable=portable)
             return where
         if isinstance(self._store, MergedStore):
-            chunks: Iterable[pa.Table] = (self._store.read_groups([group]) for group in range(self._groups))
+            groups = range(len(self._store.bounds.start) - 1)
+            chunks: Iterable[pa.Table] = (self._store.read_groups([group]) for group in groups)
             kept, schema = self.tables, self._store.schema
         else:
             table = self.to_arrow()
@@ -121,10 +123,6 @@ class ChipIndex:
         else:
             files.write_directory(where, by_part(chunks), kept, schema=schema, portable=portable, after=after)
         return where
-
-    @property
-    def _groups(self) -> int:
-        return len(self._store.bounds.start) - 1
 
     @cached_property
     def tables(self) -> SideTables:
@@ -257,9 +255,7 @@ class ChipIndex:
         Raises:
             IndexSchemaError: no table, without ``on``, or a value of it twice.
         """
-        from stacchip_osml.index.join import joined
-
-        return joined(self, table, on=on, how=how)
+        return ChipIndex(MemoryStore(joined(self._store, table, on=on, how=how)), lambda: self.tables)
 
     def with_column(self, name: str, values: Any) -> ChipIndex:
         """Add or replace a column of the user's own: labels, splits, weights.
@@ -303,9 +299,9 @@ class ChipIndex:
 
     def merge(self, *others: ChipIndex | str | os.PathLike[str], replace: bool = False) -> ChipIndex:
         """Unite with other indexes (or paths of them): see :func:`merge`."""
-        from stacchip_osml.index.union import merge
-
-        return merge(self, *others, replace=replace)
+        indexes = [self, *(other if isinstance(other, ChipIndex) else ChipIndex.open(other) for other in others)]
+        store, tables = united([(index._store, index.tables) for index in indexes], replace=replace)
+        return ChipIndex(store, tables, problems=[problem for index in indexes for problem in index.problems])
 
     def append(
         self, other: ChipIndex | str | os.PathLike[str], *, replace: bool = False, portable: bool = False
@@ -332,9 +328,7 @@ class ChipIndex:
 
     def to_arrow(self) -> pa.Table:
         """Give all rows as an Arrow table."""
-        if isinstance(self._store, MemoryStore):
-            return self._store.table
-        return self._store.read_groups(range(self._groups))
+        return read_rows(self._store)
 
     def to_geodataframe(self) -> geopandas.GeoDataFrame:
         """Give all rows as a GeoDataFrame in CRS84 degrees."""
@@ -357,8 +351,7 @@ class ChipIndex:
     @cached_property
     def summary(self) -> IndexSummary:
         """What is in the index, as plain values."""
-        table = self._store.read_groups(range(self._groups), SUMMARY_COLUMNS)
-        return summarize(table, self.tables, path=self.path)
+        return summarize(read_rows(self._store, SUMMARY_COLUMNS), self.tables, path=self.path)
 
     def __repr__(self) -> str:
         if len(self) <= COUNTED:

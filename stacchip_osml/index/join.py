@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,22 +15,21 @@ import pyarrow.parquet as pq
 from stacchip_osml.errors import AssetMissing, DecodeError, IndexSchemaError
 from stacchip_osml.index.arrays import is_text
 from stacchip_osml.index.schema import CHIP_SCHEMA, own_column
+from stacchip_osml.index.store import ChipStore, read_rows, take_rows
 from stacchip_osml.pixel.arguments import of_kind, one_of
 from stacchip_osml.stac.item_tables import arrow_stream
-
-if TYPE_CHECKING:
-    from stacchip_osml.index.chip_index import ChipIndex
 
 __all__ = ["HOW", "joined"]
 
 HOW = ("inner", "left")
 
 
-def joined(index: ChipIndex, table: Any, *, on: str = "id", how: str = "inner") -> ChipIndex:
-    """Join a table to the rows of an index; see :meth:`ChipIndex.join`."""
+def joined(store: ChipStore, table: Any, *, on: str, how: str) -> pa.Table:
+    """Give the rows of a store with a table's columns beside them; see :meth:`ChipIndex.join`."""
     one_of("how", how, HOW)
-    if of_kind("on", on, str, "a column's name") not in index.columns:
-        raise IndexSchemaError(f"on: no column {on!r}; there are {', '.join(index.columns)}")
+    columns = store.schema.names
+    if of_kind("on", on, str, "a column's name") not in columns:
+        raise IndexSchemaError(f"on: no column {on!r}; there are {', '.join(columns)}")
     given = _table_of(table)
     if on not in given.column_names:
         raise IndexSchemaError(f"the joined table has no column {on!r}; it has {', '.join(given.column_names)}")
@@ -39,18 +38,19 @@ def joined(index: ChipIndex, table: Any, *, on: str = "id", how: str = "inner") 
         raise IndexSchemaError(f"column {on!r} of the joined table must be text, is {keys.type}")
     keys = keys.cast(pa.string()).combine_chunks()
     _require_unique(keys, on)
-    place = pc.index_in(index.query(columns=[on]).column(on).cast(pa.string()), value_set=keys, skip_nulls=True)
+    place = pc.index_in(read_rows(store, [on]).column(on).cast(pa.string()), value_set=keys, skip_nulls=True)
     place = place.combine_chunks()
     if how == "inner":
-        index = index.select(np.asarray(place.is_valid()))
+        rows = take_rows(store, np.flatnonzero(np.asarray(place.is_valid())), lambda group: store.read_groups([group]))
         place = place.drop_null()
-    rows = index.to_arrow()
+    else:
+        rows = read_rows(store)
     for name in given.column_names:
         if name not in CHIP_SCHEMA.names and name != on:
             rows = rows.drop_columns([name]) if name in rows.column_names else rows
             column = own_column(name, given.column(name), len(given))
             rows = rows.append_column(name, column.take(place))
-    return index.from_table(rows, index.tables, problems=index.problems)
+    return rows
 
 
 def _table_of(source: Any) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Large merges without a second copy: rows stay in their indexes, and are put in order as they are read.
+"""Merges; large ones without a second copy: rows stay in their indexes, and are put in order as they are read.
 
 Only where runs of rows lie is held; a row group of the result is gathered from
 the groups of its sources, each of which is in order itself, so every source
@@ -14,17 +14,33 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stacchip_osml.forked import cached_property
-from stacchip_osml.index.merging import unite_schemas, widen
+from stacchip_osml.index.merging import merge_rows, unite_schemas, widen
 from stacchip_osml.index.parts import GroupBounds
-from stacchip_osml.index.store import ChipStore
+from stacchip_osml.index.replacing import latest_items
+from stacchip_osml.index.store import ChipStore, MemoryStore, read_rows
 from stacchip_osml.index.stretches import Runs, Stretches, order_runs, stretches_of
-from stacchip_osml.index.tables import ItemKey
+from stacchip_osml.index.tables import ItemKey, SideTables
 
-__all__ = ["MergedStore", "are_disjoint"]
+__all__ = ["MergedStore", "are_disjoint", "united"]
 
+IN_MEMORY = 1_000_000
+"""Rows above which indexes without a common item are merged without reading them all."""
 GROUP = 32_768
 LONG = 64
 """Rows a run from which slices of its group cost less than the rows taken one by one."""
+
+
+def united(indexes: Sequence[tuple[ChipStore, SideTables]], *, replace: bool) -> tuple[ChipStore, SideTables]:
+    """Unite the rows and tables of indexes; see :func:`merge`."""
+    indexes = latest_items(indexes) if replace else indexes
+    stores = [store for store, _ in indexes]
+    _, first = indexes[0]
+    tables = first.union(*(others for _, others in indexes[1:]))
+    if sum(store.num_rows for store in stores) > IN_MEMORY:
+        merged = MergedStore.of(stores, tables.places())
+        if merged is not None:
+            return merged, tables
+    return MemoryStore(merge_rows([read_rows(store) for store in stores], tables)), tables
 
 
 class MergedStore:

@@ -8,33 +8,33 @@ size, level or chain.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stacchip_osml.index.tables import ItemKey
-
-if TYPE_CHECKING:
-    from stacchip_osml.index.chip_index import ChipIndex
+from stacchip_osml.index.query import Query, select_rows
+from stacchip_osml.index.store import ChipStore, MemoryStore
+from stacchip_osml.index.tables import ItemKey, SideTables
 
 __all__ = ["latest_items"]
 
+Held = tuple[ChipStore, SideTables]
 
-def latest_items(indexes: Sequence[ChipIndex]) -> list[ChipIndex]:
-    """Give the indexes, each without the items that a later one holds."""
-    kept: list[ChipIndex] = []
+
+def latest_items(indexes: Sequence[Held]) -> list[Held]:
+    """Give the rows and tables of indexes, each without the items that a later one holds."""
+    kept: list[Held] = []
     newer: set[ItemKey] = set()
-    for index in reversed(indexes):
-        gone = newer & index.items.keys()
-        newer |= index.items.keys()
-        kept.insert(0, _without(index, gone) if gone else index)
+    for store, tables in reversed(indexes):
+        gone = newer & tables.items.keys()
+        newer |= tables.items.keys()
+        kept.insert(0, _without(store, tables, gone) if gone else (store, tables))
     return kept
 
 
-def _without(index: ChipIndex, gone: Collection[ItemKey]) -> ChipIndex:
-    left = index.query(where=~_is_of(gone))
-    return index.from_table(left.to_arrow(), index.tables.only(index.items.keys() - gone), problems=index.problems)
+def _without(store: ChipStore, tables: SideTables, gone: Collection[ItemKey]) -> Held:
+    left = select_rows(store, Query.of(where=~_is_of(gone)))
+    return MemoryStore(left), tables.only(tables.items.keys() - gone)
 
 
 def _is_of(keys: Collection[ItemKey]) -> pc.Expression:

@@ -22,7 +22,7 @@ from stacchip_osml.index.arrays import positions
 from stacchip_osml.index.parts import GroupBounds, Part, bounds_of
 from stacchip_osml.index.schema import conform
 
-__all__ = ["ChipStore", "MemoryStore", "ParquetStore", "take_rows"]
+__all__ = ["ChipStore", "MemoryStore", "ParquetStore", "read_rows", "take_rows"]
 
 FEW = 4
 """Columns of a row group, up to which one thread reads them."""
@@ -132,6 +132,11 @@ class ParquetStore:
         except (OSError, pa.ArrowException) as error:
             raise IndexSchemaError(f"{part.name}: row groups {numbers} cannot be read: {error}") from error
         return table.replace_schema_metadata(None) if columns is not None else conform(table)
+
+
+def read_rows(store: ChipStore, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read all rows."""
+    return store.read_groups(range(len(store.bounds.start) - 1), columns)
 
 
 def take_rows(store: ChipStore, wanted: NDArray[np.int64], read_group: Callable[[int], pa.Table]) -> pa.Table:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stacchip_osml import ChipIndex, Indexer, merge
 from stacchip_osml.errors import ChipError, IndexSchemaError
-from stacchip_osml.index import merged, union
+from stacchip_osml.index import merged
 
 PIECES = {
     "A": {"chip_size": 300},
@@ -170,7 +170,7 @@ def test_a_large_merge_streams_to_the_same_index(make_item, tmp_path, monkeypatc
         made.save(tmp_path / f"{number}")
         indexes.append(ChipIndex.open(tmp_path / f"{number}"))
     expected = merge(*indexes)
-    monkeypatch.setattr(union, "IN_MEMORY", 10)
+    monkeypatch.setattr(merged, "IN_MEMORY", 10)
     monkeypatch.setattr(merged, "GROUP", 70)
     streamed = merge(*indexes)
 
@@ -185,5 +185,5 @@ def test_a_large_merge_streams_to_the_same_index(make_item, tmp_path, monkeypatc
 
 
 def test_a_large_merge_of_a_common_item_is_still_a_union(pieces, monkeypatch):
-    monkeypatch.setattr(union, "IN_MEMORY", 1)
+    monkeypatch.setattr(merged, "IN_MEMORY", 1)
     assert same(merge(pieces["A"], pieces["A-small"], pieces["A"]), merge(pieces["A-small"], pieces["A"]))

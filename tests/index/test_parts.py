@@ -14,7 +14,7 @@ import pytest
 
 from stacchip_osml import ChipIndex, Indexer, merge
 from stacchip_osml.errors import IndexSchemaError
-from stacchip_osml.index import files, order, parquet, union
+from stacchip_osml.index import files, merged, order, parquet
 from stacchip_osml.index.parts import Part, PartRecord
 
 EAST = (14.9, 40, 15.1, 50)
@@ -123,7 +123,7 @@ def test_what_is_said_is_true_of_every_version(index, saved, make_item, tmp_path
     assert int(version_of(saved).stem) == 3
 
     other = Indexer(make_item("other", collection="more"), 40).create_index().save(tmp_path / "other")
-    monkeypatch.setattr(union, "IN_MEMORY", 10)
+    monkeypatch.setattr(merged, "IN_MEMORY", 10)
     united = merge(saved, other)
     united.save(tmp_path / "united")
     require_true_records(tmp_path / "united")
