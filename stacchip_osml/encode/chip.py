@@ -176,14 +176,20 @@ class Chip:
         """Give a picture for people, see :func:`stacchip_osml.encode.to_rgb8`.
 
         Args:
-            bands: one or three 0-based bands; by default red, green and blue where they are known.
+            bands: one or three 0-based bands; by default red, green and blue where they are known, and of an image
+                with a colour table its colours.
             limits: (black, white) of each band shown; None for the chip's own percentiles.
 
         Returns:
             ``(rows, cols, 3)``, or 4 with alpha where some pixels are not valid.
         """
-        from stacchip_osml.encode.pictures.display import to_rgb8
+        from stacchip_osml.encode.chip_colors import chip_color_table
+        from stacchip_osml.encode.pictures.display import colored, to_rgb8
 
+        is_entry = bands is None and self.pixels.dtype in (np.uint8, np.uint16)
+        table = chip_color_table(self) if is_entry else None
+        if table is not None:
+            return colored(self.pixels[0], self.mask[0], table)
         return to_rgb8(
             self.pixels, self.mask, bands=bands, colors=self.colors, band_names=self.band_names, limits=limits
         )

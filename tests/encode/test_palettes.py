@@ -1,14 +1,19 @@
 """Images whose values are entries of a colour table: none is averaged, and their colours go along."""
 
+from dataclasses import replace
+
+import imagecodecs
 import numpy as np
 import pytest
 import rasterio
 from factory_scenes import write
 
-from stacchip_osml.encode import ChipFactory
+from stacchip_osml import Chipper, Indexer
+from stacchip_osml.encode import ChipFactory, contact_sheet
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.io.converting_part import Part, convert_part
 from stacchip_osml.encode.nitf import NitfFile, NitfImage, write_nitf
+from stacchip_osml.encode.pictures.sheet import GAP
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery import BufferedImageAssetProvider, DisplayChainFactory, build_pyramid_levels, read_window
 from stacchip_osml.imagery.blocks.image import BlockImage
@@ -103,3 +108,23 @@ def test_colours_that_are_lost_are_said(path, tmp_path, ending):
     assert "colour table" not in shown.left_out
     with rasterio.open(tmp_path / f"shown.{ending}") as image:
         assert (image.read() == np.array(COLORS, np.uint8)[CLASSES[0]].transpose(2, 0, 1)).all()
+
+
+def test_pictures_of_entries_are_in_their_colours(path, tmp_path):
+    chip = ChipFactory(BlockImage(str(path)), output_format="geotiff").read_chip((0, 0, 128, 96))
+    shown = np.array(COLORS, np.uint8)[CLASSES[0]]
+    assert (chip.to_rgb8() == shown).all()
+    assert (chip.to_rgb8(bands=[0]) == CLASSES[0][..., np.newaxis]).all()
+    for stretch in ("chip", "sheet"):
+        sheet = imagecodecs.png_decode(contact_sheet([chip], size=128, labels=(), stretch=stretch))
+        assert (sheet[GAP + 16 : GAP + 112, GAP : GAP + 128] == shown).all()
+
+    holed = replace(chip, mask=CLASSES != 7)
+    assert (holed.to_rgb8() == np.dstack([np.where(holed.mask[0, ..., None], shown, 0), 255 * holed.mask[0]])).all()
+    strange = replace(chip, pixels=chip.pixels.astype(np.int64))
+    assert strange.to_rgb8().shape == (96, 128, 3)
+
+
+def test_rows_of_an_index_are_shown_in_their_colours(path):
+    chips = Chipper(Indexer(str(path), chip_size=32).create_index())
+    assert (chips[0].to_rgb8() == np.array(COLORS, np.uint8)[CLASSES[0, :32, :32]]).all()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["Limits", "Picture", "brightness", "display_bands", "limits_of", "shown_bands", "to_rgb8"]
+__all__ = ["Limits", "Picture", "brightness", "colored", "display_bands", "limits_of", "shown_bands", "to_rgb8"]
 
 Picture = NDArray[np.uint8]
 Limits = tuple[tuple[float, float] | None, ...]
@@ -78,6 +78,23 @@ def to_rgb8(
     if valid.all():
         return rgb
     return np.dstack([rgb, np.where(valid, np.uint8(255), np.uint8(0))])
+
+
+def colored(values: NDArray[Any], mask: NDArray[np.bool_], table: Sequence[Sequence[int]]) -> Picture:
+    """Show the entries of a colour table in their colours.
+
+    Args:
+        values: ``(rows, cols)``, uint8 or uint16; what the table does not have is black.
+        mask: as ``values``, True where the pixel is a measurement.
+        table: red, green and blue, 0 to 255, of each value from 0 on.
+
+    Returns:
+        uint8 ``(rows, cols, 3)``, or 4 with transparency where some pixels are not valid.
+    """
+    colors = np.zeros((np.iinfo(values.dtype).max + 1, 3), np.uint8)
+    colors[: len(table)] = table
+    rgb = np.where(mask[..., np.newaxis], colors[values], np.uint8(0))
+    return rgb if mask.all() else np.dstack([rgb, np.where(mask, np.uint8(255), np.uint8(0))])
 
 
 def display_bands(count: int, *, colors: Sequence[str] = (), band_names: Sequence[str] = ()) -> tuple[int, ...]:
