@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stacchip_osml.chain import ChainDefinition, align_step
 from stacchip_osml.errors import ChainError, ItemError
-from stacchip_osml.geometry import Locator
+from stacchip_osml.geometry import Locator, ring_geometry
 from stacchip_osml.geometry.ground import place_and_gsd
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.index.headers import AssetHeader
@@ -186,13 +187,34 @@ def _outline(item: StacItem) -> tuple[bytes, tuple[float, float, float, float]]:
 
     try:
         geometry = shapely.force_2d(shape(item.geometry))
-        bounds = shapely.bounds(geometry)
-        wkb = shapely.to_wkb(geometry, byte_order=1)
-    except (shapely.errors.ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (
+        shapely.errors.ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError,
+    ) as error:  # fmt: skip
         raise item.error(f"geometry is not GeoJSON: {error}") from error
     if geometry.is_empty:
         raise item.error("geometry is empty, and the image says nothing of where it is")
-    return bytes(wkb), (float(bounds[0]), float(bounds[1]), float(bounds[2]), float(bounds[3]))
+    west, south, east, north = shapely.bounds(geometry).tolist()
+    if not (-90 <= south <= north <= 90 and -540 <= west <= east <= 540):
+        raise item.error(f"geometry is not in degrees of longitude and latitude: {geometry.wkt:.120}")
+    if east - west > 180 or west < -180 or east > 180:
+        geometry = _cut(geometry, item.bbox)
+    west, south, east, north = shapely.bounds(geometry).tolist()
+    return bytes(shapely.to_wkb(geometry, byte_order=1)), (west, south, east, north)
+
+
+def _cut(geometry: Any, bbox: tuple[float, ...] | None) -> Any:
+    """Cut polygons at the antimeridian that go past it, or whose box, west above east, says that they cross it."""
+    import shapely
+
+    crosses = bbox is not None and bbox[0] > bbox[len(bbox) // 2]
+    parts = []
+    for part in shapely.get_parts(geometry):
+        west, _, east, _ = shapely.bounds(part)
+        jumps = crosses and east - west > 180
+        if part.geom_type == "Polygon" and (jumps or west < -180 or east > 180):
+            part = ring_geometry(*shapely.get_coordinates(part.exterior).T, continuous=not jumps)  # noqa: PLW2901
+        parts.append(part)
+    return shapely.union_all(parts) if len(parts) > 1 else parts[0]
 
 
 def _chain(images: Sequence[SourceImage], choice: AssetChoice, *, aligned: bool) -> ChainDefinition:

@@ -8,6 +8,7 @@ at the asset hold for all its bands.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ _DTYPES = {
 """STAC's data types as numpy reads them; ``other`` and unknown ones say nothing."""
 
 _BAND_FIELDS = frozenset({"bands", "raster:bands", "eo:bands"})
+_MAX = sys.float_info.max
 _SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -47,10 +49,9 @@ def _default_name(key: str, index: int, count: int) -> str:
 
 
 def _band_fields(asset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    both = _list(asset, "bands")
+    both, raster, eo = (_list(asset, name) for name in ("bands", "raster:bands", "eo:bands"))
     if both:
         return both
-    raster, eo = _list(asset, "raster:bands"), _list(asset, "eo:bands")
     if len(raster) == len(eo):
         return [{**a, **b} for a, b in zip(raster, eo, strict=True)]
     return raster or eo  # lists of different lengths cannot be paired: the raster's describes the pixels
@@ -97,7 +98,7 @@ def _nodata(value: object) -> float | None:
         text = value.strip().lower()
         if text in _SPECIAL:
             return _SPECIAL[text]
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX):
         return value
     raise ValueError(f"nodata must be a number, 'nan', 'inf' or '-inf', got {value!r:.80}")
 
@@ -105,9 +106,9 @@ def _nodata(value: object) -> float | None:
 def _number(value: object, name: str, default: float) -> float:
     if value is None:
         return default
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name} of a band must be a finite number, got {value!r:.80}")
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and -_MAX <= value <= _MAX:
+        return float(value)
+    raise ValueError(f"{name} of a band must be a finite number, got {value!r:.80}")
 
 
 def merge_header_bands(

@@ -22,7 +22,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from stacchip_osml.errors import ItemError, redact
+from stacchip_osml.errors import ItemError, ReadError, redact
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.providers.own_readers import is_own_type
 from stacchip_osml.stac.bands import merge_header_bands, read_bands
@@ -37,26 +37,10 @@ __all__ = ["HeaderReader", "image_assets", "require_agreement", "source_images"]
 
 HeaderReader = Callable[[str], ImageHeader]
 
-_IMAGE_TYPES = frozenset(
-    {
-        "image/tiff",
-        "image/tif",
-        "image/geotiff",
-        "image/x-geotiff",
-        "image/vnd.stac.geotiff",
-        "image/jp2",
-        "image/jpx",
-        "image/jpeg2000",
-        "image/j2k",
-        "image/x-jp2",
-        "application/vnd.nitf",
-        "application/x-nitf",
-        "application/nitf",
-        "image/vnd.nitf",
-        "image/x-nitf",
-        "image/nitf",
-    }
+_IMAGE_TYPE = re.compile(
+    r"(?:image|application)/(?:[\w.+\-]*[.+\-])?(?:tiff?|geotiff?|cog|jp2|jpx|j2k|jpeg-?2000|nitf|ntf)"
 )
+"""However a catalog spells it: ``image/vnd.stac.geotiff``, ``image/x.geotiff``, ``application/x-nitf`` …"""
 _PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/vnd.stac.jpeg", "image/vnd.stac.png"})
 _UNTOLD_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _IMAGE_NAME = re.compile(r"\.(tiff?|ntf|nitf|nsf|jp2|j2k|jpx)$", re.IGNORECASE)
@@ -126,6 +110,9 @@ def source_images(
             lacking.append(f"{key} ({lack})")
         except (ValueError, ItemError) as error:
             raise item.error(f"asset {key!r}: {error}") from error
+        except ReadError as error:  # of its own class, with what it knows
+            error.args = (str(item.error(f"asset {key!r}: {error}")),)
+            raise
         else:
             images.append(image)
     if lacking:
@@ -159,7 +146,7 @@ def _is_image(key: str, asset: Mapping[str, Any]) -> bool:
     if not is_data and (not _ABOUT_ROLES.isdisjoint(roles) or key.lower() in _ABOUT_KEYS):
         return False
     media_type = str(asset.get("type") or "").partition(";")[0].strip().lower()
-    if media_type in _IMAGE_TYPES:
+    if _IMAGE_TYPE.fullmatch(media_type):
         return True
     if media_type in _PICTURE_TYPES:
         return is_data

@@ -205,7 +205,7 @@ def _wkb(geometry: object) -> bytes | None:
     try:
         shape = shapely.geometry.shape(dict(geometry))
         return bytes(shapely.to_wkb(shape, flavor="iso"))
-    except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+    except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError):
         return None
 
 

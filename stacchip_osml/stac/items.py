@@ -188,8 +188,11 @@ def _zone(text: str | None) -> timezone:
 
 
 def _is_bbox(bbox: object) -> bool:
-    return (
-        isinstance(bbox, list | tuple)
-        and len(bbox) in {4, 6}
-        and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in bbox)
-    )
+    return isinstance(bbox, list | tuple) and len(bbox) in {4, 6} and all(map(_is_finite, bbox))
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

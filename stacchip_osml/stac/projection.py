@@ -53,7 +53,7 @@ def read_grid(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid:
     crs, is_unprojected = _crs(asset, properties)
     shape, transform, bbox = asset.get("proj:shape"), asset.get("proj:transform"), asset.get("proj:bbox")
     item_shape, item_transform = properties.get("proj:shape"), properties.get("proj:transform")
-    if shape is None and transform is None and _is_other_resolution(asset, item_transform, crs):
+    if shape is None and transform is None and _is_other_resolution(asset, properties, crs):
         return Grid(size=None, transform=None, crs=crs, is_unprojected=is_unprojected)
     # Asset and item state one grid unless the asset's own field differs from the item's.
     if (shape is None or shape == item_shape) and (transform is None or transform == item_transform):
@@ -77,13 +77,19 @@ def has_own_grid(asset: Mapping[str, Any]) -> bool:
     return not _OWN_FIELDS.isdisjoint(asset) or _resolution(asset) is not None
 
 
-def _is_other_resolution(asset: Mapping[str, Any], transform: object, crs: str | None) -> bool:
+def _is_other_resolution(asset: Mapping[str, Any], properties: Mapping[str, Any], crs: str | None) -> bool:
     """Whether the asset's stated pixel size, in metres, is not that of the item's grid."""
     stated = _resolution(asset)
-    if stated is None or transform is None or crs is None:
+    shape, transform, bbox = (properties.get(name) for name in ("proj:shape", "proj:transform", "proj:bbox"))
+    if stated is None or crs is None:
         return False
-    a, _, _, d, _, _ = _affine(transform)
-    pixel = math.hypot(a, d)
+    if transform is not None:
+        affine = _affine(transform)
+    elif shape is not None and bbox is not None:
+        affine = _from_box(_size(shape), _box(bbox))
+    else:
+        return False
+    pixel = math.hypot(affine[0], affine[3])
     # A nominal resolution may be off by a tenth (MODIS: 500 for 463 m); another grid is off by a third or more.
     return not 0.75 < pixel / stated < 1.33 and is_metric(crs)
 
@@ -135,13 +141,19 @@ def _affine(value: object) -> Affine6:
     # Zeros where a geotransform has its rotations, and a corner's coordinates where the affine has pixel sizes.
     if c == e == 0.0 and b != 0.0 and f != 0.0 and max(abs(a / b), abs(d / f)) > 100:
         raise ValueError(_geotransform_message(value))
+    return _with_places((a, b, c, d, e, f), f"proj:transform {value!r:.120}")
+
+
+def _with_places(affine: Affine6, stated: str) -> Affine6:
+    """Pass on an affine whose pixels have places of their own."""
+    a, b, c, d, e, f = affine
     along, across = math.hypot(a, d), math.hypot(b, e)
     area = abs(a * e - b * d)
     if not area > _LEAST_ANGLE * along * across:  # also where a product is beyond all floats
-        raise ValueError(f"proj:transform {value!r:.120} maps the image to a line or a point")
+        raise ValueError(f"{stated} maps the image to a line or a point")
     if max(abs(c), abs(f)) * _PLACE_ERROR > min(along, across):
-        raise ValueError(f"proj:transform {value!r:.120} lies too far off for its pixels to have places of their own")
-    return a, b, c, d, e, f
+        raise ValueError(f"{stated} lies too far off for its pixels to have places of their own")
+    return affine
 
 
 def _box(value: object) -> tuple[float, float, float, float]:
@@ -155,7 +167,8 @@ def _box(value: object) -> tuple[float, float, float, float]:
 
 def _from_box(size: ImageSize, box: tuple[float, float, float, float]) -> Affine6:
     xmin, ymin, xmax, ymax = box
-    return (xmax - xmin) / size.width, 0.0, xmin, 0.0, (ymin - ymax) / size.height, ymax
+    affine = ((xmax - xmin) / size.width, 0.0, xmin, 0.0, (ymin - ymax) / size.height, ymax)
+    return _with_places(affine, f"proj:bbox {list(box)}")
 
 
 def corner_points(size: ImageSize, transform: Affine6) -> list[tuple[float, float]]:
