@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from stacchip_osml import __version__
+from stacchip_osml.app.ending import end_on_signals
 from stacchip_osml.app.output import one_line
 from stacchip_osml.app.texts import DEBUG, EXIT_EPILOG, INTERRUPTED, PIPE_CLOSED, USAGE, failure
 
@@ -116,8 +114,6 @@ def _report(error: Exception, *, debug: bool) -> int:
     return code
 
 
-LONGEST_END_S = 5.0
-"""From a signal to the end, whoever still waits for a server: who sends one sends another, that nobody survives."""
 CONTEXT: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -135,27 +131,11 @@ def main() -> None:
     """Run the command line; the entry point of ``stacchip-osml``."""
     _open_standard()
     _keep_stdout()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # else ignored, as by nohup
-            signal.signal(number, _end)
+    end_on_signals()
     try:
         cli()
     finally:
         _let_go_of_output()
-
-
-def _end(number: int, _: FrameType | None) -> NoReturn:
-    """Leave nothing behind, and end; without a handler the first process of a container would go on."""
-    signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
-    code = 128 + number
-    with suppress(OSError):
-        why = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(number).name}"
-        os.write(2, f"error: {why}\n".encode())
-    with suppress(RuntimeError):  # no more threads
-        late = threading.Timer(LONGEST_END_S, os._exit, (code,))
-        late.daemon = True
-        late.start()
-    raise SystemExit(code)
 
 
 def _open_standard() -> None:

@@ -29,7 +29,7 @@ from typing import BinaryIO
 
 from stacchip_osml.errors import ChipError
 
-__all__ = ["atomic_file", "temporary_beside"]
+__all__ = ["atomic_file", "remove_begun", "temporary_beside"]
 
 TEMPORARY = re.compile(r"\.writing-[0-9a-f]{16}\.tmp")
 ABANDONED_S = 86_400
@@ -37,6 +37,9 @@ ABANDONED_S = 86_400
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What writing says, and reading never does."""
+
+_BEGUN: set[Path] = set()
+"""Temporary names in use."""
 
 
 @contextmanager
@@ -53,40 +56,53 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         ChipError: the file system refused: no folder, no permission, no room. What was under the name is still there.
     """
     target = Path(os.path.realpath(path))  # Path.resolve raises on loops
-    temporary = temporary_beside(target)
-    mode = _mode_to_keep(target)
-    try:
-        file = temporary.open("x+b")
-    except OSError as error:
-        raise _refused(target, error) from error
-    try:
+    with temporary_beside(target) as temporary:
+        mode = _mode_to_keep(target)
         try:
-            yield file
-        except OSError as error:  # of the caller's writes, or of what it reads from, which speaks for itself
-            if isinstance(error, ChipError) or error.errno not in NO_ROOM:
-                raise
-            raise _refused(target, error) from error
-        try:
-            file.flush()
-            if mode is not None:
-                temporary.chmod(mode)
-            os.fsync(file.fileno())
-            file.close()
-            temporary.replace(target)
+            file = temporary.open("x+b")
         except OSError as error:
             raise _refused(target, error) from error
-    finally:
-        with suppress(OSError):  # what could not be written is still in the buffer
-            file.close()
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        try:
+            try:
+                yield file
+            except OSError as error:  # of the caller's writes, or of what it reads from, which speaks for itself
+                if isinstance(error, ChipError) or error.errno not in NO_ROOM:
+                    raise
+                raise _refused(target, error) from error
+            try:
+                file.flush()
+                if mode is not None:
+                    temporary.chmod(mode)
+                os.fsync(file.fileno())
+                file.close()
+                temporary.replace(target)
+            except OSError as error:
+                raise _refused(target, error) from error
+        finally:
+            with suppress(OSError):  # what could not be written is still in the buffer
+                file.close()
     _sync_folder(target.parent)
 
 
-def temporary_beside(target: Path) -> Path:
-    """Give a name, in the folder of a file, that it has until it is whole."""
+@contextmanager
+def temporary_beside(target: Path) -> Iterator[Path]:
+    """Give a name, in the folder of a file, that it has until it is whole; a file that still has it is removed."""
     _clear(str(target.parent))
-    return target.with_name(f".writing-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".writing-{secrets.token_hex(8)}.tmp")
+    try:
+        _BEGUN.add(temporary)
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _BEGUN.discard(temporary)
+
+
+def remove_begun() -> None:
+    """Remove the files that are being written, whoever writes them: for a process that ends this moment."""
+    for temporary in list(_BEGUN):
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1024)

@@ -62,17 +62,15 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         ChipError: the file system refused; nothing is left behind.
     """
-    temporary = temporary_beside(path)
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise ChipError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary_beside(path) as temporary:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise ChipError(f"cannot write {path}: {error.strerror}") from error
 
 
 def write_chip(

@@ -331,24 +331,21 @@ def _inside(path: Path, name: Any) -> Path:
 def _replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; on success sync it and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        raise OSError(error.errno, str(error), str(path)) from error  # Arrow's says not which file it is
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary_beside(path) as temporary:
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise OSError(error.errno, str(error), str(path)) from error  # Arrow's says not which file it is
 
 
 def _commit(path: Path, document: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
+    with temporary_beside(path) as temporary:
         temporary.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
         _sync(temporary)
         if latest_version(path.parents[1]) >= int(path.stem):  # a name can be free because it was removed as old
@@ -362,8 +359,6 @@ def _commit(path: Path, document: dict[str, Any]) -> None:
                 raise
             raise ChipError(f"{path}: this file system has no hard links, which a safe commit needs") from error
         _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _conflict(path: Path) -> CommitConflict:

@@ -20,24 +20,27 @@ for number in (signal.SIGTERM, signal.SIGHUP):
 """
 """Whoever runs the tests may ignore signals, which children inherit."""
 WAITING = """
-import sys, threading, time
+import hashlib, sys, time
 from concurrent.futures import ThreadPoolExecutor
 import click
-from stacchip_osml.app import cli
+from stacchip_osml.app import cli, ending
 from stacchip_osml.encode.atomic import atomic_file
 
 cli.COMMANDS["wait"] = "__main__:wait"
-cli.LONGEST_END_S = 0.5
 
 @click.command()
 @click.argument("path")
-@click.option("--hang", is_flag=True)
-def wait(path, hang):
+@click.argument("how")
+def wait(path, how):
     with atomic_file(path) as out, ThreadPoolExecutor(1) as pool:
         out.write(b"half")
-        if hang:
+        out.flush()
+        ending.LONGEST_END_S = {"long": 600, "sleep": 30}.get(how, 0.5)
+        if how == "hang":
             pool.submit(time.sleep, 600)
         print("ready", file=sys.stderr, flush=True)
+        if how in {"call", "long"}:
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # a quarter of an hour in C
         time.sleep(600)
 
 cli.main()
@@ -74,9 +77,9 @@ def test_an_exit_code_is_right_where_its_message_cannot_be_written(tmp_path):
 
 
 @contextmanager
-def waiting(path, *args, before=""):
+def waiting(path, how, before=""):
     """A process in the middle of writing a file."""
-    command = [sys.executable, "-c", AS_BY_HAND + before + WAITING, "wait", str(path), *args]
+    command = [sys.executable, "-c", AS_BY_HAND + before + WAITING, "wait", str(path), how]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr.readline() == "ready\n"
@@ -85,7 +88,7 @@ def waiting(path, *args, before=""):
             process.kill()  # one that still is
 
 
-@pytest.mark.parametrize("hang", [[], ["--hang"]])
+@pytest.mark.parametrize("how", ["sleep", "hang", "call"])
 @pytest.mark.parametrize(
     ("number", "code", "said"),
     [
@@ -94,18 +97,29 @@ def waiting(path, *args, before=""):
         (signal.SIGHUP, 129, "error: ended by SIGHUP\n"),
     ],
 )
-def test_a_signal_ends_a_command_soon_whatever_its_threads_wait_for(tmp_path, number, code, said, hang):
-    with waiting(tmp_path / "x", *hang) as process:
+def test_a_signal_ends_a_command_soon_whatever_it_waits_for_and_leaves_nothing(tmp_path, number, code, said, how):
+    with waiting(tmp_path / "x", how) as process:
         process.send_signal(number)
         stderr = process.communicate(timeout=60)[1]
 
     assert (process.returncode, stderr) == (code, said)
-    assert hang or list(tmp_path.iterdir()) == []  # nothing is left of what was begun
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_asks_twice_does_not_wait_and_nothing_is_left_either(tmp_path):
+    with waiting(tmp_path / "x", "long") as process:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)  # else it may be one
+        process.send_signal(signal.SIGTERM)
+        stderr = process.communicate(timeout=60)[1]
+
+    assert (process.returncode, stderr) == (143, "error: ended by SIGTERM\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_signals_that_whoever_started_it_ignores_stay_ignored(tmp_path):
     ignore = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    with waiting(tmp_path / "x", before=ignore) as process:
+    with waiting(tmp_path / "x", "sleep", before=ignore) as process:
         process.send_signal(signal.SIGHUP)
         time.sleep(0.5)
         is_alive = process.poll() is None
