@@ -17,6 +17,7 @@ from stacchip_osml.app.problems import say_problems, told
 from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
 from stacchip_osml.errors import ChipError
+from stacchip_osml.pixel.counts import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.chain import ChainDefinition
@@ -274,7 +275,7 @@ def _say_plan(planned: list[dict[str, Any]], problems: Sequence[ChipError], *, a
         for item in planned
     )
     print_table(["collection", "item", "assets", "reference", "chips by level"], rows)
-    click.echo(f"{total:,} chips from {len(planned):,} items; nothing was written")
+    click.echo(f"{counted(total, 'chip')} from {counted(len(planned), 'item')}; nothing was written")
     say_problems(problems)
 
 

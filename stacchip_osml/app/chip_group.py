@@ -14,6 +14,7 @@ from stacchip_osml.app.problems import Failure, failed, say_failures
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
 from stacchip_osml.app.texts import FOUND
+from stacchip_osml.pixel.counts import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.encode import Chip
@@ -241,7 +242,7 @@ def sheet_command(
         emit_json({"path": out, **counts, "failed": failed(failures)})
     else:
         rest = "" if len(shown) == len(chosen) else f" of {len(chosen):,}; --limit or --sample chooses others"
-        click.echo(f"{one_line(out)}: {len(chips):,} chips{rest}")
+        click.echo(f"{one_line(out)}: {counted(len(chips), 'chip')}{rest}")
         say_failures(failures)
     if failures:
         ctx.exit(FOUND)

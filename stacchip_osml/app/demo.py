@@ -19,6 +19,7 @@ from stacchip_osml.app.chip_group import sheet_label
 from stacchip_osml.app.options import PLACE, debug_option
 from stacchip_osml.app.output import one_line
 from stacchip_osml.app.texts import FOUND
+from stacchip_osml.pixel.counts import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex
@@ -231,4 +232,4 @@ def _write(story: _Story, chippers: dict[str, Chipper], folder: Path) -> None:
 def _counted(index: ChipIndex) -> str:
     summary = index.summary
     parts = ", ".join(f"{chips:,} of {name}" for name, chips in summary.collections.items())
-    return f"{summary.chips:,} chips from {summary.items:,} items ({parts})"
+    return f"{counted(summary.chips, 'chip')} from {counted(summary.items, 'item')} ({parts})"

@@ -9,6 +9,7 @@ import click
 from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, print_table, size_text
 from stacchip_osml.app.selection import Selection, selection_options
+from stacchip_osml.pixel.counts import counted
 
 __all__ = ["explain_command"]
 
@@ -39,9 +40,10 @@ def explain_command(index: str, selection: Selection, as_json: bool) -> None:
         return
     heads = ["chip", "asset", "file", "read by", "level", "x", "y", "width", "height", "resampling", "blocks"]
     print_table([*heads, "decoded"], (_line(chip, read) for chip in chips for read in chip["reads"]))
+    said = {name: counted(totals[f"{name}s"], name) for name in ("chip", "read", "file", "block")}
     click.echo(
-        f"{totals['chips']:,} chips: {totals['reads']:,} reads of {totals['files']:,} files, {totals['blocks']:,} "
-        f"blocks, {size_text(totals['decoded_bytes'])} decoded for {size_text(totals['pixel_bytes'])} of pixels"
+        f"{said['chip']}: {said['read']} of {said['file']}, {said['block']}, "
+        f"{size_text(totals['decoded_bytes'])} decoded for {size_text(totals['pixel_bytes'])} of pixels"
     )
     if len(chosen) > len(shown):
         note(f"{len(chosen) - len(shown):,} of {len(chosen):,} chips are not shown; --limit shows more")

@@ -14,6 +14,7 @@ from stacchip_osml.app.output import emit_json, one_line
 from stacchip_osml.app.query import query_command
 from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
+from stacchip_osml.pixel.counts import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.index import Finding
@@ -104,8 +105,8 @@ def _say_findings(findings: list[Finding], *, chips: int, files: bool) -> None:
     for finding in findings:
         click.echo(one_line(str(finding)))
     scope = "rows, tables and images" if files else "rows and tables"
-    outcome = f"{len(findings)} findings" if findings else "nothing wrong"
-    click.echo(f"{outcome} in {scope} of {chips:,} chips")
+    outcome = counted(len(findings), "finding") if findings else "nothing wrong"
+    click.echo(f"{outcome} in {scope} of {counted(chips, 'chip')}")
 
 
 index_group.add_command(build_command)

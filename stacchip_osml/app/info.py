@@ -9,6 +9,7 @@ import click
 
 from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line, print_table, size_text
+from stacchip_osml.pixel.counts import counted
 
 __all__ = ["info_command"]
 
@@ -35,7 +36,7 @@ def info_command(*, file: str, as_json: bool) -> None:
     if as_json:
         emit_json({"file": file, **found})
         return
-    click.echo(f"{one_line(file)}: {found['format']}, {len(found['assets'])} assets")
+    click.echo(f"{one_line(file)}: {found['format']}, {counted(len(found['assets']), 'asset')}")
     for image in found["images"]:
         _say_image(image if found["format"] != "tiff" else _named(image))
     if "nitf" in found:

@@ -17,6 +17,7 @@ from stacchip_osml.index.arrays import column_of, numbers_of
 from stacchip_osml.index.order import item_keys
 from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.tables import SideTables
+from stacchip_osml.pixel.counts import counted
 from stacchip_osml.stac.plain_rows import moment
 
 __all__ = ["SUMMARY_COLUMNS", "IndexSummary", "size_on_disk", "summarize"]
@@ -63,7 +64,7 @@ class IndexSummary:
     def to_text(self) -> str:
         """Give a few lines for a terminal."""
         width = max(len(name) for name, _ in self._lines())
-        head = f"ChipIndex of {self.chips:,} chips from {self.items:,} items"
+        head = f"ChipIndex of {counted(self.chips, 'chip')} from {counted(self.items, 'item')}"
         return "\n".join([head, *(f"  {name:<{width}}  {value}" for name, value in self._lines())])
 
     def to_html(self) -> str:
@@ -73,7 +74,8 @@ class IndexSummary:
             f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
             for name, value in self._lines()
         )
-        return f"<div><b>ChipIndex</b> {self.chips:,} chips, {self.items:,} items<table>{rows}</table></div>"
+        head = f"<b>ChipIndex</b> {counted(self.chips, 'chip')}, {counted(self.items, 'item')}"
+        return f"<div>{head}<table>{rows}</table></div>"
 
     def _lines(self) -> list[tuple[str, str]]:
         box = "unknown" if self.bbox is None else ", ".join(f"{side:.5f}" for side in self.bbox)

@@ -22,9 +22,11 @@ def merge(*indexes: ChipIndex | str | os.PathLike[str], replace: bool = False) -
 
     Raises:
         IndexSchemaError: an item, image, column or chip with two different definitions under one name.
-        ChipError: nothing to merge.
+        ChipError: nothing to merge, or a list of indexes.
     """
     if not indexes:
         raise ChipError("merge needs one index at least")
     first, *others = indexes
+    if isinstance(first, list | tuple):
+        raise ChipError("merge takes indexes one by one: merge(first, second), or merge(*indexes) of a list")
     return (first if isinstance(first, ChipIndex) else ChipIndex.open(first)).merge(*others, replace=replace)

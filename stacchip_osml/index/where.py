@@ -56,7 +56,7 @@ def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise IndexSchemaError(
             f'where: {text!r} is not a condition such as "cloud_fraction < 0.2 and level == 0", of columns, '
-            f"literals, comparisons, in, is None, and, or, not: {reason}"
+            f"literals, comparisons (== for equal), in, is None, and, or, not, all in small letters: {reason}"
         ) from error
 
 

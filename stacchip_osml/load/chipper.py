@@ -22,7 +22,7 @@ from stacchip_osml.load.each import Done, Work, each
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
 from stacchip_osml.pixel.arguments import function_or_none, of_kind, one_of
-from stacchip_osml.pixel.counts import chosen_rows, whole_number
+from stacchip_osml.pixel.counts import chosen_rows, counted, whole_number
 
 __all__ = ["CACHE_BYTES", "ChipFile", "Chipper"]
 
@@ -109,7 +109,8 @@ class Chipper:
                 yield done.result
 
     def __repr__(self) -> str:
-        return f"Chipper({self.index!r})"
+        place = "" if self.index.path is None else f" in {self.index.path}"
+        return f"Chipper({counted(len(self), 'chip')}{place})"
 
     def chip(self, *, x: int, y: int, item_id: str | None = None) -> Chip | None:
         """Cut the chip at a grid position.

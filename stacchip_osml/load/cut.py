@@ -219,7 +219,8 @@ class Cutter:
             (self.index.row(int(rows.positions[group[0]]))["id"], kind) for kind, group in kinds.items()
         )
         raise WindowError(
-            f"chips of a batch must agree: {one!r} is {first[0]} {first[1]}, {two!r} is {second[0]} {second[1]}"
+            f"chips of a batch must agree: {one!r} is {first[0]} {first[1]}, {two!r} is {second[0]} {second[1]}; "
+            "choose rows of one kind, or index them with a chain that makes them alike (select, linear …)"
         )
 
     def __reduce__(self) -> tuple[object, ...]:

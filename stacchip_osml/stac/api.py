@@ -102,12 +102,21 @@ def search_api(
         raise ItemError(f"{redact(url)}: no answer to this STAC search: {redact(str(error))[:300]}") from error
 
 
+_PARAMETERS = (
+    *("collections", "bbox", "intersects", "datetime", "ids", "query", "filter", "filter_lang", "sortby", "fields"),
+    *("limit", "max_items", "method"),
+)
+"""Of a search, as pystac-client takes them."""
+
 _MALFORMED_ANSWER = (NotImplementedError, TypeError, ValueError, KeyError, AttributeError)
 """What pystac-client fails with where JSON is not what it expects."""
 
 
 def _prepared(client: Any, search: Mapping[str, Any], url: str) -> Any:
     """Check the search before anything is asked."""
+    unknown = [name for name in search if name not in _PARAMETERS]
+    if unknown:
+        raise ItemError(f"{redact(url)}: no search parameter {unknown[0]!r}; there are {', '.join(_PARAMETERS)}")
     try:
         prepared = client.search(**_with_filter(search))
         prepared.get_parameters()

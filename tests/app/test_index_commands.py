@@ -103,7 +103,7 @@ def test_skipped_items_are_counted_and_listed_and_give_exit_code_1(broken, tmp_p
     ]
     result = run(*args, code=1)
 
-    assert "16 chips from 1 items" in result.stdout
+    assert "16 chips from 1 item\n" in result.stdout
     assert result.stderr.splitlines()[0] == "12 left out:"
     assert len(result.stderr.splitlines()) == 1 + 10 + 1
     answer = run_json(*args, "--force", code=1)

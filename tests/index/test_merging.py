@@ -187,3 +187,8 @@ def test_a_large_merge_streams_to_the_same_index(make_item, tmp_path, monkeypatc
 def test_a_large_merge_of_a_common_item_is_still_a_union(pieces, monkeypatch):
     monkeypatch.setattr(merged, "IN_MEMORY", 1)
     assert same(merge(pieces["A"], pieces["A-small"], pieces["A"]), merge(pieces["A-small"], pieces["A"]))
+
+
+def test_a_list_of_indexes_is_no_index_and_the_message_says_how(pieces):
+    with pytest.raises(ChipError, match=r"one by one: .*merge\(\*indexes\)"):
+        merge([pieces["A"], pieces["B"]])

@@ -123,6 +123,8 @@ def test_a_pyarrow_expression_is_a_condition_too(index):
         ({"where": "colour == 'red'"}, "no column 'colour', in no item either; there are id, collection"),
         ({"where": "__import__('os').system('true')"}, "is not a condition on columns"),
         ({"where": "grid_col +"}, "is not a condition"),
+        ({"where": "grid_col = 1"}, "== for equal"),
+        ({"where": "grid_col == 1 AND grid_row == 1"}, "small letters"),
         ({"where": "grid_col == 'three'"}, "column 'grid_col' is int32, compared with 'three'"),
         ({"where": "label == 3"}, "column 'label' is text, compared with 3"),
         ({"where": "label is 3"}, "'is' compares with None only"),

@@ -67,8 +67,16 @@ def test_what_cannot_be_read_leaves_chips_of_the_other_sensor_alone(both, tmp_pa
 
 
 def test_chips_that_their_chains_do_not_make_alike_are_refused(both, tmp_path):
-    with pytest.raises(WindowError, match=r"must agree: .* is \(2, 32, 32\) uint8, .* is \(3, 32, 32\) uint16"):
+    with pytest.raises(
+        WindowError, match=r"must agree: .* is \(2, 32, 32\) uint8, .* is \(3, 32, 32\) uint16; .* chain"
+    ):
         Chipper(both, chain="raw").batch(range(8))
     raw = Indexer(tmp_path / "words.tif", chip_size=32).create_index()
     with pytest.raises(WindowError, match="must agree: their chains give"):
         Chipper(merge(both.query(where="item_id == 'bytes'"), raw)).batch(range(8))
+
+
+def test_a_chipper_says_how_many_chips_it_cuts_and_of_which_index(both, tmp_path):
+    assert repr(Chipper(both)) == "Chipper(8 chips)"
+    both.select([0]).save(tmp_path / "one.parquet")
+    assert repr(Chipper(tmp_path / "one.parquet")) == f"Chipper(1 chip in {tmp_path / 'one.parquet'})"

@@ -103,8 +103,6 @@ def test_failures_of_an_api_are_typed(api):
         list(search_api(f"{api.url}/nowhere", limits=PATIENT))
     with pytest.raises(ItemError, match="no answer to this STAC search"):
         list(search_api(f"{api.url}/plain.json", limits=PATIENT))
-    with pytest.raises(ItemError, match="no answer to this STAC search"):
-        list(search_api(api.url, nonsense=1, limits=PATIENT))
     with pytest.raises(RemoteReadError, match="no answer"):
         list(search_api("http://127.0.0.1:9", limits=PATIENT))
 
@@ -273,3 +271,9 @@ def test_a_filter_is_sent_as_the_method_takes_it(api, search, method, language):
         assert found == given
     else:
         assert sent["filter"] == condition
+
+
+def test_a_search_parameter_that_is_none_is_named_with_those_there_are(api):
+    with pytest.raises(ItemError, match=r"no search parameter 'cloud_cover'; there are collections, bbox, .*max_items"):
+        list(search_api(api.url, limits=PATIENT, cloud_cover=10))
+    assert not [path for path in api.asked if path.startswith("/search")]
