@@ -56,6 +56,9 @@ __all__ = [
     "write_file",
 ]
 
+OTHER_FILES = frozenset({".csv", ".geojson", ".geoparquet", ".gpkg", ".json", ".pq", ".tif"})
+"""Endings of what no index is: a folder of such a name would be taken for the file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -92,6 +95,8 @@ def require_replaceable(path: Path) -> None:
                 return
             except IndexSchemaError as error:
                 raise IndexSchemaError(f"{path}: what is there is no chip index; choose another: {error}") from error
+    elif path.suffix.lower() in OTHER_FILES and not path.exists():
+        raise IndexSchemaError(f"{path}: an index is a file that ends in .parquet or a folder; name it so")
     elif path.is_file():
         said = "a file is there, and an index is a folder unless its name ends in .parquet"
         raise IndexSchemaError(f"{path}: {said}; choose another")

@@ -20,7 +20,7 @@ from stacchip_osml.chain import (
     is_resolved,
     resolve,
 )
-from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError
+from stacchip_osml.errors import ChainError, ChipError, ItemError, LimitError, ReadError, WindowError, redact
 from stacchip_osml.geometry import Footprints
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.index.assembly import assemble
@@ -161,6 +161,13 @@ class Indexer:
         self._located: Kept[Footprints | None] = Kept(KEPT)
         self.problems: list[ChipError] = []
         """Items left out so far, with the reason."""
+
+    def __repr__(self) -> str:
+        is_place = isinstance(self.items, str | os.PathLike)
+        items = repr(redact(str(self.items))) if is_place else type(self.items).__name__
+        width, height = self.spec.size
+        levels = f", levels {', '.join(map(str, self.levels))}" if self.levels != (0,) else ""
+        return f"Indexer({items}, chips of {width}x{height}{levels})"
 
     def create_index(self) -> ChipIndex:
         """Build the index.

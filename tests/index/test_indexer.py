@@ -261,3 +261,10 @@ def test_an_item_given_as_an_object_needs_a_base_for_relative_hrefs(make_item, w
     index = Indexer(item, 200, base=str(tmp_path / "item.json")).create_index()
     (header,) = index.tables.headers.values()
     assert header.image.location == str(tmp_path / "red.tif")
+
+
+def test_an_indexer_says_what_it_would_index(make_item):
+    assert repr(Indexer("https://me:HUSH@stac.example.com/v1", (64, 32), levels=(0, 1), search={"limit": 1})) == (
+        "Indexer('https://stac.example.com/v1', chips of 64x32, levels 0, 1)"
+    )
+    assert repr(Indexer([make_item("A")], 64)) == "Indexer(list, chips of 64x64)"

@@ -87,6 +87,10 @@ class DatasetReader:
         self._made: dict[str, Any] = {}
         self._open = True
 
+    def __repr__(self) -> str:
+        held = ", ".join(self._makers) or "no assets"
+        return f"DatasetReader({self.format}: {held}{'' if self._open else '; closed'})"
+
     @property
     def metadata(self) -> BufferedMetadataProvider:
         """Metadata of the file itself."""

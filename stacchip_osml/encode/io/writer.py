@@ -67,6 +67,10 @@ class DatasetWriter:
         self._metadata = BufferedMetadataProvider()
         self._open = True
 
+    def __repr__(self) -> str:
+        held = ", ".join(entry.key for entry in self._entries) or "no assets yet"
+        return f"DatasetWriter({self.format}: {held}{'' if self._open else '; closed'})"
+
     @property
     def format(self) -> str:
         """Canonical name of the format."""

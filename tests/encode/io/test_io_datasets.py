@@ -357,3 +357,13 @@ def test_an_image_of_a_nitf_file_that_says_no_name_has_the_files(tmp_path):
             chip = ChipFactory(image, output_format="nitf").create_chip((0, 0, 8, 8))
         with IO.open(io.BytesIO(chip)) as cut:
             assert cut.get_asset("image:0").metadata["ICOM1"] == f"Chip of {title}"
+
+
+def test_datasets_say_what_they_hold(tmp_path):
+    writer = IO.open(tmp_path / "two.ntf", "w")
+    assert repr(writer) == "DatasetWriter(nitf: no assets yet)"
+    write(writer, ("image:0", Lazy(40, 40)), ("text:0", BufferedTextAssetProvider.create("text:0", "hello")))
+    assert repr(writer) == "DatasetWriter(nitf: image:0, text:0; closed)"
+    with IO.open(tmp_path / "two.ntf") as dataset:
+        assert repr(dataset) == "DatasetReader(nitf: image:0, text:0)"
+    assert repr(dataset) == "DatasetReader(nitf: image:0, text:0; closed)"
