@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.pyramids.builder import ProgressCallback as ProgressCallback
     from stacchip_osml.imagery.pyramids.builder import PyramidBlock as PyramidBlock
     from stacchip_osml.imagery.pyramids.builder import PyramidBuilder as PyramidBuilder
-    from stacchip_osml.imagery.pyramids.builder import write_pyramid as write_pyramid
     from stacchip_osml.imagery.pyramids.files import find_rset as find_rset
     from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid as TiledImagePyramid
     from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels as build_pyramid_levels
+    from stacchip_osml.imagery.pyramids.writing import write_pyramid as write_pyramid
     from stacchip_osml.imagery.reading import read_header as read_header
     from stacchip_osml.imagery.resampling.resample import read_resampled as read_resampled
     from stacchip_osml.imagery.resampling.resample import resample as resample
@@ -103,7 +103,7 @@ HOME = {
     "sniff_driver": "format",
     "source_extent": "resampling.resample",
     "stitch_source_blocks": "providers.block_utils",
-    "write_pyramid": "pyramids.builder",
+    "write_pyramid": "pyramids.writing",
 }
 """Public name → the module that has it."""
 

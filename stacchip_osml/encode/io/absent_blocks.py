@@ -14,8 +14,9 @@ from typing import Any
 from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.encode.io.places import header_of
 from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
-from stacchip_osml.encode.tiff.absence import has_absent, is_cut_by, with_bands_apart
+from stacchip_osml.encode.tiff.absence import is_cut_by, with_bands_apart
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.facts import has_absent
 
 __all__ = ["lost_absence", "masked_hints"]
 

@@ -16,11 +16,12 @@ from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.tiff.levels import MaskBytes, MaskView
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.providers.facts import LevelBlocks, absent_parts, num_levels
+from stacchip_osml.imagery.providers.block_utils import fill_parts
+from stacchip_osml.imagery.providers.facts import LevelBlocks, absent_parts, has_absent, num_levels
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["AbsenceView", "absence_mask", "has_absent", "is_cut_by", "with_bands_apart"]
+__all__ = ["AbsenceView", "absence_mask", "is_cut_by", "with_bands_apart"]
 
 
 def absence_mask(
@@ -60,17 +61,6 @@ def absence_mask(
         return None
     views = [AbsenceView(each) for each in given]
     return views if len(views) > 1 else views[0]
-
-
-def has_absent(image: Any, level: int = 0) -> bool:
-    """Tell whether an image leaves out any pixel of a level.
-
-    Raises:
-        ReadError: the image could not be read.
-    """
-    blocks = LevelBlocks.of(image, level)
-    rows, cols = blocks.grid.under(PixelWindow(0, 0, *blocks.grid.image_size))
-    return any(not blocks.holds(row, col) or bool(absent_parts(image, row, col, level)) for row in rows for col in cols)
 
 
 def is_cut_by(image: Any, grid: BlockGrid, level: int = 0) -> bool:
@@ -124,9 +114,7 @@ class AbsenceView(MaskBytes):
         del bands
         window = self.level_grid(resolution_level).window(block_row, block_col)
         stored = np.full((1, window.height, window.width), 255, np.uint8)
-        for hole in absent_parts(self.source, block_row, block_col, resolution_level):
-            stored[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = 0
-        return stored
+        return fill_parts(stored, absent_parts(self.source, block_row, block_col, resolution_level), 0)
 
 
 def _needs(image: Any, level: int, grid: BlockGrid, stays_sparse: bool) -> bool:

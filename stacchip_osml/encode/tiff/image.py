@@ -30,6 +30,8 @@ from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.imagery.providers.block_grid import level_grid
 from stacchip_osml.imagery.providers.facts import dtype_of
+from stacchip_osml.imagery.resampling.reduction import reduction_of
+from stacchip_osml.imagery.resampling.reduction_masked import maskable
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
@@ -176,7 +178,9 @@ def write_tiff(
     if resampling is None and "palette" in picture.colors:
         resampling = nearest_neighbor_resample
 
-    def planned(images: Any, *, how: ResampleFunc | None, absent: float | None, keep_sparse: bool) -> Levels:
+    def planned(
+        images: Any, *, how: ResampleFunc | None, absent: float | None, keep_sparse: bool, valid: Any = None
+    ) -> Levels:
         return levels_of(
             images,
             block=storage.block if storage.tiled else (storage.block[0], size.width),
@@ -186,6 +190,7 @@ def write_tiff(
             sparse=keep_sparse,
             resampling=how,
             workers=workers,
+            valid=valid,
         )
 
     absent = described.absent_value if described.nodata or 42113 in described.metadata else None
@@ -203,9 +208,13 @@ def write_tiff(
             is_said="alpha" in picture.colors,
         )
     if masks is not None:
-        valid = planned(masks, how=nearest_neighbor_resample, absent=None, keep_sparse=True)
+        heeded = image.builders[0].resample_func
+        if maskable(reduction_of(heeded, 2, dtype=np.uint8)) is None:
+            heeded = nearest_neighbor_resample
+        valid = planned(masks, how=heeded, absent=None, keep_sparse=True, valid=masks)
         if valid.sizes != image.sizes:
             raise EncodeError(f"the mask's levels are {valid.sizes}, the image's {image.sizes}")
+        image = planned(image_levels, how=resampling, absent=absent, keep_sparse=sparse, valid=masks)
         count = int(valid.builders[0].source.num_bands)
         pages = [
             page

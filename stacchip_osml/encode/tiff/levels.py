@@ -83,6 +83,7 @@ def levels_of(
     sparse: bool,
     resampling: ResampleFunc | None,
     workers: int,
+    valid: Any = None,
 ) -> Levels:
     """Plan the levels; nothing is read yet.
 
@@ -95,6 +96,7 @@ def levels_of(
         sparse: leave out what the source does not store.
         resampling: how overviews are made; None for the usual way.
         workers: threads that read and make them, beside the caller's; 1 for the caller's alone.
+        valid: an image that is 0 where pixels have no weight in overviews; None where all that is stored has.
 
     Raises:
         EncodeError: levels that do not belong together, or more overviews than there can be.
@@ -132,6 +134,7 @@ def levels_of(
                 resample_func=resampling,
                 num_workers=workers if workers > 1 else 0,
                 nodata=kept,
+                valid=valid if len(given) == 1 else None,
             )
         except ValueError as error:
             raise EncodeError(f"overviews cannot be made: {error}") from error

@@ -8,9 +8,10 @@ Rules:
   resampled. Of a smaller image of a smaller image only the pixels needed are
   made, so a block reads each source block under it once;
 - a block is stored where any source block that it needs is; others are
-  padding, and are read as such by the level below. Pixels that are not stored
-  have the value ``nodata``, where it is given: then they never bleed into
-  others. Else they are pixels of the source's pad value;
+  padding. Pixels that the source does not store never bleed into others, nor
+  do they into those of a level that is made of this one. They have the value
+  ``nodata`` where it is given, else the source's pad value; a function that
+  takes no masks sees pixels of that value;
 - only the bands asked for are read.
 """
 
@@ -30,9 +31,9 @@ from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.providers.block_utils import holes_in, paste_blocks
+from stacchip_osml.imagery.providers.block_utils import fill_parts, holes_in, paste_blocks
 from stacchip_osml.imagery.providers.facts import dtype_of, has_block, num_levels, pad_number, require_bands
-from stacchip_osml.imagery.providers.protocol import Pixels
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.pyramids.levels import place_of
 from stacchip_osml.imagery.resampling.reduction import (
     FunctionReduction,
@@ -42,6 +43,7 @@ from stacchip_osml.imagery.resampling.reduction import (
     reduction_of,
     require_factor,
 )
+from stacchip_osml.imagery.resampling.reduction_masked import maskable
 from stacchip_osml.imagery.resampling.reduction_values import Box, held_nodata, whole_box
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.pixel import PixelWindow
@@ -134,6 +136,7 @@ class DownsampledImageProvider(ProviderView):
             self._reduction = reduction_of(
                 resample_func, scale_factor, dtype=self._dtype, nodata=nodata, source_pixels=pixels
             )
+        self._masked = maskable(self._reduction)
         self._fill: Any = pad_number(source) if nodata is None else self._dtype.type(nodata)
         self._lock = threading.Lock()
         self._found = _Found(None)
@@ -212,7 +215,7 @@ class DownsampledImageProvider(ProviderView):
         place, known = (resolution_level, block_row, block_col), self._found_out().stored
         is_stored = known.get(place)
         if is_stored is None:
-            is_stored = known[place] = self._is_stored(_box(grid.window(block_row, block_col)), resolution_level)
+            is_stored = known[place] = self._is_stored(Box.of(grid.window(block_row, block_col)), resolution_level)
         return is_stored
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:  # noqa: ARG002
@@ -238,7 +241,7 @@ class DownsampledImageProvider(ProviderView):
             NoLevelError: no such level; it is a ValueError too.
             DecodeError: the source gave something else than it says it has.
         """
-        box = _box(self.level_grid(resolution_level).window(block_row, block_col))
+        box = Box.of(self.level_grid(resolution_level).window(block_row, block_col))
         chosen = require_bands(self, bands)
         if self.cache is None or not self.has_block(block_row, block_col, resolution_level):
             return self.read_part(box, chosen, level=resolution_level)
@@ -297,7 +300,7 @@ class DownsampledImageProvider(ProviderView):
         else:
             box = needed_box(self._reduction, box, self._source_size)
         grid = level_grid(self.source, below)
-        rows, cols = grid.under(_window(box))
+        rows, cols = grid.under(box.window)
         return any(has_block(self.source, row, col, below, grid=grid) for row in rows for col in cols)
 
     def _make(self, reduction: Reduction, box: Box, bands: tuple[int, ...] | None, out: Pixels) -> None:
@@ -305,11 +308,19 @@ class DownsampledImageProvider(ProviderView):
         if reduction.whole:
             out[...] = self._part_of_whole(reduction, box, bands)
             return
-        needed = needed_box(reduction, box, self._source_size)
+        needed = needed_box(self._masked or reduction, box, self._source_size)
         most = max(PART_PIXELS, 4 * math.prod(level_grid(self.source).block_shape) * len(out))
         if needed.rows * needed.cols * len(out) <= most or box.rows * box.cols == 1:
+            valid = self._source_valid(needed)
+            if self._masked is None or valid is None:
+                needed = needed_box(reduction, box, self._source_size)
+                part = self._source_part(needed, bands, len(out), 0)
+                out[...] = reduction.reduce(part, needed, self._source_size, box)
+                return
             part = self._source_part(needed, bands, len(out), 0)
-            out[...] = reduction.reduce(part, needed, self._source_size, box)
+            masked = MaskedPixels(part, np.broadcast_to(valid, part.shape))
+            done = self._masked.reduce_masked(masked, needed, self._source_size, box)
+            out[...] = np.where(done.mask, done.pixels, self._fill)
         elif box.rows >= box.cols:
             middle = box.rows // 2
             self._make(reduction, box._replace(bottom=box.top + middle), bands, out[:, :middle])
@@ -338,11 +349,31 @@ class DownsampledImageProvider(ProviderView):
             part = below.read_part(box, bands)
         else:
             part = np.full((count, box.rows, box.cols), self._fill, self._dtype)
-            paste_blocks(below, level_grid(below, level), _window(box), part, level=level, bands=bands)
+            paste_blocks(below, level_grid(below, level), box.window, part, level=level, bands=bands)
         if self.nodata is not None:
-            for hole in holes_in(below, level_grid(below, level), _window(box), level=level):
-                part[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = self._fill
+            fill_parts(part, holes_in(below, level_grid(below, level), box.window, level=level), self._fill)
         return part
+
+    def _source_valid(self, box: Box) -> Mask | None:
+        """Tell which source pixels are there; None where all count."""
+        below = self.source
+        if isinstance(below, DownsampledImageProvider) and below.is_resampled:
+            return below.valid_part(box)
+        if self._masked is None:
+            return None
+        holes = list(holes_in(below, level_grid(below), box.window, level=0))
+        return fill_parts(np.ones((1, box.rows, box.cols), np.bool_), holes, False) if holes else None
+
+    def valid_part(self, box: Box) -> Mask | None:
+        """Tell of which pixels of a part enough is stored, ``(1, rows, cols)``; None where all count."""
+        if self._masked is None:
+            return None
+        needed = needed_box(self._masked, box, self._source_size)
+        if (valid := self._source_valid(needed)) is None:
+            return None
+        return self._masked.reduce_masked(
+            MaskedPixels(valid.view(np.uint8), valid), needed, self._source_size, box
+        ).mask
 
     @property
     def is_resampled(self) -> bool:
@@ -352,20 +383,12 @@ class DownsampledImageProvider(ProviderView):
     def _blank(self, box: Box, made: Pixels) -> None:
         """Make padding of the blocks that are not stored, also where they were made to reduce them further."""
         grid = self.level_grid(0)
-        rows, cols = grid.under(_window(box))
+        rows, cols = grid.under(box.window)
         for row in rows:
             for col in cols:
                 if not self.has_block(row, col):
-                    shared = _box(grid.window(row, col)).meet(box)
+                    shared = Box.of(grid.window(row, col)).meet(box)
                     made[(slice(None), *shared.seen_from(box))] = self._fill
-
-
-def _box(window: PixelWindow) -> Box:
-    return Box(window.y, window.y + window.height, window.x, window.x + window.width)
-
-
-def _window(box: Box) -> PixelWindow:
-    return PixelWindow(box.left, box.top, box.cols, box.rows)
 
 
 def _remade(given: tuple[Any, ...], settings: dict[str, Any]) -> DownsampledImageProvider:

@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import finite_numbers, real_number, whole_numbers, whole_or_none
 
 __all__ = [
+    "fill_parts",
     "gather_blocks",
     "holes_in",
     "iter_blocks",
@@ -309,6 +310,13 @@ def holes_in(provider: Any, grid: BlockGrid, window: PixelWindow, *, level: int)
                 if shared is not None:
                     down, across = shared[1]
                     yield PixelWindow(across.start, down.start, across.stop - across.start, down.stop - down.start)
+
+
+def fill_parts(pixels: Pixels, parts: Iterable[PixelWindow], value: Any) -> Pixels:
+    """Set parts of an array ``(bands, rows, cols)``, in place, and give it."""
+    for part in parts:
+        pixels[:, part.y : part.y + part.height, part.x : part.x + part.width] = value
+    return pixels
 
 
 def _overlap(place: PixelWindow, window: PixelWindow) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:

@@ -26,6 +26,7 @@ __all__ = [
     "as_pixel_dtype",
     "dtype_of",
     "fact",
+    "has_absent",
     "has_block",
     "key_of",
     "num_levels",
@@ -244,6 +245,17 @@ def absent_parts(provider: Any, row: int, col: int, level: int) -> tuple[PixelWi
     asked = getattr(provider, "absent_parts", None)
     parts: tuple[PixelWindow, ...] = () if asked is None else asked(row, col, level)
     return parts
+
+
+def has_absent(image: Any, level: int = 0) -> bool:
+    """Tell whether an image leaves out any pixel of a level.
+
+    Raises:
+        ReadError: the image could not be read.
+    """
+    blocks = LevelBlocks.of(image, level)
+    rows, cols = blocks.grid.under(PixelWindow(0, 0, *blocks.grid.image_size))
+    return any(not blocks.holds(row, col) or bool(absent_parts(image, row, col, level)) for row in rows for col in cols)
 
 
 def pad_number(provider: Any) -> np.generic:

@@ -8,23 +8,25 @@ Rules:
 - where the source has the levels already they are copied, and R0 is not read;
 - the first level with a side below ``min_size`` is the last; an image that has
   such a side already gets no levels;
+- what the image does not store, or a mask hides, has no weight in what lies beside it;
 - what fails in a thread fails in the caller's, once the other threads are done.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from stacchip_osml.errors import LimitError
-from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.providers.facts import dtype_of, num_levels, pad_number
+from stacchip_osml.imagery.providers.facts import dtype_of, has_absent, num_levels, pad_number
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.cascade import (
     ROOM,
@@ -38,6 +40,7 @@ from stacchip_osml.imagery.pyramids.levels import place_of, planned_sizes
 from stacchip_osml.imagery.pyramids.reading import RowReader, Workers
 from stacchip_osml.imagery.pyramids.store import BlockStore, FileBlocks, MemoryBlocks, OverviewLevel
 from stacchip_osml.imagery.resampling.reduction import Reduction, reduction_of
+from stacchip_osml.imagery.resampling.reduction_masked import MaskedImage, MaskedReduction, mask_bands, maskable
 from stacchip_osml.imagery.resampling.reduction_values import held_nodata
 from stacchip_osml.imagery.resampling.resamplers import ResampleFunc, nearest_neighbor_resample
 from stacchip_osml.imagery.resampling.sips import sips_rrds_resample
@@ -45,7 +48,7 @@ from stacchip_osml.pixel.arguments import function_or_none, of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
 from stacchip_osml.pixel.nodata import nodata_by_band
 
-__all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "write_pyramid"]
+__all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder"]
 
 STRIP_LIMIT = 4 << 30
 """Bytes of a row of blocks; a few are held."""
@@ -88,6 +91,7 @@ class PyramidBuilder:
         progress: ProgressCallback | None = None,
         *,
         nodata: float | complex | None = None,
+        valid: Any | None = None,
     ) -> None:
         """Plan the levels; nothing is read yet.
 
@@ -104,10 +108,13 @@ class PyramidBuilder:
             progress: called in the caller's thread after each source block; what it raises ends the run.
             nodata: value of pixels that hold no data, in all bands; they have no weight. None where all count, and what
                 is beyond all floats of their type (1e300 of float32) is as None.
+            valid: an image provider of the same size, of one band or of as many: pixels have no weight where it is 0,
+                whatever nodata says. None where all count that the source stores. Functions that take no masks do
+                not heed it, nor do levels that are made of one that it does not have.
 
         Raises:
             ValueError: another factor than 2, ``min_size`` or tiles that are not positive, a negative number of
-                threads, or a resampler or nodata value that does not go with the source.
+                threads, or a resampler, nodata value or ``valid`` that does not go with the source.
             LimitError: a row of the source's blocks, of which a few are held, takes more than 4 GiB.
         """
         scale_factor = whole_number("scale_factor", scale_factor, least=1)
@@ -142,6 +149,11 @@ class PyramidBuilder:
             resample_func = nearest_neighbor_resample
         self._resample_func = resample_func
         self._native = self._native_levels() if use_native_levels else 0
+        if valid is not None and (
+            level_grid(valid).image_size != grid.image_size or valid.num_bands not in {1, self._bands}
+        ):
+            raise ValueError(f"valid is no mask of {self._bands} bands and {grid.image_size}")
+        self._valid = valid if valid is not None and self._native < num_levels(valid) else None
         self._reduction = self._found_reduction(resample_func)
         self._fill: Any = pad_number(source) if nodata is None else self._dtype.type(nodata)
         self._cancelled: set[threading.Event] = set()
@@ -235,7 +247,7 @@ class PyramidBuilder:
         """Make every level, and give them to a writer as assets with the role ``overview``.
 
         Level 0 is the caller's: it is **not** written here, and a file without it has no base image. Add it to the
-        writer first, or use :func:`write_pyramid`, which does both.
+        writer first, or use :func:`~stacchip_osml.imagery.pyramids.writing.write_pyramid`, which does both.
 
         Args:
             writer: takes ``add_asset(key, provider, title, description, roles)``; it may read the provider at any
@@ -276,14 +288,19 @@ class PyramidBuilder:
             return None
         size = self._sizes[self._native]
         pixels = size.width * size.height * self._bands
-        return reduction_of(function, 2, dtype=self._dtype, nodata=self.nodata, source_pixels=pixels)
+        nodata = self.nodata if self._valid is None else None  # a mask alone decides
+        return reduction_of(function, 2, dtype=self._dtype, nodata=nodata, source_pixels=pixels)
 
     def _passes(self, workers: Workers, *, first: int) -> Iterator[PyramidBlock]:
         """Copy the levels that the source has, from ``first`` on; the last, or R0, is what the others are made of."""
         if len(self._sizes) == first:
             return
         levels = range(min(self._native, first), self._native + 1)  # R0 is not read where there is a level below it
-        readers = {level: self._reader(level, reduces=first > level == self._native) for level in levels}
+        reduction = self._found_masked()
+        readers = {
+            level: self._reader(level, reduction if level == self._native else None, reduces=first > level)
+            for level in levels
+        }
         total = sum(reader.blocks for reader in readers.values())
         done = 0
 
@@ -295,7 +312,7 @@ class PyramidBuilder:
 
         for level, reader in readers.items():
             given = level
-            makers = self._makers(reader) if level == self._native else []
+            makers = self._makers(reader, reduction) if level == self._native else []
             copied = TileRows(self._grid(level), blocks_under(reader.grid, reader.stored, self._grid(level)))
             maker = None
             if reader.reduces:
@@ -305,75 +322,44 @@ class PyramidBuilder:
                 if maker is not None:
                     maker.blank(strip)
                 if given >= first:
-                    yield from (PyramidBlock(given, *block) for block in copied.take(strip))
-                yield from starmap(PyramidBlock, cascade.take(strip))
-            yield from starmap(PyramidBlock, cascade.end())
+                    yield from (self._block(given, *block) for block in copied.take(strip))
+                yield from starmap(self._block, cascade.take(strip))
+            yield from starmap(self._block, cascade.end())
 
-    def _reader(self, level: int, *, reduces: bool) -> RowReader:
+    def _found_masked(self) -> Reduction | None:
+        """Find how levels are made of what is there alone; as any others where nothing is missing."""
+        plain = maskable(self._reduction)
+        if plain is None or (self._valid is None and not has_absent(self.source, self._native)):
+            return self._reduction
+        fill = np.zeros((self._bands + mask_bands(self._valid), 1, 1), self._dtype)
+        fill[: self._bands] = self._fill
+        return MaskedReduction(of=plain, masks=mask_bands(self._valid), fill=fill)
+
+    def _reader(self, level: int, reduction: Reduction | None, *, reduces: bool) -> RowReader:
         """Prepare to read a level; perhaps to give rows of the next one in its place."""
-        reduction = self._reduction if reduces else None
-        return RowReader(self.source, level, fill=self._fill, fill_holes=self.nodata is not None, reduction=reduction)
+        source, fill, fill_holes = self.source, self._fill, self.nodata is not None
+        if isinstance(reduction, MaskedReduction):
+            source, fill, fill_holes = MaskedImage(self.source, self._valid), reduction.fill, True
+        return RowReader(source, level, fill=fill, fill_holes=fill_holes, reduction=reduction if reduces else None)
 
-    def _makers(self, reader: RowReader) -> list[tuple[int, LevelMaker, TileRows]]:
+    def _makers(self, reader: RowReader, reduction: Reduction | None) -> list[tuple[int, LevelMaker, TileRows]]:
         """Prepare the levels that are made, each from the one before."""
         makers = []
         below, stored = reader.grid, reader.stored
         for number in range(self._native + 1, len(self._sizes)):
-            if self._reduction is None:
+            if self._reduction is None or reduction is None:
                 raise RuntimeError("a level to make, and nothing that makes it")
             grid = self._grid(number)
             stored = blocks_needing(self._reduction, below, stored, grid)
             source, below = below.image_size, grid
-            maker = LevelMaker(self._reduction, source, grid=grid, stored=stored, fill=self._fill)
+            fill = reduction.fill if isinstance(reduction, MaskedReduction) else self._fill
+            maker = LevelMaker(reduction, source, grid=grid, stored=stored, fill=fill)
             makers.append((number, maker, TileRows(grid, stored)))
         return makers
 
+    def _block(self, level: int, row: int, col: int, pixels: Pixels) -> PyramidBlock:
+        """Give a block without what says which of its pixels are missing."""
+        return PyramidBlock(level, row, col, pixels[: self._bands])
+
     def _grid(self, level: int) -> BlockGrid:
         return BlockGrid(self._sizes[level], self._tile)
-
-
-class _WithMetadata(ProviderView):
-    """The base image with metadata of its own."""
-
-    def __init__(self, source: Any, metadata: Mapping[str, Any]) -> None:
-        super().__init__(source)
-        self._metadata = metadata
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What was given."""
-        return self._metadata
-
-
-def write_pyramid(
-    writer: Any,
-    builder: PyramidBuilder,
-    base_key: str = "image:0",
-    file_metadata: Any | None = None,
-    image_metadata_fn: Callable[[int], Any] | None = None,
-    *,
-    folder: Path | None = None,
-) -> None:
-    """Give a writer the base image and every level, as a file with overviews needs them.
-
-    The base has the role ``data`` and is added first; the levels have the role ``overview``.
-
-    Args:
-        writer: takes ``add_asset(key, provider, title, description, roles)``; it reads providers when it likes.
-        builder: of the levels; its source is the base image.
-        base_key: key of the base image; levels are ``{base_key}:overview:1`` and so on.
-        file_metadata: set as ``writer.metadata`` before anything is added; None leaves that alone.
-        image_metadata_fn: gives the metadata of a level, 0 for the base; None for the source's.
-        folder: of temporary files that hold the levels until they are written; None for the usual place.
-
-    Raises:
-        OSError: the temporary files do not fit on the disk.
-        CancelledError, ReadError: as :meth:`PyramidBuilder.blocks`.
-    """
-    if file_metadata is not None:
-        writer.metadata = file_metadata
-    base = ProviderView(builder.source)
-    if image_metadata_fn is not None:
-        base = _WithMetadata(builder.source, image_metadata_fn(0))
-    writer.add_asset(base_key, base, base.title, base.description, ["data"])
-    builder.build_and_write(writer, base_key, None, image_metadata_fn, folder=folder)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.block_utils import fill_parts
 from stacchip_osml.imagery.providers.facts import LevelBlocks, absent_parts
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.cascade import Strip, Task, stored_grid
@@ -200,11 +201,10 @@ class RowReader:
             holes = absent_parts(self._level.provider, row, col, self._level.level) if self._fill_holes else ()
             if self._reduction is None:
                 there[...] = block
-                _fill(there, holes, self._fill)
+                fill_parts(there, holes, self._fill)
             else:
                 if holes:
-                    block = block.copy()
-                    _fill(block, holes, self._fill)
+                    block = fill_parts(block.copy(), holes, self._fill)
                 self._reduction.reduce(block, held, self._size, wanted, there)
 
     def _is_reduced_by(self, reduction: Reduction) -> bool:
@@ -214,9 +214,3 @@ class RowReader:
             for block, count in zip(self.grid.block_shape, self.grid.shape, strict=True)
         )
         return is_even and reduction.is_within(self._size)
-
-
-def _fill(block: Pixels, holes: Sequence[PixelWindow], fill: Any) -> None:
-    """Set what is absent within a block."""
-    for hole in holes:
-        block[:, hole.y : hole.y + hole.height, hole.x : hole.x + hole.width] = fill

@@ -10,7 +10,8 @@ Rules:
   ratio of the sizes;
 - any other function is called on parts if it declares how far it looks (``halo_pixels``), else on the whole image,
   and only up to ``WHOLE_LIMIT`` pixels;
-- with ``nodata``, pixels of that value have no weight, and only those without data get it.
+- with ``nodata``, pixels of that value have no weight, and only those without data get it; nor have those of which
+  a mask says that they are missing (:mod:`stacchip_osml.imagery.resampling.reduction_masked`).
 """
 
 from __future__ import annotations
@@ -230,16 +231,20 @@ class MethodReduction:
             lanczos_halved(part, held, size, wanted, made)
             return self._kept_apart(made)
         masked = MaskedPixels(part, np.broadcast_to(np.True_, part.shape) if valid is None else valid)
-        done, valid = resample(
-            masked,
+        done, valid = self.reduce_masked(masked, held, size, wanted)
+        if self.nodata is not None:
+            away_from_nodata(done, valid, self.nodata)
+        return placed(done, out)
+
+    def reduce_masked(self, part: MaskedPixels, held: Box, size: ImageSize, wanted: Box) -> MaskedPixels:
+        """Make ``wanted`` pixels of those alone that a mask leaves, and tell which have enough of them."""
+        return resample(
+            part,
             start=(self._start(wanted.left, size.width, held.left), self._start(wanted.top, size.height, held.top)),
             step=(self.pitch(size.width), self.pitch(size.height)),
             size=ImageSize(wanted.cols, wanted.rows),
             method=self.method,
         )
-        if self.nodata is not None:
-            away_from_nodata(done, valid, self.nodata)
-        return placed(done, out)
 
     def is_within(self, size: ImageSize) -> bool:
         """Tell whether every pixel is made of some of those that it replaces."""

@@ -12,13 +12,14 @@ pixels around it, and gives what the whole image gives.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from stacchip_osml.imagery.providers.protocol import Mask, Pixels
-from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed
+from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed, whole_box
 from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, needed
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.nodata import differs_from
@@ -37,6 +38,8 @@ class SipsReduction:
 
     factor: int
     nodata: float | complex | None = None
+    masked: bool = False
+    """The source misses pixels, whatever their values are."""
     bit_depth: int | None = None
     whole: bool = False
 
@@ -63,6 +66,21 @@ class SipsReduction:
         """Make ``wanted`` pixels of the result from the ``held`` ones of an image."""
         if self.factor == 1:
             return placed(part[(slice(None), *wanted.seen_from(held))].copy(), out)
+        for source, box in self._halved(size, wanted):
+            part, held = self._halve(part, held, source, box, out if box is wanted else None), box
+        return part
+
+    def reduce_masked(self, part: MaskedPixels, held: Box, size: ImageSize, wanted: Box) -> MaskedPixels:
+        """Make ``wanted`` pixels of those alone that a mask leaves, and tell which have enough of them."""
+        if self.factor == 1:
+            there = (slice(None), *wanted.seen_from(held))
+            return MaskedPixels(part.pixels[there], part.mask[there])
+        for source, box in self._halved(size, wanted):
+            part, held = self._halve_masked(part, held, source, box), box
+        return part
+
+    def _halved(self, size: ImageSize, wanted: Box) -> Iterator[tuple[ImageSize, Box]]:
+        """Give what is halved, one after the other: the size before, and the part that is made."""
         steps = [wanted]
         sizes = [ImageSize(_ceil_shift(size.width, n), _ceil_shift(size.height, n)) for n in range(self._halvings)]
         for source in reversed(sizes[1:]):
@@ -70,9 +88,7 @@ class SipsReduction:
             rows = self._half_needs(box.top, box.bottom, source.height)
             cols = self._half_needs(box.left, box.right, source.width)
             steps.append(Box(*rows, *cols))
-        for source, box in zip(sizes, reversed(steps), strict=True):
-            part, held = self._halve(part, held, source, box, out if box is wanted else None), box
-        return part
+        return zip(sizes, reversed(steps), strict=True)
 
     @property
     def _halvings(self) -> int:
@@ -80,20 +96,23 @@ class SipsReduction:
 
     def _half_needs(self, first: int, stop: int, length: int) -> tuple[int, int]:
         low, high = needed(first, stop, length)
-        if self.nodata is None:
+        if self.nodata is None and not self.masked:
             return low, high
         return max(low - FILL_REACH, 0), min(high + FILL_REACH, length)
 
     def _halve(self, part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None) -> Pixels:
         if self.nodata is None:
             return halved(part, held, size, wanted, bit_depth=self.bit_depth, out=out)
-        valid = differs_from(part, self.nodata)
-        filled = part if valid.all() else _filled(part, valid)
-        done = halved(filled, held, size, wanted, bit_depth=self.bit_depth, out=out)
-        under = Box(2 * wanted.top, 2 * wanted.bottom, 2 * wanted.left, 2 * wanted.right)
-        replaced = valid[(slice(None), *under.meet(Box(0, size.height, 0, size.width)).seen_from(held))]
-        away_from_nodata(done, _half_valid(replaced), self.nodata)
+        done, valid = self._halve_masked(MaskedPixels(part, differs_from(part, self.nodata)), held, size, wanted, out)
+        away_from_nodata(done, valid, self.nodata)
         return done
+
+    def _halve_masked(
+        self, part: MaskedPixels, held: Box, size: ImageSize, wanted: Box, out: Pixels | None = None
+    ) -> MaskedPixels:
+        filled = part.pixels if part.mask.all() else _filled(*part)
+        done = halved(filled, held, size, wanted, bit_depth=self.bit_depth, out=out)
+        return MaskedPixels(done, _half_valid(part.mask, held, size, wanted))
 
 
 def _ceil_shift(length: int, halvings: int) -> int:
@@ -127,8 +146,10 @@ def _spread(values: Pixels, *, axis: int) -> Pixels:
     return total
 
 
-def _half_valid(valid: Mask) -> Mask:
+def _half_valid(valid: Mask, held: Box, size: ImageSize, wanted: Box) -> Mask:
     """Tell where at least half of the pixels that a halved one replaces are valid; at an odd edge there are fewer."""
+    under = Box(2 * wanted.top, 2 * wanted.bottom, 2 * wanted.left, 2 * wanted.right)
+    valid = valid[(slice(None), *under.meet(whole_box(size)).seen_from(held))]
     total = np.add.reduceat(valid.astype(np.uint8), np.arange(0, valid.shape[1], 2), axis=1)
     total = np.add.reduceat(total, np.arange(0, valid.shape[2], 2), axis=2)
     there = np.minimum(2, valid.shape[1] - np.arange(0, valid.shape[1], 2))[:, None] * np.minimum(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from stacchip_osml.imagery.providers.protocol import Mask, Pixels
-from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.nodata import EPSILON, differs_from, held_value
 
 __all__ = ["Box", "away_from_nodata", "held_nodata", "placed", "require_nodata", "whole_box"]
@@ -21,6 +21,16 @@ class Box(NamedTuple):
     bottom: int
     left: int
     right: int
+
+    @classmethod
+    def of(cls, window: PixelWindow) -> Box:
+        """Give the rows and columns of a window."""
+        return cls(window.y, window.y + window.height, window.x, window.x + window.width)
+
+    @property
+    def window(self) -> PixelWindow:
+        """The same as a window."""
+        return PixelWindow(self.left, self.top, self.cols, self.rows)
 
     @property
     def rows(self) -> int:

@@ -10,7 +10,12 @@ from stacchip_osml.encode.tiff.image import write_tiff
 from stacchip_osml.imagery import read_window
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
-from stacchip_osml.imagery.resampling.resamplers import nearest_neighbor_resample
+from stacchip_osml.imagery.resampling.resamplers import (
+    area_resample,
+    bilinear_resample,
+    lanczos_resample,
+    nearest_neighbor_resample,
+)
 from stacchip_osml.pixel import PixelWindow
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -167,3 +172,32 @@ def test_what_nodata_or_alpha_say_needs_no_mask(tmp_path, options):
     assert len(tifffile.TiffFile(tmp_path / "b.tif").pages) == 1
     _, mask, _ = valid_of(tmp_path / "b.tif")
     assert mask[0].sum() == 32 * 32
+
+
+@pytest.mark.parametrize("resampling", [None, area_resample, bilinear_resample, lanczos_resample])
+@pytest.mark.parametrize("how", ["absent", "bands absent", "source", "array", "nodata and array"])
+def test_overviews_do_not_darken_beside_what_is_missing(tmp_path, resampling, how):
+    interleave = "band" if how == "bands absent" else "pixel"
+    _, stored = sparse_tiff(tmp_path / "a.tif", (32, 32), bands=2, interleave=interleave, seed=3)
+    with rasterio.open(tmp_path / "a.tif", "r+") as out:
+        for window in (found for _, found in out.block_windows(1)):
+            for band in (0, 1):
+                if stored[band][window.toslices()].any():
+                    out.write(np.full((window.height, window.width), 90, np.uint8), band + 1, window=window)
+    source, settings = BlockImage(str(tmp_path / "a.tif")), {}
+    if how == "source":
+        settings = {"mask": "source"}
+    elif "array" in how:
+        settings = {"mask": stored[0], "nodata": 90 if how.startswith("nodata") else None}
+        source = BufferedImageAssetProvider.from_array(np.where(stored, 90, 0).astype(np.uint8))
+    write_tiff(tmp_path / "b.tif", source, tile=48, overviews=3, resampling=resampling, **settings)
+
+    image = BlockImage(str(tmp_path / "b.tif"))
+    assert image.num_resolution_levels == 4
+    for level in (1, 2, 3):
+        found, mask = ours(tmp_path / "b.tif", level)
+        assert 0 < mask.sum() < mask.size
+        assert (found[mask] == 90).all()
+        share = area_resample(stored.astype(np.float32), *found.shape[1:])
+        assert mask[share == 1].all()
+        assert not mask[share == 0].any()

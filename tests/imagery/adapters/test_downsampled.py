@@ -2,7 +2,6 @@
 
 import pickle
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -118,11 +117,18 @@ def test_sparse_stays_sparse(absent, function, masked):
     levels = build_pyramid_levels(
         source, min_size=12, tile_width=8, tile_height=8, resample_func=function, nodata=0 if masked else None
     )
+    unused = 65535
+    told = build_pyramid_levels(
+        CountingImage(image, (16, 16), absent=absent, pad=unused), 12, resample_func=function, nodata=unused
+    )
 
-    for above, level in pairwise(levels):
+    for above, level, same in zip(levels[:-1], levels[1:], told[1:], strict=True):
         made = read_whole(level)
-        if not masked:
+        if not masked and not absent:
             np.testing.assert_array_equal(made, whole_of(function, read_whole(above), 2))
+        elif not masked:
+            expected = read_whole(same)
+            np.testing.assert_array_equal(made, np.where(expected == unused, 0, expected))
         rows, cols = level.block_grid_size
         scale = 2 * 8 // above.num_pixels_per_block_vertical
         for row in range(rows):

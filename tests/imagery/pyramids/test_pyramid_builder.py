@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from stacchip_osml.imagery.adapters.retiled import RetiledImageProvider
 from stacchip_osml.imagery.providers.protocol import ImageProvider
-from stacchip_osml.imagery.pyramids.builder import PyramidBuilder, write_pyramid
+from stacchip_osml.imagery.pyramids.builder import PyramidBuilder
 from stacchip_osml.imagery.pyramids.pyramid import build_pyramid_levels
+from stacchip_osml.imagery.pyramids.writing import write_pyramid
 from stacchip_osml.imagery.resampling.resamplers import (
     area_resample,
     bilinear_resample,
