@@ -29,12 +29,11 @@ from stacchip_osml.imagery.gdal.library import (
     Dataset,
     UnsureError,
     declared_mask,
-    read_decimated_mask,
     read_header_of,
-    read_mask,
     read_stored,
     stores_block,
 )
+from stacchip_osml.imagery.gdal.mask_band import MaskBand
 from stacchip_osml.imagery.gdal.pads import MaskTable, read_facts
 from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
@@ -42,7 +41,7 @@ from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
-from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import each_of
 from stacchip_osml.pixel.counts import whole_number
@@ -50,8 +49,6 @@ from stacchip_osml.pixel.counts import whole_number
 __all__ = ["GdalImage"]
 
 T = TypeVar("T")
-MASK_PROBE = 1 << 26
-"""Pixels: the most that finding out about a mask's overviews may read."""
 
 
 class GdalImage:
@@ -94,11 +91,11 @@ class GdalImage:
         self.sign, self.sidecars, self.expect = sign, sidecars, expect
         self._name = self._access.name
         self._table = MaskTable(self._access, self.limits)
+        self._mask_band = MaskBand(self._access)
         self._known: Facts | None = None
         self._stored: tuple[Level, ...] | None = None
         self._levels = each_of("levels", levels, BlockGrid, "BlockGrids")
         self._header: ImageHeader | None = None
-        self._level_masks: bool | None = None
         self._tags: Mapping[str, Any] | None = None
         self._picture_tags: PictureTags | None = None
 
@@ -158,7 +155,8 @@ class GdalImage:
         self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
         found = self._certain(stored, partial(self._read, facts, stored, window, chosen))
         if found is not None and facts.shared_mask:
-            np.logical_and(found.mask, self._shared_mask(facts, stored, window), out=found.mask)
+            mask = self._mask_band.read(facts, stored, window, self.stored_levels)
+            np.logical_and(found.mask, mask, out=found.mask)
         return self._table.masked(found, facts, stored, window, chosen)
 
     def _read(
@@ -361,37 +359,3 @@ class GdalImage:
         itemsize = facts.dtype.itemsize
         self.limits.require_block(self._name, stored.block_shape, 1 if facts.planar else facts.count, itemsize)
         self.limits.require_request(self._name, size, bands, itemsize)
-
-    # ---- masks
-
-    def _shared_mask(self, facts: Facts, stored: Level, window: PixelWindow) -> Mask:
-        """Read the mask band of a level ``(rows, cols)``; R0's, decimated, where that level has none of its own."""
-        own = stored.overview is None or self._masks_have_levels()
-        overview = stored.overview if own else None
-
-        def mask_of(dataset: Dataset) -> Mask:
-            if own:
-                return read_mask(dataset, window, 0)
-            return read_decimated_mask(dataset, window=window, level=stored.size, base=facts.base.size)
-
-        mask = self._access.on(overview, mask_of)
-        if self._access.remote and facts.driver == "GTiff" and not mask.all():
-            # GDAL calls pixels masked where it could not fetch a mask's block, and does not say so. So masked is what
-            # two handles call masked, while the server gives bytes before the second reads and after.
-            mask |= self._access.on(overview, lambda dataset: (mask_of(dataset), self._access.look())[0], anew=True)
-        return mask
-
-    def _masks_have_levels(self) -> bool:
-        """Find out whether the mask band has overviews.
-
-        Where it has none, GDAL calls every overview pixel valid; so a hole in
-        the coarsest level proves that it has.
-        """
-        if self._level_masks is None:
-            coarsest = self.stored_levels()[-1]
-            self._level_masks = False
-            if coarsest.size.width * coarsest.size.height <= MASK_PROBE:
-                window = PixelWindow(0, 0, *coarsest.size)
-                whole = self._access.on(coarsest.overview, lambda dataset: read_mask(dataset, window, 0))
-                self._level_masks = not bool(whole.all())
-        return self._level_masks

@@ -35,8 +35,9 @@ from stacchip_osml.imagery.tiff.codec import (
     is_known,
 )
 from stacchip_osml.imagery.tiff.ifd import Directory, TiffBytes
+from stacchip_osml.pixel import ImageSize
 
-__all__ = ["layout_of", "parse_tiff", "parse_tiff_directory"]
+__all__ = ["layout_of", "masked_sizes", "parse_tiff", "parse_tiff_directory"]
 
 MAX_OVERVIEWS = 30
 MAX_SUBS = 1 << 9
@@ -123,6 +124,24 @@ def layout_of(file: TiffBytes, limits: ReadLimits) -> ImageLayout:
     for image, mask in coarse:
         found.append(_overview(file, image, mask, limits=limits, dtype=dtype))
     return ImageLayout(levels=tuple(found))
+
+
+def masked_sizes(read: ReadAt, *, name: str, size: int | None = None) -> frozenset[ImageSize]:
+    """Tell the sizes of the levels that have a mask of their own in the file.
+
+    Args:
+        read: gives the bytes of a TIFF.
+        name: for messages.
+        size: of the file in bytes, where known.
+
+    Raises:
+        NotServedError: the directories take too much reading.
+        ReadError: as ``parse_tiff``.
+    """
+    file = TiffBytes(read, name=name, size=size)
+    chain = file.chain()
+    levels, masks = _levels(file, _image(file, next(chain)), chain)
+    return frozenset(level.tags.size for level, mask in zip(levels, masks, strict=True) if mask is not None)
 
 
 def _image(file: TiffBytes, directory: Directory) -> _Image:
