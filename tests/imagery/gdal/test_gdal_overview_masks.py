@@ -44,3 +44,20 @@ def test_the_mask_of_an_overview_is_its_own_though_it_hides_nothing(tmp_path, ki
         if is_own:
             whole = PixelWindow(0, 0, sides[level], sides[level])
             np.testing.assert_array_equal(mask, oracle(path, whole, overview=level - 1 if level else None)[1][0])
+
+
+@pytest.mark.parametrize("kind", [GdalImage, BlockImage])
+@pytest.mark.parametrize("side", [32, 50, 60])
+def test_small_windows_of_an_overview_see_its_own_mask(tmp_path, kind, side):
+    """GDAL takes full resolution's for a window of a pixel or two that are hardly larger than those of R0."""
+    images = [BufferedImageAssetProvider.from_array(np.full((1, each, each), 9, np.uint8)) for each in (64, side)]
+    masks = [np.ones((1, 64, 64), np.uint8), np.ones((1, side, side), np.uint8)]
+    masks[0][0, :, ::2] = 0
+    path = str(tmp_path / "a.tif")
+    write_tiff(path, images, tile=16, mask=[BufferedImageAssetProvider.from_array(mask) for mask in masks])
+    image = kind(path)
+
+    assert not image.read(PixelWindow(0, 0, 64, 64)).mask.all()
+    for place in range(0, side - 1, 3):
+        assert image.read(PixelWindow(place, side - 1 - place, 1, 1), level=1).mask.all()
+        assert image.read(PixelWindow(place, place, 2, 1), level=1).mask.all()
