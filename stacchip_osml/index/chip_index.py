@@ -247,13 +247,14 @@ class ChipIndex:
 
         Args:
             table: anything that Arrow takes over (DuckDB, Polars, pandas, a GeoDataFrame, a dict of columns), or the
-                path of a Parquet file. Of its columns those of the chip schema are passed by; others become
-                the user's own, in place of such of the same name.
+                path of a Parquet file. Its columns become the user's own, in place of such of the same name; those of
+                the chip schema must say what the index says, or null, and of its shapes nothing is taken.
             on: the column of both that tells which row belongs to which: ``id``, or ``item_id`` for a table of items.
             how: ``inner``, or ``left`` to keep rows that the table does not name, with null.
 
         Raises:
-            IndexSchemaError: no table, without ``on``, or a value of it twice.
+            IndexSchemaError: no table, without ``on``, or a value of it twice; or a column of the chip schema with
+                another value.
         """
         return ChipIndex(MemoryStore(joined(self._store, table, on=on, how=how)), lambda: self.tables)
 

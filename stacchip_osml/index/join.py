@@ -22,6 +22,8 @@ from stacchip_osml.stac.item_tables import arrow_stream
 __all__ = ["HOW", "joined"]
 
 HOW = ("inner", "left")
+SHAPES = ("geometry", "bbox")
+"""Columns that every program writes in its own way: those of a joined table are passed by."""
 
 
 def joined(store: ChipStore, table: Any, *, on: str, how: str) -> pa.Table:
@@ -46,11 +48,34 @@ def joined(store: ChipStore, table: Any, *, on: str, how: str) -> pa.Table:
     else:
         rows = read_rows(store)
     for name in given.column_names:
-        if name not in CHIP_SCHEMA.names and name != on:
+        if name in CHIP_SCHEMA.names:
+            if name not in (on, *SHAPES):
+                _require_same(rows, name, given.column(name), place)
+        elif name != on:
             rows = rows.drop_columns([name]) if name in rows.column_names else rows
             column = own_column(name, given.column(name), len(given))
             rows = rows.append_column(name, column.take(place))
     return rows
+
+
+def _require_same(rows: pa.Table, name: str, values: pa.ChunkedArray, place: pa.Array) -> None:
+    """Refuse a column of the schema with other values, at the place of each row, than the rows have; null says none."""
+    kind = CHIP_SCHEMA.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    own = rows.column(name).cast(kind)
+    remedy = "columns of the chip schema are not replaced: leave it out, or give it another name"
+    try:
+        given = values.cast(kind).take(place)
+    except pa.ArrowException as error:
+        raise IndexSchemaError(f"column {name!r} of the joined table is no {kind}; {remedy}") from error
+    told = pc.and_not(given.is_valid(), given.is_null(nan_is_null=True))
+    other = pc.and_(told, pc.invert(pc.fill_null(pc.equal(own, given), False)))
+    at = pc.index(other, True).as_py()
+    if at >= 0:
+        raise IndexSchemaError(
+            f"column {name!r} of the joined table has {given[at].as_py()} where chip {rows.column('id')[at].as_py()!r} "
+            f"has {own[at].as_py()}; {remedy}"
+        )
 
 
 def _table_of(source: Any) -> pa.Table:

@@ -127,12 +127,37 @@ def test_columns_of_any_type_can_be_saved_queried_and_told_as_items(index, tmp_p
     assert "chip:score" not in told[1]
 
 
-def test_columns_of_the_chip_schema_stay_the_indexs_own(index):
-    ids = index.query(columns=["id"])["id"]
+def test_columns_of_the_chip_schema_say_what_the_index_says(index):
+    rows = index.query(columns=["id", "level", "datetime", "gsd", "collection"]).to_pandas()[::-1]
+    rows["level"] = rows["level"].astype(float)  # as pandas has integers, once some were missing
+    rows["collection"] = None
+    rows["nodata_fraction"] = np.nan
+    rows["geometry"] = "a shape in another CRS"
 
-    found = index.join({"id": ids, "level": np.full(len(ids), 9), "geometry": ["x"] * len(ids)})
+    assert index.join(rows).to_arrow().equals(index.to_arrow())
+    assert index.join(rows.iloc[:2], how="left").to_arrow().equals(index.to_arrow())
 
-    assert found.to_arrow().equals(index.to_arrow())
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("level", 9, "column 'level' of the joined table has 9 where chip 'sensor/.*' has 0; columns of the chip"),
+        ("level", 1.5, "column 'level' of the joined table is no uint8; .* leave it out, or give it another name"),
+        ("cloud_fraction", 0.25, "column 'cloud_fraction' of the joined table has 0.25 where chip '.*' has None"),
+        ("datetime", dt.datetime(2020, 1, 1, tzinfo=dt.UTC), "column 'datetime' .* has 2020-01-01 .* has 2025-05-01"),
+        ("item_id", "C", "column 'item_id' of the joined table has C where chip 'sensor/A.*' has A"),
+        ("assets", {"red": {}}, "column 'assets' of the joined table is no string"),
+    ],
+)
+@pytest.mark.parametrize("how", ["inner", "left"])
+def test_columns_of_the_chip_schema_are_not_replaced(index, name, value, message, how):
+    sensor = index.query(where="collection == 'sensor' and item_id == 'A'", columns=["id"])["id"]
+    with pytest.raises(IndexSchemaError, match=message):
+        index.join({"id": sensor[:1], name: [value]}, how=how)
+    own = index.query(columns=["id", "level"]).to_pydict()
+    changed = own | {"level": [*own["level"][:-1], 3]}
+    with pytest.raises(IndexSchemaError, match="has 3 where chip"):
+        index.join(changed, how=how)
 
 
 def test_a_table_without_rows_chooses_none(index):
