@@ -23,7 +23,7 @@ from stacchip_osml.index.order import codes
 from stacchip_osml.index.parts import GroupBounds
 from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.tables import ItemKey
-from stacchip_osml.index.where import parse_where
+from stacchip_osml.index.where import no_such_name, parse_where
 from stacchip_osml.pixel.arguments import words
 
 __all__ = ["property_names", "with_properties"]
@@ -52,16 +52,26 @@ def with_properties(
         items: gives the items; asked only where a name is no column's.
         where: a condition.
         columns: columns that are asked for.
+
+    Raises:
+        IndexSchemaError: a name that neither a column nor an item has.
     """
-    own = set(store.schema.names)
-    lacking = set(words("columns", () if columns is None else columns)) - own
+    own = store.schema.names
+    lacking = [name for name in words("columns", () if columns is None else columns) if name not in own]
     if not lacking and (where is None or _is_about(where, store.schema)):
         return store
     text = "" if where is None else str(where)
     documents = items()
+    said = property_names(documents).difference(own)
+    for name in lacking:
+        if name not in said:
+            raise IndexSchemaError(no_such_name(name, own, said))
     # a name that only happens to stand in the text costs time, not correctness
-    named = sorted(name for name in property_names(documents) - own if name in lacking or name in text)
-    return _Beside(store, documents, named) if named else store
+    named = sorted(name for name in said if name in lacking or name in text)
+    found: ChipStore = _Beside(store, documents, named) if named else store
+    if isinstance(where, str):  # here it is known what else could have been meant
+        parse_where(where, found.schema, said.difference(named))
+    return found
 
 
 def _is_about(where: str | pc.Expression, schema: pa.Schema) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.arrays import is_text
 
-__all__ = ["parse_where"]
+__all__ = ["no_such_name", "parse_where"]
 
 _TEXTS = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 
@@ -33,8 +34,13 @@ _COMPARE: dict[type[ast.cmpop], Callable[[pc.Expression, Any], pc.Expression]] =
 }
 
 
-def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
+def parse_where(text: str, schema: pa.Schema, properties: Collection[str] = ()) -> pc.Expression:
     """Turn a condition into a pyarrow expression.
+
+    Args:
+        text: the condition.
+        schema: columns that it may name.
+        properties: what else could have been named, for messages.
 
     Raises:
         IndexSchemaError: the text is no condition, or names an unknown column.
@@ -51,7 +57,8 @@ def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
 
     try:
         tree = ast.parse(re.sub(rf"{_TEXTS}|`([^`]+)`{bare}", stand_in, text.strip()), mode="eval")
-        return _Where(text, schema, {f"__column_{i}__": name for i, name in enumerate(names)}).visit(tree.body)
+        stands_for = {f"__column_{i}__": name for i, name in enumerate(names)}
+        return _Where(text, schema, stands_for, properties).visit(tree.body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise IndexSchemaError(
@@ -60,13 +67,22 @@ def parse_where(text: str, schema: pa.Schema) -> pc.Expression:
         ) from error
 
 
+def no_such_name(name: str, columns: Collection[str], properties: Collection[str]) -> str:
+    """Say that a name is no column's and no property's, which is most like it, and which there are."""
+    near = get_close_matches(name, [*columns, *sorted(properties)], n=1, cutoff=0.7)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    of_items = f"; in items {', '.join(sorted(properties))}" if properties else ""
+    return f"no column {name!r}, in no item either{meant}; there are {', '.join(columns)}{of_items}"
+
+
 class _Where:
     """Walks the syntax tree; everything that is not listed here is refused."""
 
-    def __init__(self, text: str, schema: pa.Schema, names: dict[str, str]) -> None:
+    def __init__(self, text: str, schema: pa.Schema, names: dict[str, str], properties: Collection[str]) -> None:
         self.text = text
         self.schema = schema
         self.names = names
+        self.properties = properties
 
     def visit(self, node: ast.expr) -> pc.Expression:
         if isinstance(node, ast.BoolOp):
@@ -152,7 +168,5 @@ class _Where:
             raise IndexSchemaError(f"where: expected a column name, got {ast.unparse(node)!r} in {self.text!r}")
         name = self.names.get(node.id, node.id)
         if name not in self.schema.names:
-            raise IndexSchemaError(
-                f"where: no column {name!r}, in no item either; there are {', '.join(self.schema.names)}"
-            )
+            raise IndexSchemaError(f"where: {no_such_name(name, self.schema.names, self.properties)}")
         return name

@@ -120,13 +120,22 @@ def test_properties_are_given_as_columns_and_become_ones(index, tmp_path):
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ({"where": "plattform == 's-1a'"}, "no column 'plattform', in no item either; there are id, collection"),
-        ({"where": "platform == 's-1a' and plattform == 'x'"}, "no column 'plattform', in no item either"),
+        (
+            {"where": "plattform == 's-1a'"},
+            r"no column 'plattform', in no item either \(did you mean 'platform'\?\); there are id, collection, .*"
+            "bbox; in items eo:cloud_cover, huge, of, path, platform, ",
+        ),
+        (
+            {"where": "platform == 's-1a' and tasqued"},
+            r"no column 'tasqued'.*did you mean 'tasked'",
+        ),
+        ({"where": "`eo:cloud_covr` < 3"}, r"no column 'eo:cloud_covr'.*did you mean 'eo:cloud_cover'"),
+        ({"where": "clowd_fraction < 3"}, r"no column 'clowd_fraction'.*did you mean 'cloud_fraction'"),
         ({"where": "platform == 3"}, "column 'platform' is text, compared with 3"),
         ({"where": "eo:cloud_cover < 'much'"}, "column 'eo:cloud_cover' is int64, compared with 'much'"),
         ({"where": "3 in sar:polarizations"}, "column 'sar:polarizations' is text, compared with 3"),
         ({"where": "3 in eo:cloud_cover"}, "'in' looks for a word in a column of text"),
-        ({"columns": ["id", "plattform"]}, "no column 'plattform', in no item either"),
+        ({"columns": ["id", "plattform"]}, "no column 'plattform'.*did you mean 'platform'.*; in items eo:cloud_cover"),
         ({"where": "platform == 's-1a'", "bbox": (100, 0, 101, 1), "columns": ["nothing"]}, "no column 'nothing'"),
     ],
 )
