@@ -41,7 +41,7 @@ OPTIONS = (
     click.option(
         "--sample", type=click.IntRange(0), metavar="N", help="N rows drawn at random; all where there are no more."
     ),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the sample."),
+    click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the sample.  [default: 0]"),
     click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N of what is chosen."),
 )  # fmt: skip
 
@@ -58,8 +58,17 @@ class Selection:
     datetime: str | None
     where: str | None
     sample: int | None
-    seed: int
+    seed: int | None
     limit: int | None
+
+    def __post_init__(self) -> None:
+        """Refuse an option that would do nothing.
+
+        Raises:
+            click.UsageError: a seed without a sample.
+        """
+        if self.seed is not None and self.sample is None:
+            raise click.UsageError("--seed is of --sample, which is not given")
 
     @property
     def is_bounded(self) -> bool:
@@ -85,7 +94,7 @@ class Selection:
         elif questions:
             found = index.query(**questions)
         if self.sample is not None and self.sample < len(found):
-            found = found.sample(self.sample, seed=self.seed)
+            found = found.sample(self.sample, seed=self.seed or 0)
         return found if self.limit is None else found.head(self.limit)
 
 

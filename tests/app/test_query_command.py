@@ -127,6 +127,7 @@ def test_matches_are_saved_as_an_index_that_can_be_opened(index, tmp_path):
     ("args", "code", "message"),
     [
         (["--where", "no_such < 1"], 3, "no column 'no_such'"),
+        (["--where", "proj_code == 'x'"], 3, "(did you mean 'proj:code'?)"),
         (["--where", "__import__('os').system('true')"], 3, "is not a condition"),
         (["--datetime", "yesterday"], 3, "is not RFC 3339"),
         (["--columns", "no_such"], 3, "no column 'no_such'"),
@@ -135,6 +136,16 @@ def test_matches_are_saved_as_an_index_that_can_be_opened(index, tmp_path):
 )
 def test_questions_that_make_no_sense_are_refused(index, args, code, message):
     assert message in only_error(run("index", "query", index, *args, code=code))
+
+
+def test_a_seed_without_a_sample_is_refused(index):
+    wrong = run("index", "query", index, "--seed", 3, code=2)
+
+    assert "--seed is of --sample, which is not given" in only_error(wrong)
+    assert run("explain", index, "--rows", "0", "--seed", 0, code=2).stdout == ""
+    assert run_json("index", "query", index, "--sample", 3) == run_json(
+        "index", "query", index, "--sample", 3, "--seed", 0
+    )
 
 
 def test_a_geojson_file_that_is_no_json_is_exit_code_3(index):
