@@ -15,6 +15,7 @@ from stacchip_osml.app.options import BOX, LEVELS, NAMES, PLACE, QUALITY, SIZE, 
 from stacchip_osml.app.output import emit_json, note, one_line, print_table, progress_bar
 from stacchip_osml.app.problems import say_problems, told
 from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
+from stacchip_osml.app.selection import read_geojson
 from stacchip_osml.app.texts import FOUND
 from stacchip_osml.errors import ChipError
 from stacchip_osml.pixel.counts import counted
@@ -75,6 +76,7 @@ SHOWN_FILES = 5
 @portable_option
 @click.option("--collections", type=NAMES, help="API search: collections.")
 @click.option("--bbox", type=BOX, help="API search: box, degrees.")
+@click.option("--intersects", metavar="FILE", help="API search: the shapes of a GeoJSON file; - reads stdin.")
 @click.option("--datetime", metavar="TIME", help="API search: a moment or interval such as 2024-05-01/..")
 @click.option("--query", metavar="JSON", help="API search: conditions of the query extension.")
 @click.option("--filter", "filter_", metavar="CQL2", help="API search: CQL2 text, or CQL2 JSON.")
@@ -225,6 +227,10 @@ def _resampling(texts: Sequence[str]) -> dict[str, str] | str | None:
 def _search(sources: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any] | None:
     """Collect the parameters of an API search; None where none is asked for."""
     search = {name: options[name] for name in ("collections", "bbox", "datetime", "max_items") if options[name]}
+    if options["intersects"]:
+        if options["bbox"]:
+            raise click.UsageError("--bbox and --intersects: a STAC API takes one of them")
+        search["intersects"] = read_geojson(options["intersects"])
     if options["query"]:
         search["query"] = _json("--query", options["query"])
     if options["filter_"]:

@@ -19,7 +19,7 @@ from stacchip_osml.app.options import BOX, ROWS
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex
 
-__all__ = ["Selection", "selection_options"]
+__all__ = ["Selection", "read_geojson", "selection_options"]
 
 MAX_ROWS = 100_000_000
 """Rows that can be named by number at once."""
@@ -83,7 +83,7 @@ class Selection:
             ReadError: the GeoJSON file could not be read.
             ItemError: it is not JSON.
         """
-        shape = None if self.intersects is None else _read_geojson(self.intersects)
+        shape = None if self.intersects is None else read_geojson(self.intersects)
         given = {"bbox": self.bbox, "intersects": shape, "datetime": self.datetime, "where": self.where}
         questions: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.rows is not None and questions:
@@ -112,14 +112,18 @@ def _rows(index: ChipIndex, runs: tuple[tuple[int, int], ...]) -> ChipIndex:
     return index.from_table(index.take(numbers), index.tables)
 
 
-def _read_geojson(place: str) -> Any:
+def read_geojson(place: str) -> Any:
+    """Read the shapes of a GeoJSON file, or of stdin (``-``), as one geometry."""
     from stacchip_osml.stac.documents import parse_json, read_json
 
     document = parse_json(sys.stdin.buffer.read(), source="stdin") if place == "-" else read_json(place)
     if isinstance(document, dict) and document.get("type") == "FeatureCollection":
         features = document.get("features")
         shapes = [feature.get("geometry") for feature in features or () if isinstance(feature, dict)]
-        return {"type": "GeometryCollection", "geometries": [shape for shape in shapes if shape]}
+        shapes = [shape for shape in shapes if shape]
+        return shapes[0] if len(shapes) == 1 else {"type": "GeometryCollection", "geometries": shapes}
+    if isinstance(document, dict) and document.get("type") == "Feature":
+        return document.get("geometry")
     return document
 
 

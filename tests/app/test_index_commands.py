@@ -225,6 +225,26 @@ def test_search_options_reach_the_api(monkeypatch, two_dates, tmp_path):
     }
 
 
+def test_a_search_over_a_shape_sends_the_geometry_of_the_file(monkeypatch, tmp_path):
+    asked = []
+
+    def search(url, *, limits, on_error, **parameters):
+        asked.append(parameters)
+        return iter(())
+
+    monkeypatch.setattr("stacchip_osml.stac.collect.search_api", search)
+    field = {"type": "Polygon", "coordinates": [[[9, 49], [9.1, 49], [9, 49.1], [9, 49]]]}
+    feature = {"type": "Feature", "properties": {}, "geometry": field}
+    (tmp_path / "field.json").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    args = ("index", "build", "https://api.test/", tmp_path / "out.parquet", "--intersects")
+    run(*args, tmp_path / "field.json")
+    run(*args, "-", "--force", stdin=json.dumps(feature))
+
+    assert asked == [{"intersects": field}] * 2
+    assert "takes one of them" in only_error(run(*args, "-", "--force", "--bbox", "9,49,10,50", stdin="{}", code=2))
+    assert "is none; query the index" in only_error(run("index", "build", tmp_path, *args[3:], "-", stdin="{}", code=2))
+
+
 def test_merge_unites_indexes_and_drops_repetitions(two_dates, index, tmp_path):
     for number, path in enumerate(two_dates):
         run(
