@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -127,10 +128,16 @@ def cli(ctx: click.Context, debug: bool) -> None:
         ctx.meta[DEBUG] = True
 
 
+def _warning(message: Warning | str, *_: object, **__: object) -> str:
+    """Say what a library warns of in one line, without the place in its source."""
+    return f"warning: {one_line(str(message))}\n"
+
+
 def main() -> None:
     """Run the command line; the entry point of ``stacchip-osml``."""
     _open_standard()
     _keep_stdout()
+    warnings.formatwarning = _warning
     end_on_signals()
     try:
         cli()

@@ -154,3 +154,10 @@ pq.ParquetFile.read_row_groups = refuse
     )
 
     assert (done.returncode, done.stderr) == (71, f"error: {said}\n")
+
+
+def test_a_warning_of_a_library_is_one_line_without_its_source():
+    program = f"import atexit, warnings; atexit.register(lambda: warnings.warn('odd\\nitems')); {MAIN}"
+    done = subprocess.run([sys.executable, "-c", program, "--version"], check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "warning: odd items\n")
