@@ -1,8 +1,6 @@
 """The layouts of published TREs that chips need, field by field (STDI-0002 volume 1, by its appendices).
 
-A row is ``NAME length kind``: ``a`` text, ``d`` a whole number filled with zeros,
-``r`` a number with sign, point or exponent, which has to fill its field, ``x``
-binary. All may be blank, as sensors leave out what they do not know. Names are
+How rows are written stands in :mod:`stacchip_osml.encode.nitf.tre_rows`. Names are
 the appendices'; fields without a name are ``reserved1`` …
 """
 
@@ -11,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from stacchip_osml.encode.nitf.fields import HEX, Field, Layout, NotNumberError, counted, numbered, pattern
+from stacchip_osml.encode.nitf.fields import Field, Layout, NotNumberError, counted, numbered
+from stacchip_osml.encode.nitf.tre_layouts_rsm import RSM_LAYOUTS
+from stacchip_osml.encode.nitf.tre_layouts_sensors import SENSOR_LAYOUTS
+from stacchip_osml.encode.nitf.tre_rows import clause_of, fixed, row
 
 __all__ = ["TRE_LAYOUTS"]
 
 Values = Mapping[str, str]
 
-NUMBER = pattern(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?", "a number")
-KINDS = {"a": ("BCS-A", None), "d": ("BCS-NPI", None), "r": ("BCS-A", NUMBER), "x": (HEX, None)}
 CORNERS = ("UL", "UR", "LR", "LL")
 COEFFICIENTS = " ".join(
     f"{axis}_{part}_COEFF_{number} 12 r"
@@ -124,26 +123,7 @@ FIXED: dict[str, tuple[str, str]] = {
 """Tag → its appendix, and its fields; all of fixed length."""
 
 
-def _row(text: str, clause: str) -> tuple[Field, ...]:
-    words = text.split()
-    fields = []
-    for name, length, kind in zip(words[::3], words[1::3], words[2::3], strict=True):
-        charset, rule = KINDS[kind]
-        fields.append(
-            Field(name, int(length), charset, None, rule, blank=kind != "x", clause=clause, exact=kind == "r")
-        )
-    return tuple(fields)
-
-
-def _fixed(fields: tuple[Field, ...], _: Values) -> Iterator[Field]:
-    return iter(fields)
-
-
-def _clause(tag: str, appendix: str) -> str:
-    return f"STDI-0002 volume 1 {appendix}, {tag}"
-
-
-PRJPSB = _row("PRN 80 a PCO 2 a NUM_PRJ 1 d PRJ 15 r XOR 15 r YOR 15 r", _clause("PRJPSB", "appendix P"))
+PRJPSB = row("PRN 80 a PCO 2 a NUM_PRJ 1 d PRJ 15 r XOR 15 r YOR 15 r", clause_of("PRJPSB", "appendix P"))
 
 
 def _prjpsb(values: Values) -> Iterator[Field]:
@@ -154,7 +134,7 @@ def _prjpsb(values: Values) -> Iterator[Field]:
     yield from PRJPSB[4:]
 
 
-REGPTB = _row("NUM_PTS 4 d PID 10 a LON 15 r LAT 15 r ZVL 15 r DIX 11 r DIY 11 r", _clause("REGPTB", "appendix P"))
+REGPTB = row("NUM_PTS 4 d PID 10 a LON 15 r LAT 15 r ZVL 15 r DIX 11 r DIY 11 r", clause_of("REGPTB", "appendix P"))
 
 
 def _regptb(values: Values) -> Iterator[Field]:
@@ -165,7 +145,7 @@ def _regptb(values: Values) -> Iterator[Field]:
             yield numbered(field, number)
 
 
-J2KLRA = _row(
+J2KLRA = row(
     "ORIG 1 d NLEVELS_O 2 d NBANDS_O 5 d NLAYERS_O 3 d LAYER_ID 3 d BITRATE 9 r "
     "NLEVELS_I 2 d NBANDS_I 5 d NLAYERS_I 3 d",
     "STDI-0002 volume 1, J2KLRA",
@@ -228,13 +208,13 @@ BANDSB_BAND = (
 )
 AUXILIARY = {"I": "APN 10 a", "R": "APR 4 x", "A": "APA 20 a"}
 """BAPF, CAPF → how the parameter is stored."""
-BANDSB = _clause("BANDSB", "appendix X")
-_HEAD = _row(BANDSB_HEAD, BANDSB)
-_ONCE = tuple((bit, _row(text, BANDSB)) for bit, text in BANDSB_ONCE)
-_BAND = tuple((bit, _row(text, BANDSB)) for bit, text in BANDSB_BAND)
-_COUNTS = _row("NUM_AUX_B 2 d NUM_AUX_C 2 d", BANDSB)
-_BAND_AUX, _CUBE_AUX = _row("BAPF 1 a UBAP 7 a", BANDSB), _row("CAPF 1 a UCAP 7 a", BANDSB)
-_VALUE = {letter: _row(text, BANDSB)[0] for letter, text in AUXILIARY.items()}
+BANDSB = clause_of("BANDSB", "appendix X")
+_HEAD = row(BANDSB_HEAD, BANDSB)
+_ONCE = tuple((bit, row(text, BANDSB)) for bit, text in BANDSB_ONCE)
+_BAND = tuple((bit, row(text, BANDSB)) for bit, text in BANDSB_BAND)
+_COUNTS = row("NUM_AUX_B 2 d NUM_AUX_C 2 d", BANDSB)
+_BAND_AUX, _CUBE_AUX = row("BAPF 1 a UBAP 7 a", BANDSB), row("CAPF 1 a UCAP 7 a", BANDSB)
+_VALUE = {letter: row(text, BANDSB)[0] for letter, text in AUXILIARY.items()}
 
 
 def _bandsb(values: Values) -> Iterator[Field]:
@@ -286,10 +266,12 @@ _CUBES = {
 }
 
 TRE_LAYOUTS: dict[str, Layout] = {
-    **{tag: partial(_fixed, _row(text, _clause(tag, appendix))) for tag, (appendix, text) in FIXED.items()},
+    **{tag: partial(fixed, row(text, clause_of(tag, appendix))) for tag, (appendix, text) in FIXED.items()},
     "J2KLRA": _j2klra,
     "PRJPSB": _prjpsb,
     "REGPTB": _regptb,
     "BANDSB": _bandsb,
+    **RSM_LAYOUTS,
+    **SENSOR_LAYOUTS,
 }
 """Tag → its fields."""
