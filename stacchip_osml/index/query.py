@@ -55,7 +55,8 @@ class Query:
 
         Args:
             bbox: ``xmin ymin xmax ymax`` (or 6 values with heights); ``xmin > xmax`` crosses the antimeridian.
-            intersects: GeoJSON geometry, anything with ``__geo_interface__``, or a shapely geometry; lon, lat.
+            intersects: GeoJSON (a geometry, feature or feature collection), shapely, or anything with
+                ``__geo_interface__``, such as a GeoDataFrame; lon, lat.
             datetime: a moment, an interval ``(start, end)``, or STAC text: ``2024-01-01/..``.
             where: condition text, or a pyarrow expression.
 
@@ -209,10 +210,16 @@ def _shape(value: Any) -> Any:
         found = value
     else:
         document = getattr(value, "__geo_interface__", value)
-        if isinstance(document, Mapping) and document.get("type") == "Feature":
-            document = document.get("geometry")
+        if not isinstance(document, Mapping):
+            raise IndexSchemaError(
+                f"intersects must be GeoJSON, as json.load gives it, or shapely's; got {value!r:.60}"
+            )
         try:
-            found = shape(document)
+            if document.get("type") == "FeatureCollection":
+                features = [feature for feature in document["features"] if feature.get("geometry")]
+                found = shapely.union_all([_shape(feature) for feature in features])
+            else:
+                found = shape(document["geometry"] if document.get("type") == "Feature" else document)
         except (shapely.errors.ShapelyError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexSchemaError(f"intersects must be a GeoJSON or shapely geometry: {error}") from error
     if found.is_empty:

@@ -1,8 +1,10 @@
 """Queries: the same rows as looking at every one."""
 
 import datetime as dt
+import json
 from concurrent.futures import ThreadPoolExecutor
 
+import geopandas
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -138,6 +140,9 @@ def test_a_pyarrow_expression_is_a_condition_too(index):
         ({"intersects": shapely.box(350, 0, 370, 1)}, "in degrees, longitudes from -180 to 180"),
         ({"datetime": "yesterday"}, "'yesterday' is not RFC 3339"),
         ({"datetime": "2025-05-02/2025-05-01"}, "ends before it starts"),
+        ({"intersects": "area.geojson"}, r"as json\.load gives it, .* got 'area\.geojson'"),
+        ({"intersects": {"type": "FeatureCollection", "features": []}}, "intersects is an empty geometry"),
+        ({"intersects": {"type": "FeatureCollection", "features": [3]}}, "must be a GeoJSON"),
         ({"intersects": {"type": "Blob"}}, "intersects must be a GeoJSON or shapely geometry"),
         ({"intersects": shapely.Point()}, "intersects is an empty geometry"),
     ],
@@ -250,3 +255,14 @@ def test_threads_that_ask_one_index_get_the_same_rows(index):
     alone = [ask(number) for number in range(20)]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(ask, range(20))) == alone
+
+
+def test_a_feature_collection_and_a_frame_are_all_their_shapes(index):
+    boxes = index.query(columns=["bbox"]).column("bbox").to_pylist()
+    shapes = [shapely.box(*boxes[at].values()).buffer(-0.001) for at in (0, -1)]
+    frame = geopandas.GeoDataFrame(geometry=[shapes[0], None, shapes[1]], crs=4326)
+    each = {name for shape in shapes for name in index.query(intersects=shape).to_arrow()["id"].to_pylist()}
+
+    assert 1 < len(each) < len(index)
+    for question in (frame, frame.__geo_interface__, json.loads(frame.to_json())):
+        assert set(index.query(intersects=question).to_arrow()["id"].to_pylist()) == each
