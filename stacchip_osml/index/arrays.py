@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["column_of", "is_text", "numbers_of", "positions", "valid_of", "words_of"]
+from stacchip_osml.errors import IndexSchemaError
+
+__all__ = ["column_of", "is_text", "numbers_of", "positions", "shapes_of", "valid_of", "words_of"]
 
 Bools = NDArray[np.bool_]
 
@@ -80,3 +82,24 @@ def valid_of(array: pa.Array) -> Bools:
 
 def _bits(present: Bools | None) -> pa.Buffer | None:
     return None if present is None else pa.py_buffer(np.packbits(present, bitorder="little"))
+
+
+def shapes_of(column: pa.ChunkedArray, first: int | None = None) -> NDArray[Any]:
+    """Give the geometries of rows, ``(rows,)`` of shapely's, None where there is none.
+
+    Args:
+        column: WKB.
+        first: number of its first row, for the message; None: not known.
+
+    Raises:
+        IndexSchemaError: a value is no WKB.
+    """
+    import shapely
+
+    stored = column.to_numpy(zero_copy_only=False)
+    try:
+        return np.asarray(shapely.from_wkb(stored))
+    except shapely.errors.ShapelyError as error:
+        lost = np.flatnonzero(shapely.is_missing(shapely.from_wkb(stored, on_invalid="ignore"))).tolist()
+        row = "a row" if first is None else f"row {first + next(row for row in lost if stored[row] is not None)}"
+        raise IndexSchemaError(f"column 'geometry': {row} is no WKB: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import shapely
 
+from stacchip_osml.index.arrays import shapes_of
 from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.tables import SideTables
 from stacchip_osml.pixel import PixelWindow, window_transform
@@ -29,7 +30,7 @@ def chip_items(table: pa.Table, tables: SideTables) -> Iterator[dict[str, Any]]:
     """Yield one STAC item a row, in order."""
     for first in range(0, table.num_rows, _CHUNK):
         chunk = table.slice(first, _CHUNK)
-        shapes = shapely.from_wkb(chunk.column("geometry").to_numpy(zero_copy_only=False))
+        shapes = shapes_of(chunk.column("geometry"), first)
         bounds = shapely.bounds(shapes).tolist()
         for row, shape, box in zip(chunk.drop_columns(["geometry"]).to_pylist(), shapes, bounds, strict=True):
             yield _item(row, shape, box, tables)
@@ -40,8 +41,7 @@ def geo_frame(table: pa.Table) -> geopandas.GeoDataFrame:
     import geopandas
 
     frame = table.drop_columns(["geometry"]).to_pandas()
-    shapes = shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False))
-    return geopandas.GeoDataFrame(frame, geometry=shapes, crs="OGC:CRS84")
+    return geopandas.GeoDataFrame(frame, geometry=shapes_of(table.column("geometry"), 0), crs="OGC:CRS84")
 
 
 def _item(row: Mapping[str, Any], shape: Any, bounds: list[float], tables: SideTables) -> dict[str, Any]:

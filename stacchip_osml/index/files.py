@@ -36,7 +36,7 @@ import pyarrow.parquet as pq
 
 from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.encode.atomic import temporary_beside
-from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError, redact
+from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError, ItemError, redact
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
 from stacchip_osml.index.parquet import write_parquet
 from stacchip_osml.index.parts import Part, PartRecord
@@ -309,13 +309,13 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
         headers = _read_table(_inside(path, document["headers"]))
     except MemoryError:  # pyarrow's too, which says nothing of the file
         raise
-    except (OSError, KeyError, TypeError, pa.ArrowException) as error:
+    except (OSError, KeyError, TypeError, ValueError, ItemError, pa.ArrowException) as error:
         raise IndexSchemaError(f"{where}: its items or headers are not readable: {error}") from error
     return SideTables(items_by_key(items), headers_from_table(headers, root=path.parent.resolve(), where=where), chains)
 
 
 def _read_table(path: Path) -> pa.Table:
-    with pq.ParquetFile(path) as file:  # pyarrow.parquet.read_table would import pandas
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:  # read_table would import pandas
         return file.read()
 
 

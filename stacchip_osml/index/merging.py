@@ -101,6 +101,8 @@ def _distinct(table: pa.Table) -> pa.Table:
     Raises:
         IndexSchemaError: two rows with one id differ in a value.
     """
+    if table.column("id").null_count:
+        raise IndexSchemaError("column 'id' must not be null: rows are merged by it")
     ids = table.column("id").to_numpy(zero_copy_only=False)
     order = np.argsort(ids, kind="stable")
     ids = ids[order]

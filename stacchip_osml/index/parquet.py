@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.index.schema import CHIP_SCHEMA, COLUMN_ENCODING, DICTIONARY_COLUMNS, file_metadata
 
 __all__ = ["ROW_GROUP", "write_parquet"]
@@ -55,10 +56,17 @@ def write_parquet(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, pac
         version="2.6",
     ) as writer:
         for chunk in _one_ahead(_grouped(itertools.chain(head, chunks))):
+            _require_values(chunk)
             writer.write_table(chunk.replace_schema_metadata(geo), row_group_size=ROW_GROUP)
             rows += chunk.num_rows
         writer.add_key_value_metadata(own)
     return rows
+
+
+def _require_values(chunk: pa.Table) -> None:
+    for field in CHIP_SCHEMA:
+        if not field.nullable and chunk.column(field.name).null_count:
+            raise IndexSchemaError(f"column {field.name!r} must not be null")
 
 
 def _grouped(chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:

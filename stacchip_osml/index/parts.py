@@ -188,7 +188,11 @@ class Part:
         Raises:
             IndexSchemaError: no Parquet, no chip index, or one that this version cannot read.
         """
-        schema = self.metadata.schema.to_arrow_schema()
+        try:
+            schema = self.metadata.schema.to_arrow_schema()
+            _ = schema.names
+        except (ValueError, TypeError, KeyError, OSError, pa.ArrowException) as error:  # also names that are no UTF-8
+            raise IndexSchemaError(f"{self.name}: its columns are not readable: {error}") from error
         return schema, require_format(schema, self.metadata.metadata, self.name)
 
     def open(self, schema: pa.Schema) -> pq.ParquetFile:

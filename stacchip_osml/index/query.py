@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import IndexSchemaError
-from stacchip_osml.index.arrays import numbers_of, positions, valid_of
+from stacchip_osml.index.arrays import numbers_of, positions, shapes_of, valid_of
 from stacchip_osml.index.parts import GroupBounds
 from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.store import ChipStore
@@ -172,8 +172,7 @@ def _intersecting(geometry: pa.ChunkedArray, shape: Any) -> NDArray[np.bool_]:
     import shapely
 
     shapely.prepare(shape)
-    footprints = shapely.from_wkb(geometry.to_numpy(zero_copy_only=False), on_invalid="raise")
-    return np.asarray(shapely.intersects(shape, footprints), dtype=bool)
+    return np.asarray(shapely.intersects(shape, shapes_of(geometry)), dtype=bool)
 
 
 def _boxes(values: Sequence[float]) -> tuple[Box, ...]:

@@ -143,6 +143,9 @@ def require_format(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None, wh
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexSchemaError(f"{where}: its {FORMAT_KEY.decode()!r} metadata is not readable: {error}") from error
     require_version(version, where)
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise IndexSchemaError(f"{where}: {', '.join(map(repr, twice))} are names of more than one column")
     for field in CHIP_SCHEMA:
         position = schema.get_field_index(field.name)
         if position < 0:

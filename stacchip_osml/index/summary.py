@@ -107,7 +107,7 @@ def summarize(table: pa.Table, tables: SideTables, *, path: Path | None) -> Inde
         first=_moment(start["min"].value),
         last=_moment(end["max"].value),
         bbox=_bounds(table.column("bbox")),
-        levels={int(key): value for key, value in _count(table.column("level"), "").items()},
+        levels={int(key): value for key, value in _count(table.column("level").drop_null(), "").items()},
         sizes=_sizes(table),
         footprints=_count(table.column("footprint"), "none"),
         chains=_count(table.column("chain"), ""),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.forked import ForkLock
+from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.windows.cut import (
     Cut,
     Destination,
@@ -227,6 +228,10 @@ class Cutter:
         return (Cutter, (self.index, self.shelf))
 
 
+_LIMITS = ReadLimits()
+"""What no band of a chip may take more memory than."""
+
+
 def _kinds(windows: Sequence[PixelWindow], sources: Sequence[ReadySource | None]) -> dict[Kind, list[int]]:
     """Tell apart chips of several shapes and types, before any chain; those that cannot be read go with the first."""
     kinds: dict[Kind, list[int]] = {}
@@ -239,6 +244,7 @@ def _kinds(windows: Sequence[PixelWindow], sources: Sequence[ReadySource | None]
         key = (id(source), window.width, window.height)
         if key not in seen:
             size = source.plan.size(window)
+            _LIMITS.require_request(source.plan.key.item_id, size, 1, source.dtype.itemsize)
             seen[key] = (len(source.nodata), size.height, size.width), source.dtype
         kinds.setdefault(seen[key], []).append(place)
     if lost and kinds:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stacchip_osml.errors import IndexSchemaError
 from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.index import ChipIndex
@@ -27,6 +28,8 @@ KEPT_BYTES = fitting(256 << 20)
 """Planned runs that are kept: about ten million rows."""
 
 _WORDS = ("collection", "item_id", "reference", "assets", "chain")
+MAX_LEVEL = 30
+_UNKNOWN = (0, 0)
 _NUMBERS = ("level", "col_off", "row_off", "width", "height")
 
 
@@ -74,6 +77,7 @@ class RowPlans:
 
         Raises:
             IndexError: no such row.
+            IndexSchemaError: rows that no index has: nulls, no pixels, windows outside of the image.
         """
         count = len(self.index)
         wanted = chosen_rows(positions, count, whole=f"an index of {count} chips")
@@ -95,7 +99,7 @@ class RowPlans:
                 self._runs.move_to_end(number)
                 return held
         table = self.index.read_run(number, [*_WORDS, *_NUMBERS])
-        made = self._planned(table)
+        made = self._planned(table, int(self.index.run_starts[number]))
         with self._lock:
             if number not in self._runs:
                 self._runs[number] = made
@@ -105,7 +109,8 @@ class RowPlans:
                 self._bytes -= sum(part.nbytes for part in old)
         return made
 
-    def _planned(self, table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _planned(self, table: pa.Table, start: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        _require_values(table, start)
         level = numbers_of(table["level"])
         code = level.astype(np.int64)
         radix = 256
@@ -125,6 +130,9 @@ class RowPlans:
         with self._lock:
             numbers = np.array([self._number(key) for key in keys], np.int32)
         window = np.stack([numbers_of(table[name]) for name in _NUMBERS[1:]], axis=1).astype(np.int32, copy=False)
+        headers = [self.index.tables.headers.get((key.collection, key.item_id, key.reference)) for key in keys]
+        sizes = np.array([_UNKNOWN if header is None else header.image.size for header in headers], np.int64)
+        _require_windows(window, sizes[inverse], start)
         return numbers[inverse].astype(np.int32, copy=False), window
 
     def _number(self, key: SourceKey) -> int:
@@ -135,6 +143,29 @@ class RowPlans:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (RowPlans, (self.index,))
+
+
+def _require_values(table: pa.Table, start: int) -> None:
+    """Refuse rows that lack what decides how they are cut, or whose level no image has."""
+    for name in (*_WORDS[1:], *_NUMBERS):
+        if table[name].null_count:
+            raise IndexSchemaError(f"column {name!r} must not be null, in one of the rows from {start} on")
+    _require("level", numbers_of(table["level"]), numbers_of(table["level"]) > MAX_LEVEL, start, "no level of an image")
+
+
+def _require_windows(window: NDArray[np.int32], sizes: NDArray[np.int64], start: int) -> None:
+    """Refuse windows without pixels, and those that lie outside of their image."""
+    for axis, (offset, extent) in enumerate((("col_off", "width"), ("row_off", "height"))):
+        first, length = window[:, axis].astype(np.int64), window[:, axis + 2]
+        _require(extent, length, length <= 0, start, "not positive")
+        outside = (first >= sizes[:, axis]) | (first + length <= 0)
+        _require(offset, first, outside & (sizes[:, axis] > 0), start, "outside of the image")
+
+
+def _require(name: str, values: NDArray[Any], wrong: NDArray[np.bool_], start: int, what: str) -> None:
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise IndexSchemaError(f"column {name!r}: row {start + row} is {values[row]}, {what}")
 
 
 def _distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

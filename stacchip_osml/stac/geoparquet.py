@@ -22,6 +22,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from stacchip_osml.stac.difference import apply_difference, difference
 from stacchip_osml.stac.documents import read_bytes
 from stacchip_osml.stac.hrefs import is_remote
 from stacchip_osml.stac.items import parse_datetime
+from stacchip_osml.stac.json_values import plain
 from stacchip_osml.stac.plain_rows import plain_rows
 
 __all__ = [
@@ -58,7 +60,7 @@ MAX_REMOTE_BYTES = 2**29
 _TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection")
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "expires", "published", "unpublished")
 _SPECIAL = frozenset({*_TOP, *_TIMES, "proj:geometry"})
-_NESTED = (dict, list)
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINK = pa.struct([("href", pa.string()), ("rel", pa.string())])
 _Document = dict[str, Any]
@@ -96,7 +98,13 @@ def table_to_items(table: pa.Table) -> list[dict[str, Any]]:
             f"no stac-geoparquet table: no columns 'id' and 'geometry' among {', '.join(table.column_names[:20])}"
         )
     exact = _read_exact((table.schema.metadata or {}).get(EXACT_KEY))
-    return [apply_difference(document, exact.get(_file_key(document))) for document in _plain_items(table)]
+    try:
+        documents = list(_plain_items(table))
+    except OverflowError as error:
+        raise ItemError(f"a time before the year 1 or after 9999: {error}") from error
+    except shapely.errors.ShapelyError as error:
+        raise ItemError(f"column 'geometry' is no WKB: {error}") from error
+    return [apply_difference(document, exact.get(_file_key(document))) for document in documents]
 
 
 def stream_to_items(stream: Any) -> list[dict[str, Any]]:
@@ -123,7 +131,10 @@ def read_items(location: str) -> list[dict[str, Any]]:
     try:
         table = pq.read_table(source, partitioning=None, page_checksum_verification=True)
         return table_to_items(table)
-    except (pa.ArrowException, shapely.errors.ShapelyError, OSError, ValueError) as error:
+    except (ItemError, IndexSchemaError) as error:
+        error.args = (f"{redact(location)}: {error}",)
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, ChipError):
             raise
         raise DecodeError(f"{redact(location)}: not a readable stac-geoparquet file: {error!s:.300}") from error
@@ -231,17 +242,17 @@ def _numbers(value: object) -> list[float]:
 
 def _plain_items(table: pa.Table) -> Iterator[_Document]:
     """Go through the rows as documents, as far as columns tell: a null is a key that is not there."""
-    for row in plain_rows(table):
+    for row in plain_rows(table, maps="lossy"):
         document: _Document = {"type": "Feature", "properties": {}, "assets": {}, "links": []}
         properties: _Document = {}
         for name, value in row.items():
             if name in _TOP:
                 document[name] = value
             else:
-                properties[name] = _text_of(value) if isinstance(value, datetime) else value
-        document = {name: _pruned(value) for name, value in document.items() if value is not None}
-        document["properties"] = {"datetime": None} | {k: _pruned(v) for k, v in properties.items() if v is not None}
+                properties[name] = value
         document["geometry"] = _geojson(row.get("geometry"))
+        document = {name: _pruned(value) for name, value in document.items() if value is not None or name == "geometry"}
+        document["properties"] = {"datetime": None} | {k: _pruned(v) for k, v in properties.items() if v is not None}
         if isinstance(properties.get("proj:geometry"), bytes):
             document["properties"]["proj:geometry"] = _geojson(properties["proj:geometry"])
         if isinstance(row.get("bbox"), dict):
@@ -250,13 +261,17 @@ def _plain_items(table: pa.Table) -> Iterator[_Document]:
 
 
 def _pruned(value: Any) -> Any:
-    """Leave out what is null; plain values, which most are, are not asked one by one."""
+    """Leave out what is null, and write as JSON what is none; most values are plain, and not asked one by one."""
     if isinstance(value, dict):
         parts = value.items()
-        return {key: _pruned(part) if isinstance(part, _NESTED) else part for key, part in parts if part is not None}
+        return {key: part if type(part) in _PLAIN else _pruned(part) for key, part in parts if part is not None}
     if isinstance(value, list):
-        return [_pruned(part) if isinstance(part, _NESTED) else part for part in value]
-    return value
+        return [part if type(part) in _PLAIN else _pruned(part) for part in value]
+    if isinstance(value, datetime):
+        return _text_of(value)
+    if isinstance(value, Decimal):
+        return float(value)
+    return value if type(value) in _PLAIN else plain(value)
 
 
 def _text_of(moment: datetime) -> str:

@@ -23,7 +23,7 @@ __all__ = ["StacItem", "parse_datetime"]
 
 _ONE_TEXT = JSONEncoder(sort_keys=True, default=str, ensure_ascii=False)
 _RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?\s*"
+    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?)?\s*"
 )
 
 
@@ -152,7 +152,7 @@ def parse_datetime(text: object) -> datetime:
     """Read an RFC 3339 time as UTC, to the microsecond.
 
     Sloppy spellings that have one meaning are read too: a space for the T, no
-    seconds, no offset (UTC), a date alone (its midnight). A leap second is the
+    seconds, no offset (UTC), one of whole hours, a date alone (its midnight). A leap second is the
     second that follows it.
 
     Raises:
@@ -183,7 +183,7 @@ def _parsed(text: str) -> datetime | None:
 def _zone(text: str | None) -> timezone:
     if text is None or text in {"Z", "z"}:
         return UTC
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    minutes = int(text[1:3]) * 60 + int(text[3:].lstrip(":") or 0)
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 

@@ -7,7 +7,7 @@ second of a process that has no other use for it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -23,8 +23,10 @@ def moment(micros: int | None) -> datetime | None:
     return None if micros is None else _EPOCH + timedelta(microseconds=micros)
 
 
-def plain_rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
-    """Give what ``to_pylist`` gives.
+def plain_rows(
+    table: pa.Table | pa.RecordBatch, *, maps: Literal["lossy", "strict"] | None = None
+) -> list[dict[str, Any]]:
+    """Give what ``to_pylist`` gives; ``maps`` is its ``maps_as_pydicts``.
 
     Raises:
         OverflowError: a time is before the year 1 or after 9999.
@@ -33,7 +35,7 @@ def plain_rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
     for name in times:
         position = table.schema.get_field_index(name)
         table = table.set_column(position, name, table.column(position).cast(pa.int64()))
-    rows: list[dict[str, Any]] = table.to_pylist()
+    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts=maps)
     for name in times:
         for row in rows:
             row[name] = moment(row[name])
