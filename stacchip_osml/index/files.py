@@ -25,7 +25,7 @@ import os
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from stacchip_osml.chain import ChainRegistry
 from stacchip_osml.encode.atomic import temporary_beside
 from stacchip_osml.errors import ChipError, CommitConflict, IndexSchemaError, ItemError, redact
 from stacchip_osml.index.headers import headers_from_table, headers_to_table
+from stacchip_osml.index.leftovers import inside, removed_unless_named, vacuum
 from stacchip_osml.index.parquet import write_parquet
 from stacchip_osml.index.parts import Part, PartRecord
 from stacchip_osml.index.schema import CHIP_SCHEMA, FORMAT_VERSION, EarlierFormatError, require_version
@@ -168,16 +169,15 @@ def write_directory(
     require_replaceable(path)
     version = previous + 1
     token = f"{version:08d}-{uuid.uuid4().hex[:8]}"
-    names: list[str] = []
     records: list[PartRecord] = []
     rows = 0
+    with removed_unless_named(path, _version_name(path, version)) as names:
 
-    def beside(name: str, table: pa.Table) -> str:
-        names.append(name)
-        _write_table(path / name, table)
-        return name
+        def beside(name: str, table: pa.Table) -> str:
+            names.append(name)
+            _write_table(path / name, table)
+            return name
 
-    try:
         for number, (collection, chunks) in enumerate(parts):
             name = f"chips/{_hive(collection)}part-{token}-{number:05d}.parquet"
             names.append(name)
@@ -195,11 +195,7 @@ def write_directory(
         document["headers"] = beside(f"headers-{token}.parquet", headers)
         document["chains"] = tables.chains.to_json()
         _commit(_version_name(path, version), document)
-    except BaseException:
-        for name in names:
-            (path / name).unlink(missing_ok=True)
-        raise
-    _vacuum(path, keep=(version, previous))
+    vacuum(path, keep=(version, previous))
     return rows
 
 
@@ -221,14 +217,12 @@ def replace_headers(path: Path, version: int, tables: SideTables, *, portable: b
         raise _conflict(path)
     document = _version_document(path, version)
     name = f"headers-{version + 1:08d}-{uuid.uuid4().hex[:8]}.parquet"
-    try:
+    with removed_unless_named(path, _version_name(path, version + 1)) as names:
+        names.append(name)
         table = headers_to_table(tables.headers.values(), root=path.parent.resolve(), portable=portable)
         _write_table(path / name, table)
         _commit(_version_name(path, version + 1), {**document, "headers": name})
-    except BaseException:
-        (path / name).unlink(missing_ok=True)
-        raise
-    _vacuum(path, keep=(version + 1, version))
+    vacuum(path, keep=(version + 1, version))
 
 
 def open_file(path: Path) -> Opened:
@@ -271,7 +265,7 @@ def _open_version(path: Path, version: int) -> Opened:
         raise IndexSchemaError(f"{where}: not readable: {error}") from error
     require_version(written, str(where))
     records = [PartRecord.from_json(entry, where=str(where)) for entry in listed]
-    parts = [Part(_inside(path, record.name), record) for record in records]
+    parts = [Part(inside(path, record.name), record) for record in records]
     store = ParquetStore(parts, parts[0].head[0] if parts else CHIP_SCHEMA)
     return Opened(store, partial(_side_tables, path, document, chains), version)
 
@@ -305,8 +299,8 @@ def _side_tables(path: Path, document: dict[str, Any], chains: ChainRegistry) ->
         if "items" in document:
             from stacchip_osml.stac.geoparquet import table_to_items
 
-            items = table_to_items(_read_table(_inside(path, document["items"])))
-        headers = _read_table(_inside(path, document["headers"]))
+            items = table_to_items(_read_table(inside(path, document["items"])))
+        headers = _read_table(inside(path, document["headers"]))
     except MemoryError:  # pyarrow's too, which says nothing of the file
         raise
     except (OSError, KeyError, TypeError, ValueError, ItemError, pa.ArrowException) as error:
@@ -322,14 +316,6 @@ def _read_table(path: Path) -> pa.Table:
 def _write_table(path: Path, table: pa.Table) -> None:
     with _replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-
-
-def _inside(path: Path, name: Any) -> Path:
-    """Resolve a name of a version file; it may not leave the index."""
-    target = path / str(name)
-    if not target.resolve().is_relative_to(path.resolve()):
-        raise IndexSchemaError(f"{path}: version names the file {name!r} outside the index")
-    return target
 
 
 @contextmanager
@@ -376,23 +362,6 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _vacuum(path: Path, *, keep: tuple[int, ...]) -> None:
-    """Remove committed files of versions that are not kept; what cannot be removed is left."""
-    kept, stale = set[str](), set[str]()
-    for entry in sorted((path / "versions").glob("[0-9]*.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            document = json.loads(entry.read_bytes())
-            chips = {str(part["name"]) for part in document["chips"]}
-            named = {*chips, document.get("items"), document.get("headers")} - {None}
-            if int(entry.name[:8]) >= min(keep):  # later ones are of other writers
-                kept |= named
-            else:
-                stale |= named | {f"versions/{entry.name}"}
-    for name in stale - kept:
-        with suppress(OSError, IndexSchemaError):
-            _inside(path, name).unlink()
 
 
 def _hive(collection: str | None) -> str:

@@ -349,7 +349,7 @@ def test_readers_during_commits_see_one_version(index, tmp_path, form):
     assert seen <= sizes
 
 
-@pytest.mark.parametrize("moment", ["_version_document", "_inside"])
+@pytest.mark.parametrize("moment", ["_version_document", "inside"])
 def test_a_reader_that_commits_overtake_reads_the_last_version(index, tmp_path, monkeypatch, moment):
     index.save(tmp_path / "index")
     step = getattr(files, moment)
