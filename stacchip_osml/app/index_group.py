@@ -1,4 +1,4 @@
-"""``index``: merge, look into and check chip indexes; building, querying and headers have files of their own."""
+"""``index``: merge, look into and check chip indexes; building, querying, pairing and headers have own files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stacchip_osml.app.build import build_command
 from stacchip_osml.app.headers import headers_command
 from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line
+from stacchip_osml.app.pair import pair_command
 from stacchip_osml.app.query import query_command
 from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
@@ -111,4 +112,5 @@ def _say_findings(findings: list[Finding], *, chips: int, files: bool) -> None:
 
 index_group.add_command(build_command)
 index_group.add_command(headers_command)
+index_group.add_command(pair_command)
 index_group.add_command(query_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ __all__ = [
     "QUALITY",
     "ROWS",
     "SIZE",
+    "SPAN",
     "WINDOW",
     "ChipFormat",
     "debug_option",
@@ -174,11 +176,25 @@ def _quality(text: str) -> Quality:
     return Quality(None, parts[0], found, level)
 
 
+def _span(text: str) -> dt.timedelta:
+    match = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)([smhd])", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time such as 14d, 6h, 30m or 90s")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+_UNITS = {
+    "s": dt.timedelta(seconds=1),
+    "m": dt.timedelta(minutes=1),
+    "h": dt.timedelta(hours=1),
+    "d": dt.timedelta(days=1),
+}
 PLACE = _Place()
 SIZE = _Parsed("N|WxH", _size)
 NAMES = _Parsed("A,B,…", _names)
 LEVELS = _Parsed("N,N,…", _levels)
 BOX = _Parsed("W,S,E,N", _box)
+SPAN = _Parsed("14d|6h|…", _span)
 WINDOW = _Parsed("X,Y,W,H", _window)
 BANDS = _Parsed("0,1,…", _bands)
 ROWS = _Parsed("0,5,7-9", _rows)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from stacchip_osml.index.chip_index import ChipIndex as ChipIndex
     from stacchip_osml.index.headers import AssetHeader as AssetHeader
     from stacchip_osml.index.indexer import Indexer as Indexer
+    from stacchip_osml.index.pairs import ChipPairs as ChipPairs
+    from stacchip_osml.index.pairs import pair_chips as pair_chips
     from stacchip_osml.index.schema import CHIP_SCHEMA as CHIP_SCHEMA
     from stacchip_osml.index.split import split_by_place as split_by_place
     from stacchip_osml.index.statistics import QualityBand as QualityBand
@@ -22,12 +24,14 @@ HOME = {
     "AssetHeader": "headers",
     "CHIP_SCHEMA": "schema",
     "ChipIndex": "chip_index",
+    "ChipPairs": "pairs",
     "Finding": "check",
     "IndexSummary": "summary",
     "Indexer": "indexer",
     "QualityBand": "statistics",
     "SideTables": "tables",
     "merge": "union",
+    "pair_chips": "pairs",
     "split_by_place": "split",
 }
 """Public name → the module that has it."""

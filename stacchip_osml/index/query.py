@@ -19,9 +19,8 @@ from stacchip_osml.index.parts import GroupBounds
 from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.store import ChipStore
 from stacchip_osml.index.where import parse_where
-from stacchip_osml.pixel.arguments import words
 
-__all__ = ["Query", "matching_groups", "select_rows"]
+__all__ = ["Query", "matching_groups", "select_rows", "sides_of", "spans_of"]
 
 Box = tuple[float, float, float, float]
 _ROW = "row of the group"
@@ -92,13 +91,14 @@ def matching_groups(bounds: GroupBounds, query: Query) -> NDArray[np.int64]:
 def select_rows(store: ChipStore, query: Query, columns: Sequence[str] | None = None) -> pa.Table:
     """Read the rows that match.
 
+    Args:
+        store: the rows.
+        query: which of them.
+        columns: of them, all of the store's.
+
     Raises:
-        IndexSchemaError: an unknown column, or a condition that does not fit its types.
+        IndexSchemaError: a condition that names an unknown column, or does not fit its types.
     """
-    missing = [name for name in words("columns", () if columns is None else columns) if name not in store.schema.names]
-    if missing:
-        there = ", ".join(store.schema.names)
-        raise IndexSchemaError(f"no column {missing[0]!r}, in no item either; there are {there}")
     condition = parse_where(query.where, store.schema) if isinstance(query.where, str) else query.where
     filters = _condition_columns(query, store.schema)
     found = []
@@ -140,23 +140,39 @@ def _rows_around(store: ChipStore, group: int, query: Query) -> NDArray[np.int64
 
 
 def _during(rows: pa.Table, times: tuple[int, int]) -> NDArray[np.bool_]:
-    """Tell which rows meet a span of time: by their interval, or where they have none, their time; null meets none."""
-    first, last = (pc.coalesce(rows.column(side), rows.column("datetime")) for side in INTERVAL)
-    keep = (numbers_of(first) <= times[1]) & (numbers_of(last) >= times[0])
-    for column in (first, last):
+    """Tell which rows meet a span of time; a row without a time meets none."""
+    first, last, dated = spans_of(rows)
+    return np.asarray(dated & (first <= times[1]) & (last >= times[0]))
+
+
+def spans_of(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Give first and last time of rows, of their interval or, where they have none, their time.
+
+    Returns:
+        ``(rows,)`` each: both in µs since the epoch, and whether the row has a time at all.
+    """
+    sides = [pc.coalesce(rows.column(side), rows.column("datetime")) for side in INTERVAL]
+    dated = np.ones(len(rows), bool)
+    for column in sides:
         if column.null_count:
-            keep &= np.concatenate([valid_of(chunk) for chunk in column.chunks])
-    return np.asarray(keep)
+            dated &= np.concatenate([valid_of(chunk) for chunk in column.chunks])
+    first, last = map(numbers_of, sides)
+    return first, last, dated
 
 
 def _meets(bboxes: pa.StructArray, boxes: Sequence[Box]) -> NDArray[np.bool_]:
     """Tell which bboxes meet any of the boxes; null meets none."""
     # Arrow's own comparisons take five times as long; float64, or numpy would round the boxes
-    xmin, ymin, xmax, ymax = (numbers_of(side, null=np.nan).astype(np.float64) for side in bboxes.flatten())
+    xmin, ymin, xmax, ymax = sides_of(bboxes)
     keep = np.zeros(len(bboxes), bool)
     for west, south, east, north in boxes:
         keep |= (xmin <= east) & (xmax >= west) & (ymin <= north) & (ymax >= south)
     return keep
+
+
+def sides_of(bboxes: pa.StructArray) -> list[NDArray[np.float64]]:
+    """Give xmin, ymin, xmax, ymax of bboxes, degrees; NaN where a row has none."""
+    return [numbers_of(side, null=np.nan).astype(np.float64) for side in bboxes.flatten()]
 
 
 def _filtered(table: pa.Table, rows: NDArray[np.int64], condition: pc.Expression, query: Query) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import pytest
 
 from stacchip_osml import Chip, ChipFactory, ChipIndex, Chipper, Indexer, PixelWindow, QualityBand, encode_chip, merge
 from stacchip_osml.imagery import GdalImage, PyramidBuilder, compute_image_statistics, iter_blocks, level_grid
-from stacchip_osml.index import split_by_place
+from stacchip_osml.index import pair_chips, split_by_place
 from stacchip_osml.load import (
     ChipSource,
     DecodedStore,
@@ -73,6 +73,10 @@ CALLS = {
     "ChipIndex.row": (lambda scene, row: scene["index"].row(row), "row"),
     "ChipIndex.select": (lambda scene, row: scene["index"].select(row), "row"),
     "ChipIndex.with_headers": (lambda scene, **given: scene["index"].head(0).with_headers(**given), "threads on_error"),
+    "pair_chips": (
+        lambda scene, **given: pair_chips(**{"one": scene["index"], "other": scene["index"]} | given),
+        "one other overlap of within keep",
+    ),
     "split_by_place": (
         lambda scene, **given: split_by_place(**{"index": scene["index"], "shares": {"a": 1}, "cell_m": 2000} | given),
         "shares cell_m gap_m seed",
