@@ -22,7 +22,7 @@ from stacchip_osml.load.chipper import Chipper
 from stacchip_osml.load.rows import RowPlans
 from stacchip_osml.load.samples import RowFacts
 from stacchip_osml.pixel.arguments import of_kind, one_of, words
-from stacchip_osml.pixel.counts import whole_number
+from stacchip_osml.pixel.counts import chosen_rows, whole_number
 
 __all__ = [
     "SampleRows",
@@ -30,14 +30,16 @@ __all__ = [
     "block_groups",
     "column_codes",
     "group_rows",
+    "label_rows",
     "row_numbers",
     "rows_digest",
-    "rows_on_same_ground",
 ]
 
 MISSING = ("skip", "pad", "raise")
 MOST = 2**31
 """Rows of a sample; pixels of a block's side."""
+_COMPARED = 65_536
+"""Rows whose times are compared with those of all labels of their ground together."""
 _TRIES = 8
 """Images of a kind that are asked for their blocks before their errors are believed."""
 
@@ -223,36 +225,72 @@ def rows_digest(index: ChipIndex, samples: SampleRows | None = None) -> str:
     return lengths.hexdigest() + text.hexdigest()
 
 
-def rows_on_same_ground(facts: RowFacts, others: RowFacts) -> NDArray[np.int64]:
+def label_rows(facts: RowFacts, others: RowFacts, given: Any = None) -> NDArray[np.int64]:
     """Find the one row of another index that lies exactly where each row does; where several do, that of its time.
 
+    That is the one of the same time or interval, or if there is none the one whose time or interval meets the row's.
+
+    Args:
+        facts: the rows.
+        others: those of the labels.
+        given: row of the labels for each row, where the caller knows better.
+
+    Returns:
+        ``(rows,)``.
+
     Raises:
-        IndexSchemaError: there is none, or there are several.
+        IndexSchemaError: there is none, or there are several; or not one is given for each row.
+        IndexError: no such row is given.
     """
+    if given is not None:
+        found = chosen_rows(given, len(others.index), what="mask_row", whole=f"an index of {len(others.index)} chips")
+        if len(found) != len(facts.index):
+            raise IndexSchemaError(f"mask_rows must be one for each of {len(facts.index)} chips, got {len(found)}")
+        return found
     names: dict[str | None, int] = {}
     wanted, placed = facts.ground_keys(names)
     there, known = others.ground_keys(names)
     _, code = np.unique(np.concatenate([there, wanted]), return_inverse=True)
-    dated = (_counts(code, len(there), known) > 1)[code]
-    if dated.any():
-        moments = np.concatenate([others.times, facts.times])
-        code = _combined([code, np.unique(moments, return_inverse=True)[1] * dated])
     mine, theirs = code[len(there) :], code[: len(there)]
-    counts = _counts(code, len(there), known)
-    if (counts[mine[placed]] > 1).any():
-        row = int(np.flatnonzero(placed & (counts[mine] > 1))[0])
-        raise IndexSchemaError(f"several label chips of one time lie where {facts.ids(np.array([row]))[0]!r} does")
-    lacking = ~placed | (counts[mine] == 0)
+    order = np.flatnonzero(known)
+    order = order[np.argsort(theirs[order], kind="stable")]
+    begin, end = (np.searchsorted(theirs[order], mine, side) for side in ("left", "right"))
+    count = np.where(placed, end - begin, 0)
+    found = np.full(len(mine), -1, np.int64)
+    found[count == 1] = order[begin[count == 1]]
+    several = np.flatnonzero(count > 1)
+    for at in range(0, len(several), _COMPARED):
+        rows = several[at : at + _COMPARED]
+        which = np.repeat(np.arange(len(rows)), count[rows])
+        labels = order[begin[rows][which] + _ranks(which)]
+        found[rows] = _of_one_time(facts, rows, others, which, labels)
+    lacking = found < 0
     if lacking.any():
         row = int(np.flatnonzero(lacking)[0])
-        time = " (and, where there are several, time)" if dated.any() else ""
+        time = " (and, where there are several, time)" if len(several) else ""
         raise IndexSchemaError(
             f"{int(lacking.sum())} of {len(mine)} chips have no label chip of the same CRS, transform and size{time}, "
             f"the first is {facts.ids(np.array([row]))[0]!r}"
         )
-    at = np.full(len(counts), -1, np.int64)
-    at[theirs[known]] = np.flatnonzero(known)
-    return at[mine]
+    return found
+
+
+def _of_one_time(
+    facts: RowFacts, rows: NDArray[np.int64], others: RowFacts, which: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Choose the label of each row's time among those of its ground, ``which`` of ``rows`` each is for; -1: none."""
+    first, last = (side[rows][which] for side in facts.ends)
+    begin, end = (side[labels] for side in others.ends)
+    same = ((first == begin) & (last == end)) | (np.isnan(first) & np.isnan(begin))
+    exact = np.bincount(which[same], minlength=len(rows)) > 0
+    good = np.where(exact[which], same, (begin <= last) & (end >= first))
+    counts = np.bincount(which[good], minlength=len(rows))
+    if (counts > 1).any():
+        name = facts.ids(rows[np.flatnonzero(counts > 1)[:1]])[0]
+        raise IndexSchemaError(f"several label chips of one time lie where {name!r} does")
+    found = np.full(len(rows), -1, np.int64)
+    found[which[good]] = labels[good]
+    return found
 
 
 def _given_shape(block_shape: tuple[int, int]) -> tuple[int, int]:
@@ -261,11 +299,6 @@ def _given_shape(block_shape: tuple[int, int]) -> tuple[int, int]:
         raise WindowError(f"block_shape must be (rows, cols), 1 at least; got {block_shape!r}")
     rows, cols = (whole_number("block_shape", side, least=1, most=MOST) for side in block_shape)
     return rows, cols
-
-
-def _counts(code: NDArray[np.int64], others: int, known: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the rows of each code among the first ``others``."""
-    return np.bincount(code[:others][known], minlength=int(code.max(initial=-1)) + 1)
 
 
 def _require_column(index: ChipIndex, column: str) -> None:

@@ -88,7 +88,7 @@ class RowFacts:
         return _seconds(self.index.query(columns=["datetime"]).column(0))
 
     @cached_property
-    def _ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """First and last time of rows' intervals, ``(rows,)`` each; where there is none, both are the row's time."""
         start, end = self.index.query(columns=list(INTERVAL)).columns
         if start.null_count == len(start):
@@ -116,7 +116,7 @@ class RowFacts:
 
     def spans_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give ``(N, 2)``: first and last time of samples of ``(N, T)`` rows, of their intervals; NaN without any."""
-        first, last = (side[rows] for side in self._ends)
+        first, last = (side[rows] for side in self.ends)
         known = (rows >= 0) & np.isfinite(first)
         ends = np.where(known, first, np.inf).min(1), np.where(known, last, -np.inf).max(1)
         return np.where(known.any(1, keepdims=True), np.stack(ends, axis=1), np.nan)

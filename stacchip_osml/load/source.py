@@ -22,9 +22,9 @@ from stacchip_osml.load.row_groups import (
     balanced,
     block_groups,
     column_codes,
+    label_rows,
     row_numbers,
     rows_digest,
-    rows_on_same_ground,
 )
 from stacchip_osml.load.sample_block import ChipReading, SampleBlock
 from stacchip_osml.load.samples import RowFacts, SampleBatch, as_type, sample_type
@@ -55,6 +55,7 @@ class ChipSource:
         *,
         samples: SampleRows | None = None,
         mask: str | ChipSource | Chipper | None = None,
+        mask_rows: Sequence[int] | NDArray[np.integer] | None = None,
         mask_dtype: DTypeLike | None = np.int64,
         mask_fill: int | None = None,
         label: str | None = None,
@@ -71,7 +72,8 @@ class ChipSource:
             chips: what cuts the rows; or the index, for a Chipper that keeps 1 GiB of decoded blocks.
             samples: several rows a sample, see :func:`group_rows`; None makes every row one.
             mask: label pixels: the band of that name, which then is no band of the image; or other chips (of label
-                rasters), one for the ground of each row; where there are several, that of the row's time.
+                rasters), one for the ground of each row; where there are several, that of the row's time or interval.
+            mask_rows: row of those other chips for each row, wherever they lie: see :func:`pair_chips`.
             mask_dtype: of ``mask``; None as stored. No value may change but by the rounding of floats.
             mask_fill: value of label pixels that are not valid; None leaves what is stored.
             label: column that labels a whole row: numbers as they are, words as numbers in ascending order.
@@ -108,7 +110,9 @@ class ChipSource:
         if mask is not None and not isinstance(mask, str):
             other = mask if isinstance(mask, ChipSource) else ChipSource(mask)
             self._mask_reading = ChipReading(other.chipper, other._facts, store=other.store, want_mask=True)
-            self._mask_rows = rows_on_same_ground(self._facts, other._facts)
+            self._mask_rows = label_rows(self._facts, other._facts, mask_rows)
+        elif mask_rows is not None:
+            raise WindowError("mask_rows are rows of other chips, and mask= names none")
         wanted = valid is not None or (self._mask_band is not None and mask_fill is not None)
         # A store is filled with masks, whatever this source makes of them.
         self._reading = ChipReading(self.chipper, self._facts, store=store, want_mask=wanted)
