@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from stacchip_osml.encode.pictures.display import Limits
     from stacchip_osml.geometry import Locator
+    from stacchip_osml.imagery.display.picture import ColorTable
 
 __all__ = ["Chip", "ChipOrigin"]
 
@@ -132,6 +133,16 @@ class Chip:
         xs, ys = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
         return min(xs), min(ys), max(xs), max(ys)
 
+    @property
+    def color_table(self) -> ColorTable | None:
+        """Red, green and blue, 0 to 255, of each value; None of a chip whose values are no entries of a table."""
+        from stacchip_osml.imagery.display.picture import color_table_of
+
+        origin = self.origin
+        if self.colors != ("palette",) or origin is None or origin.is_processed or origin.provider is None:
+            return None
+        return color_table_of(origin.provider)
+
     def to_xarray(self, *, masked: bool = False) -> DataArray:
         """Give an ``xarray.DataArray`` with dimensions band, y, x.
 
@@ -183,11 +194,9 @@ class Chip:
         Returns:
             ``(rows, cols, 3)``, or 4 with alpha where some pixels are not valid.
         """
-        from stacchip_osml.encode.chip_colors import chip_color_table
         from stacchip_osml.encode.pictures.display import colored, to_rgb8
 
-        is_entry = bands is None and self.pixels.dtype in (np.uint8, np.uint16)
-        table = chip_color_table(self) if is_entry else None
+        table = self.color_table if bands is None and self.pixels.dtype in (np.uint8, np.uint16) else None
         if table is not None:
             return colored(self.pixels[0], self.mask[0], table)
         return to_rgb8(

@@ -67,3 +67,21 @@ def test_describing_an_image_loads_no_library_of_tables(two_dates):
     image = next(two_dates[0].parent.glob("*.tif"))
 
     assert loaded_by("info", image) & (HEAVY | TABLES | {"cv2", "imagecodecs", "shapely"}) == set()
+
+
+def test_the_everyday_names_are_those_of_the_rooms_and_need_no_torch():
+    names = {
+        "Chipper": "load",
+        "ChipSource": "load",
+        "Indexer": "index",
+        "split_by_place": "index",
+        "write_chip": "encode",
+    }
+    code = f"""
+import importlib, sys, stacchip_osml
+from stacchip_osml import *
+for name, room in {names!r}.items():
+    assert getattr(importlib.import_module("stacchip_osml." + room), name) is globals()[name], name
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -398,10 +398,3 @@ def test_a_disk_that_fills_up_leaves_the_old_index_and_nothing_else(index, tmp_p
     assert done.stdout.strip().endswith("Error")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert len(ChipIndex.open(tmp_path / form).to_arrow()) == 7
-
-
-@pytest.mark.parametrize("name", ["chips.csv", "chips.GPKG", "chips.geoparquet", "chips.pq"])
-def test_a_name_of_another_kind_of_file_makes_no_folder(index, tmp_path, name):
-    with pytest.raises(IndexSchemaError, match=r"chips\.\w+: an index is a file that ends in \.parquet or a folder"):
-        index.save(tmp_path / name)
-    assert list(tmp_path.iterdir()) == []

@@ -56,3 +56,10 @@ def test_files_that_go_while_they_are_counted_are_of_no_size(build, tmp_path, mo
     monkeypatch.setattr(type(path), "rglob", lambda *_: [*files, path / "headers-of-another-writer.tmp"])
 
     assert size_on_disk(path) == size > 0
+
+
+@pytest.mark.parametrize("name", ["chips.csv", "chips.GPKG", "chips.geoparquet", "chips.pq"])
+def test_a_name_of_another_kind_of_file_makes_no_folder(build, tmp_path, name):
+    with pytest.raises(IndexSchemaError, match=r"chips\.\w+: an index is a file that ends in \.parquet or a folder"):
+        build("A").save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.chip_colors import chip_color_table
 from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.pixels_storage import IREP_BANDS, IREPS
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
@@ -87,7 +86,7 @@ def chip_kind(
         dtype=chip.pixels.dtype,
         own_bands=len(chip.pixels),
         colors=chip.colors,
-        color_table=None if has_bands else chip_color_table(chip),
+        color_table=None if has_bands else chip.color_table,
         is_processed=chip.origin is not None and chip.origin.is_processed,
         keeps_storage=parent is not None
         and has_bands

@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.chip_colors import chip_color_table
 from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.tiff.codecs import compression_of
 from stacchip_osml.encode.tiff.geokeys import sayable_crs
@@ -75,7 +74,7 @@ def encode_geotiff(
         transform=place.transform,
         gcps=place.gcps,
         nodata=tuple(None if value is None or not fits_gdal(dtype, value) else value for value in chip.nodata),
-        color_table=chip_color_table(chip),
+        color_table=chip.color_table,
         colors=chip.colors or ("gray", *["undefined"] * (bands - 1)),
         band_names=chip.band_names,
         scales=chip.scales,

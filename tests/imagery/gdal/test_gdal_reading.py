@@ -1,4 +1,3 @@
-import re
 import warnings
 
 import numpy as np
@@ -11,7 +10,6 @@ from rasterio.transform import Affine
 from stacchip_osml.errors import DecodeError, LimitError, WindowError
 from stacchip_osml.imagery import GdalImage, ImageProvider, ReadLimits, read_header
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.gdal.library import _epsg_code
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.nodata import differs_from
 from tests.imagery.blocks.jpeg2000_files import copied, hills
@@ -383,21 +381,3 @@ def test_a_damaged_tile_of_jpeg_2000_is_an_error_whatever_else_is_read_with_it(t
     for window in ((0, 0, 192, 128), (64, 0, 64, 64), (60, 0, 10, 64)):
         with pytest.raises(DecodeError, match="opj_get_decoded_tile"):
             image.read(PixelWindow(*window))
-
-
-@pytest.mark.parametrize(("kind", "code", "north"), [("N", "EPSG:32632", 5_500_000), ("S", "EPSG:32732", 9_500_000)])
-def test_the_utm_zone_of_a_nitf_is_its_epsg_code(tmp_path, kind, code, north):
-    place = {"crs": code, "transform": Affine(10, 0, 500_000, 0, -10, north)}
-    path = write(tmp_path / "a.ntf", noise(1, "uint8"), driver="NITF", ICORDS=kind, **place)
-
-    assert read_header(path).crs == code
-
-
-@pytest.mark.parametrize("change", [("false_northing", 0.5), ("scale_factor", 0.9997), ("latitude_of_origin", 1)])
-def test_a_nameless_crs_beside_a_utm_zone_is_none(change):
-    utm = rasterio.crs.CRS.from_epsg(32632).wkt.replace("WGS 84 / UTM zone 32N", "unnamed")
-    nameless = utm.replace(',AUTHORITY["EPSG","32632"]]', "]")
-    other = re.sub(rf'("{change[0]}"),[\d.]+', rf"\g<1>,{change[1]}", nameless)
-
-    assert other != nameless
-    assert (_epsg_code(nameless), _epsg_code(other)) == (32632, None)
