@@ -1,6 +1,8 @@
 """A forked child waits for no thread of its parent."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -12,6 +14,35 @@ pytestmark = [
     pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork"),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
 ]
+
+
+FORKED_DURING_AN_IMPORT = """
+import os, sys, threading
+import pyarrow as pa
+from stacchip_osml import ChipIndex
+
+name, use = sys.argv[1:]
+assert name not in sys.modules
+begun, forking = threading.Event(), threading.Event()
+
+class Slow:
+    def find_spec(self, wanted, *_):
+        if wanted == name:
+            begun.set()
+            forking.wait(1)  # it comes when the fork is over; where that waits it never does
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=exec, args=(use, globals()))
+thread.start()
+begun.wait()
+child = os.fork()
+if child == 0:
+    exec(use)
+    os._exit(0)
+forking.set()
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
 
 
 class Kept:
@@ -110,3 +141,11 @@ def test_an_index_is_opened_in_a_child_that_was_forked_while_a_thread_opened_ano
         child_does(lambda: ChipIndex.open(path).query(where="grid_col == 1"))
     finally:
         let_go()
+
+
+@pytest.mark.parametrize(("name", "use"), [("pandas", "pa.array([1])"), ("wave", "import wave")])
+def test_a_child_that_was_forked_while_a_thread_imported_something_can_use_it(name, use):
+    command = [sys.executable, "-c", FORKED_DURING_AN_IMPORT, name, use]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr

@@ -23,7 +23,7 @@ from stacchip_osml.app.texts import INTERRUPTED
 
 __all__ = ["end_on_signals"]
 
-LONGEST_END_S = 1.5
+LONGEST_END_S = 1.0
 """From a signal to the end: who sends one sends another, that nobody survives."""
 
 

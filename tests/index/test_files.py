@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from stacchip_osml import ChipIndex, Indexer, merge
-from stacchip_osml.encode import atomic
 from stacchip_osml.errors import CommitConflict, IndexSchemaError, LimitError
 from stacchip_osml.index import files, tables
 from stacchip_osml.index.parts import PartRecord
@@ -310,21 +309,6 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_index(index, tmp_path, for
         assert len(opened.items) in {len(index.items), len(small.items), 1}
     index.save(tmp_path / form)
     assert ChipIndex.open(tmp_path / form).to_arrow().equals(index.to_arrow())
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_next_writer_removes_what_a_killed_one_left_long_ago(index, tmp_path, form):
-    index.save(tmp_path / form)
-    folders = {file.parent for file in tmp_path.rglob("*") if file.is_file()}
-    for folder in folders:
-        for end, age in (("a", 0), ("b", 90_000)):
-            left = folder / f".writing-000000000000000{end}.tmp"
-            left.touch()
-            os.utime(left, (time.time() - age,) * 2)
-    atomic._clear.cache_clear()
-    index.save(tmp_path / form)
-
-    assert {(file.parent, file.stem[-1]) for file in tmp_path.rglob("*.tmp")} == {(folder, "a") for folder in folders}
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,4 +1,4 @@
-"""Files of an index directory that no version names."""
+"""Files of an index that nobody needs: what killed writers left, and what no version names."""
 
 import errno
 import os
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stacchip_osml import ChipIndex, Indexer
+from stacchip_osml.encode import atomic
 from stacchip_osml.index import files
 
 WEEK_S = 7 * 86_400
@@ -16,6 +17,21 @@ WEEK_S = 7 * 86_400
 @pytest.fixture
 def index(write_tiff):
     return Indexer(write_tiff("a.tif", np.ones((90, 90), np.uint8)), 10).create_index()
+
+
+@pytest.mark.parametrize("form", ["index.parquet", "index"])
+def test_the_next_writer_removes_what_a_killed_one_left_long_ago(index, tmp_path, form):
+    index.save(tmp_path / form)
+    folders = {file.parent for file in tmp_path.rglob("*") if file.suffix in {".parquet", ".json"}}
+    for folder in folders:
+        for end, age in (("a", 0), ("b", 90_000)):
+            left = folder / f".writing-000000000000000{end}.tmp"
+            left.touch()
+            os.utime(left, (time.time() - age,) * 2)
+    atomic._clear.cache_clear()
+    index.save(tmp_path / form)
+
+    assert {(file.parent, file.stem[-1]) for file in tmp_path.rglob("*.tmp")} == {(folder, "a") for folder in folders}
 
 
 def test_whole_files_that_a_killed_writer_left_are_removed_a_week_later(index, tmp_path):
