@@ -322,15 +322,12 @@ def _crs_text(crs: CRS | None) -> str | None:
         return str(crs.wkt)  # engineering and incomplete systems have no WKT2
 
 
-NAMELESS, BUT_FOR_A_NAME = 'PROJCS["unnamed",GEOGCS["WGS 84",', 70
-"""How GDAL writes the UTM zone of a NITF, and how sure PROJ is of a CRS of which all but the name agrees."""
-
-
 @lru_cache(maxsize=1024)
 def _epsg_code(wkt: str) -> int | None:
     """Find the EPSG code that a CRS is certain to be; slow (15 ms), and the same for all images of a collection."""
     crs = CRS.from_wkt(wkt)
-    code: int | None = crs.to_epsg(confidence_threshold=BUT_FOR_A_NAME if wkt.startswith(NAMELESS) else 100)
+    is_nameless = wkt.startswith('PROJCS["unnamed",GEOGCS["WGS 84",')  # as GDAL writes the UTM zone of a NITF
+    code: int | None = crs.to_epsg(confidence_threshold=70 if is_nameless else 100)
     return code if code is not None and CRS.from_epsg(code) == crs else None
 
 
