@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from stacchip_osml.app.options import (
     json_option,
 )
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar, size_text
-from stacchip_osml.app.saving import force_option, require_free
+from stacchip_osml.app.saving import folder_for, force_option, require_free
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -106,7 +107,7 @@ def convert_command(
     }
     if part.is_whole:
         blocks = (block_size, block_size) if isinstance(block_size, int) else block_size
-        with progress_bar(total=None, what="blocks") as bar:
+        with _folder(dst, dry_run), progress_bar(total=None, what="blocks") as bar:
             done = convert(src, dst, block_size=blocks, cog=cog, overviews=overviews, progress=_shown(bar), **how)
     else:
         whole = {"--block-size": block_size is not None, "--cog": cog, "--overviews": overviews is not None}
@@ -116,8 +117,13 @@ def convert_command(
                 f"{named}: of whole images, not of a part (--window, --bands, --level, --scale, "
                 "--display); convert the part first, then its file"
             )
-        done = convert_part(src, dst, part, **how)
+        with _folder(dst, dry_run):
+            done = convert_part(src, dst, part, **how)
     _say(done, src, dst, dry_run=dry_run, as_json=as_json)
+
+
+def _folder(dst: str, dry_run: bool) -> AbstractContextManager[None]:
+    return nullcontext() if dry_run else folder_for(dst)
 
 
 def _shown(bar: tqdm[Any]) -> Callable[..., None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +15,15 @@ from stacchip_osml.app.output import one_line
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex, IndexSummary
 
-__all__ = ["force_option", "portable_option", "require_free", "require_free_index", "save_index", "say_saved"]
+__all__ = [
+    "folder_for",
+    "force_option",
+    "portable_option",
+    "require_free",
+    "require_free_index",
+    "save_index",
+    "say_saved",
+]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -40,6 +49,21 @@ def require_free(out: str, *, force: bool) -> None:
     is_empty_folder = path.is_dir() and not any(path.iterdir())
     if path.exists() and not is_empty_folder and not force:
         raise click.UsageError(f"{out} exists already; --force replaces it")
+
+
+@contextmanager
+def folder_for(out: str) -> Iterator[None]:
+    """Have the folder of an output there; one that was made for nothing is removed."""
+    folder = Path(out).absolute().parent
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for each in missing:
+            with suppress(OSError):  # not empty
+                each.rmdir()
+        raise
 
 
 def require_free_index(out: str, *, force: bool) -> None:

@@ -157,7 +157,7 @@ def test_a_dry_run_writes_nothing_and_force_replaces(tmp_path):
         ("b.jp2", ["--compression", "lzw"], 3, "jp2 is compressed as jpeg2000 or htj2k, not lzw"),
         ("b.ntf", ["--quality", "5"], 3, "quality of NITF needs a compression"),
         ("b.tif", ["--block-size", "100"], 3, "multiple of 16"),
-        ("nowhere/b.tif", [], 6, "nowhere"),
+        ("a.tif/b.tif", [], 6, "a.tif: File exists"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_an_exit_code(tmp_path, target, options, code, message):

@@ -114,7 +114,6 @@ def test_a_part_of_nitf_knows_what_it_was_cut_from(nitf, tmp_path):
         ("b.jpg", ["--bands", "0"], 3, "uint16"),
         ("b.jpg", ["--bands", "0", "--ratio", "9"], 3, "say quality= (--quality)"),
         ("b.jp2", ["--bands", "0", "--compression", "htj2k"], 3, "a part compressed as htj2k is a .jph"),
-        ("nowhere/b.tif", ["--bands", "0"], 6, "nowhere"),
     ],
 )
 def test_what_cannot_be_is_one_line_that_names_the_option(scene, tmp_path, target, options, code, message):
@@ -216,3 +215,15 @@ def test_layers_of_jpeg_2000_data_are_not_told_of_data_without(tmp_path, options
 
     assert [tre.tag for tre in read_nitf(target).images[0].tres] == ["J2KLRA", "XYZABC"][not is_kept :]
     assert told["left_out"] == ([] if is_kept else ["TRE J2KLRA of image:0"])
+
+
+@pytest.mark.parametrize("part", [[], ["--scale", "0.5"]])
+def test_folders_of_the_target_are_made_as_by_other_commands_and_none_for_nothing(tmp_path, part):
+    imsave(tmp_path / "a.png", np.ones((1, 20, 30), np.uint8))
+    target = tmp_path / "some" / "where" / "b.tif"
+    run("convert", tmp_path / "a.png", target, "--dry-run", *part)
+    run("convert", tmp_path / "missing.png", target, *part, code=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+    run("convert", tmp_path / "a.png", target, *part)
+    assert [path.name for path in target.parent.iterdir()] == ["b.tif"]
