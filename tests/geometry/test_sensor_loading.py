@@ -287,3 +287,28 @@ def test_a_count_that_is_no_number_is_refused_by_its_name(tmp_path, field):
 
     with pytest.raises(ItemError, match=f"a.ntf: {field} must be"):
         read_nitf_facts(lambda at, size: bytes(data[at : at + size]), name="a.ntf")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault", "message"),
+    [
+        (
+            lambda data: data.replace(b"RPC00B01041", b"RPC00B01042"),
+            ItemError,
+            "'RPC00B' of 1042 bytes leaves its area",
+        ),
+        (lambda data: data.replace(b"01055000RPC00B", b"99999000RPC00B"), ItemError, "a.ntf: .*ends where 99999 bytes"),
+        (lambda data: data.replace(b"01055000RPC00B", b"01060000RPC00B"), ItemError, "no TRE at byte 1052"),
+        (lambda data: data[:1900], DecodeError, "a.ntf: ends where"),
+    ],
+)
+def test_what_is_wrong_within_a_header_is_its_image_s_fault_and_a_file_that_ends_there_is_damaged(
+    tmp_path, change, fault, message
+):
+    path = write(tmp_path / "a.ntf", TRE=f"RPC00B={rpc_tre('RPC00B').decode()}", ICORDS="D", IGEOLO=IGEOLO["IGEOLO"])
+    data = change(Path(path).read_bytes())
+    assert data != Path(path).read_bytes()
+
+    with pytest.raises(fault, match=message) as caught:
+        read_nitf_facts(lambda at, size: data[at : at + size], name="a.ntf")
+    assert isinstance(caught.value, fault)

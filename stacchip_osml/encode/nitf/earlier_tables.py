@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from stacchip_osml.encode.nitf.fields import BYTES, Field, counted, numbered
+from stacchip_osml.encode.nitf.fields import BYTES, Field, counted
 from stacchip_osml.encode.nitf.tables import (
     FIELDS,
     SXSHD_NAMES,
@@ -26,6 +26,7 @@ from stacchip_osml.encode.nitf.tables import (
     segment_lengths,
     tre_area,
 )
+from stacchip_osml.imagery.nitf.fields import LENGTHS
 
 __all__ = [
     "EVENT",
@@ -83,9 +84,6 @@ _FILE_TAIL = (
     Field("ONAME", 27, BYTES, clause=CLAUSE),
     *(_same(name) for name in ("OPHONE", "FL", "HL")),
 )
-_NUML, _LLSH, _LL = (
-    Field(name, digits, "BCS-NPI", clause=CLAUSE) for name, digits in (("NUML", 3), ("LLSH", 4), ("LL", 3))
-)
 
 
 def file_layout(values: Values) -> Iterator[Field]:
@@ -93,15 +91,8 @@ def file_layout(values: Values) -> Iterator[Field]:
     yield from _FILE_HEAD
     yield from _event("F", values)
     yield from _FILE_TAIL
-    yield from segment_lengths("NUMI", values)
-    yield from segment_lengths("NUMS", values)
-    yield _NUML
-    for index in range(1, counted(values, "NUML") + 1):
-        yield numbered(_LLSH, index)
-        yield numbered(_LL, index)
-    yield from segment_lengths("NUMT", values)
-    yield from segment_lengths("NUMDES", values)
-    yield from segment_lengths("NUMRES", values)
+    for count in LENGTHS:
+        yield from segment_lengths(count, values)
     yield from tre_area(UDHD_NAMES, CLAUSE, values)
     yield from tre_area(XHD_NAMES, CLAUSE, values)
 

@@ -12,7 +12,7 @@ from stacchip_osml.encode.nitf.earlier_tables import file_layout as earlier_layo
 from stacchip_osml.encode.nitf.extensions import xml_fields
 from stacchip_osml.encode.nitf.fields import StoredText, read_fields
 from stacchip_osml.encode.nitf.file_bytes import open_bytes
-from stacchip_osml.encode.nitf.read import EARLIER, VERSIONS, read_nitf
+from stacchip_osml.encode.nitf.read import VERSIONS, read_nitf
 from stacchip_osml.encode.nitf.read_parts import LeftOut, Looked
 from stacchip_osml.encode.nitf.records import DataExtension, NitfFile, Tre
 from stacchip_osml.encode.nitf.tables import file_layout
@@ -21,6 +21,7 @@ from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.nitf.blocks import parse_nitf_segments
+from stacchip_osml.imagery.nitf.fields import EARLIER
 
 __all__ = ["nitf_info"]
 

@@ -57,7 +57,7 @@ from stacchip_osml.imagery.blocks.layout import ImageLayout
 from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.nitf.blocks import parse_nitf_segments
-from stacchip_osml.imagery.nitf.streaming import streamed_header
+from stacchip_osml.imagery.nitf.fields import EARLIER, header_length_at, with_lengths
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["read_nitf", "reopened_segment"]
@@ -67,11 +67,7 @@ Overflows = dict[tuple[str, int], tuple[Tre, ...]]
 
 VERSIONS: dict[bytes, Any] = {b"NITF02.10": "NITF02.10", b"NSIF01.00": "NSIF01.00", b"NITF02.00": "NITF02.10"}
 """First bytes of a file → the version that it is read as."""
-EARLIER = b"NITF02.00"
 SHORTEST = 388
-HL_AT = 354
-DOWNGRADE_AT, EVENT_BYTES = 280, 40
-"""Of FSDWNG in NITF 2.0, and the length of the FSDEVT that may follow it."""
 STREAMED = "STREAMING_FILE_HEADER"
 READS = 1 << 20
 """Of headers and segments; the file's length is what bounds them."""
@@ -169,16 +165,13 @@ def _file_header(ahead: ReadAhead, earlier: EarlierFile | None, looked: Looked |
     if head[:9] not in VERSIONS:
         found = head[:9].decode("latin-1")
         raise DecodeError(f"{ahead.name}: not a NITF 2.1, NSIF 1.0 or NITF 2.0 file: it begins with {found!r}")
-    told = streamed_header(ahead.upto, name=ahead.name, size=ahead.size) or b""
-    at = HL_AT
-    if earlier is not None and head[DOWNGRADE_AT : DOWNGRADE_AT + 6] == earlier_tables.EVENT.encode():
-        at, head = HL_AT + EVENT_BYTES, ahead.upto(0, SHORTEST + EVENT_BYTES)
-    length = (told or head)[at : at + 6]
+    told = with_lengths(ahead)
+    length = told.upto(header_length_at(ahead), 6)
     if not length.isdigit() or int(length) < SHORTEST:
         if len(head) < SHORTEST:
             raise DecodeError(f"{ahead.name}: cut short: {len(head)} bytes, a NITF file header has {SHORTEST} or more")
         raise DecodeError(f"{ahead.name}: HL is {length!r}, not the length of a file header, {SHORTEST} or more")
-    header = (told + ahead.exactly(0, int(length))[len(told) :])[: int(length)]
+    header = told.exactly(0, int(length))
     layout = file_layout if earlier is None else earlier_tables.file_layout
     fields, _ = read_fields(layout, header, where=f"{ahead.name}: file header")
     with told_in(looked):

@@ -13,18 +13,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stacchip_osml.errors import DecodeError, LimitError
+from stacchip_osml.imagery.nitf.fields import LENGTHS
 
 __all__ = ["LeftOut", "Looked", "Part", "list_parts", "require_whole", "told_in"]
 
-KINDS = (
-    ("NUMI", "LISH", "LI"),
-    ("NUMS", "LSSH", "LS"),
-    ("NUML", "LLSH", "LL"),
-    ("NUMT", "LTSH", "LT"),
-    ("NUMDES", "LDSH", "LD"),
-    ("NUMRES", "LRESH", "LRE"),
-)
-"""In the order of the file; labels (NUML) are of NITF 2.0."""
 WORDS = {
     "NUMI": "image",
     "NUMS": "graphic",
@@ -108,8 +100,8 @@ def list_parts(header: Mapping[str, str], *, name: str, size: int, looked: Looke
         DecodeError: a length is no number, or that of a file that is still written.
     """
     at = int(header["HL"])
-    found: dict[str, list[Part]] = {count: [] for count, _, _ in KINDS}
-    for count, head, data in KINDS:
+    found: dict[str, list[Part]] = {count: [] for count in LENGTHS}
+    for count, (head, _, data, _) in LENGTHS.items():
         for number in range(1, int(header.get(count, "0")) + 1):
             lengths, segment = (header[f"{head}{number}"], header[f"{data}{number}"]), f"{WORDS[count]} {number}"
             fault = _fault(f"{head}{number}", f"{data}{number}", lengths)

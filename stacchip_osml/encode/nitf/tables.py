@@ -22,6 +22,7 @@ from stacchip_osml.encode.nitf.fields import (
     one_of,
     pattern,
 )
+from stacchip_osml.imagery.nitf.fields import LENGTHS
 
 __all__ = [
     "FIELDS",
@@ -132,11 +133,9 @@ _FILE_HEAD = (
         _digits("HL", 6, rule=between(388, 999_999)),
     ),
 )
-PARTS = (("NUMI", "LISH", 6, "LI", 10), ("NUMS", "LSSH", 4, "LS", 6), ("NUMT", "LTSH", 4, "LT", 5))
-EXTENSIONS = (("NUMDES", "LDSH", 4, "LD", 9), ("NUMRES", "LRESH", 4, "LRE", 7))
 _PART_FIELDS = {
     count: _table(FILE, _digits(count, 3, "0"), _digits(head, head_digits), _digits(data, data_digits))
-    for count, head, head_digits, data, data_digits in (*PARTS, *EXTENSIONS)
+    for count, (head, head_digits, data, data_digits) in LENGTHS.items()
 }
 (NUMX,) = _table(FILE, _digits("NUMX", 3, "0", one_of("000")))
 

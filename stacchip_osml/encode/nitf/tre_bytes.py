@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.errors import DecodeError, EncodeError
+from stacchip_osml.imagery.blocks.read_ahead import NotServedError
+from stacchip_osml.imagery.nitf.fields import iter_tagged
 
 __all__ = ["AREA_BYTES", "TreAreas", "iter_tres", "parse_tres", "place_tres", "tres_bytes"]
 
 AREA_BYTES = 99_996
 """Of TREs in one area: five digits, less the three of the overflow."""
-HEAD = 11
-"""CETAG and CEL."""
 DES_BYTES = 999_999_998
 """The most that LD can say (MIL-STD-2500C, table A-1)."""
 
@@ -60,20 +60,11 @@ def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:
 
 def iter_tres(data: bytes, *, where: str) -> Iterator[Tre]:
     """Take TREs apart one by one; see :func:`parse_tres`."""
-    at = 0
-    while at < len(data):
-        head = data[at : at + HEAD]
-        tag, digits = head[:6].decode("latin-1").rstrip(" "), head[6:]
-        if len(digits) < 5 or not digits.isdigit():
-            raise DecodeError(f"{where}: no TRE at byte {at} of its extensions: {head!r}")
-        start, at = at + HEAD, at + HEAD + int(digits)
-        if at > len(data):
-            raise DecodeError(f"{where}: {tag!r} of {int(digits)} bytes leaves its area of {len(data)} bytes")
-        try:
-            tre = Tre(tag, data[start:at])
-        except EncodeError as error:
-            raise DecodeError(f"{where}: {error}") from error
-        yield tre
+    try:
+        for tag, found in iter_tagged(data):
+            yield Tre(tag, found)
+    except (NotServedError, EncodeError) as error:
+        raise DecodeError(f"{where}: {error}") from error
 
 
 def place_tres(tres: Sequence[Tre], *, where: str, areas: tuple[int, int] = (AREA_BYTES, AREA_BYTES)) -> TreAreas:

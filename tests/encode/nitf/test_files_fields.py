@@ -6,10 +6,19 @@ import jbpy.core
 import pytest
 from nitf_files import file_of, image_of, rewritten, written
 
-from stacchip_osml.encode.nitf import DataExtension, GraphicSegment, NitfFile, TextSegment, Tre, read_nitf
+from stacchip_osml.encode.nitf import (
+    DataExtension,
+    GraphicSegment,
+    NitfFile,
+    TextSegment,
+    Tre,
+    earlier_tables,
+    read_nitf,
+)
 from stacchip_osml.encode.nitf import tables as nitf_tables
 from stacchip_osml.encode.nitf.fields import BYTES, StoredText, field_bytes
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.nitf.fields import BLOCKS, SHOWN
 
 BASE = {
     "FHDR": "NITF",
@@ -80,6 +89,30 @@ def test_an_overflow_has_two_fields_more():
     theirs = [(field.name, field.size) for field in jbpy.core.TreOverflowDesSubheader("des").values()]
 
     assert [(f.name, f.length) for f in nitf_tables.des_layout({"DESID": "TRE_OVERFLOW", "DESSHL": "0"})] == theirs
+
+
+def starts(layout, values):
+    """Name → where a field begins."""
+    found, at = {}, 0
+    for field in layout(values):
+        found[field.name], at = at, at + field.length
+    return found
+
+
+def test_readers_that_walk_over_headers_find_fields_where_the_tables_have_them():
+    file, image = starts(nitf_tables.file_layout, BASE), starts(nitf_tables.image_layout, BASE)
+    earlier = BASE | {"FSDWNG": earlier_tables.EVENT, "ISDWNG": earlier_tables.EVENT, "NUML": "0"}
+    earlier_file, earlier_image = (
+        starts(layout, earlier) for layout in (earlier_tables.file_layout, earlier_tables.image_layout)
+    )
+
+    assert (file["FDT"], file["HL"], image["IID1"], image["NROWS"]) == (25, 354, 2, 333)
+    assert (earlier_file["FSDWNG"], earlier_file["HL"]) == (280, 354 + 40)
+    assert (earlier_image["ISDWNG"], earlier_image["NROWS"]) == (284, 333 + 40)
+    for each in (image, earlier_image):
+        assert each["ICORDS"] + 1 - each["NROWS"] == SHOWN.size
+        assert each["NELUT1"] - each["IREPBAND1"] == 13
+        assert (each["IDLVL"] - each["ISYNC"], each["UDIDL"] - each["ISYNC"]) == (BLOCKS.size, 40)
 
 
 @pytest.mark.parametrize("part", LAYOUTS)

@@ -72,6 +72,19 @@ def test_blocks_place_and_chips_are_those_of_any_file(data, tmp_path):
     assert only_other(found)
 
 
+def test_a_header_at_the_end_may_say_the_lengths_alone(data, tmp_path):
+    """The rest of it is that at the beginning (table A-8(B): SFH-DR replaces as many bytes as it has)."""
+    length, kept = int(data[354:360]), int(data[354:360]) - 10
+    path = tmp_path / "stream.ntf"
+    header, digits = data[-11 - length : -11][:kept], b"%07d" % kept
+    short = data[: -length - 22] + bytes(10) + digits + DELIMITERS[0] + header + DELIMITERS[1] + digits
+    path.write_bytes(short)
+
+    assert BlockImage(str(path)).served_by(0).startswith("block/")
+    assert load_sensor_model(str(path)).kind == "IGEOLO"
+    assert read_nitf(path).images[0].tres == (Tre("VENDOR", b"bytes"),)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
