@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 
 from stacchip_osml.errors import LimitError, WindowError
 from stacchip_osml.pixel import ImageSize, PixelWindow
-from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.arguments import function_or_none, of_kind
 from stacchip_osml.pixel.counts import number_within, whole_number
 
-__all__ = ["FetchLimits", "ReadLimits", "require_inside"]
+__all__ = ["FetchLimits", "ReadLimits", "reading_limits", "require_inside"]
 
 MIB = 1 << 20
 SHORTEST_S, LONGEST_S = 0.001, 100_000.0
@@ -108,6 +108,31 @@ class FetchLimits:
     def try_s(self) -> float:
         """Longest time for one try."""
         return self.total_s / self.attempts
+
+
+def reading_limits(
+    *,
+    sign: object,
+    sidecars: bool,
+    expect: tuple[int | None, int | None],
+    limits: ReadLimits | None,
+    fetch: FetchLimits | None,
+) -> tuple[ReadLimits, FetchLimits]:
+    """Check how a file is to be read, as every reader is told it, and give the limits, the defaults for None.
+
+    Raises:
+        TypeError, ValueError: naming the argument that is nothing of what it should be.
+    """
+    function_or_none("sign", sign)
+    of_kind("sidecars", sidecars, bool, "True or False")
+    if not isinstance(expect, tuple) or len(expect) != 2:
+        raise TypeError(f"expect must be two, bytes and nanoseconds or None, not {expect!r:.60}")
+    for number in expect:
+        if number is not None:
+            whole_number("expect", number)
+    limits = ReadLimits() if limits is None else of_kind("limits", limits, ReadLimits, "ReadLimits or None")
+    fetch = FetchLimits() if fetch is None else of_kind("fetch", fetch, FetchLimits, "FetchLimits or None")
+    return limits, fetch
 
 
 def require_inside(name: str, window: PixelWindow, size: ImageSize, level: int) -> None:

@@ -1,10 +1,14 @@
 """Whatever is given by mistake to the public calls of imagery, its error says which argument is meant."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import stacchip_osml.imagery as imagery
 from stacchip_osml.chain import SamplingStrategy
+from stacchip_osml.imagery.blocks.image import BlockImage
+from stacchip_osml.imagery.providers.own_readers import READERS
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from tests.project.wrong_values import ODD, WRONG, is_named, laid_out_otherwise, refusal
 
@@ -19,7 +23,11 @@ HALF = imagery.DownsampledImageProvider(IMAGE)
 LEVELS = imagery.TiledImagePyramid.from_providers([IMAGE, HALF])
 PLACE = imagery.LevelPlace()
 CACHE = imagery.TileCache(1000)
+FILE = str(Path(__file__).parents[2] / "indexes/imagery/sentinel-like/SEN_32UNA_20250514/red.tif")
+MASKED = imagery.MaskedPixels(np.ones((1, 4, 4), np.uint8), np.ones((1, 4, 4), bool))
+PLACED = {"start": (0.0, 0.0), "step": (2.0, 2.0), "size": ImageSize(2, 2)}
 PROVIDERS = {
+    "block": BlockImage(FILE),
     "buffered": IMAGE,
     "retiled": imagery.RetiledImageProvider(IMAGE, 32, 32),
     "downsampled": HALF,
@@ -36,11 +44,26 @@ def empty():
     return imagery.BufferedImageAssetProvider.create("a", 4, 4, 1, 2, 2)
 
 
+def opened(kind):
+    return lambda **given: kind(**{"location": FILE} | given).header
+
+
+def registered(**given):
+    try:
+        return imagery.register_reader(**{"name": "own", "open": len, "begins": b"own image"} | given)
+    finally:
+        READERS.clear()
+
+
 def built(**given):
     return list(imagery.PyramidBuilder(**{"source": IMAGE, "min_size": 16} | given).blocks())
 
 
 CALLS = {
+    "BlockImage": (opened(BlockImage), "location sign sidecars expect limits fetch etag layout header"),
+    "BlockImage.read": (called(BlockImage(FILE).read, window=PixelWindow(0, 0, 4, 4)), "window level bands"),
+    "GdalImage": (opened(imagery.GdalImage), "location sign sidecars expect limits fetch page levels"),
+    "GdalImage.read": (called(imagery.GdalImage(FILE).read, window=PixelWindow(0, 0, 4, 4)), "window level bands"),
     "BlockGrid": (called(imagery.BlockGrid, size=ImageSize(4, 4), block_shape=(2, 2)), "size block_shape reduction"),
     "BlockGrid.has": (called(GRID.has, row=0, col=0), "row col"),
     "BlockGrid.window": (called(GRID.window, row=0, col=0), "row col"),
@@ -94,7 +117,18 @@ CALLS = {
     "PyramidBuilder": (
         built,
         "source min_size scale_factor tile_width tile_height resample_func num_workers use_native_levels progress "
-        "nodata",
+        "nodata valid",
+    ),
+    "read_header": (called(imagery.read_header, location=FILE), "location sign sidecars limits fetch"),
+    "read_resampled": (
+        called(imagery.read_resampled, reader=imagery.GdalImage(FILE), **PLACED),
+        "reader start step size level bands method fill",
+    ),
+    "register_reader": (registered, "name open begins media_type"),
+    "resample": (called(imagery.resample, source=MASKED, **PLACED), "source start step size method fill out"),
+    "source_extent": (
+        called(imagery.source_extent, start=0.0, step=2.0, count=2, method="area", limit=8),
+        "start step count method limit",
     ),
     "RetiledImageProvider": (
         called(imagery.RetiledImageProvider, source=IMAGE),
@@ -170,6 +204,7 @@ for _name, _provider in PROVIDERS.items():
 
 ALSO = {
     "source": ("source", "provider"),
+    "valid": ("valid", "provider"),
     "levels": ("level", "provider"),
     "row": ("row", "block"),
     "col": ("col", "block"),
@@ -192,7 +227,7 @@ ALSO = {
 def test_a_wrong_argument_is_refused_by_name(tmp_path, monkeypatch, call, name):
     monkeypatch.chdir(tmp_path)
     for value in WRONG + ODD:
-        if name in {"progress", "resample_func"} and callable(value):
+        if name in {"progress", "resample_func", "sign", "open"} and callable(value):
             continue  # any function may be one
         message = refusal(CALLS[call][0], name, value)
         assert is_named(message, ALSO.get(name, (name,))), f"{value!r}: {message}"

@@ -10,6 +10,7 @@ import numpy as np
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["HeaderFacts"]
 
@@ -32,7 +33,7 @@ class HeaderFacts(ABC):
             IndexError: the image has no such level.
         """
         levels = self.pixel_header.levels
-        if not 0 <= level < len(levels):
+        if not 0 <= whole_number("level", level) < len(levels):
             raise IndexError(f"{self.name}: no level {level}; it has {len(levels)}")
         return levels[level]
 

@@ -26,8 +26,11 @@ from stacchip_osml.imagery.blocks.layout import LevelLayout
 from stacchip_osml.imagery.blocks.parsing import picture_tags_of
 from stacchip_osml.imagery.blocks.served import HOW, ServedImage
 from stacchip_osml.imagery.header import PictureTags
+from stacchip_osml.imagery.providers.facts import whole_bands
 from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["BlockImage"]
 
@@ -53,8 +56,10 @@ class BlockImage(ServedImage):
         Several windows at once are read faster by :func:`stacchip_osml.imagery.blocks.engine.read_windows`. The mask
         of one that is not ``judged`` may hold anything.
         """
-        chosen = None if bands is None else tuple(bands)
-        (found,) = read_windows([WindowRead(image=self, window=window, level=level, bands=chosen, judged=judged)])
+        of_kind("window", window, PixelWindow, "a PixelWindow")
+        level = whole_number("level", level)
+        bands = None if bands is None else whole_bands(bands)
+        (found,) = read_windows([WindowRead(image=self, window=window, level=level, bands=bands, judged=judged)])
         if isinstance(found, ChipError):
             raise found
         return found
@@ -98,7 +103,7 @@ class BlockImage(ServedImage):
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block is in the grid and stored."""
-        if not 0 <= resolution_level < self.num_resolution_levels:
+        if not 0 <= whole_number("resolution_level", resolution_level) < self.num_resolution_levels:
             return False
         grid = self.level_grid(resolution_level)
         if not grid.has(block_row, block_col):
@@ -129,7 +134,7 @@ class BlockImage(ServedImage):
         if self.source(resolution_level).level is None:
             return self.read_by_gdal.get_block(block_row, block_col, resolution_level, bands)
         window = grid.window(block_row, block_col)
-        chosen = None if bands is None else tuple(bands)
+        chosen = None if bands is None else whole_bands(bands)
         source = self.source(resolution_level, chosen)
         self.limits.require_request(
             self.name, ImageSize(window.width, window.height), len(source.bands), source.dtype.itemsize

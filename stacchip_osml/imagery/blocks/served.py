@@ -17,6 +17,7 @@ Pixels are read by ``engine``, which knows images by this alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.errors import AssetChanged, DecodeError, redact
@@ -28,9 +29,10 @@ from stacchip_osml.imagery.blocks.parsing import parse_layout, plain_image, said
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.format import DRIVERS
 from stacchip_osml.imagery.header import ImageHeader
-from stacchip_osml.imagery.limits import FetchLimits, ReadLimits
+from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, reading_limits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.pixel.arguments import of_kind
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.objects import RemoteObject
@@ -75,11 +77,16 @@ class ServedImage(HeaderFacts):
 
         Raises:
             ReadError: not a location that is served.
+            TypeError, ValueError: naming the argument that is nothing of what it should be.
         """
         self.location = require_location(location)
         self.sign, self.sidecars, self.expect, self.etag = sign, sidecars, expect, etag
-        self.limits = ReadLimits() if limits is None else limits
-        self.fetch = FetchLimits() if fetch is None else fetch
+        self.limits, self.fetch = reading_limits(
+            sign=sign, sidecars=sidecars, expect=expect, limits=limits, fetch=fetch
+        )
+        of_kind("etag", etag, (str, NoneType), "text or None")
+        of_kind("layout", layout, (ImageLayout, NoneType), "an ImageLayout or None")
+        of_kind("header", header, (ImageHeader, NoneType), "an ImageHeader or None")
         self.name = redact(location)
         self.remote = is_remote(location)
         self._header = header

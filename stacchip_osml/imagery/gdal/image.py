@@ -38,9 +38,10 @@ from stacchip_osml.imagery.gdal.pads import MaskTable, read_facts
 from stacchip_osml.imagery.gdal.picture_tags import read_picture_tags
 from stacchip_osml.imagery.header import ImageHeader, PictureTags
 from stacchip_osml.imagery.level_places import LevelPlace
-from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, require_inside
+from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, reading_limits, require_inside
 from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
+from stacchip_osml.imagery.providers.facts import whole_bands
 from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import each_of
@@ -83,9 +84,10 @@ class GdalImage:
 
         Raises:
             ReadError: not a location that is served.
+            TypeError, ValueError: naming the argument that is nothing of what it should be.
         """
-        self.limits = ReadLimits() if limits is None else limits
-        how: dict[str, Any] = {"sign": sign, "sidecars": sidecars, "expect": expect, "fetch": fetch or FetchLimits()}
+        self.limits, fetch = reading_limits(sign=sign, sidecars=sidecars, expect=expect, limits=limits, fetch=fetch)
+        how: dict[str, Any] = {"sign": sign, "sidecars": sidecars, "expect": expect, "fetch": fetch}
         self._access = FileAccess(location, **how, opening=opening, page=page)
         self.location = location
         self.sign, self.sidecars, self.expect = sign, sidecars, expect
@@ -350,7 +352,7 @@ class GdalImage:
     def _bands(self, facts: Facts, bands: Sequence[int] | None) -> tuple[int, ...]:
         if bands is None:
             return tuple(range(facts.count))
-        chosen = tuple(whole_number("bands", band) for band in each_of("bands", bands, object, "whole numbers"))
+        chosen = whole_bands(bands)
         if not chosen or not all(0 <= band < facts.count for band in chosen):
             raise IndexError(f"{self._name}: bands {chosen} of an image that has {facts.count}")
         return chosen

@@ -33,6 +33,7 @@ __all__ = [
     "pad_number",
     "read_block",
     "require_bands",
+    "whole_bands",
 ]
 
 PIXEL_DTYPES = {
@@ -226,10 +227,20 @@ def require_bands(provider: Any, bands: Sequence[int] | None) -> tuple[int, ...]
     if bands is None:
         return None
     count = int(provider.num_bands)
-    chosen = tuple(whole_number("bands", band) for band in each_of("bands", bands, object, "whole numbers"))
+    chosen = whole_bands(bands)
     if not chosen or min(chosen) < 0 or max(chosen) >= count:
         raise IndexError(f"{key_of(provider)}: bands {chosen} of an image that has {count}")
     return None if chosen == tuple(range(count)) else chosen
+
+
+def whole_bands(bands: Sequence[int]) -> tuple[int, ...]:
+    """Give a list of bands as whole numbers, whichever the image has.
+
+    Raises:
+        SettingError: (a ValueError) what is no whole number; True and False are none.
+        TypeError: no list.
+    """
+    return tuple(whole_number("bands", band) for band in each_of("bands", bands, object, "whole numbers"))
 
 
 def key_of(provider: Any) -> str:

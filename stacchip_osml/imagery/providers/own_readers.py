@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from stacchip_osml.errors import ReadError
 from stacchip_osml.extensions import load_extensions
 from stacchip_osml.imagery.format import DRIVERS, HEAD_BYTES, MAGIC, sniff_driver
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["READERS", "OwnReader", "image_kind", "is_own_type", "own_reader", "reader_named", "register_reader"]
 
@@ -57,9 +59,15 @@ def register_reader(
 
     Raises:
         ReadError: the name is taken, or these are the first bytes of a format that has a reader.
+        TypeError: a name or media type that is no text, ``open`` that is no function, ``begins`` that are no bytes.
     """
+    of_kind("name", name, str, "text")
+    if not callable(open):
+        raise TypeError(f"open must be a function, not {type(open).__name__}: {open!r:.60}")
+    of_kind("begins", begins, bytes, "bytes")
+    of_kind("media_type", media_type, (str, NoneType), "text or None")
     kind = f"application/x-{name}" if media_type is None else media_type
-    row = OwnReader(name=name, begins=bytes(begins), open=open, media_type=kind.lower())
+    row = OwnReader(name=name, begins=begins, open=open, media_type=kind.lower())
     if not name or name in DRIVERS or READERS.get(name, row) != row:
         raise ReadError(f"the name {name!r} of a reader is taken")
     others = [*(magic for magic, _ in MAGIC), *(other.begins for other in READERS.values() if other != row)]

@@ -33,7 +33,7 @@ from stacchip_osml.imagery.resampling.reduction_values import (
     placed,
     require_nodata,
 )
-from stacchip_osml.imagery.resampling.resample import resample, source_extent
+from stacchip_osml.imagery.resampling.resample import resampled, source_extent
 from stacchip_osml.imagery.resampling.resamplers import (
     ResampleFunc,
     area_resample,
@@ -238,7 +238,7 @@ class MethodReduction:
 
     def reduce_masked(self, part: MaskedPixels, held: Box, size: ImageSize, wanted: Box) -> MaskedPixels:
         """Make ``wanted`` pixels of those alone that a mask leaves, and tell which have enough of them."""
-        return resample(
+        return resampled(
             part,
             start=(self._start(wanted.left, size.width, held.left), self._start(wanted.top, size.height, held.top)),
             step=(self.pitch(size.width), self.pitch(size.height)),

@@ -30,17 +30,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import NoneType
 
 import numpy as np
 
+from stacchip_osml.errors import SettingError
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, PixelReader, Pixels
 from stacchip_osml.imagery.resampling.sums import copied, weighed
 from stacchip_osml.imagery.resampling.taps import LATTICE, METHODS, find_taps, on_lattice, require_method
 from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel.arguments import each_of, of_kind, one_of
+from stacchip_osml.pixel.counts import finite_numbers, number_within, whole_number
 
-__all__ = ["LATTICE", "METHODS", "is_copied", "read_resampled", "resample", "source_extent", "source_window"]
+__all__ = [
+    "LATTICE",
+    "METHODS",
+    "is_copied",
+    "read_resampled",
+    "resample",
+    "resampled",
+    "source_extent",
+    "source_window",
+]
 
 _HALF = 0.5 / LATTICE
+
+FARTHEST, LONGEST = 1 << 40, (1 << 31) - 1
+"""Source pixels: how far from a source outputs may begin, and the longest side."""
 
 Fill = Sequence[float | complex | None]
 
@@ -57,7 +73,19 @@ def source_extent(start: float, step: float, count: int, *, method: str, limit: 
 
     Returns:
         Half-open ``(first, stop)`` inside ``0..limit``; equal where the output needs none.
+
+    Raises:
+        TypeError, ValueError: an argument is nothing of what it should be; the message names it.
     """
+    start = number_within("start", start, least=-FARTHEST, most=FARTHEST)
+    step = number_within("step", step, least=1 / LATTICE, most=LONGEST)
+    one_of("method", method, METHODS)
+    count = whole_number("count", count, least=0, most=LONGEST)
+    limit = whole_number("limit", limit, least=0, most=LONGEST)
+    return _extent(start, step, count, method=method, limit=limit)
+
+
+def _extent(start: float, step: float, count: int, *, method: str, limit: int) -> tuple[int, int]:
     first, taps = find_taps(start, step, count, method=require_method(method, step), limit=limit)
     used = taps.index[taps.weight != 0]
     return (first + int(used.min()), first + int(used.max()) + 1) if used.size else (0, 0)
@@ -87,7 +115,28 @@ def resample(
     Returns:
         ``(bands, size.height, size.width)`` in the source dtype: ``out`` where that was written to, a view of the
         source where the grids are the same, or new arrays.
+
+    Raises:
+        TypeError, ValueError: an argument is nothing of what it should be; the message names it.
     """
+    of_kind("source", source, MaskedPixels, "MaskedPixels")
+    start, step = _placed(start, step, size, method)
+    fill = _of_bands(fill, len(source.pixels))
+    of_kind("out", out, (MaskedPixels, NoneType), "MaskedPixels or None")
+    return resampled(source, start=start, step=step, size=size, method=method, fill=fill, out=out)
+
+
+def resampled(
+    source: MaskedPixels,
+    *,
+    start: tuple[float, float],
+    step: tuple[float, float],
+    size: ImageSize,
+    method: str = "auto",
+    fill: Fill | None = None,
+    out: MaskedPixels | None = None,
+) -> MaskedPixels:
+    """Resample as :func:`resample`, for callers whose arguments were checked when they were made."""
     rows, cols = source.pixels.shape[1:]
     same = _same(start[1], step[1], size.height, rows), _same(start[0], step[0], size.width, cols)
     if same[0] is not None and same[1] is not None:
@@ -129,7 +178,14 @@ def read_resampled(
     Returns:
         ``(bands, size.height, size.width)`` in the source dtype, invalid outside the image; None where the
         source is sparse or the output lies wholly outside the image.
+
+    Raises:
+        TypeError, ValueError: an argument is nothing of what it should be; the message names it.
+        IndexError, ReadError: as the reader has it.
     """
+    of_kind("reader", reader, PixelReader, "an image that is read by windows")
+    start, step = _placed(start, step, size, method)
+    fill = _of_bands(fill, None)
     needed = source_window(start, step, size, image=reader.level_shape(level), method=method)
     if needed is None:
         return None
@@ -137,7 +193,7 @@ def read_resampled(
     if source is None:
         return None
     inside = (start[0] - needed.x, start[1] - needed.y)
-    return resample(source, start=inside, step=step, size=size, method=method, fill=fill)
+    return resampled(source, start=inside, step=step, size=size, method=method, fill=fill)
 
 
 def source_window(
@@ -157,10 +213,39 @@ def source_window(
     """
     (x, right), (y, bottom) = (
         _copied_extent(start[axis], step[axis], size[axis], image[axis])
-        or source_extent(start[axis], step[axis], size[axis], method=method, limit=image[axis])
+        or _extent(start[axis], step[axis], size[axis], method=method, limit=image[axis])
         for axis in (0, 1)
     )
     return None if x == right or y == bottom else PixelWindow(x, y, right - x, bottom - y)
+
+
+def _placed(
+    start: tuple[float, float], step: tuple[float, float], size: ImageSize, method: str
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Check where an output lies."""
+    x, y = start if _are_floats(start) else finite_numbers("start", start, 2)
+    across, down = step if _are_floats(step) else finite_numbers("step", step, 2)
+    if not (-FARTHEST <= x <= FARTHEST and -FARTHEST <= y <= FARTHEST):
+        raise SettingError(f"start must be within {FARTHEST} pixels, got {start!r}")
+    if not (0 < across <= LONGEST and 0 < down <= LONGEST):
+        raise SettingError(f"step must be a positive number of source pixels, at most {LONGEST}, got {step!r}")
+    of_kind("size", size, ImageSize, "an ImageSize")
+    one_of("method", method, METHODS)
+    return (x, y), (across, down)
+
+
+def _are_floats(pair: tuple[float, float]) -> bool:
+    """Tell what a chip is mostly placed by; anything else takes longer to look at."""
+    return type(pair) is tuple and len(pair) == 2 and isinstance(pair[0], float) and isinstance(pair[1], float)
+
+
+def _of_bands(fill: Fill | None, bands: int | None) -> Fill | None:
+    if fill is None:
+        return None
+    values = each_of("fill", fill, (float, int, complex, np.number, NoneType), "a number or None for each band")
+    if bands is not None and len(values) != bands:
+        raise SettingError(f"fill must be a number or None for each of {bands} bands, got {len(values)}")
+    return values
 
 
 def is_copied(start: tuple[float, float], step: tuple[float, float]) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.imagery.providers.protocol import MaskedPixels
-from stacchip_osml.imagery.resampling.resample import resample
+from stacchip_osml.imagery.resampling.resample import resampled
 from stacchip_osml.pixel import ImageSize
 
 __all__ = [
@@ -100,7 +100,7 @@ def _resized(image: Pixels, target_rows: int, target_cols: int, method: str) -> 
         return image
     stacked = image if image.ndim == 3 else image[None]
     whole = MaskedPixels(stacked, np.ones(stacked.shape, np.bool_))
-    done = resample(
+    done = resampled(
         whole,
         start=(0.0, 0.0),
         step=(cols / target_cols, rows / target_rows),

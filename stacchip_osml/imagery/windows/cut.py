@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels
-from stacchip_osml.imagery.resampling.resample import LATTICE, is_copied, resample, source_window
+from stacchip_osml.imagery.resampling.resample import LATTICE, is_copied, resampled, source_window
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.nodata import held_value
 
@@ -193,7 +193,7 @@ def place_cut(
         # One byte may stand for all of a mask that nobody asked for: but what is resampled is filled by its mask.
         judged = mask if all(mask.strides) else np.empty(mask.shape, np.bool_)
         out = MaskedPixels(pixels, judged) if pixels.dtype == found.pixels.dtype else None
-        done = resample(found, start=inside, step=placing.step, size=size, method=placing.method, fill=fill, out=out)
+        done = resampled(found, start=inside, step=placing.step, size=size, method=placing.method, fill=fill, out=out)
         if done is not out:
             pixels[...], mask[...] = done
         return
