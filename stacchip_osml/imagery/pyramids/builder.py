@@ -26,7 +26,7 @@ from stacchip_osml.errors import LimitError
 from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.providers.facts import dtype_of, has_absent, num_levels, pad_number
+from stacchip_osml.imagery.providers.facts import absent_parts, dtype_of, num_levels, pad_number
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.pyramids.cascade import (
     ROOM,
@@ -296,11 +296,11 @@ class PyramidBuilder:
         if len(self._sizes) == first:
             return
         levels = range(min(self._native, first), self._native + 1)  # R0 is not read where there is a level below it
-        reduction = self._found_masked()
-        readers = {
-            level: self._reader(level, reduction if level == self._native else None, reduces=first > level)
-            for level in levels
-        }
+        reduces = first > self._native
+        readers = {level: self._reader(level, self._reduction, reduces=reduces) for level in levels}
+        reduction = self._found_masked(readers[self._native])
+        if reduction is not self._reduction:
+            readers[self._native] = self._reader(self._native, reduction, reduces=reduces)
         total = sum(reader.blocks for reader in readers.values())
         done = 0
 
@@ -326,14 +326,20 @@ class PyramidBuilder:
                 yield from starmap(self._block, cascade.take(strip))
             yield from starmap(self._block, cascade.end())
 
-    def _found_masked(self) -> Reduction | None:
+    def _found_masked(self, reader: RowReader) -> Reduction | None:
         """Find how levels are made of what is there alone; as any others where nothing is missing."""
         plain = maskable(self._reduction)
-        if plain is None or (self._valid is None and not has_absent(self.source, self._native)):
+        if plain is None or (self._valid is None and not self._misses_any(reader)):
             return self._reduction
         fill = np.zeros((self._bands + mask_bands(self._valid), 1, 1), self._dtype)
         fill[: self._bands] = self._fill
         return MaskedReduction(of=plain, masks=mask_bands(self._valid), fill=fill)
+
+    def _misses_any(self, reader: RowReader) -> bool:
+        if not reader.stored.all() or not hasattr(self.source, "absent_parts"):
+            return not reader.stored.all()
+        rows, cols = map(range, reader.stored.shape)
+        return any(absent_parts(self.source, row, col, self._native) for row in rows for col in cols)
 
     def _reader(self, level: int, reduction: Reduction | None, *, reduces: bool) -> RowReader:
         """Prepare to read a level; perhaps to give rows of the next one in its place."""
