@@ -113,7 +113,8 @@ def test_who_asks_twice_does_not_wait_and_nothing_is_left_either(tmp_path):
         process.send_signal(signal.SIGTERM)
         stderr = process.communicate(timeout=60)[1]
 
-    assert (process.returncode, stderr) == (143, "error: ended by SIGTERM\n")
+    assert process.returncode in {143, -signal.SIGTERM}  # the latter where it was about to end by itself
+    assert stderr == "error: ended by SIGTERM\n"
     assert list(tmp_path.iterdir()) == []
 
 
