@@ -11,6 +11,7 @@ every page is, and pages have checksums of their own.
 from __future__ import annotations
 
 import base64
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ class Part:
         """
         self.name = str(path)
         self.record = record
+        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - a pipe would be waited for
+            raise IndexSchemaError(f"{path}: cannot be opened: not a regular file")
         try:
             self.source = pa.OSFile(self.name)  # read at positions only, so threads can share it
             self.size_bytes = int(self.source.size())

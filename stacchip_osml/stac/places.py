@@ -72,6 +72,8 @@ def is_image(location: str) -> bool:
 def _kind(file: Path) -> str | None:
     """Name the driver or registered reader of a local file; None of one that is no image, or cannot be looked at."""
     try:
+        if not file.is_file():  # a pipe would be waited for
+            return None
         with file.open("rb") as opened:
             return image_kind(opened.read(HEAD_BYTES))
     except OSError:  # whoever reads it says why
@@ -88,7 +90,7 @@ def folder_images(folder: Path) -> list[Path]:
     others = (
         file for file in _files(folder) if file.suffix.lower() not in _KNOWN and not _LEVELS.fullmatch(file.suffix)
     )
-    return sorted([*named, *(file for file in others if file.is_file() and _kind(file) in {"NITF", *READERS})])
+    return sorted([*named, *(file for file in others if _kind(file) in {"NITF", *READERS})])
 
 
 def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -97,12 +99,13 @@ def folder_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Go through the files below a folder, but for those of chip indexes that were saved there."""
+    """Go through the files below a folder, but for hidden ones and those of chip indexes that were saved there."""
     for at, below, names in os.walk(folder):
         if set(below) >= _INDEX_FOLDERS:
             below.clear()
             continue
-        yield from (Path(at, name) for name in names)
+        below[:] = (name for name in below if not name.startswith("."))
+        yield from (Path(at, name) for name in names if not name.startswith("."))
 
 
 def folder_documents(folder: Path) -> list[Path]:
@@ -115,7 +118,7 @@ def folder_documents(folder: Path) -> list[Path]:
 
 def _is_index(file: Path) -> bool:
     """Tell whether a file is a chip index that was saved beside the images: a Parquet footer with its key."""
-    if file.suffix.lower() not in TABLE_SUFFIXES:
+    if file.suffix.lower() not in TABLE_SUFFIXES or not file.is_file():
         return False
     try:
         with file.open("rb") as opened:

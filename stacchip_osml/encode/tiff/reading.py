@@ -53,6 +53,8 @@ def tiff_metadata(source: str | os.PathLike[str] | bytes | BinaryIO, *, page: in
     if isinstance(source, bytes):
         return _metadata(lambda at, size: source[at : at + size], name="TIFF", size=len(source), page=page)
     if isinstance(source, (str, os.PathLike)):
+        if Path(source).is_fifo():  # would be waited for
+            raise DecodeError(f"{Path(source).name}: not a regular file")
         try:
             with Path(source).open("rb") as file:
                 return _of_file(file, name=Path(source).name, page=page)

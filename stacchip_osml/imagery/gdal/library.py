@@ -106,12 +106,22 @@ def open_dataset(name: str, *, driver: str, overview: int | None, head: bytes = 
         driver: the only one that may open it.
         overview: GDAL's overview index, None for R0.
         head: the file's first bytes, where they may say more than GDAL.
+
+    Raises:
+        DecodeError: the file's name is no text.
     """
+    if not _is_text(name):
+        raise DecodeError(f"{name.encode(errors='backslashreplace').decode()}: a name that is no UTF-8 is not opened")
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
     dataset = Dataset(name, driver=driver, sharing=False, **level)
     dataset.known_stored, dataset.known_split, dataset.sign = set(), {}, sign_of(dataset, head)
     dataset.packing, dataset.origin = packing_of(dataset), None
     return dataset
+
+
+def _is_text(name: str) -> bool:
+    """Tell names that are text from those whose bytes are none, which Python spells with lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def forget_signals() -> None:
