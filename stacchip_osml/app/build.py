@@ -18,7 +18,7 @@ from stacchip_osml.app.saving import force_option, portable_option, require_free
 from stacchip_osml.app.selection import read_geojson
 from stacchip_osml.app.texts import FOUND
 from stacchip_osml.errors import ChipError
-from stacchip_osml.pixel.counts import counted
+from stacchip_osml.pixel.wording import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.chain import ChainDefinition

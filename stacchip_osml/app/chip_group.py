@@ -14,7 +14,7 @@ from stacchip_osml.app.problems import Failure, failed, say_failures
 from stacchip_osml.app.saving import force_option, require_free
 from stacchip_osml.app.selection import Selection, selection_options
 from stacchip_osml.app.texts import FOUND
-from stacchip_osml.pixel.counts import counted
+from stacchip_osml.pixel.wording import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.encode import Chip

@@ -19,7 +19,7 @@ from stacchip_osml.app.chip_group import sheet_label
 from stacchip_osml.app.options import PLACE, debug_option
 from stacchip_osml.app.output import one_line
 from stacchip_osml.app.texts import FOUND
-from stacchip_osml.pixel.counts import counted
+from stacchip_osml.pixel.wording import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.index import ChipIndex

@@ -9,7 +9,7 @@ import click
 from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, print_table, size_text
 from stacchip_osml.app.selection import Selection, selection_options
-from stacchip_osml.pixel.counts import counted
+from stacchip_osml.pixel.wording import counted
 
 __all__ = ["explain_command"]
 

@@ -15,7 +15,7 @@ from stacchip_osml.app.pair import pair_command
 from stacchip_osml.app.query import query_command
 from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.texts import FOUND
-from stacchip_osml.pixel.counts import counted
+from stacchip_osml.pixel.wording import counted
 
 if TYPE_CHECKING:
     from stacchip_osml.index import Finding

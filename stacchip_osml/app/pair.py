@@ -66,7 +66,7 @@ def pair_command(
             raise click.UsageError("-o saves all pairs; --limit is for stdout")
         require_free(out, force=force)
     from stacchip_osml.index import ChipIndex, pair_chips
-    from stacchip_osml.pixel.counts import counted
+    from stacchip_osml.pixel.wording import counted
 
     pairs = pair_chips(ChipIndex.open(one), ChipIndex.open(other), overlap=overlap, of=of, within=within, keep=keep)
     if out is not None:

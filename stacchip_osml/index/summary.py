@@ -17,7 +17,7 @@ from stacchip_osml.index.arrays import column_of, numbers_of
 from stacchip_osml.index.order import item_keys
 from stacchip_osml.index.schema import INTERVAL
 from stacchip_osml.index.tables import SideTables
-from stacchip_osml.pixel.counts import counted
+from stacchip_osml.pixel.wording import counted
 from stacchip_osml.stac.plain_rows import moment
 
 __all__ = ["SUMMARY_COLUMNS", "IndexSummary", "size_on_disk", "summarize"]

@@ -22,7 +22,8 @@ from stacchip_osml.load.each import Done, Work, each
 from stacchip_osml.load.images import ImageShelf
 from stacchip_osml.load.stream import ahead
 from stacchip_osml.pixel.arguments import function_or_none, of_kind, one_of
-from stacchip_osml.pixel.counts import chosen_rows, counted, whole_number
+from stacchip_osml.pixel.counts import chosen_rows, whole_number
+from stacchip_osml.pixel.wording import counted
 
 __all__ = ["CACHE_BYTES", "ChipFile", "Chipper"]
 

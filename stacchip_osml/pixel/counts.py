@@ -14,7 +14,6 @@ from stacchip_osml.errors import SettingError
 
 __all__ = [
     "chosen_rows",
-    "counted",
     "finite_number",
     "finite_numbers",
     "number_array",
@@ -26,11 +25,6 @@ __all__ = [
     "whole_numbers",
     "whole_or_none",
 ]
-
-
-def counted(number: int, what: str) -> str:
-    """Say how many there are of something: ``1 chip``, ``2,000 chips``."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def whole_number(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
