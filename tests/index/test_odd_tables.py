@@ -88,7 +88,7 @@ def test_shapes_that_are_none_are_named_by_their_row(rewritten):
     opened = ChipIndex.open(rewritten(with_value("geometry", b"junk")))
 
     for use in (opened.to_geodataframe, lambda: list(opened.to_stac()), lambda: opened.query(intersects=EVERYWHERE)):
-        with pytest.raises(IndexSchemaError, match="column 'geometry': (row 3|a row) is no WKB"):
+        with pytest.raises(IndexSchemaError, match=r"column 'geometry': (row 3|a row) is no WKB"):
             use()
     assert len(opened.query(where="level == 0")) == 12
 
