@@ -15,7 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from importlib import _bootstrap  # what it is asked has had these names since Python 3.3
+from importlib import _bootstrap  # what it is asked has had these names since Python 3.3; without them it is not asked
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["ForkLock", "cached_property"]
@@ -79,7 +79,8 @@ def _arrow_lock() -> Any:
 
 def _before_fork() -> None:
     """Wait for what other threads import, and let none begin: a child would wait for ever for what is half done."""
-    modules, wait_for = vars(_bootstrap)["_module_locks"], vars(_bootstrap)["_lock_unlock_module"]
+    internal = vars(_bootstrap)
+    modules, wait_for = internal.get("_module_locks", {}), internal.get("_lock_unlock_module", str)
     lock = _arrow_lock()
     for _ in range(MOST_ROUNDS):
         for name in list(modules):
