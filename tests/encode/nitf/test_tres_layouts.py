@@ -219,7 +219,10 @@ def test_every_layout_of_jbpy_is_here():
 @pytest.mark.parametrize("tag", sorted(TRE_LAYOUTS))
 @pytest.mark.parametrize("data", [b"\xff" * 40, b"9" * 5000, b"\xff" * 150 + b"9" * 500])
 def test_counts_that_are_only_claimed_take_no_time(tag, data):
-    before = time.process_time()
-    with pytest.raises(DecodeError, match=tag):
-        tre_fields(Tre(tag, data))
-    assert time.process_time() - before < 0.5
+    def taken():
+        before = time.process_time()
+        with pytest.raises(DecodeError, match=tag):
+            tre_fields(Tre(tag, data))
+        return time.process_time() - before
+
+    assert any(taken() < 0.5 for _ in range(3))  # any one may meet a collection of all of Python's garbage
