@@ -49,7 +49,7 @@ __all__ = ["convert_command"]
 @drop_marking_option
 @drop_crs_option
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
+    "--threads", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
     help="Threads that encode.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be written and left out; write nothing.")
@@ -75,7 +75,7 @@ def convert_command(
     overviews: int | None,
     drop_marking: bool,
     drop_crs: bool,
-    workers: int,
+    threads: int,
     dry_run: bool,
     force: bool,
     as_json: bool,
@@ -103,7 +103,7 @@ def convert_command(
         "drop_marking": drop_marking,
         "drop_crs": drop_crs,
         "dry_run": dry_run,
-        "workers": workers,
+        "workers": threads,
     }
     if part.is_whole:
         blocks = (block_size, block_size) if isinstance(block_size, int) else block_size

@@ -1,6 +1,7 @@
 """The root command: quick to start, one line an error, the right exit code."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -60,6 +61,13 @@ def test_every_command_answers_in_json_and_names_its_values(command):
     for option in options.values():
         if not option.is_flag and not isinstance(option.type, click.Choice):
             assert option.metavar or hasattr(option.type, "parse")
+
+
+def test_how_many_threads_is_one_option_of_one_name():
+    options = [option for _, command in leaf_commands() for option in command.params if isinstance(option, click.Option)]
+    named = {tuple(each.opts) for each in options if re.search("thread|worker|at a time|job", f"{each.opts}{each.help}")}
+
+    assert named == {("--threads",)}
 
 
 def test_the_root_help_lists_every_command_and_exit_code():
