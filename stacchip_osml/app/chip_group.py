@@ -216,6 +216,7 @@ def sheet_command(
 
     Without --rows, --sample or --limit, the first 100. Labels: grid column
     and row with the date, the item, or the id. Sparse chips are hatched.
+    Where no chip is chosen, OUT is not written.
     """
     require_free(out, force=force)
     if Path(out).suffix.lower() != ".png":
@@ -226,7 +227,8 @@ def sheet_command(
     whole = Chipper(index)
     chosen = selection.of(whole.index)
     if not len(chosen):
-        raise click.UsageError("no chip was chosen: there is nothing to draw")
+        _say_nothing_drawn(out, as_json=as_json)
+        return
     shown = chosen if selection.is_bounded else chosen.head(SHEET_CHIPS)
     chipper = Chipper(shown)
     failures: list[Failure] = []
@@ -246,6 +248,13 @@ def sheet_command(
         say_failures(failures)
     if failures:
         ctx.exit(FOUND)
+
+
+def _say_nothing_drawn(out: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"path": None, "chips": 0, "chosen": 0, "sparse": 0, "failed": []})
+    else:
+        click.echo(f"{one_line(out)}: no chip was chosen; nothing was drawn")
 
 
 def _cut_for_sheet(

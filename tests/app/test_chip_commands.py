@@ -252,10 +252,16 @@ def test_two_stretches_and_labels_draw_different_pictures(index, tmp_path):
     assert len(pictures) == 8
 
 
-def test_a_sheet_of_nothing_is_wrong_usage(index, tmp_path):
-    result = run("chip", "sheet", index, tmp_path / "x.png", "--where", "level == 5", code=2)
+def test_where_no_chip_is_chosen_a_command_says_so_and_is_done(index, tmp_path):
+    nothing = ["--where", "level == 5"]
 
-    assert "nothing to draw" in only_error(result)
+    assert "0 matches" in run("index", "query", index, *nothing).stderr
+    assert "0 written" in run("chip", "cut", index, tmp_path / "chips", *nothing).stdout
+    assert "0 chips" in run("explain", index, *nothing).stdout
+    assert "no chip was chosen" in run("chip", "sheet", index, tmp_path / "x.png", *nothing).stdout
+    answer = run_json("chip", "sheet", index, tmp_path / "x.png", *nothing)
+    assert answer == {"path": None, "chips": 0, "chosen": 0, "sparse": 0, "failed": []}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_explain_counts_blocks_and_bytes_without_reading_a_pixel(index, tmp_path, monkeypatch):
