@@ -114,7 +114,8 @@ class MissingExtraError(ChipError, ImportError):
         """Say which extra to install, and what for."""
         self.extra = extra
         self.purpose = purpose
-        super().__init__(f"{purpose} needs an extra: pip install 'stacchip-osml[{extra}]'")
+        install = f"pip install 'stacchip-osml[{extra}]', or in a checkout pip install '.[{extra}]'"
+        super().__init__(f"{purpose} needs an extra: {install}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_missing_extra_error, (self.extra, self.purpose))
