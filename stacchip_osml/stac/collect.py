@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from stacchip_osml.stac.api import search_api
 from stacchip_osml.stac.documents import FetchLimits, parse_json, parse_json_lines, read_bytes, require_shallow
 from stacchip_osml.stac.facts import HeaderReader
 from stacchip_osml.stac.from_image import IMAGE_SUFFIXES, item_from_image, renamed, unique_ids
-from stacchip_osml.stac.hrefs import MAX_HREF, TRUSTED, document_place, folder_of, given_roots, is_remote, resolve_href
+from stacchip_osml.stac.hrefs import MAX_HREF, document_place, given_roots, is_remote, resolve_href, roots_of
 from stacchip_osml.stac.image_place import SensorReader
 from stacchip_osml.stac.item_tables import is_table, items_of
 from stacchip_osml.stac.items import StacItem
@@ -41,6 +42,7 @@ from stacchip_osml.stac.places import (
     folder_images,
     is_catalog,
     is_image,
+    rels_of,
     suffix_of,
 )
 
@@ -118,7 +120,7 @@ def iter_items(
     fixed = given_roots(roots)
     context = _Context(
         base=base,
-        roots=fixed if fixed is not None else _roots_of_base(base),
+        roots=fixed if fixed is not None else roots_of(base),
         fixed_roots=fixed,
         search=search,
         sign=sign,
@@ -137,12 +139,6 @@ def iter_items(
         else:
             if new is not None:
                 yield new
-
-
-def _roots_of_base(base: str | None) -> tuple[str, ...]:
-    if base is None:
-        return TRUSTED
-    return () if is_remote(base) else (folder_of(base),)
 
 
 def _unrepeated(item: StacItem, seen: dict[tuple[str, str], tuple[bytes, str]]) -> StacItem | None:
@@ -324,8 +320,8 @@ def _from_document(document: Any, context: _Context) -> Iterator[StacItem]:
         features = document.get("features")
         if not isinstance(features, list):
             raise ItemError(f"{redact(context.source)}: FeatureCollection without a list of features")
-        if is_remote(str(context.base)) and "next" in _rels(document.get("links")):
-            _report(ItemError(f"{redact(context.source)}: one page of several: search the API for all items"), context)
+        if "next" in rels_of(document.get("links")):
+            _report_page(context)
         yield from _from_list(features, context)
     elif "conformsTo" in document:
         raise ItemError(
@@ -374,14 +370,18 @@ def _from_links(links: list[Any], context: _Context, visited: set[str]) -> Itera
 
 def _followed(links: list[Any], context: _Context) -> list[tuple[object, _Context]]:
     """List the links to follow, last first, as a stack takes them."""
-    _report_api(_rels(links), context)
+    _report_api(rels_of(links), context)
     wanted = [link for link in links if isinstance(link, Mapping) and str(link.get("rel")) in {"child", "item"}]
     return [(link.get("href"), context) for link in reversed(wanted)]
 
 
-def _rels(links: object) -> set[str]:
-    listed = links if isinstance(links, list) else []
-    return {link["rel"] for link in listed if isinstance(link, Mapping) and isinstance(link.get("rel"), str)}
+def _report_page(context: _Context) -> None:
+    """Refuse one page of a search by its URL; one that was saved is the caller's own choice, and not taken silently."""
+    text = f"{redact(context.source)}: one page of several: search the API for all items"
+    if is_remote(str(context.base)):
+        _report(ItemError(text), context)
+    else:
+        warnings.warn(f"{text}; its next link is not followed", stacklevel=2)
 
 
 def _report_api(rels: set[str], context: _Context) -> None:

@@ -44,6 +44,7 @@ __all__ = [
     "given_roots",
     "is_remote",
     "resolve_href",
+    "roots_of",
 ]
 
 MAX_HREF = 8192
@@ -138,6 +139,13 @@ def given_roots(roots: Iterable[str | os.PathLike[str]] | None) -> tuple[str, ..
 def folder_of(base: str) -> str:
     """Give the folder of a local document, absolute."""
     return posixpath.dirname(base if base.startswith("/") else os.path.abspath(base))  # noqa: PTH100 - text only
+
+
+def roots_of(base: str | None) -> tuple[str, ...]:
+    """Give the folders that a document may name files of, by its own place; None where it came as an object."""
+    if base is None:
+        return TRUSTED
+    return () if is_remote(base) else (folder_of(base),)
 
 
 def alternate_href(asset: Mapping[str, Any], *, prefer: str) -> str | None:

@@ -27,6 +27,7 @@ __all__ = [
     "folder_images",
     "is_catalog",
     "is_image",
+    "rels_of",
     "suffix_of",
 ]
 
@@ -51,6 +52,12 @@ def is_catalog(document: Mapping[str, Any]) -> bool:
     kind = document.get("type")
     is_named = kind in ("Catalog", "Collection") or (kind is None and {"stac_version", "id"} <= document.keys())
     return is_named and isinstance(document.get("links"), list) and "conformsTo" not in document
+
+
+def rels_of(links: object) -> set[str]:
+    """Name what the links of a document lead to: ``item``, ``child``, ``next``."""
+    listed = links if isinstance(links, list) else []
+    return {link["rel"] for link in listed if isinstance(link, Mapping) and isinstance(link.get("rel"), str)}
 
 
 def suffix_of(location: str) -> str:
