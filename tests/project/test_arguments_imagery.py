@@ -1,5 +1,6 @@
 """Whatever is given by mistake to the public calls of imagery, its error says which argument is meant."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,13 @@ PROVIDERS = {
     "mapped": imagery.MappedImageProvider(IMAGE, lambda pixels: pixels),
     "cached": imagery.CachedImageProvider(IMAGE),
 }
+
+
+class Assets(list):
+    """What a writer is given."""
+
+    def add_asset(self, *asset):
+        self.append(asset)
 
 
 def called(function, **base):
@@ -171,6 +179,10 @@ CALLS = {
     "iter_blocks": (called(imagery.iter_blocks, provider=IMAGE), "provider order resolution_level bands"),
     "level_grid": (called(imagery.level_grid, provider=IMAGE), "provider level"),
     "level_place": (called(imagery.level_place, provider=IMAGE), "level"),
+    "load_complex_remap": (
+        called(imagery.load_complex_remap, reader=COMPLEX),
+        "reader asset_key remap cache settings",
+    ),
     "measure_complex_remap": (
         called(imagery.measure_complex_remap, source=COMPLEX, remap="density"),
         "remap band_interpretation amplitude_table level",
@@ -182,6 +194,12 @@ CALLS = {
     "read_window": (
         called(imagery.read_window, provider=IMAGE, window=(0, 0, 4, 4)),
         "provider window resolution_level fill_value bands limits",
+    ),
+    "write_pyramid": (
+        lambda **given: imagery.write_pyramid(
+            **{"writer": Assets(), "builder": imagery.PyramidBuilder(IMAGE, 16)} | given
+        ),
+        "writer builder base_key image_metadata_fn",
     ),
     "sniff_driver": (imagery.sniff_driver, "head"),
     "stitch_source_blocks": (
@@ -227,10 +245,51 @@ ALSO = {
 def test_a_wrong_argument_is_refused_by_name(tmp_path, monkeypatch, call, name):
     monkeypatch.chdir(tmp_path)
     for value in WRONG + ODD:
-        if name in {"progress", "resample_func", "sign", "open"} and callable(value):
+        if name in {"progress", "resample_func", "sign", "open", "image_metadata_fn"} and callable(value):
             continue  # any function may be one
         message = refusal(CALLS[call][0], name, value)
         assert is_named(message, ALSO.get(name, (name,))), f"{value!r}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "value"),
+    [
+        *(
+            ("load_complex_remap", name, value)
+            for name in ("asset_key", "remap", "cache", "settings")
+            for value in (8, [])
+        ),
+        *((f"{name} provider", "cache", {}) for name in ("cached", "mapped", "retiled", "downsampled")),
+        *(("write_pyramid", name, 8) for name in ("writer", "builder", "base_key", "image_metadata_fn", "folder")),
+        *(("PyramidBuilder.build", name, 8) for name in ("spill", "folder")),
+    ],
+)
+def test_another_kind_than_an_argument_has_is_refused(call, name, value):
+    more = {
+        f"{name} provider": called(kind, source=IMAGE)
+        for name, kind in {
+            "cached": imagery.CachedImageProvider,
+            "mapped": partial(imagery.MappedImageProvider, func=len),
+            "retiled": imagery.RetiledImageProvider,
+            "downsampled": imagery.DownsampledImageProvider,
+        }.items()
+    }
+    more["PyramidBuilder.build"] = imagery.PyramidBuilder(IMAGE, 16).build
+    with pytest.raises(TypeError, match=rf"^{name} must (be|have) "):
+        (more.get(call) or CALLS[call][0])(**{name: value})
+
+
+def test_nothing_is_added_to_a_writer_where_another_argument_is_wrong():
+    for name in ("base_key", "image_metadata_fn", "folder"):
+        writer = Assets()
+        with pytest.raises(TypeError, match=name):
+            imagery.write_pyramid(writer, imagery.PyramidBuilder(IMAGE, 16), **{name: 8})
+        assert writer == []
+
+
+def test_a_complex_remap_of_what_is_no_file_says_what_it_takes():
+    with pytest.raises(TypeError, match="reader must be an image file or a dataset reader, not Buffered"):
+        imagery.load_complex_remap(IMAGE)
 
 
 @pytest.mark.parametrize("bands", [[True], [0.5], "0", ["0"], [None], np.array([True])])

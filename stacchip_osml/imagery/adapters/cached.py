@@ -11,6 +11,7 @@ from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.imagery.providers.facts import has_block, read_block, require_bands
 from stacchip_osml.imagery.providers.protocol import Pixels
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["CachedImageProvider", "read_cached"]
 
@@ -29,7 +30,7 @@ class CachedImageProvider(ProviderView):
             cache: where; shared with others as one likes. None keeps nothing.
         """
         super().__init__(source)
-        self.cache = cache
+        self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
 
     @property
     def pixel_identity(self) -> Hashable:

@@ -119,7 +119,7 @@ class DownsampledImageProvider(ProviderView):
         if resample_func is None and shows_indices(source):
             resample_func = nearest_neighbor_resample
         self.resample_func = resample_func
-        self.cache = cache
+        self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
         self.use_native_levels = of_kind("use_native_levels", use_native_levels, bool, "True or False")
         self._source_size = grid.image_size
         self._size = reduced_size(self._source_size, scale_factor)

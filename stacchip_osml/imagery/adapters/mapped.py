@@ -77,7 +77,8 @@ class MappedImageProvider(ProviderView):
             ValueError: ``per_band`` with another number of bands than there are.
         """
         super().__init__(source)
-        self.func, self.cache, self.name = func, cache, name
+        self.func, self.name = func, name
+        self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
         self.source_bands = (
             None
             if source_bands is None

@@ -65,7 +65,7 @@ class RetiledImageProvider(ProviderView):
         self.tile_width = whole_number("tile_width", tile_width, least=1)
         self.tile_height = whole_number("tile_height", tile_height, least=1)
         self.pad_edges = of_kind("pad_edges", pad_edges, bool, "True or False")
-        self.cache = cache
+        self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
         self._stored = _behind(source)
 
     @property

@@ -138,12 +138,13 @@ def load_complex_remap(
         LimitError: it is larger than any SICD's.
         ReadError: the file could not be read.
     """
+    of_kind("asset_key", asset_key, (str, type(None)), "the key of an image or None")
     if hasattr(reader, "get_asset"):
         image, xml = _of_dataset(reader, asset_key)
         roles, table = _interpretation(image, lambda: xml)
         return ComplexRemapFactory.build(image, roles, table, remap, cache, settings=settings)
-    if asset_key is not None and asset_key != reader.key:
-        raise ChainError(f"{key_of(reader)}: has no image {asset_key!r}; it is {reader.key!r}")
+    if asset_key is not None and asset_key != key_of(reader):
+        raise ChainError(f"{key_of(reader)}: has no image {asset_key!r}")
     roles, table = _interpretation(reader, lambda: read_sicd_xml(_file_of(reader).read_at, name=key_of(reader)))
     return ComplexRemapFactory.build(reader, roles, table, remap, cache, settings=settings)
 
@@ -210,9 +211,9 @@ class _Remapped:
 
 
 def _remap_of(remap: str | Remap) -> Remap:
-    if not isinstance(remap, str):
+    if callable(remap):
         return remap
-    if not isinstance(remap, str) or remap not in REMAPS:
+    if of_kind("remap", remap, str, "a function or the name of a remap") not in REMAPS:
         raise ChainError(f"unknown remap {remap!r}; expected one of {', '.join(REMAPS)}, or a function")
     return REMAPS[remap]
 
@@ -273,6 +274,7 @@ def _interpretation(image: Any, read_xml: Callable[[], bytes | None]) -> Interpr
 
 def _file_of(image: GdalImage | BlockImage) -> Any:
     """Give the file's bytes."""
+    of_kind("reader", image, (BlockImage, GdalImage), "an image file or a dataset reader")
     if isinstance(image, BlockImage):
         return image.file
     return BlockImage(image.location, sign=image.sign, expect=image.expect, limits=image.limits).file

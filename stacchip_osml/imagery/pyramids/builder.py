@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from itertools import starmap
@@ -48,10 +49,11 @@ from stacchip_osml.pixel.arguments import function_or_none, of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
 from stacchip_osml.pixel.nodata import nodata_by_band
 
-__all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder"]
+__all__ = ["ProgressCallback", "PyramidBlock", "PyramidBuilder", "require_target"]
 
 STRIP_LIMIT = 4 << 30
 """Bytes of a row of blocks; a few are held."""
+FOLDER = (str, os.PathLike, type(None))
 
 
 class ProgressCallback(Protocol):
@@ -221,6 +223,8 @@ class PyramidBuilder:
             OSError: the temporary files do not fit on the disk.
             CancelledError, ReadError: as :meth:`blocks`.
         """
+        of_kind("spill", spill, bool, "True or False")
+        of_kind("folder", folder, FOLDER, "the path of a folder or None")
         stores: list[BlockStore] = [
             FileBlocks(grid, self._bands, self._dtype, folder=folder) if spill else MemoryBlocks()
             for grid in self.level_grids
@@ -258,9 +262,11 @@ class PyramidBuilder:
             folder: of the temporary files; None for the usual place.
 
         Raises:
+            TypeError: an argument of another kind.
             OSError: the temporary files do not fit on the disk.
             CancelledError, ReadError: as :meth:`blocks`. The writer has got nothing then.
         """
+        require_target(writer, base_key, image_metadata_fn, folder)
         levels = self.build(spill=True, folder=folder)[1:]
         if file_metadata is not None:
             writer.metadata = file_metadata
@@ -369,3 +375,16 @@ class PyramidBuilder:
 
     def _grid(self, level: int) -> BlockGrid:
         return BlockGrid(self._sizes[level], self._tile)
+
+
+def require_target(writer: Any, base_key: str, image_metadata_fn: Callable[[int], Any] | None, folder: Any) -> None:
+    """Refuse what no levels can be given to, before any is made.
+
+    Raises:
+        TypeError: naming the argument; see :meth:`PyramidBuilder.build_and_write`.
+    """
+    if not callable(getattr(writer, "add_asset", None)):
+        raise TypeError(f"writer must have add_asset(key, provider, …), not {type(writer).__name__}: {writer!r:.60}")
+    of_kind("base_key", base_key, str, "the key of an image")
+    function_or_none("image_metadata_fn", image_metadata_fn)
+    of_kind("folder", folder, FOLDER, "the path of a folder or None")

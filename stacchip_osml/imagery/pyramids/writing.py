@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stacchip_osml.imagery.adapters.view import ProviderView
-from stacchip_osml.imagery.pyramids.builder import PyramidBuilder
+from stacchip_osml.imagery.pyramids.builder import PyramidBuilder, require_target
+from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["write_pyramid"]
 
@@ -47,9 +48,12 @@ def write_pyramid(
         folder: of temporary files that hold the levels until they are written; None for the usual place.
 
     Raises:
+        TypeError: an argument of another kind; nothing is added then.
         OSError: the temporary files do not fit on the disk.
         CancelledError, ReadError: as :meth:`PyramidBuilder.blocks`.
     """
+    of_kind("builder", builder, PyramidBuilder, "a PyramidBuilder")
+    require_target(writer, base_key, image_metadata_fn, folder)
     if file_metadata is not None:
         writer.metadata = file_metadata
     base = ProviderView(builder.source)
