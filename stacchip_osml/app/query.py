@@ -36,9 +36,8 @@ FORMATS = ("table", "json", "geojson", "csv")
     metavar="TABLE",
     help="Only chips that a Parquet file of any program names; columns of its own come along, and can be asked for.",
 )
-@click.option(
-    "--on", metavar="COLUMN", default="id", show_default=True, help="What names a row, in INDEX and in TABLE."
-)
+@click.option("--on", metavar="COLUMN", help="What names a row, in INDEX and in TABLE.  [default: id]")
+@click.option("--join-columns", type=NAMES, help="Columns of TABLE that come along.  [default: all]")
 @selection_options
 @click.option(
     "--columns",
@@ -56,7 +55,8 @@ def query_command(
     *,
     index: str,
     join: str | None,
-    on: str,
+    on: str | None,
+    join_columns: list[str] | None,
     selection: Selection,
     columns: list[str] | None,
     out: str | None,
@@ -72,12 +72,15 @@ def query_command(
         raise click.UsageError(f"--json and --format {format_} exclude each other")
     if out is not None and (columns or format_):
         raise click.UsageError("-o saves whole rows as an index; --columns and --format are for stdout")
+    if join is None and (on or join_columns):
+        raise click.UsageError("--on and --join-columns are of --join, which is not given")
     if out is not None:
         require_free_index(out, force=force)
     from stacchip_osml.index import ChipIndex
 
     opened = ChipIndex.open(index)
-    found = replace(selection, limit=None).of(opened if join is None else opened.join(join, on=on))
+    rows = opened if join is None else opened.join(join, on=on or "id", columns=join_columns)
+    found = replace(selection, limit=None).of(rows)
     matched = len(found)
     kind = "json" if as_json else format_ or "table"
     limit = selection.limit

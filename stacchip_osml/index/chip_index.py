@@ -242,7 +242,9 @@ class ChipIndex:
         drawn = np.random.default_rng(whole_number("seed", seed, least=0))
         return self.select(drawn.choice(len(self), size=n, replace=False))
 
-    def join(self, table: Any, *, on: str = "id", how: str = "inner") -> ChipIndex:
+    def join(
+        self, table: Any, *, on: str = "id", how: str = "inner", columns: Sequence[str] | None = None
+    ) -> ChipIndex:
         """Choose the rows that a table names, with its columns beside them: what another program found out.
 
         Args:
@@ -251,12 +253,14 @@ class ChipIndex:
                 the chip schema must say what the index says, or null, and of its shapes nothing is taken.
             on: the column of both that tells which row belongs to which: ``id``, or ``item_id`` for a table of items.
             how: ``inner``, or ``left`` to keep rows that the table does not name, with null.
+            columns: of the table that count, besides ``on``; None for all.
 
         Raises:
-            IndexSchemaError: no table, without ``on``, or a value of it twice; or a column of the chip schema with
-                another value.
+            IndexSchemaError: no table, without ``on`` or one of ``columns``, or a value of ``on`` twice; or a column of
+                the chip schema with another value.
         """
-        return ChipIndex(MemoryStore(joined(self._store, table, on=on, how=how)), lambda: self.tables)
+        rows = joined(self._store, table, on=on, how=how, columns=columns)
+        return ChipIndex(MemoryStore(rows), lambda: self.tables)
 
     def with_column(self, name: str, values: Any) -> ChipIndex:
         """Add or replace a column of the user's own: labels, splits, weights.

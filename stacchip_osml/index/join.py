@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from stacchip_osml.errors import AssetMissing, DecodeError, IndexSchemaError
 from stacchip_osml.index.arrays import is_text
 from stacchip_osml.index.schema import CHIP_SCHEMA, own_column
 from stacchip_osml.index.store import ChipStore, read_rows, take_rows
-from stacchip_osml.pixel.arguments import of_kind, one_of
+from stacchip_osml.pixel.arguments import of_kind, one_of, words
 from stacchip_osml.stac.item_tables import arrow_stream
 
 __all__ = ["HOW", "joined"]
@@ -26,15 +26,14 @@ SHAPES = ("geometry", "bbox")
 """Columns that every program writes in its own way: those of a joined table are passed by."""
 
 
-def joined(store: ChipStore, table: Any, *, on: str, how: str) -> pa.Table:
+def joined(store: ChipStore, table: Any, *, on: str, how: str, columns: Sequence[str] | None) -> pa.Table:
     """Give the rows of a store with a table's columns beside them; see :meth:`ChipIndex.join`."""
     one_of("how", how, HOW)
-    columns = store.schema.names
-    if of_kind("on", on, str, "a column's name") not in columns:
-        raise IndexSchemaError(f"on: no column {on!r}; there are {', '.join(columns)}")
-    given = _table_of(table)
-    if on not in given.column_names:
-        raise IndexSchemaError(f"the joined table has no column {on!r}; it has {', '.join(given.column_names)}")
+    own = store.schema.names
+    if of_kind("on", on, str, "a column's name") not in own:
+        raise IndexSchemaError(f"on: no column {on!r}; there are {', '.join(own)}")
+    chosen = None if columns is None else words("columns", columns)
+    given = _chosen(_table_of(table), on, chosen)
     keys = given.column(on)
     if len(keys) and not is_text(keys.type):
         raise IndexSchemaError(f"column {on!r} of the joined table must be text, is {keys.type}")
@@ -47,35 +46,53 @@ def joined(store: ChipStore, table: Any, *, on: str, how: str) -> pa.Table:
         place = place.drop_null()
     else:
         rows = read_rows(store)
+    schema = [name for name in given.column_names if name in CHIP_SCHEMA.names and name not in (on, *SHAPES)]
+    _require_same(rows, given.select(schema), place)
     for name in given.column_names:
-        if name in CHIP_SCHEMA.names:
-            if name not in (on, *SHAPES):
-                _require_same(rows, name, given.column(name), place)
-        elif name != on:
+        if name not in CHIP_SCHEMA.names and name != on:
             rows = rows.drop_columns([name]) if name in rows.column_names else rows
             column = own_column(name, given.column(name), len(given))
             rows = rows.append_column(name, column.take(place))
     return rows
 
 
-def _require_same(rows: pa.Table, name: str, values: pa.ChunkedArray, place: pa.Array) -> None:
-    """Refuse a column of the schema with other values, at the place of each row, than the rows have; null says none."""
+def _chosen(table: pa.Table, on: str, columns: Sequence[str] | None) -> pa.Table:
+    """Give the column that names rows, and those that are asked for; None for all."""
+    wanted = table.column_names if columns is None else dict.fromkeys((on, *columns))
+    lacking = [name for name in (on, *wanted) if name not in table.column_names]
+    if lacking:
+        raise IndexSchemaError(f"the joined table has no column {lacking[0]!r}; it has {', '.join(table.column_names)}")
+    return table.select(list(wanted))
+
+
+def _require_same(rows: pa.Table, given: pa.Table, place: pa.Array) -> None:
+    """Refuse columns of the schema with other values, at the place of each row, than the rows have."""
+    found = {name: _difference(rows, name, given.column(name), place) for name in given.column_names}
+    differing = {name: text for name, text in found.items() if text is not None}
+    if differing:
+        first, *others = differing
+        also = f" (so differ {', '.join(map(repr, others))})" if others else ""
+        raise IndexSchemaError(
+            f"column {first!r} of the joined table {differing[first]}{also}; columns of the chip schema are not "
+            "replaced: say which columns to take, leave these out, or give them other names"
+        )
+
+
+def _difference(rows: pa.Table, name: str, values: pa.ChunkedArray, place: pa.Array) -> str | None:
+    """Say where a column has another value than the rows; null says none."""
     kind = CHIP_SCHEMA.field(name).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     own = rows.column(name).cast(kind)
-    remedy = "columns of the chip schema are not replaced: leave it out, or give it another name"
     try:
         given = values.cast(kind).take(place)
-    except pa.ArrowException as error:
-        raise IndexSchemaError(f"column {name!r} of the joined table is no {kind}; {remedy}") from error
+    except pa.ArrowException:
+        return f"is no {kind}"
     told = pc.and_not(given.is_valid(), given.is_null(nan_is_null=True))
     other = pc.and_(told, pc.invert(pc.fill_null(pc.equal(own, given), False)))
     at = pc.index(other, True).as_py()
-    if at >= 0:
-        raise IndexSchemaError(
-            f"column {name!r} of the joined table has {given[at].as_py()} where chip {rows.column('id')[at].as_py()!r} "
-            f"has {own[at].as_py()}; {remedy}"
-        )
+    if at < 0:
+        return None
+    return f"has {given[at].as_py()} where chip {rows.column('id')[at].as_py()!r} has {own[at].as_py()}"
 
 
 def _table_of(source: Any) -> pa.Table:

@@ -51,6 +51,15 @@ def test_rows_of_another_program_are_joined_and_asked_for(index, tmp_path):
     run("index", "query", index, "--join", tmp_path / "items.parquet", "--on", "item_id", "-o", tmp_path / "out")
     assert set(ChipIndex.open(tmp_path / "out").query(columns=["season"])["season"].to_pylist()) == {"summer"}
     assert len(ChipIndex.open(tmp_path / "out")) == 16
+    items = pa.table(table | {"level": [9], "cover": [3]})  # of which a column of the schema says another thing
+    pq.write_table(items, tmp_path / "all.parquet")
+    by_item = ["index", "query", index, "--join", tmp_path / "all.parquet", "--on", "item_id"]
+    assert "column 'level' of the joined table has 9" in only_error(run(*by_item, code=3))
+    taken = run_json(*by_item, "--join-columns", "cover", "--where", "cover == 3")
+    assert taken["matched"] == 16
+    assert "season" not in taken["rows"][0]
+    for lonely in (["--on", "item_id"], ["--join-columns", "cover"]):
+        assert "are of --join, which is not given" in only_error(run("index", "query", index, *lonely, code=2))
     assert "no such file" in only_error(run("index", "query", index, "--join", tmp_path / "none.parquet", code=4))
     wrong = run("index", "query", index, "--join", tmp_path / "items.parquet", code=3)
     assert "the joined table has no column 'id'" in only_error(wrong)

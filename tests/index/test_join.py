@@ -99,6 +99,23 @@ def test_a_table_of_items_describes_all_their_chips(index):
     assert all(row["cover"] == (7 if row["item_id"] == "B" else None) for row in told)
 
 
+def test_of_a_whole_table_of_items_some_columns_are_taken(index):
+    items = pd.DataFrame({"item_id": ["A", "B"], "id": "x", "assets": "none", "level": 7, "cover": [7, 8], "note": "n"})
+
+    for columns in (["cover"], ["cover", "item_id"], ("cover", "cover")):
+        found = index.join(items, on="item_id", columns=columns)
+        assert found.columns == [*index.columns, "cover"]
+        assert found.to_arrow().select(index.columns).equals(index.to_arrow())
+        assert {(row["item_id"], row["cover"]) for row in found.rows(range(60))} == {("A", 7), ("B", 8)}
+    assert index.join(items, on="item_id", columns=[]).to_arrow().equals(index.to_arrow())
+
+    differ = r"column 'id' .* has x where chip .* has .*\(so differ 'assets', 'level'\).*say which columns to take"
+    with pytest.raises(IndexSchemaError, match=differ):
+        index.join(items, on="item_id")
+    with pytest.raises(IndexSchemaError, match="column 'level' of the joined table has 7 where"):
+        index.join(items, on="item_id", columns=["cover", "level"])
+
+
 def test_columns_of_any_type_can_be_saved_queried_and_told_as_items(index, tmp_path):
     rows = index.head(2)
     table = {
@@ -142,7 +159,7 @@ def test_columns_of_the_chip_schema_say_what_the_index_says(index):
     ("name", "value", "message"),
     [
         ("level", 9, "column 'level' of the joined table has 9 where chip 'sensor/.*' has 0; columns of the chip"),
-        ("level", 1.5, "column 'level' of the joined table is no uint8; .* leave it out, or give it another name"),
+        ("level", 1.5, "column 'level' of the joined table is no uint8; .* leave these out, or give them other names"),
         ("cloud_fraction", 0.25, "column 'cloud_fraction' of the joined table has 0.25 where chip '.*' has None"),
         ("datetime", dt.datetime(2020, 1, 1, tzinfo=dt.UTC), "column 'datetime' .* has 2020-01-01 .* has 2025-05-01"),
         ("item_id", "C", "column 'item_id' of the joined table has C where chip 'sensor/A.*' has A"),
@@ -176,6 +193,8 @@ def test_a_table_without_rows_chooses_none(index):
         ({"id": ["a"]}, {"on": "place"}, IndexSchemaError, "on: no column 'place'"),
         ({"id": ["a"]}, {"how": "outer"}, ValueError, "how"),
         ({"id": ["a"]}, {"on": 3}, TypeError, "on"),
+        ({"id": ["a"]}, {"columns": ["x"]}, IndexSchemaError, "the joined table has no column 'x'; it has id"),
+        ({"id": ["a"]}, {"columns": "id"}, TypeError, "columns must be a list of words"),
         (3, {}, IndexSchemaError, "int: no table that can be joined"),
         ("nowhere.parquet", {}, AssetMissing, "nowhere.parquet: no such file"),
         (__file__, {}, DecodeError, "not a readable Parquet file"),

@@ -66,7 +66,10 @@ CALLS = {
         lambda scene, **given: scene["index"].query(**given),
         "bbox intersects datetime where columns",
     ),
-    "ChipIndex.join": (lambda scene, **given: scene["index"].join(**{"table": {"id": ["a"]}} | given), "table on how"),
+    "ChipIndex.join": (
+        lambda scene, **given: scene["index"].join(**{"table": {"id": ["a"]}} | given),
+        "table on how columns",
+    ),
     "ChipIndex.with_column": (column, "name values"),
     "ChipIndex.sample": (lambda scene, **given: scene["index"].sample(**{"n": 1} | given), "n seed"),
     "ChipIndex.head": (lambda scene, n: scene["index"].head(n), "n"),
