@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 from stacchip_osml import Chipper, Indexer
 from stacchip_osml.chain import band_select_step, scale_offset_step
 from stacchip_osml.encode import ChipFactory, formats
+from stacchip_osml.encode.nitf import read_nitf
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
 
@@ -131,3 +132,18 @@ def test_fields_are_handed_on_and_refused_before_a_pixel_is_read(folder, monkeyp
         chipper.encode(0, format="png", metadata_overrides=overrides)
     with pytest.raises(EncodeError, match="png has no option quality"):
         chipper.encode(0, format="png", quality=3)
+
+
+def test_when_a_file_was_written_is_no_time_of_its_image(folder):
+    undated = write(folder / "undated.tif", ramp(64, 64))
+    dated = write(folder / "dated.tif", ramp(64, 64))
+    with rasterio.open(dated, "r+") as file:
+        file.update_tags(TIFFTAG_DATETIME="2025:05:14 10:27:31")
+
+    def said(path):
+        chipper = Chipper(Indexer(path, 32).create_index())
+        assert chipper[0].row["datetime"] is not None
+        return read_nitf(chipper.encode(0, format="nitf")).images[0].fields
+
+    assert said(undated)["IDATIM"].strip("-") == ""
+    assert said(dated)["IDATIM"] == "20250514102731"

@@ -3,7 +3,8 @@
 Rules (MIL-STD-2500C, table A-3):
 
 - identification, source, category and all markings are the parent's; of an image that
-  is no NITF the index knows the time and the item's id (IDATIM, IID2);
+  is no NITF the index knows the time and the item's id (IDATIM, IID2), but when its
+  file was written is no time of the image;
 - what stores pixels (IC, blocking) is the writer's own choice: uncompressed, and
   HTJ2K without loss where the parent has that, which is as exact and nearly as quick.
   Lossy compression is never repeated unless it is asked for;
@@ -17,8 +18,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from os.path import commonprefix
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.luts import lut_fields
+from stacchip_osml.encode.nitf.parent import is_image_file
 from stacchip_osml.encode.nitf.pixels_storage import IREP_BANDS, IREPS
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
 from stacchip_osml.encode.nitf.records import NitfImage, is_decoded_to_rgb
@@ -57,6 +60,8 @@ HT_BYTES = 2
 DIVISORS = {2**power: f"/{2**power}" for power in range(1, 8)}
 COMPLEX_CATEGORIES = {"SARIQ": "SAR"}
 """What a picture made of complex pixels is called."""
+UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+"""What an item says whose image has no time."""
 ONE_BLOCK = 8192
 """Longest side of a block."""
 
@@ -141,12 +146,28 @@ def _item_fields(chip: Chip) -> dict[str, str]:
         return {}
     moment, name = chip.row["datetime"], str(chip.row["item_id"])
     fields = {}
-    if isinstance(moment, datetime):
-        utc = moment.astimezone(UTC)
-        fields["IDATIM"] = f"{utc.year:04d}{utc:%m%d%H%M%S}"  # %Y writes no zeros
+    if isinstance(moment, datetime) and not _is_of_file(moment, chip):
+        last = chip.row.get("end_datetime")
+        is_interval = isinstance(last, datetime) and chip.row.get("start_datetime") == moment
+        fields["IDATIM"] = _known_digits(moment, last if is_interval else moment)
     if len(name) <= 80 and name.isascii() and name.isprintable():
         fields["IID2"] = name
     return fields
+
+
+def _known_digits(first: datetime, last: datetime) -> str:
+    """Write IDATIM: of an interval what both ends have in common, and hyphens for what is not known."""
+    texts = [f"{utc.year:04d}{utc:%m%d%H%M%S}" for utc in (each.astimezone(UTC) for each in (first, last))]  # %Y: no 0
+    same = len(commonprefix(texts))
+    known = same - same % 2 if same >= 4 else 0
+    return texts[0][:known].ljust(14, "-")
+
+
+def _is_of_file(moment: datetime, chip: Chip) -> bool:
+    """Tell whether it is when the image's file was written, or 1970: what an item has whose image has no time."""
+    provider = None if chip.origin is None else chip.origin.provider
+    written = provider.header.modified_ns if is_image_file(provider) else None
+    return moment in (UNKNOWN, None if written is None else UNKNOWN + timedelta(microseconds=written // 1000))
 
 
 def chip_bands(chip: Chip, parent: Mapping[str, str], count: int) -> tuple[int, ...] | None:
