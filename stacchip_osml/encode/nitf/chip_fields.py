@@ -20,7 +20,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,9 +146,8 @@ def _item_fields(chip: Chip) -> dict[str, str]:
     moment, name = chip.row["datetime"], str(chip.row["item_id"])
     fields = {}
     if isinstance(moment, datetime) and not _is_of_file(moment, chip):
-        last = chip.row.get("end_datetime")
-        is_interval = isinstance(last, datetime) and chip.row.get("start_datetime") == moment
-        fields["IDATIM"] = _known_digits(moment, last if is_interval else moment)
+        last = chip.row.get("end_datetime") if chip.row.get("start_datetime") == moment else None
+        fields["IDATIM"] = _known_digits(moment, last or moment)
     if len(name) <= 80 and name.isascii() and name.isprintable():
         fields["IID2"] = name
     return fields
@@ -158,8 +156,7 @@ def _item_fields(chip: Chip) -> dict[str, str]:
 def _known_digits(first: datetime, last: datetime) -> str:
     """Write IDATIM: of an interval what both ends have in common, and hyphens for what is not known."""
     texts = [f"{utc.year:04d}{utc:%m%d%H%M%S}" for utc in (each.astimezone(UTC) for each in (first, last))]  # %Y: no 0
-    same = len(commonprefix(texts))
-    known = same - same % 2 if same >= 4 else 0
+    known = next((width for width in (14, 12, 10, 8, 6, 4) if texts[0][:width] == texts[1][:width]), 0)
     return texts[0][:known].ljust(14, "-")
 
 
