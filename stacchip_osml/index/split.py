@@ -8,6 +8,7 @@ that meets cells of two parts is in none.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -52,7 +53,8 @@ def split_by_place(
         column: that holds the names.
 
     Returns:
-        The index with that column: null where a chip meets two parts, or has no place.
+        The index with that column: null where a chip meets two parts, or has no place. Where that is more than half of
+        the chips that have one, a warning says so.
 
     Raises:
         WindowError: there are no shares, one is 0, or ``cell_m`` is smaller than the chips and the gap.
@@ -76,6 +78,14 @@ def split_by_place(
     parts = np.stack([_parts(boxes, side, step, gap, limits=limits / limits[-1], seed=seed) for side in (1, 3)], axis=1)
     parts = parts.reshape(len(boxes), 4)
     one = (parts >= 0).all(axis=1) & (parts == parts[:, :1]).all(axis=1)
+    placed = ~np.isnan(boxes[:, 0])
+    lost = int((placed & ~one).sum())
+    if 2 * lost > placed.sum():
+        warnings.warn(
+            f"{lost:,} of {placed.sum():,} chips with a place are in no part: cells of {cell_m:g} m are small for "
+            f"chips of {tallest * _DEGREE_M:.0f} m, gap included; make cell_m many times that",
+            stacklevel=2,
+        )
     names = pa.array(list(shares)).take(pa.array(parts[:, 0], mask=~one))
     return index.with_column(column, names)
 

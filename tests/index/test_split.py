@@ -1,5 +1,6 @@
 """Parts of an index by place: no ground in two of them, whatever the dates, sensors and CRSs."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -108,6 +109,18 @@ def test_an_index_on_disk_is_split_and_keeps_its_rows(index, tmp_path):
 
     assert split.columns[-1] == "part"
     assert len(merge(split, index)) == len(split) == len(index)
+
+
+def test_a_split_that_loses_most_chips_says_so(index):
+    many = {str(part): 1 for part in range(100)}  # hardly any two neighbours are of one part
+    with pytest.warns(UserWarning, match=r"of 2,700 chips .* in no part: cells of 260 m .* of 2\d\d m, gap included"):
+        split = split_by_place(index, many, cell_m=260)
+    assert 2 * column(split).count(None) > len(index)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        split_by_place(index, many, cell_m=10_000)
+        split_by_place(index.head(0), many, cell_m=260)
 
 
 @pytest.mark.parametrize(
