@@ -64,6 +64,19 @@ def test_chips_of_entries_are_not_stored_with_loss(path, options):
         factory.create_chip((0, 0, 64, 64))
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"), [("jpeg", {}), ("jp2", {"ratio": 8}), ("j2k", {"ratio": 8}), ("jph", {"ratio": 8})]
+)
+def test_pictures_of_entries_have_no_loss_but_may_show_their_colours(path, kind, options):
+    factory = ChipFactory(BlockImage(str(path)), output_format=kind, format_options=options)
+    with pytest.raises(EncodeError, match=r"gives other entries of a colour table .*display=True \(--display\)"):
+        factory.create_chip((0, 0, 64, 64))
+
+    shown = ChipFactory(BlockImage(str(path)), output_format=kind, format_options=options | {"display": True})
+    with rasterio.MemoryFile(shown.create_chip((0, 0, 64, 64))) as memory, memory.open() as file:
+        assert file.count == 3
+
+
 def test_copies_of_entries_are_not_stored_with_loss(path):
     with pytest.raises(EncodeError, match="jpeg gives other entries of a colour table"):
         convert(path, path.with_name("out.tif"), compression="jpeg")

@@ -104,6 +104,7 @@ def encode_jhc(
 
 
 def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, drop_crs: bool, workers: int) -> bytes:
+    _require_entries(chip, options, display=display)
     pixels, colors = _picture(chip, mask, has_alpha=True, display=display)
     place = chip_place(chip)  # a sensor model's where the chip itself has none
     if drop_crs:
@@ -117,8 +118,18 @@ def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, dr
 def _bare(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, workers: int) -> bytes:
     if mask == "alpha":
         raise EncodeError("a codestream does not say which band is alpha: write jp2")
+    _require_entries(chip, options, display=display)
     pixels, _ = _picture(chip, mask, has_alpha=False, display=display)
     return array_codestream(pixels, options, workers=workers)
+
+
+def _require_entries(chip: Chip, options: Jpeg2000Options, *, display: bool) -> None:
+    """Refuse loss where samples are entries of a colour table."""
+    if options.ratio is not None and not display and chip.color_table is not None:
+        raise EncodeError(
+            "a ratio gives other entries of a colour table than it is given; leave it out, which loses nothing, or pass "
+            "display=True (--display) to write the colours"
+        )
 
 
 def _picture(chip: Chip, mask: str, *, has_alpha: bool, display: bool) -> tuple[NDArray[Any], tuple[str, ...]]:

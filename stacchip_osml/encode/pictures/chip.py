@@ -92,6 +92,8 @@ def encode_jpeg(
         raise EncodeError(f"JPEG holds uint8, not {chip.pixels.dtype.name}; {WAY_OUT}")
     if not display and bands not in (1, 3):
         raise EncodeError(f"JPEG holds one or three bands, not {bands}; {WAY_OUT}")
+    if not display and chip.color_table is not None:
+        raise EncodeError(f"jpeg gives other entries of a colour table than it is given; write PNG, or {WAY_OUT}")
     picture = chip.to_rgb8() if display else None
     if mask == "auto" and not (_has_all(chip) if picture is None else picture.shape[2] == 3):
         raise EncodeError(
