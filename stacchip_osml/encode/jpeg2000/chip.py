@@ -127,8 +127,8 @@ def _require_entries(chip: Chip, options: Jpeg2000Options, *, display: bool) -> 
     """Refuse loss where samples are entries of a colour table."""
     if options.ratio is not None and not display and chip.color_table is not None:
         raise EncodeError(
-            "a ratio gives other entries of a colour table than it is given; leave it out, which loses nothing, or pass "
-            "display=True (--display) to write the colours"
+            "a ratio gives other entries of a colour table than it is given; leave it out, which loses nothing, "
+            "or pass display=True (--display) to write the colours"
         )
 
 

@@ -25,8 +25,9 @@ from stacchip_osml.encode.nitf.earlier import NOTE
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, chip_of_chip, ichipb_tre
 from stacchip_osml.encode.nitf.parent import is_image_file, model_of, parent_of, source_of
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, Tre, Version
+from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
-from stacchip_osml.geometry import Locator, RpcLocator
+from stacchip_osml.geometry import AffineLocator, Locator, RpcLocator
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
@@ -210,7 +211,7 @@ class _Work:
         if self.place is not None and self.extensions.kind is None and on_map is None:
             before = next((tre.data for tre in self.tres if tre.tag == "BLOCKA"), None)
             found.append(blocka_tre(self.place.lonlat, rows=self.size.height, parent=before))
-        found.append(self._polynomials())
+        found.append(self._polynomials(is_on_map=on_map is not None))
         return [tre for tre in found if tre is not None] + ([] if on_map is None else list(on_map.image))
 
     def tre_fates(self, own: Sequence[Tre]) -> list[TreFate]:
@@ -225,14 +226,18 @@ class _Work:
             faults=self.faults,
         )
 
-    def _polynomials(self) -> Tre | None:
-        """Write RPC00B of an image that is no NITF and has rational polynomials."""
-        origin = self.chip.origin
-        if self.parent is not None or self.place is None or origin is None:
+    def _polynomials(self, *, is_on_map: bool) -> Tre | None:
+        """Write RPC00B of an image that is no NITF: its rational polynomials, or a map that no other TRE says."""
+        chip, origin = self.chip, self.chip.origin
+        if self.parent is not None or self.place is None:
             return None
-        if not is_image_file(origin.provider) or not is_scaled(origin.provider.header.rpcs):
+        if origin is not None and is_image_file(origin.provider) and is_scaled(origin.provider.header.rpcs):
+            return rpc00b_tre(
+                origin.provider.header.rpcs, window=self.window, size=self.size, corners=self.place.lonlat
+            )
+        if is_on_map or chip.transform is None or chip.crs is None:
             return None
-        return rpc00b_tre(origin.provider.header.rpcs, window=self.window, size=self.size, corners=self.place.lonlat)
+        return fitted_rpc00b(AffineLocator(tuple(chip.transform[:6]), chip.crs), self.size, self.place.lonlat)
 
 
 def _bands(fields: Mapping[str, str], chip: Chip) -> int:

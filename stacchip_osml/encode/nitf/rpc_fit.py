@@ -1,12 +1,14 @@
 """RPC00B that says a map which no other TRE says: rational polynomials through a grid of its pixels.
 
-Maps about a pole are even in a projection, and circles in degrees. Polynomials
-of the third degree over others, in longitude and latitude about the image's
-middle, follow them to a hundredth of a pixel over frames that do not hold the
-pole; what does not is not written. Heights have no part in it: a map has none.
+Such maps are those of other datums and projections, that stand askew, or whose pixels
+have sizes that MAPLOB does not hold. Maps about a pole are even in a projection, and
+circles in degrees. Polynomials of the third degree over others, in longitude and
+latitude about the image's middle, follow them to a hundredth of a pixel where they
+do not hold the pole; what does not is not written. Heights have no part in it: a map has none.
 
-The polynomials are found by linear least squares of ``top - value * bottom``, again
-and again, each point weighted by the bottom found before.
+One polynomial above and 1 below is enough for most maps, and tried first. Ratios are
+found by linear least squares of ``top - value * bottom``, again and again, each point
+weighted by the bottom found before.
 """
 
 from __future__ import annotations
@@ -62,6 +64,7 @@ def fitted_rpc00b(locator: Locator, size: ImageSize, corners: Corners) -> Tre | 
     lons, lats = locator(cols, rows)
     if not (np.isfinite(lons).all() and np.isfinite(lats).all()):
         return None
+    lons = lons[0] + np.remainder(lons - lons[0] + HALF_TURN, 2 * HALF_TURN) - HALF_TURN  # the antimeridian parts some
     offsets = [(float(each.max()) + float(each.min())) / 2 for each in (lons, lats)]
     scales = [float(np.ptp(each)) / 2 for each in (lons, lats)]
     if min(scales) <= 0 or 2 * scales[0] >= HALF_TURN:
@@ -69,13 +72,17 @@ def fitted_rpc00b(locator: Locator, size: ImageSize, corners: Corners) -> Tre | 
     terms = _terms((lons - offsets[0]) / scales[0], (lats - offsets[1]) / scales[1])
     texts = {"LAT_OFF": offsets[1], "LAT_SCALE": scales[1], "LONG_OFF": offsets[0], "LONG_SCALE": scales[0]}
     rpcs = {name: repr(value) for name, value in texts.items()} | {"HEIGHT_OFF": "0", "HEIGHT_SCALE": "1"}
-    for name, values, count in (("LINE", rows, size.height), ("SAMP", cols, size.width)):
-        half = count / 2
-        top, bottom = _ratio(terms, (values - half) / half)
-        rpcs |= {f"{name}_OFF": repr(half - 0.5), f"{name}_SCALE": repr(half)}
-        rpcs |= {f"{name}_NUM_COEFF": _twenty(top), f"{name}_DEN_COEFF": _twenty(bottom)}
-    tre = rpc00b_tre(rpcs.items(), window=(0.0, 0.0, float(size.width), float(size.height)), size=size, corners=corners)
-    return tre if tre is not None and _error(tre, locator, size) <= EXACT else None
+    window = 0.0, 0.0, float(size.width), float(size.height)
+    for fit in (_polynomial, _ratio):
+        for name, values, count in (("LINE", rows, size.height), ("SAMP", cols, size.width)):
+            half = count / 2
+            top, bottom = fit(terms, (values - half) / half)
+            rpcs |= {f"{name}_OFF": repr(half - 0.5), f"{name}_SCALE": repr(half)}
+            rpcs |= {f"{name}_NUM_COEFF": _twenty(top), f"{name}_DEN_COEFF": _twenty(bottom)}
+        tre = rpc00b_tre(rpcs.items(), window=window, size=size, corners=corners)
+        if tre is not None and _error(tre, locator, size) <= EXACT:
+            return tre
+    return None
 
 
 def _grid(size: ImageSize, nodes: Floats) -> tuple[Floats, Floats]:
@@ -86,6 +93,12 @@ def _grid(size: ImageSize, nodes: Floats) -> tuple[Floats, Floats]:
 def _terms(lons: Floats, lats: Floats) -> Floats:
     """Give ``(points, 10)``."""
     return np.stack([lons**across * lats**down for across, down in TERMS.values()], axis=1)
+
+
+def _polynomial(terms: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Find the coefficients above; below there is 1."""
+    top = np.asarray(np.linalg.lstsq(terms, values, rcond=None)[0], np.float64)
+    return top, np.array([1.0])
 
 
 def _ratio(terms: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -102,7 +115,7 @@ def _ratio(terms: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 
 def _twenty(values: Floats) -> str:
-    placed = dict(zip(TERMS, values.tolist(), strict=True))
+    placed = dict(zip(TERMS, values.tolist(), strict=False))
     return " ".join(repr(placed.get(place, 0.0)) for place in range(20))
 
 
