@@ -186,7 +186,7 @@ class _Work:
     def on_map(self, icords: str | None) -> Any:
         """Give TREs of a map projection: of images whose own place is on a map, not made of rounded corners."""
         chip = self.chip
-        if self.place is None or chip.transform is None or chip.crs is None:
+        if chip.transform is None or chip.crs is None:
             return None
         if self.has_model or self.extensions.kind is not None:
             return None

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from affine import Affine
 
 from stacchip_osml.encode.nitf.records import Tre
+from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import parse_crs
 from stacchip_osml.pixel import ImageSize
 
@@ -117,7 +118,10 @@ def move_map(tre: Tre, window: Place, size: ImageSize) -> Tre | None:
 @lru_cache(maxsize=64)
 def _header(crs: str) -> tuple[Tre, ...] | None:
     """Write GEOPSB, and PRJPSB of a projection."""
-    parsed = parse_crs(crs)
+    try:
+        parsed = parse_crs(crs)
+    except ItemError:  # of nowhere on the Earth
+        return None
     document: Mapping[str, Any] = parsed.to_json_dict()
     base = document.get("base_crs", document)
     datum = base.get("datum") or base.get("datum_ensemble") or {}
@@ -177,7 +181,10 @@ def _geolob(across: float, down: float, left: float, top: float, size: ImageSize
         return None
     if any(abs(360 / count / true - 1) * pixels > ACROSS for count, true, pixels in pairs):
         return None
-    return Tre("GEOLOB", f"{arv:09d}{brv:09d}{_real(left)}{_real(top)}".encode("ascii"))
+    if abs(top) > 90:
+        return None
+    west = left if abs(left) <= 180 else math.remainder(left, 360)
+    return Tre("GEOLOB", f"{arv:09d}{brv:09d}{_real(west)}{_real(top)}".encode("ascii"))
 
 
 def _real(value: float) -> str:

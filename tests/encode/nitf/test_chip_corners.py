@@ -114,6 +114,23 @@ def test_gdal_reads_a_chip_where_it_was(crs, transform, metres):
     assert off.max() < metres
 
 
+def test_a_chip_that_hangs_over_the_south_pole_lies_where_it_does():
+    transform = Affine(0.5, 0, -180, 0, -0.5, 0)
+
+    data = encode_nitf(map_chip(transform, "EPSG:4326"))
+    assert not {"IGEOLO", "BLOCKA"} & {name for name, text in read_nitf(data).images[0].fields.items() if text}
+    with MemoryFile(data) as memory, memory.open() as file:
+        assert (file.transform, file.crs) == (transform, "EPSG:4326")
+    assert map_tres("EPSG:4326", Affine(0.5, 0, 0, 0, -0.5, 100), ImageSize(9, 9)) is None  # there is no such origin
+
+
+def test_the_origin_of_a_chip_is_no_further_than_180_degrees():
+    (tre,) = map_tres("EPSG:4326", Affine(0.5, 0, 180.5, 0, -0.5, 0), ImageSize(9, 9)).image
+    assert tre.data[18:33] == b"-179.5000000000"
+    (tre,) = map_tres("EPSG:4326", Affine(0.5, 0, 180, 0, -0.5, 0), ImageSize(9, 9)).image
+    assert tre.data[18:33] == b"+180.0000000000"
+
+
 @pytest.mark.parametrize(
     ("crs", "transform"),
     [
