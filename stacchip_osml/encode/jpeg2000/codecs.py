@@ -35,6 +35,10 @@ SOME_PLACE = Affine.scale(2.0)
 SMALLEST_BLOCK = 32
 EXACT_BITS = 24
 """Bits a sample that OpenJPEG keeps; the colour transform needs one more."""
+ENCODER_BYTES = 16
+"""Bytes a sample that an encoder has to have: OpenJPEG fails with 12, OpenJPH with 4."""
+HEAP_BYTES = 64 << 20
+"""What glibc may have put by for small requests: more is asked of the system itself."""
 PRECINCT = 1 << 15
 """A side of OpenJPH's."""
 
@@ -71,7 +75,7 @@ def openjpeg_lossless(pixels: Array, *, levels: int, bits: int, color_transform:
             )
         )
     except (imagecodecs.Jpeg2kError, ValueError) as error:
-        raise _refused(pixels, error) from error
+        raise _refused(pixels, pixels, error) from error
 
 
 def openjph_tile(
@@ -120,7 +124,7 @@ def openjph_tile(
             return _band_by_band(pixels, settings, threads), 0
         return _high_throughput(canvas, settings), number
     except (imagecodecs.Htj2kError, ValueError) as error:
-        raise _refused(pixels, error) from error
+        raise _refused(pixels, canvas, error) from error
 
 
 def _high_throughput(pixels: Array, settings: Mapping[str, Any]) -> bytes:
@@ -222,7 +226,7 @@ def openjpeg_tile(
                 rasterio.shutil.copy(image, memory.name, driver="JP2OpenJPEG", **options)
             stream = bytes(memory.getbuffer())
     except (RasterioError, CPLE_BaseError) as error:
-        raise _refused(pixels, error) from error
+        raise _refused(pixels, canvas, error) from error
     return stream, number
 
 
@@ -265,5 +269,11 @@ def _unsigned(pixels: Array, bits: int) -> Array:
     return (pixels.astype(np.int64) + (1 << (bits - 1))).astype(kind)
 
 
-def _refused(pixels: Array, error: Exception) -> EncodeError:
-    return EncodeError(f"JPEG 2000 cannot hold {pixels.dtype} samples of shape {pixels.shape}: {error}")
+def _refused(pixels: Array, coded: Array, error: Exception) -> EncodeError | MemoryError:
+    """Tell samples that an encoder refuses from a lack of memory, of which none says that it is one."""
+    shape = f"{pixels.dtype} samples of shape {pixels.shape}: {error}"
+    try:
+        np.empty(HEAP_BYTES + coded.size * ENCODER_BYTES, np.uint8)  # reserved and let go, never touched
+    except MemoryError:
+        return MemoryError(f"JPEG 2000 of {shape}")
+    return EncodeError(f"JPEG 2000 cannot hold {shape}")
