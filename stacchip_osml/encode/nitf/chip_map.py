@@ -132,11 +132,9 @@ def _header(crs: str) -> tuple[Tre, ...] | None:
         return (_geopsb("GEO", "DEG"),) if units == {"degree"} else None
     if not parsed.is_projected or {axis.unit_name for axis in parsed.axis_info} != {"metre"}:
         return None
-    if [axis.abbrev[:1].upper() for axis in parsed.axis_info] not in (["E", "N"], ["X", "Y"]):
-        return None
     conversion = document["conversion"]
     known = PROJECTIONS.get(conversion["method"]["name"])
-    if known is None:
+    if known is None or [axis.abbrev[:1].upper() for axis in parsed.axis_info] not in (["E", "N"], ["X", "Y"]):
         return None
     values = {each["name"]: float(each["value"]) for each in conversion["parameters"]}
     code, name, names = known
