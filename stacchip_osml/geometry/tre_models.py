@@ -1,7 +1,7 @@
 """Sensor models in the tagged record extensions of NITF files.
 
-RPC00B and RPC00A (STDI-0002 volume 1, appendix E), ICHIPB (appendix B), CSCRNA
-(appendix D) and BLOCKA (appendix E). Fields have fixed widths; what is no number
+RPC00B, RPC00A and BLOCKA (STDI-0002 volume 1, appendix E), ICHIPB (appendix B) and
+CSCRNA (STDI-0006). Fields have fixed widths; what is no number
 is refused by the field's name. Sensor TREs speak of the original full image, so
 where there is an ICHIPB they are seen through it.
 """

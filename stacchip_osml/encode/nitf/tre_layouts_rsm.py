@@ -5,10 +5,9 @@ STDI-0002 volume 1, appendix U. How rows are written stands in :mod:`stacchip_os
 
 from __future__ import annotations
 
-from stacchip_osml.encode.nitf.fields import Layout
-from stacchip_osml.encode.nitf.tre_rows import clause_of, layout_of_rows
+__all__ = ["RSM_ROWS"]
 
-__all__ = ["RSM_LAYOUTS"]
+RSM = "STDI-0002 volume 1 appendix U"
 
 
 def _reals(names: str) -> str:
@@ -49,7 +48,7 @@ SEGMENTS = "NCSEG 1 d ( NCSEG CORSEG 21 r TAUSEG 21 r )"
 UNMODELED = "UNCSR 1 d ( UNCSR UCORSR 21 r UTAUSR 21 r ) UNCSC 1 d ( UNCSC UCORSC 21 r UTAUSC 21 r )"
 VERTICES = " ".join(f"V{number}{axis}" for number in range(1, 9) for axis in "XYZ")
 
-ROWS = {
+LAYOUTS = {
     "RSMIDA": (
         f"{IMAGE} ISID 40 a SID 40 a STID 40 a YEAR 4 d MONTH 2 d DAY 2 d HOUR 2 d MINUTE 2 d SECOND 9 r "
         f"NRG 8 d NCG 8 d TRG 21 r TCG 21 r GRNDD 1 a "
@@ -98,5 +97,5 @@ ROWS = {
     ),
 }
 
-RSM_LAYOUTS: dict[str, Layout] = {tag: layout_of_rows(text, clause_of(tag, "appendix U")) for tag, text in ROWS.items()}
-"""Tag → its fields."""
+RSM_ROWS: dict[str, tuple[str, ...]] = {tag: (RSM, text) for tag, text in LAYOUTS.items()}
+"""Tag → where it is published, and its fields."""

@@ -1,14 +1,13 @@
-"""The layouts of what sensors and platforms say of themselves: SENSRB, engineering data, airborne radar, products.
+"""The layouts of what sensors and platforms say of themselves: SENSRA, SENSRB, engineering data.
 
-STDI-0002 volume 1, by its appendices. How rows are written stands in :mod:`stacchip_osml.encode.nitf.tre_rows`.
+STDI-0002 volume 1, appendices N and Z. How rows are written stands in :mod:`stacchip_osml.encode.nitf.tre_rows`.
 """
 
 from __future__ import annotations
 
-from stacchip_osml.encode.nitf.fields import Layout
-from stacchip_osml.encode.nitf.tre_rows import clause_of, layout_of_rows
+__all__ = ["SENSOR_ROWS"]
 
-__all__ = ["SENSOR_LAYOUTS"]
+STDI = "STDI-0002 volume 1 appendix "
 
 LENGTHS = {
     "1": "07a|07e",
@@ -65,36 +64,20 @@ SENSRB = (
     "ADDITIONAL_PARAMETER_DATA 3 d ( ADDITIONAL_PARAMETER_DATA PARAMETER_NAME 25 a PARAMETER_SIZE 3 d "
     "PARAMETER_COUNT 4 d ( PARAMETER_COUNT PARAMETER_VALUE =PARAMETER_SIZE a ) )"
 )
-PIAPRC = (
-    "ACCESSID 64 a FMCONTROL 32 a SUBDET 1 a PRODCODE 2 a PRODUCERSE 6 a PRODIDNO 20 a PRODSNME 10 a PRODUCERCD 2 a "
-    "PRODCRTIME 14 a MAPID 40 a SECTITLEREP 2 d ( SECTITLEREP SECTITLE 40 a PPNUM 5 a TPP 3 d ) "
-    "REQORGREP 2 d ( REQORGREP REQORG 64 a ) KEYWORDREP 2 d ( KEYWORDREP KEYWORD 255 a ) "
-    "ASSRPTREP 2 d ( ASSRPTREP ASSRPT 20 a ) ATEXTREP 2 d ( ATEXTREP ATEXT 255 a )"
-)
-ROWS = {
-    "SENSRB": ("appendix Z", SENSRB),
+SENSOR_ROWS: dict[str, tuple[str, ...]] = {
+    "SENSRA": (
+        f"{STDI}Z",
+        "REF_ROW 8 d REF_COL 8 d SENSOR_MODEL 6 a SENSOR_MOUNT 3 a SENSOR_LOC 21 a SENSOR_ALT_SOURCE 1 a "
+        "SENSOR_ALT 6 a SENSOR_ALT_UNIT 1 a SENSOR_AGL 5 a SENSOR_PITCH 7 a SENSOR_ROLL 8 a SENSOR_YAW 8 a "
+        "PLATFORM_PITCH 7 a PLATFORM_ROLL 8 a PLATFORM_HDG 5 a GROUND_SPD_SOURCE 1 a GROUND_SPD 6 a "
+        "GROUND_SPD_UNIT 1 a GROUND_TRACK 5 a VERT_VEL 5 a "
+        "VERT_VEL_UNIT 1 a SWATH_FRAMES 4 a N_SWATHS 4 d SPOT_NUM 3 d",
+    ),
+    "SENSRB": (f"{STDI}Z", SENSRB),
     "ENGRDA": (
-        "appendix N",
+        f"{STDI}N",
         "RESRC 20 a RECNT 3 d ( RECNT ENGLN 2 d ENGLBL =ENGLN a ENGMTXC 4 d ENGMTXR 4 d ENGTYP 1 a ENGDTS 1 d "
-        "ENGDTU 2 a ENGDATC 8 d ENGDATA =ENGDATC x )",
+        "ENGDATU 2 a ENGDATC 8 d [ ENGTYP=A ENGDATA =ENGDATC*ENGDTS b ] [ ENGTYP!A ENGDATA =ENGDATC*ENGDTS x ] )",
     ),
-    "MENSRB": (
-        "appendix E",
-        "ACFT_LOC 25 a ACFT_LOC_ACCY 6 a ACFT_ALT 6 a RP_LOC 25 a RP_LOC_ACCY 6 a RP_ELV 6 a OF_PC_R 7 a OF_PC_A 7 a "
-        "COSGRZ 7 a RGCRP 7 a RLMAP 1 a RP_ROW 5 a RP_COL 5 a C_R_NC 10 a C_R_EC 10 a C_R_DC 10 a C_AZ_NC 9 a "
-        "C_AZ_EC 9 a C_AZ_DC 9 a C_AL_NC 9 a C_AL_EC 9 a C_AL_DC 9 a TOTAL_TILES_COLS 3 a TOTAL_TILES_ROWS 5 a",
-    ),
-    "PATCHB": (
-        "appendix E",
-        "PAT_NO 4 a LAST_PAT_FLAG 1 a LNSTRT 7 a LNSTOP 7 a AZL 5 a NVL 5 a FVL 3 a NPIXEL 5 a FVPIX 5 a FRAME 3 a "
-        "UTC 8 a SHEAD 7 a GRAVITY 7 a INS_V_NC 5 a INS_V_EC 5 a INS_V_DC 5 a OFFLAT 8 a OFFLONG 8 a TRACK 3 a "
-        "GSWEEP 6 a SHEAR 8 a BATCH_NO 6 a",
-    ),
-    "PIAPRC": ("appendix C", PIAPRC),
-    "PIAPEA": ("appendix C", "LASTNME 28 a FIRSTNME 28 a MIDNME 28 a DOB 6 a ASSOCTRY 2 a"),
 }
-
-SENSOR_LAYOUTS: dict[str, Layout] = {
-    tag: layout_of_rows(text, clause_of(tag, appendix)) for tag, (appendix, text) in ROWS.items()
-}
-"""Tag → its fields."""
+"""Tag → where it is published, and its fields."""
