@@ -1,7 +1,7 @@
-"""TREs that describe bands, cut down to the bands that a chip has: BANDSA and BANDSB (STDI-0002 volume 1, appendix X).
+"""TREs that describe bands, cut down to the bands that a chip has: BANDSA and BANDSB.
 
-Both begin with a count and end with one entry for each band, of a length that the
-count, or BANDSB's existence mask, tells.
+STDI-0002 volume 1, appendices E and X. Both have a count and one entry for each
+band, whose fields BANDSB's existence mask tells; after them it may have more.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from stacchip_osml.encode.nitf.records import Tre
 
 __all__ = ["BAND_TRES", "select_bands"]
 
-BANDSA_HEAD, BANDSA_BAND = 26, 46
+BANDSA_COUNT_AT, BANDSA_HEAD, BANDSA_BAND = 22, 26, 46
 BANDSB_MASK_AT = 118
 BANDSB_FIXED = 122
-BANDSB_HEAD_BITS = {31: 28, 30: 7, 29: 32, 24: 1}
+BANDSB_HEAD_BITS = {31: 28, 30: 7, 29: 32}
 """Bits of EXISTENCE_MASK → bytes of fields before the bands."""
+BANDSB_WAVE_BITS = 0x01F80000
+"""Any of these: a byte more before the bands, the unit of wavelengths."""
 BANDSB_BAND_BITS = {
     **{28: 50, 27: 1, 26: 3, 25: 5, 24: 7, 23: 7, 22: 7, 21: 7, 20: 7, 19: 14, 18: 8, 17: 16, 16: 6, 15: 11},
     **{14: 16, 13: 14, 12: 10, 11: 16, 10: 14, 9: 16, 8: 24, 7: 32, 6: 48},
@@ -46,17 +48,17 @@ def select_bands(tre: Tre, bands: Sequence[int], count: int) -> Tre | None:
 
 
 def _bandsa(data: bytes, bands: tuple[int, ...], count: int) -> bytes | None:
-    if _count(data, 4) != count or len(data) != BANDSA_HEAD + BANDSA_BAND * count:
+    if _count(data[BANDSA_COUNT_AT:], 4) != count or len(data) != BANDSA_HEAD + BANDSA_BAND * count:
         return None
     entries = [data[BANDSA_HEAD + BANDSA_BAND * band :][:BANDSA_BAND] for band in bands]
-    return b"%04d" % len(bands) + data[4:BANDSA_HEAD] + b"".join(entries)
+    return data[:BANDSA_COUNT_AT] + b"%04d" % len(bands) + b"".join(entries)
 
 
 def _bandsb(data: bytes, bands: tuple[int, ...], count: int) -> bytes | None:
     if _count(data, 5) != count or len(data) < BANDSB_FIXED:
         return None
     (mask,) = struct.unpack_from(">I", data, BANDSB_MASK_AT)
-    start = BANDSB_FIXED + _length(mask, BANDSB_HEAD_BITS)
+    start = BANDSB_FIXED + _length(mask, BANDSB_HEAD_BITS) + bool(mask & BANDSB_WAVE_BITS)
     size = _length(mask, BANDSB_BAND_BITS)
     end = start + size * count
     if end > len(data):
