@@ -4,7 +4,9 @@ Rules:
 
 - a key in capitals is a field, its value the text as it stands, or a number for
   its digits; a TRE is a key of its tag with a dict of its fields, or with its bytes
-  where nobody knows them or they are not what they should be;
+  where nobody knows them or they are not what they should be, or a :class:`Tre` of any bytes;
+- bytes that a caller gives of a TRE that is known have to be its fields; those that
+  were read are written back, whatever they are;
 - a TRE that was read and not changed is written back byte for byte;
 - names of other formats (numbers, ``GeoTransform``) are no fields, and left out.
 """
@@ -19,14 +21,18 @@ from stacchip_osml.encode.field_text import text_of
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.tables import FIELDS
-from stacchip_osml.encode.nitf.tres import make_tre, tre_fields
+from stacchip_osml.encode.nitf.tres import make_tre, tre_fields, tre_of_bytes
 from stacchip_osml.errors import DecodeError, EncodeError
 
-__all__ = ["TreRecord", "is_foreign", "metadata_of", "split_metadata"]
+__all__ = ["KeptBytes", "TreRecord", "is_foreign", "metadata_of", "split_metadata"]
 
 FIELD = re.compile(r"[A-Z][A-Z0-9_]*")
 FOREIGN = ("TIFFTAG_", "AREA_OR_POINT", "NITF_", "STATISTICS_")
 """Beginnings of names that GDAL gives, not NITF."""
+
+
+class KeptBytes(bytes):
+    """The data of a TRE that was read and is not what its layout says."""
 
 
 class TreRecord(dict[str, str]):
@@ -67,9 +73,10 @@ def metadata_of(fields: Mapping[str, str], tres: Iterable[Tre]) -> BufferedMetad
     for tre in tres:
         try:
             known = tre_fields(tre)
-        except DecodeError:  # kept as it is, readable or not
-            known = None
-        metadata.append(tre.tag, tre.data if known is None else TreRecord(known, tre))
+        except DecodeError:
+            metadata.append(tre.tag, KeptBytes(tre.data))
+        else:
+            metadata.append(tre.tag, tre.data if known is None else TreRecord(known, tre))
     return metadata
 
 
@@ -81,8 +88,8 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
         where: what it is of, for messages.
 
     Raises:
-        EncodeError: a value is neither text, number, dict of fields nor bytes, or a field's is bytes; or a TRE that its
-            fields do not make.
+        EncodeError: a value is neither text, number, dict of fields, bytes nor a :class:`Tre`, or a field's is bytes;
+            or a TRE that its fields or bytes do not make.
     """
     fields: dict[str, str] = {}
     tres: list[Tre] = []
@@ -96,7 +103,10 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
         elif isinstance(value, (bytes, bytearray)):
             if key in FIELDS:
                 raise EncodeError(f"{where}: {key} is a field: its value is text, got bytes ({FIELDS[key].clause})")
-            tres.append(Tre(key, bytes(value)))
+            data = bytes(value)
+            tres.append(Tre(key, data) if isinstance(value, KeptBytes) else tre_of_bytes(key, data))
+        elif isinstance(value, Tre) and value.tag == key:
+            tres.append(value)
         elif is_foreign(key, value) or value is None:
             continue
         else:
@@ -107,7 +117,7 @@ def split_metadata(metadata: BufferedMetadataProvider, *, where: str) -> tuple[d
 
 def is_foreign(key: str, value: Any) -> bool:
     """Tell whether metadata are another format's: no TRE, and no name that a field could have."""
-    is_tre = isinstance(value, (Mapping, bytes, bytearray))
+    is_tre = isinstance(value, (Mapping, bytes, bytearray, Tre))
     return not is_tre and (FIELD.fullmatch(key) is None or key.startswith(FOREIGN))
 
 

@@ -54,11 +54,11 @@ def overrides_of(given: Mapping[str, Any] | None) -> Overrides:
 
     Args:
         given: field name → text (of a number, its digits; None leaves the field to the writer); TRE tag →
-            mapping of its fields, its data as bytes, a :class:`Tre`, or None for none.
+            mapping of its fields, its data as bytes, a :class:`Tre` of any bytes, or None for none.
 
     Raises:
         EncodeError: a name that is none, one that is computed, a value that is neither text nor a number, or a TRE
-            whose fields are wrong.
+            whose fields or bytes are wrong.
     """
     image: dict[str, str] = {}
     file: dict[str, str] = {}
@@ -87,8 +87,8 @@ def overrides_of(given: Mapping[str, Any] | None) -> Overrides:
 def _tre(tag: str, value: Any) -> Tre | None:
     if value is None or isinstance(value, Tre):
         return value
-    if isinstance(value, bytes):
-        return Tre(tag, value)
-    from stacchip_osml.encode.nitf.tres import make_tre
+    from stacchip_osml.encode.nitf.tres import make_tre, tre_of_bytes
 
+    if isinstance(value, bytes):
+        return tre_of_bytes(tag, value)
     return make_tre(tag, {name: text_of(each, where=f"{tag}: {name}") for name, each in value.items()})

@@ -19,6 +19,7 @@ from stacchip_osml.encode.nitf import (
     chip_file,
     encode_nitf,
     read_nitf,
+    tre_fields,
 )
 from stacchip_osml.encode.nitf.chip_fields import magnification
 from stacchip_osml.encode.nitf.ichipb import chip_in_image, ichipb_tre
@@ -49,7 +50,7 @@ def bandsb(count, *, aux=False):
 
 
 def bandsa(count):
-    head = b"%04d" % count + b"0001.00M" * 2 + b"000001"
+    head = b"0001.00M" * 2 + b"000001" + b"%04d" % count
     return Tre("BANDSA", head + b"".join(b"%05d" % band + b"x" * 41 for band in range(count)))
 
 
@@ -109,7 +110,7 @@ def test_bands_that_are_chosen_take_what_is_said_of_them_along(colors):
     texts = {tre.tag: tre.data for tre in found[0].tres}
     assert texts["BANDSB"][:5] == b"00003"
     assert texts["BANDSB"][-171:].split() == [b"band", b"2", b"002.000band", b"1", b"001.000band", b"0", b"000.000"]
-    assert texts["BANDSA"][:4] == b"0003"
+    assert texts["BANDSA"][22:26] == b"0003"
     assert texts["BANDSA"][26:31] == b"00002"
 
 
@@ -236,6 +237,27 @@ def test_a_caller_sets_fields_and_tres_and_keeps_the_mapping(colors):
     assert "ICHIPB" not in tres
     assert tres["PIAIMC"] == b"q" * 362
     assert said == before
+
+
+def test_a_tre_given_as_bytes_has_to_be_what_its_layout_says(colors):
+    chip = cut(colors, (10, 20, 30, 16))
+    other = Tre("SECTGA", b"another version")
+
+    with pytest.raises(EncodeError, match=r"SECTGA: ends within SEC_BE \(15 bytes are given; it has 28;"):
+        encode_nitf(chip, overrides={"SECTGA": other.data})
+    assert other in read_nitf(encode_nitf(chip, overrides={"SECTGA": other})).images[0].tres
+
+
+def test_bands_that_say_another_wavelength_than_the_centre_have_its_unit_too(tmp_path):
+    data = bytearray(bandsb(4).data)
+    data[118:122] = struct.pack(">I", (1 << 28) | (1 << 23))  # FWHM in the place of CWAVE
+    parent = write_parent(tmp_path / "a.ntf", scene_pixels((4, 20, 20)), tres=(Tre("BANDSB", bytes(data)),))
+
+    chip = cut(parent, (0, 0, 9, 9), pixels=scene_pixels((2, 9, 9)), bands=(3, 1))
+
+    (selected,) = [tre for tre in read_nitf(encode_nitf(chip)).images[0].tres if tre.tag == "BANDSB"]
+    fields = tre_fields(selected)
+    assert [fields[name] for name in ("WAVE_LENGTH_UNIT", "FWHM1", "FWHM2")] == ["U", "003.000", "001.000"]
 
 
 def test_two_chips_with_the_same_overrides_have_each_their_own_place(colors):
