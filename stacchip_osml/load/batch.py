@@ -13,7 +13,7 @@ from stacchip_osml.forked import cached_property
 from stacchip_osml.index import ChipIndex
 from stacchip_osml.load.cut import CutChips
 from stacchip_osml.load.ready import ReadySource
-from stacchip_osml.load.rows import IndexRow, PlannedRows
+from stacchip_osml.load.rows import IndexRow, PlannedRows, RowReader
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["ChipBatch", "chip_origin"]
@@ -27,6 +27,7 @@ class ChipBatch:
         self._index = index
         self._rows = rows
         self._cut = cut
+        self._reader = RowReader(index, rows.positions)
         self.pixels: NDArray[Any] = cut.pixels
         """``(N, C, H, W)``; nodata (or 0) where a pixel does not exist."""
         self.mask: NDArray[np.bool_] = cut.mask
@@ -85,7 +86,7 @@ class ChipBatch:
             scales=described.scales,
             offsets=described.offsets,
             colors=described.colors,
-            row=IndexRow(self._index, int(self.positions[place])),
+            row=IndexRow(self._reader, place % len(self)),
             origin=chip_origin(source, window),
         )
 

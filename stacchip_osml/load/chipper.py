@@ -103,7 +103,7 @@ class Chipper:
 
     def __iter__(self) -> Iterator[Chip | None]:
         """Cut all chips in index order, some ahead of who takes them; None where an image is sparse."""
-        with closing(self.each(_own)) as found:
+        with closing(self._each(_own, computes=True)) as found:
             for done in found:
                 if done.error is not None:
                     raise done.error
@@ -237,7 +237,7 @@ class Chipper:
         """
         keep_going = _keeps_going(on_error)
         write = _writer(format, metadata_overrides, options, drop_marking=drop_marking)
-        return _files(self.each(write, positions, chain=chain), keep_going=keep_going)
+        return _files(self._each(write, positions, chain=chain, computes=True), keep_going=keep_going)
 
     def each(
         self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None
@@ -262,11 +262,17 @@ class Chipper:
         """
         if not callable(work):
             raise TypeError(f"work must be a function of a batch and a place in it, not {work!r:.60}")
+        return self._each(work, positions, chain=chain)
+
+    def _each(
+        self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None, computes: bool = False
+    ) -> Generator[Done[T]]:
         chain = chain or self.chain
         if chain is not None:
             _ = self.index.chains[chain]
         wanted = range(len(self)) if positions is None else chosen_rows(positions, len(self))
-        return each(self._cutter, wanted, work, chain=chain, threads=self._cutter.shelf.threads)
+        threads = self._cutter.shelf.threads
+        return each(self._cutter, wanted, work, chain=chain, threads=threads, computes=computes)
 
     def cut_rows(self, positions: Positions, *, want_mask: bool) -> CutChips:
         """Cut as :meth:`batch` with ``on_error="none"`` does, where asked without telling what is valid."""

@@ -19,6 +19,7 @@ from stacchip_osml.chain import BandedPixels, apply_chain
 from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.location import is_remote
 from stacchip_osml.imagery.windows.cut import (
     Cut,
     Destination,
@@ -138,8 +139,23 @@ class Cutter:
                     self._ready.popitem(last=False)
         return found
 
+    def is_local(self, rows: PlannedRows) -> bool:
+        """Tell whether no server is asked for any pixel of rows."""
+        for number in np.flatnonzero(np.bincount(rows.sources)).tolist():
+            key = self.rows.keys[number]
+            headers = (self.index.tables.headers.get((*key[:2], asset)) for asset in key.assets.split(","))
+            if any(header is not None and is_remote(header.image.location) for header in headers):
+                return False
+        return True
+
     def cut(
-        self, rows: PlannedRows, *, chain: str | None = None, keep_going: bool = False, want_mask: bool = True
+        self,
+        rows: PlannedRows,
+        *,
+        chain: str | None = None,
+        keep_going: bool = False,
+        want_mask: bool = True,
+        threads: int | None = None,
     ) -> CutChips:
         """Cut rows of one shape.
 
@@ -148,6 +164,7 @@ class Cutter:
             chain: instead of each row's.
             keep_going: name rows that cannot be read in ``errors`` instead of raising.
             want_mask: False where nobody looks at the mask, which holds anything then.
+            threads: that decode; None for those of the shelf.
 
         Raises:
             WindowError: the chips differ in shape, bands or type, after their chains.
@@ -161,7 +178,7 @@ class Cutter:
             raise next(iter(errors.values()))
         if len(kinds) > 1:
             self._require_chains(rows, kinds, sources)
-            how: dict[str, Any] = {"chain": chain, "keep_going": keep_going}
+            how: dict[str, Any] = {"chain": chain, "keep_going": keep_going, "threads": threads}
             parted = [(group, self.cut(rows.some(group), **how)) for group in kinds.values()]
             return _joined(parted, len(windows))
         ((shape, dtype),) = kinds
@@ -177,7 +194,7 @@ class Cutter:
             )
             for _, stack, cut, _, _, there in parts
         ]
-        for part, found in zip(parts, self.shelf.read(reads), strict=True):
+        for part, found in zip(parts, self.shelf.read(reads, threads=threads), strict=True):
             stack = part.stack
             if isinstance(found, ChipError):
                 if not keep_going or not isinstance(found, ReadError | LimitError):

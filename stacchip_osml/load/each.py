@@ -3,14 +3,20 @@
 Rules:
 
 - a task is one thread's: some rows, read together and worked on there, so that threads meet once a task;
-- a task has no more than ``TASK_ROWS`` rows and ``TASK_BYTES`` of pixels, and few enough rows that every thread has
-  several tasks;
+- a task has no more than ``TASK_ROWS`` rows and ``TASK_BYTES`` of pixels, and few enough rows that every core has
+  several tasks left;
+- where tasks keep all threads at work, the local blocks of one are decoded by its own thread alone;
+- threads beyond the cores only wait, for servers or in ``work``: what computes takes turns at the cores, a task at a
+  time. More threads at once would take the caches and Python's lock from each other, every few tenths of a millisecond;
 - rows that cannot be cut together are cut apart, and what goes wrong with one row is its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -29,7 +35,9 @@ TASK_ROWS = 32
 TASK_BYTES = 64 << 20
 SAMPLE_BYTES = 5
 """Of a sample and its mask, before files are opened: a guess."""
-TASKS_A_THREAD = 4
+FEW_ROWS = 4
+TASKS_A_CORE = 2
+"""Of the rows that are left."""
 SLAB = 4096
 """Rows that are planned together."""
 
@@ -49,7 +57,13 @@ class Done(NamedTuple, Generic[T]):
 
 
 def each(
-    cutter: Cutter, positions: Positions, work: Work[T], *, chain: str | None, threads: int | None
+    cutter: Cutter,
+    positions: Positions,
+    work: Work[T],
+    *,
+    chain: str | None,
+    threads: int | None,
+    computes: bool = False,
 ) -> Generator[Done[T]]:
     """Cut rows and do work on each chip, in threads.
 
@@ -59,63 +73,111 @@ def each(
         work: done in any thread.
         chain: instead of each row's.
         threads: at work at once; None for one a core, and two at least.
+        computes: whether ``work`` waits for nothing but a core.
 
     Yields:
         What came of each row, in order. Who stops early closes the generator.
     """
-    at_once = max(usable_cores(), 2) if threads is None else threads
-    most = min(max(len(positions) // (TASKS_A_THREAD * at_once), 1), TASK_ROWS)
-    for some in ahead(
-        lambda rows: _task(cutter, rows, work, chain), _tasks(cutter, positions, most), in_flight=at_once
-    ):
+    cores = usable_cores()
+    at_once = max(cores, 2) if threads is None else threads
+    busy = min(at_once, cores) if computes else at_once
+    count = max(len(positions) // _most(len(positions), busy), 1)
+    job = _Job(cutter, work, chain, max(at_once // count, 1), _turns(cores if at_once > cores else None), computes)
+    for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once):
         yield from some
 
 
-def _tasks(cutter: Cutter, positions: Positions, most: int) -> Iterator[PlannedRows]:
-    """Share out rows."""
+Turn = Callable[[], AbstractContextManager[None]]
+
+
+def _turns(count: int | None) -> Turn:
+    """Give what is entered for a turn, of which there are so many at once; None for any number."""
+    if count is None:
+        return nullcontext
+    free: SimpleQueue[None] = SimpleQueue()
+    for _ in range(count):
+        free.put(None)
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        free.get()
+        try:
+            yield
+        finally:
+            free.put(None)
+
+    return turn
+
+
+def _tasks(cutter: Cutter, positions: Positions, cores: int) -> Iterator[PlannedRows]:
+    """Share out rows; the fewer are left, the smaller the tasks, so that no core waits long for the last one."""
     for first in range(0, len(positions), SLAB):
         rows = cutter.rows.rows(positions[first : first + SLAB])
         keys = cutter.rows.keys
         sources = rows.sources.tolist()
         pixel = {source: (keys[source].assets.count(",") + 1) / 4 ** keys[source].level for source in set(sources)}
         sizes = (rows.windows[:, 2].astype(np.int64) * rows.windows[:, 3] * SAMPLE_BYTES).tolist()
-        begin, held = 0, 0.0
+        begin, held, most = 0, 0.0, _most(len(positions) - first, cores)
         for end, (source, size) in enumerate(zip(sources, sizes, strict=True)):
             bytes_ = pixel[source] * size
             if end - begin == most or (held and held + bytes_ > TASK_BYTES):
                 yield rows.some(slice(begin, end))
-                begin, held = end, 0.0
+                begin, held, most = end, 0.0, _most(len(positions) - first - end, cores)
             held += bytes_
         yield rows.some(slice(begin, None))
 
 
-def _task(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | None) -> list[Done[T]]:
-    """Cut what can be cut together, and work on it."""
-    found: dict[int, Done[T]] = {}
-    kinds: dict[tuple[object, ...], list[int]] = {}
-    keys = cutter.rows.keys
-    for place, (source, window) in enumerate(zip(rows.sources.tolist(), rows.windows.tolist(), strict=True)):
-        kinds.setdefault((keys[source]._replace(item_id=""), *window[2:]), []).append(place)
-    for places in kinds.values():
-        found.update(zip(places, _together(cutter, rows.some(np.array(places)), work, chain), strict=True))
-    return [found[place] for place in range(len(found))]
+def _most(left: int, cores: int) -> int:
+    """Give the rows of a task; reading very few together takes longer."""
+    return min(max(left // (TASKS_A_CORE * cores), min(-(-left // cores), FEW_ROWS), 1), TASK_ROWS)
 
 
-def _together(cutter: Cutter, rows: PlannedRows, work: Work[T], chain: str | None) -> list[Done[T]]:
-    """Cut rows that seem to be alike; those that are not, or that fail all together, each on its own."""
-    try:
-        batch = ChipBatch(cutter.index, rows, cutter.cut(rows, chain=chain, keep_going=True))
-    except ChipError as error:
-        apart = [np.flatnonzero(rows.sources == source) for source in dict.fromkeys(rows.sources.tolist())]
-        if len(apart) == 1:
-            if len(rows.positions) == 1 or isinstance(error, ReadError | LimitError):  # of its files
-                return [Done(position, None, error) for position in rows.positions.tolist()]
-            apart = [np.array([place]) for place in range(len(rows.positions))]
+@dataclass(frozen=True, slots=True)
+class _Job(Generic[T]):
+    """What is done with rows."""
+
+    cutter: Cutter
+    work: Work[T]
+    chain: str | None
+    threads: int
+    """That decode the local blocks of one task."""
+    turn: Turn
+    computes: bool
+
+    def task(self, rows: PlannedRows) -> list[Done[T]]:
+        """Cut what can be cut together, and work on it."""
         found: dict[int, Done[T]] = {}
-        for places in apart:
-            found.update(zip(places.tolist(), _together(cutter, rows.some(places), work, chain), strict=True))
+        kinds: dict[tuple[object, ...], list[int]] = {}
+        keys = self.cutter.rows.keys
+        for place, (source, window) in enumerate(zip(rows.sources.tolist(), rows.windows.tolist(), strict=True)):
+            kinds.setdefault((keys[source]._replace(item_id=""), *window[2:]), []).append(place)
+        for places in kinds.values():
+            found.update(zip(places, self._together(rows.some(np.array(places))), strict=True))
         return [found[place] for place in range(len(found))]
-    return [_worked(batch, place, work) for place in range(len(batch))]
+
+    def _together(self, rows: PlannedRows) -> list[Done[T]]:
+        """Cut rows that seem to be alike; those that are not, or that fail all together, each on its own."""
+        try:
+            batch = self._cut(rows)
+        except ChipError as error:
+            apart = [np.flatnonzero(rows.sources == source) for source in dict.fromkeys(rows.sources.tolist())]
+            if len(apart) == 1:
+                if len(rows.positions) == 1 or isinstance(error, ReadError | LimitError):  # of its files
+                    return [Done(position, None, error) for position in rows.positions.tolist()]
+                apart = [np.array([place]) for place in range(len(rows.positions))]
+            found: dict[int, Done[T]] = {}
+            for places in apart:
+                found.update(zip(places.tolist(), self._together(rows.some(places)), strict=True))
+            return [found[place] for place in range(len(found))]
+        with self.turn() if self.computes else nullcontext():
+            return [_worked(batch, place, self.work) for place in range(len(batch))]
+
+    def _cut(self, rows: PlannedRows) -> ChipBatch:
+        is_local = self.cutter.is_local(rows)
+        with self.turn() if is_local else nullcontext():
+            threads = self.threads if is_local else None
+            cut = self.cutter.cut(rows, chain=self.chain, keep_going=True, threads=threads)
+        return ChipBatch(self.cutter.index, rows, cut)
 
 
 def _worked(batch: ChipBatch, place: int, work: Work[T]) -> Done[T]:

@@ -192,13 +192,14 @@ class ImageShelf:
             return failure
         return None
 
-    def read(self, reads: Sequence[ShelfRead]) -> list[MaskedPixels | ChipError | None]:
+    def read(self, reads: Sequence[ShelfRead], *, threads: int | None = None) -> list[MaskedPixels | ChipError | None]:
         """Read windows of any images together; see :func:`stacchip_osml.imagery.blocks.engine.read_windows`."""
         asked = [
             WindowRead(stack.image, window, level, None, pixels, mask, judged, empty)
             for stack, level, window, pixels, mask, judged, empty in reads
         ]
-        found = read_windows(asked, threads=self.threads, cache=self._cache, arena=self.arena)
+        threads = self.threads if threads is None else threads
+        found = read_windows(asked, threads=threads, cache=self._cache, arena=self.arena)
         for read, each in zip(reads, found, strict=True):
             if read.judged and isinstance(each, MaskedPixels):
                 read.stack.judge(each)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -177,3 +178,59 @@ def test_what_cannot_be_is_refused_before_anything_is_cut(mixed, tmp_path):
     with pytest.raises(TypeError, match="work must be a function of a batch and a place in it, not 3"):
         chipper.each(3)
     assert list(chipper.encoded([])) == []
+
+
+def test_what_computes_takes_turns_at_the_cores_however_many_threads_there_are(mixed, monkeypatch):
+    monkeypatch.setattr(each_module, "usable_cores", lambda: 2)
+    chipper, order = mixed
+    lock, here, most, names = threading.Lock(), [0], [0], set()
+    cut = Cutter.cut
+
+    def counted(self, rows, **how):
+        with lock:
+            here[0] += 1
+            most[0] = max(most[0], here[0])
+            names.add(threading.current_thread().name)
+        try:
+            time.sleep(0.005)
+            return cut(self, rows, **how)
+        finally:
+            with lock:
+                here[0] -= 1
+
+    monkeypatch.setattr(Cutter, "cut", counted)
+    expected = [chipper.encode(int(row)) for row in order]
+    most[0] = 0
+    eager = Chipper(chipper.index, threads=6)
+    assert [file.data for file in eager.encoded(order)] == expected
+    assert most[0] == 2
+    assert len(names) > 2
+
+
+def test_work_that_waits_has_all_threads(mixed, monkeypatch):
+    monkeypatch.setattr(each_module, "usable_cores", lambda: 2)
+    chipper, _ = mixed
+    meeting = threading.Barrier(5)
+
+    def work(batch, place):
+        meeting.wait(timeout=30)
+        return place
+
+    rows = list(range(5))
+    done = list(Chipper(chipper.index, threads=5).each(work, rows))
+    assert [each.position for each in done] == rows
+    assert all(each.error is None for each in done)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 33, 100, 5000])
+@pytest.mark.parametrize("cores", [1, 2, 7])
+def test_tasks_get_smaller_towards_the_end(count, cores):
+    left, sizes = count, []
+    while left:
+        sizes.append(each_module._most(left, cores))
+        left -= sizes[-1]
+    assert left == 0
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] <= max(-(-count // cores), 1)
+    assert sizes[-1] <= each_module.FEW_ROWS
+    assert count < 100 * cores or sizes[0] == each_module.TASK_ROWS

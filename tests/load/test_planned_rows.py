@@ -8,7 +8,7 @@ import pytest
 from stacchip_osml import ChipIndex, Indexer
 from stacchip_osml.index import parquet
 from stacchip_osml.load import rows as planned
-from stacchip_osml.load.rows import IndexRow, RowPlans
+from stacchip_osml.load.rows import STRETCH, IndexRow, RowPlans, RowReader
 
 NAMES = ("collection", "item_id", "reference", "assets", "chain", "level")
 
@@ -63,16 +63,22 @@ def test_a_row_that_does_not_exist_is_named(many_runs):
             RowPlans(index).rows([0, wrong])
 
 
-def test_a_row_is_read_when_it_is_looked_at(many_runs, monkeypatch):
+def test_rows_are_read_together_when_one_is_looked_at(many_runs, monkeypatch):
     index, _ = many_runs
-    expected = index.row(7)
-    row = IndexRow(index, 7)
+    positions = np.random.default_rng(0).permutation(len(index))[: STRETCH + 5]
+    expected = index.rows(positions)
+    reader = RowReader(index, positions)
+    row, neighbour, far = (IndexRow(reader, place) for place in (7, 8, STRETCH + 1))
     reads = []
-    monkeypatch.setattr(ChipIndex, "row", lambda self, at: reads.append(at) or expected)
+    whole = ChipIndex.rows
+    monkeypatch.setattr(ChipIndex, "rows", lambda self, at: reads.append(len(at)) or whole(self, at))
 
     assert not reads
-    assert row["id"] == expected["id"]
-    assert dict(row) == expected
-    assert row == expected
-    assert pickle.loads(pickle.dumps(row)) == expected
-    assert reads == [7]
+    assert row["id"] == expected[7]["id"]
+    assert dict(row) == expected[7]
+    assert row == expected[7]
+    assert pickle.loads(pickle.dumps(row)) == expected[7]
+    assert neighbour == expected[8]
+    assert reads == [STRETCH]
+    assert dict(far) == expected[STRETCH + 1]
+    assert reads == [STRETCH, 5]
