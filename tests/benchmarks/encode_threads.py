@@ -1,9 +1,11 @@
 """What threads gain when images and chips are written: two and eight against one.
 
-Large images are written block by block, by threads of the writer (``workers``); small images and chips are whole files
-each, which threads that stay from round to round, as those of a server do, take one after the other. Chips of
-``create_chip`` are also read, out of the COGs that the benchmark of that name reads, by one factory for all threads.
-The files have to be the same by any number of threads, which is seen by the writes that warm up. What one thread does
+Large images are written block by block, by threads of the writer (``workers``). ``Chipper.encoded`` cuts chips out of
+the COGs that the benchmark of ``create_chip`` reads, at random, and writes them by threads of its own. The others are
+threads of a caller that stay from round to round, as those of a server do, and take small images and chips one after
+the other, whole files each; chips of ``create_chip`` are read, too, out of the same COGs, by one factory for all
+threads. Files are let go as they come, but have to be the same by any number of threads: the writes that warm up are
+compared. What one thread does
 in less than ``SPAN`` seconds is done over and over. Rows are told as they come; what takes long is smaller, as the
 table says. On a busy machine wall time says little: the column ``cores`` tells how many cores the threads got beside
 how many one thread got. Two rows say what the machine gives at best: hashing, which needs nothing but cores, and
@@ -22,12 +24,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.encode import ChipFactory, encode_chip, imsave
+from stacchip_osml import ChipIndex, Chipper, Indexer
+from stacchip_osml.encode import Chip, ChipFactory, encode_chip, imsave
 from stacchip_osml.imagery.blocks.image import BlockImage
 from tests.benchmarks.create_chip import make_scene
 from tests.benchmarks.encode import CHIP, SCENE, countryside, cut_chips
@@ -36,8 +39,6 @@ from tests.benchmarks.targets import Target, report_targets
 from tests.benchmarks.timing import Samples, Side, alternate, timed
 
 __all__ = ["CHIP_FORMATS", "IMAGES", "Image", "run"]
-
-T = TypeVar("T")
 
 SIDE, SMALL_SIDE, SLOW_SIDE, QUICK_SIDE = 4096, 1024, 2048, 256
 CHIPS, SLOW_CHIPS, QUICK_CHIPS = 128, 16, 4
@@ -86,8 +87,10 @@ CHIP_FORMATS = {
 FDT = "20260321101112"
 """The date that NITF files get, so that they are the same each time."""
 
-Write = Callable[[int], Sequence[bytes | None]]
-"""Does a row's work by so many threads, and gives the files."""
+Take = Callable[[int, bytes | None], None]
+"""Takes a file by its number."""
+Write = Callable[[int, Take], None]
+"""Does a row's work by so many threads, and gives the files away."""
 
 
 class _Pools:
@@ -96,19 +99,18 @@ class _Pools:
     def __init__(self) -> None:
         self._pools = {threads: ThreadPoolExecutor(threads) for threads in THREADS}
 
-    def each(self, threads: int, work: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
+    def each(self, work: Callable[[Any], bytes | None], items: Sequence[Any], threads: int, take: Take) -> None:
         """Do the work on all items; every thread takes the next one as long as there are any."""
-        waiting, done = iter(enumerate(items)), {}
+        waiting = iter(enumerate(items))
 
-        def take(_: int) -> None:
+        def one(_: int) -> None:
             for number, item in waiting:
-                done[number] = work(item)
+                take(number, work(item))
 
         if threads == 1:
-            take(0)
+            one(0)
         else:
-            list(self._pools[threads].map(take, range(threads)))
-        return [done[number] for number in range(len(items))]
+            list(self._pools[threads].map(one, range(threads)))
 
 
 def run(options: Options) -> list[Report]:
@@ -139,24 +141,27 @@ def _rows(options: Options, pools: _Pools) -> Iterator[tuple[str, str, str, Writ
     quick = options.quick
     data = [np.random.default_rng(seed).integers(0, 256, 1 << 21, np.uint8) for seed in range(16)]
     copies = [np.empty_like(each) for each in data]
-    yield "machine", "hashing", "16 of 2 MB", lambda threads: pools.each(threads, _hash, data)
-    yield (
-        "machine",
-        "copying",
-        "16 of 2 MB",
-        lambda threads: pools.each(threads, _copy, [*zip(copies, data, strict=True)]),
-    )
+    yield "machine", "hashing", "16 of 2 MB", partial(pools.each, _hash, data)
+    yield "machine", "copying", "16 of 2 MB", partial(pools.each, _copy, [*zip(copies, data, strict=True)])
     for image in IMAGES:
         side = QUICK_SIDE if quick else image.side
         pixels = _pixels(image.dtype, side)
         yield "image", image.name, f"{side} x {side}", partial(_image, image, pixels)
+    side = QUICK_SIDE * 2 if quick else SIDE
+    for name, (dtype, many) in CHIP_FORMATS.items():
+        count = QUICK_CHIPS if quick else 2 * many
+        index = Indexer(str(make_scene(options.folder, side, dtype)), chip_size=CHIP).create_index()
+        order = np.random.default_rng(0).permutation(len(index))[:count]
+        yield "encoded", name, f"{len(order)} of {CHIP} x {CHIP}", partial(_encoded, name, index, order)
+    side = QUICK_SIDE if quick else SMALL_SIDE
     for image in IMAGES:
-        side = QUICK_SIDE if quick else SMALL_SIDE
-        work = partial(_small, image, [_pixels(image.dtype, side)] * IMAGES_TOGETHER, pools)
+        several = [_pixels(image.dtype, side)] * IMAGES_TOGETHER
+        work = partial(pools.each, partial(_one_image, image, 1), several)
         yield "images", image.name, f"{IMAGES_TOGETHER} of {side} x {side}", work
     for name, (dtype, many) in CHIP_FORMATS.items():
-        count = QUICK_CHIPS if quick else many
-        yield "chips", name, f"{count} of {CHIP} x {CHIP}", partial(_chips, name, cut_chips(dtype, count), pools)
+        chips = cut_chips(dtype, QUICK_CHIPS if quick else many)
+        work = partial(pools.each, partial(_one_chip, name), chips)
+        yield "chips", name, f"{len(chips)} of {CHIP} x {CHIP}", work
     side = QUICK_SIDE * 2 if quick else SIDE
     for name, (dtype, many) in CHIP_FORMATS.items():
         count = QUICK_CHIPS if quick else many
@@ -168,13 +173,13 @@ def _rows(options: Options, pools: _Pools) -> Iterator[tuple[str, str, str, Writ
 def _timed(write: Write, rounds: int, *, span: float) -> tuple[dict[int, Samples], int]:
     """Time one row by all numbers of threads, and say how often the work was done each time."""
     begun = time.perf_counter()
-    first = write(THREADS[0])
+    first = _files(write, THREADS[0])
     repeats = max(round(span / (time.perf_counter() - begun)), 1)
-    if any(write(threads) != first for threads in THREADS[1:]):
+    if any(_files(write, threads) != first for threads in THREADS[1:]):
         raise AssertionError("other bytes by other threads")
 
     def side(threads: int) -> Side:
-        return timed(lambda: [write(threads) is None for _ in range(repeats)])
+        return timed(lambda: [write(threads, _let_go) for _ in range(repeats)])
 
     found = alternate({str(threads): side(threads) for threads in THREADS}, rounds=rounds, warmup=0)
     return {threads: found[str(threads)] for threads in THREADS}, repeats
@@ -218,6 +223,17 @@ def _pixels(dtype: str, side: int) -> NDArray[Any]:
     return np.tile(countryside(dtype)[:, :piece, :piece], (1, side // piece, side // piece))
 
 
+def _files(write: Write, threads: int) -> dict[int, bytes | None]:
+    """Do a row's work once, and keep the files."""
+    found: dict[int, bytes | None] = {}
+    write(threads, found.__setitem__)
+    return found
+
+
+def _let_go(number: int, file: bytes | None) -> None:
+    """Keep nothing."""
+
+
 def _hash(data: NDArray[Any]) -> bytes:
     return hashlib.sha256(data).digest()
 
@@ -226,26 +242,33 @@ def _copy(pair: tuple[NDArray[Any], NDArray[Any]]) -> None:
     np.copyto(*pair)
 
 
-def _image(image: Image, pixels: NDArray[Any], threads: int) -> Sequence[bytes]:
+def _one_image(image: Image, threads: int, pixels: NDArray[Any]) -> bytes:
     out = io.BytesIO()
     metadata = {"FDT": FDT} if image.format == "nitf" else None
     imsave(out, pixels, format=image.format, workers=threads, metadata=metadata, **image.options)
-    return [out.getvalue()]
+    return out.getvalue()
 
 
-def _small(image: Image, several: Sequence[NDArray[Any]], pools: _Pools, threads: int) -> Sequence[bytes]:
-    return pools.each(threads, lambda pixels: _image(image, pixels, 1)[0], several)
+def _image(image: Image, pixels: NDArray[Any], threads: int, take: Take) -> None:
+    take(0, _one_image(image, threads, pixels))
 
 
-def _chips(name: str, chips: Sequence[Any], pools: _Pools, threads: int) -> Sequence[bytes]:
-    overrides = {"FDT": FDT} if name == "nitf" else None
-    return pools.each(threads, lambda chip: encode_chip(chip, name, overrides=overrides), chips)
+def _one_chip(name: str, chip: Chip) -> bytes:
+    return encode_chip(chip, name, overrides=_overrides(name))
 
 
-def _created(
-    name: str, scene: Path, places: Sequence[Sequence[int]], pools: _Pools, threads: int
-) -> Sequence[bytes | None]:
+def _encoded(name: str, index: ChipIndex, order: NDArray[np.int64], threads: int, take: Take) -> None:
+    """Cut and write chips of an index; nothing is kept of an earlier round."""
+    files = Chipper(index, threads=threads).encoded(order, format=name, metadata_overrides=_overrides(name))
+    for number, file in enumerate(files):
+        take(number, file.data)
+
+
+def _created(name: str, scene: Path, places: Sequence[Sequence[int]], pools: _Pools, threads: int, take: Take) -> None:
     """Cut and write chips at random places; nothing is kept of an earlier round."""
-    overrides = {"FDT": FDT} if name == "nitf" else None
-    factory = ChipFactory(BlockImage(str(scene)), output_format=name, metadata_overrides=overrides, threads=1)
-    return pools.each(threads, lambda place: factory.create_chip((*place, CHIP, CHIP)), places)
+    factory = ChipFactory(BlockImage(str(scene)), output_format=name, metadata_overrides=_overrides(name), threads=1)
+    pools.each(lambda place: factory.create_chip((*place, CHIP, CHIP)), places, threads, take)
+
+
+def _overrides(name: str) -> dict[str, str] | None:
+    return {"FDT": FDT} if name == "nitf" else None
