@@ -207,11 +207,11 @@ class BlockCoder:
         """Difference, pack and order samples as the file's bytes are."""
         if self.bits < samples.dtype.itemsize * 8:
             rows = samples.reshape(len(samples), -1)
+            if int(rows.max()) >> self.bits:
+                raise EncodeError(f"BitsPerSample (258) of {self.bits} cannot hold the value {int(rows.max())}")
             if self.bits == 1:
                 samples = np.packbits(rows, axis=1)
             else:
-                if int(rows.max()) >> self.bits:
-                    raise EncodeError(f"BitsPerSample (258) of {self.bits} cannot hold the value {int(rows.max())}")
                 samples = np.frombuffer(codecs.packed_integers(rows, bits=self.bits), np.uint8).reshape(len(rows), -1)
         elif self.predictor == HORIZONTAL:
             samples = codecs.integer_predict(samples.view(f"u{samples.dtype.itemsize}"), axis=1)

@@ -191,6 +191,9 @@ def write_tiff(
             resampling=how,
             workers=workers,
             valid=valid,
+            most=(1 << storage.coder.bits) - 1
+            if dtype.kind == "u" and storage.coder.bits < dtype.itemsize * 8
+            else None,
         )
 
     absent = described.absent_value if described.nodata or 42113 in described.metadata else None

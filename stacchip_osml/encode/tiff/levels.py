@@ -44,6 +44,8 @@ class Levels:
     """Rows and columns of the blocks to write; None for each image's own size."""
     stays_sparse: bool
     """What the image does not store is left out."""
+    most: int | None = None
+    """Largest sample that the file's bits hold, where those are fewer than the type's: overviews may overshoot."""
 
     def blocks(self, pages: Sequence[int], *, as_mask: bool = False) -> Iterator[PageBlock]:
         """Read and make the blocks of all levels.
@@ -56,6 +58,8 @@ class Levels:
         for number, builder in enumerate(self.builders):
             for level, row, col, pixels in self._blocks_of(builder):
                 page = pages[level if single else number]
+                if level and self.most is not None:
+                    pixels = np.minimum(pixels, pixels.dtype.type(self.most))
                 yield PageBlock(page, row, col, pixels != 0 if as_mask else pixels)
 
     def _blocks_of(self, builder: PyramidBuilder) -> Iterable[PyramidBlock]:
@@ -84,6 +88,7 @@ def levels_of(
     resampling: ResampleFunc | None,
     workers: int,
     valid: Any = None,
+    most: int | None = None,
 ) -> Levels:
     """Plan the levels; nothing is read yet.
 
@@ -97,6 +102,7 @@ def levels_of(
         resampling: how overviews are made; None for the usual way.
         workers: threads that read and make them, beside the caller's; 1 for the caller's alone.
         valid: an image that is 0 where pixels have no weight in overviews; None where all that is stored has.
+        most: largest sample that the file's bits hold; None where they hold all of the type.
 
     Raises:
         EncodeError: levels that do not belong together, or more overviews than there can be.
@@ -143,7 +149,7 @@ def levels_of(
     if len(given) == 1:
         sizes += [grid.size for grid in builders[0].level_grids]
     _require_sizes(sizes, overviews)
-    return Levels(sizes=tuple(sizes), builders=tuple(builders), block=block, stays_sparse=stays_sparse)
+    return Levels(sizes=tuple(sizes), builders=tuple(builders), block=block, stays_sparse=stays_sparse, most=most)
 
 
 def _require_sizes(sizes: Sequence[ImageSize], overviews: int | None) -> None:

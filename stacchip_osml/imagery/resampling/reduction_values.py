@@ -81,7 +81,9 @@ def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:
     if nodata is None:
         return
     kind = np.dtype(dtype)
-    if kind.kind not in "iufc" or (kind.kind != "c" and isinstance(nodata, complex)):
+    if kind.kind not in "biufc" or (kind.kind != "c" and isinstance(nodata, complex)):
+        raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
+    if kind.kind == "b" and nodata not in {0, 1}:
         raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
     if kind.kind in "iu" and not (
         float(nodata.real).is_integer() and np.iinfo(kind).min <= int(nodata.real) <= np.iinfo(kind).max

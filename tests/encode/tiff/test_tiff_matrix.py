@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from rasterio.io import MemoryFile
 
@@ -159,9 +160,32 @@ def test_bits_that_do_not_go_with_the_pixels_are_refused(dtype, bits, compressio
         written(image_of(pixels_of(dtype, (1, 20, 20))), bits=bits, compression=compression)
 
 
-def test_a_value_that_does_not_fit_into_its_bits_is_refused():
-    with pytest.raises(EncodeError, match=r"BitsPerSample \(258\) of 4 cannot hold the value 16"):
-        written(image_of(np.full((1, 20, 20), 16, np.uint8)), bits=4)
+@pytest.mark.parametrize("bits", [1, 4])
+def test_a_value_that_does_not_fit_into_its_bits_is_refused(bits):
+    with pytest.raises(EncodeError, match=r"BitsPerSample \(258\) of [14] cannot hold the value 16"):
+        written(image_of(np.full((1, 20, 20), 16, np.uint8)), bits=bits)
+
+
+def test_overviews_of_fewer_bits_than_the_type_has_stay_within_them(tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 2, (1, 200, 190), np.uint16) * np.uint16(4095)
+    path = tmp_path / "a.tif"
+    path.write_bytes(written(image_of(pixels), bits=12, layout="cog", tile=64))  # a sharp filter overshoots
+
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(), pixels)
+    with rasterio.open(path, overview_level=0) as dataset:
+        assert dataset.read().max() == 4095
+
+
+@pytest.mark.parametrize("nodata", [0, 1])
+def test_one_bit_may_have_nodata(tmp_path, nodata):
+    pixels = np.random.default_rng(1).integers(0, 2, (1, 200, 190)).astype(bool)
+    path = tmp_path / "a.tif"
+    path.write_bytes(written(image_of(pixels), nodata=nodata, layout="cog", tile=64))
+
+    with rasterio.open(path) as dataset:
+        assert dataset.nodata == nodata
+        np.testing.assert_array_equal(dataset.read(), pixels)
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 4, 5])

@@ -234,7 +234,9 @@ def test_factors_that_are_no_power_of_two_are_refused(factor):
         reduction_of(None, factor, dtype="uint8")
 
 
-@pytest.mark.parametrize(("dtype", "nodata"), [("uint8", -1), ("uint8", 0.5), ("int16", 2j), ("uint16", float("nan"))])
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint8", -1), ("uint8", 0.5), ("int16", 2j), ("uint16", float("nan")), ("bool", 2)]
+)
 def test_nodata_that_pixels_cannot_hold_is_refused(dtype, nodata):
     with pytest.raises(ValueError, match="is no value of"):
         reduction_of(None, 2, dtype=dtype, nodata=nodata)
