@@ -221,7 +221,7 @@ def _bits(source: PixelSource, options: Jpeg2000Options, depth: int, *, color: b
     if not options.high_throughput and bits + color > EXACT_BITS:
         raise EncodeError(
             f"JPEG 2000 of {source.dtype.name} with {bits} bits is not kept exactly, {EXACT_BITS} bits are: say bits, "
-            "or choose high throughput, which has all 32"
+            "if the samples have no more, or write .tif"
         )
     return bits
 

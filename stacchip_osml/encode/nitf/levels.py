@@ -3,9 +3,10 @@
 MIL-STD-2500C 5.3 (display and attachment levels), appendix A table A-10 and
 JBP-2025.1 table G-1 (``CLEVEL``). Rules:
 
-- levels that all images and graphics state, each its own, attached to a lower
-  one or to none, are kept: a copy is displayed like its parent. Otherwise all
-  are counted from 1 on: images, then graphics;
+- levels that images and graphics state, each its own, attached to a lower one or
+  to none, are kept: a copy is displayed like its parent. One that states none is
+  at its number, images before graphics; where that does not agree, all are
+  counted so, and what was attached to none stays where it is;
 - the segments of one image stand in a column: each is attached to the one
   before it, as many rows below as that one has (SICD NGA.STND.0024-2, 3.2);
 - ``CLEVEL`` is the lowest whose limits hold the file, 3 at least, and 9 for what
@@ -62,44 +63,45 @@ def place_segments(
         EncodeError: there are more segments than levels, or a segment is taller than a location can say.
     """
     if all(len(rows) == 1 for _, rows in images):
-        stated = [_stated(fields, NAMES[0]) for fields, _ in images] + [
-            _stated(fields, NAMES[1]) for fields in graphics
-        ]
-        kept = [place for place in stated if place is not None]
-        if len(kept) == len(stated) and _agree(kept):
-            return [[place] for place in kept[: len(images)]], kept[len(images) :]
+        parts = [(fields, NAMES[0]) for fields, _ in images] + [(fields, NAMES[1]) for fields in graphics]
+        stated = [_stated(fields, names, number) for number, (fields, names) in enumerate(parts, 1)]
+        if _agree(stated):
+            return [[place] for place in stated[: len(images)]], stated[len(images) :]
     count = sum(len(rows) for _, rows in images) + len(graphics)
     if count > MOST_LEVELS:
         raise EncodeError(f"{count} image and graphic segments; display levels end at {MOST_LEVELS} ({CLAUSE})")
     levels = itertools.count(1)
-    columns = [_stacked(rows, levels) for _, rows in images]
+    columns = [_stacked(fields, rows, levels) for fields, rows in images]
     return columns, [_counted(fields, next(levels)) for fields in graphics]
 
 
-def _stacked(rows: Sequence[int], levels: Iterator[int]) -> list[Place]:
+def _stacked(fields: Fields, rows: Sequence[int], levels: Iterator[int]) -> list[Place]:
     """Place the segments of one image, each below the one before and attached to it."""
-    column: list[Place] = []
-    for above in (0, *rows[:-1]):
+    place = _stated(fields, ("", *NAMES[0][1:]), 0)
+    column = [Place(next(levels), 0, (0, 0) if place.attached else place.location)]
+    for above in rows[:-1]:
         if above > MOST_ROWS:
             raise EncodeError(f"ILOC: a segment {above} rows below another; it ends at {MOST_ROWS} ({CLAUSE})")
-        column.append(Place(next(levels), column[-1].level if column else 0, (above, 0)))
+        column.append(Place(next(levels), column[-1].level, (above, 0)))
     return column
 
 
 def _counted(fields: Fields, level: int) -> Place:
     """Place a graphic over the images, where it says it is."""
-    place = _stated(fields, ("", "", "SLOC"))
-    return Place(level, 0, (0, 0) if place is None else place.location)
+    return Place(level, 0, _stated(fields, ("", "", NAMES[1][2]), level).location)
 
 
-def _stated(fields: Fields, names: tuple[str, str, str]) -> Place | None:
-    """Read what a segment says of its place; None where it does not, or not in numbers."""
-    level, attached = fields.get(names[0], "" if names[0] else "1"), fields.get(names[1], "0") or "0"
+def _stated(fields: Fields, names: tuple[str, str, str], number: int) -> Place:
+    """Read what a segment says of its place: its number is its level where it says none.
+
+    What is no number is level -1, which agrees with nothing.
+    """
+    level, attached = fields.get(names[0], number), fields.get(names[1], "0") or "0"
     location = fields.get(names[2], "") or "0" * 10
     try:
         return Place(int(level), int(attached), (int(location[:5]), int(location[5:])))
     except ValueError:
-        return None
+        return Place(-1, 0, (0, 0))
 
 
 def _agree(places: Sequence[Place]) -> bool:

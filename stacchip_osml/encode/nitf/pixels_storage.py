@@ -83,7 +83,7 @@ STANDARDS = {
 
 ASKED = frozenset(
     (
-        *("IC", "COMRAT", "IMODE", "PVTYPE", "NBPP", "ABPP", "PJUST", "IREP", "ICAT"),
+        *("IC", "COMRAT", "IMODE", "PVTYPE", "NBPP", "ABPP", "PJUST", "IREP", "ICAT", "NLUTS1"),
         *("J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS"),
     )
 )
@@ -272,6 +272,8 @@ def _bits(facts: Facts, fields: Mapping[str, str], *, ic: str, pvtype: str, nbpp
     rule, kind = COMPRESSIONS[ic], facts.dtype
     asked, known = number(fields, "NBPP"), number(fields, "ABPP")
     told = nbpp if pvtype in {"R", "C", "B"} else facts.bits
+    if known == 0:
+        raise EncodeError(f"ABPP is 1 to 96 ({CLAUSE}), got 0")
     abpp = known or (told if 1 <= told <= nbpp else nbpp)
     if asked is not None and asked != nbpp and not (pvtype in INTEGERS and asked < nbpp):
         raise EncodeError(f"NBPP={asked}: the pixels are {kind.name}, of {nbpp} bits ({CLAUSE})")
@@ -322,6 +324,8 @@ def _irep(fields: Mapping[str, str], ic: str, pvtype: str, nbpp: int, bands: int
     needs = IREP_BANDS.get(irep, bands)
     if bands != needs:
         raise EncodeError(f"IREP={irep} has {needs} band{'s'[: needs > 1]}, not {bands} ({CLAUSE}, and table A-2)")
+    if irep == "RGB/LUT" and number(fields, "NLUTS1") != 3:
+        raise EncodeError(f"IREP=RGB/LUT has three tables of colours: NLUTS1 3, LUTD11 to LUTD13 ({CLAUSE}, and A-2)")
     return irep
 
 

@@ -104,7 +104,7 @@ def list_parts(header: Mapping[str, str], *, name: str, size: int, looked: Looke
     for count, (head, _, data, _) in LENGTHS.items():
         for number in range(1, int(header.get(count, "0")) + 1):
             lengths, segment = (header[f"{head}{number}"], header[f"{data}{number}"]), f"{WORDS[count]} {number}"
-            fault = _fault(f"{head}{number}", f"{data}{number}", lengths)
+            fault = _fault(f"{head}{number}", f"{data}{number}", lengths, streamed=set(header["FL"]) == {"9"})
             known = int(lengths[0]) if lengths[0].isdigit() else 0
             if fault is None:
                 part = Part(number, f"{name}: {segment}", segment, at, known, int(lengths[1]))
@@ -121,10 +121,10 @@ def list_parts(header: Mapping[str, str], *, name: str, size: int, looked: Looke
     return found
 
 
-def _fault(head: str, data: str, lengths: tuple[str, str]) -> str | None:
+def _fault(head: str, data: str, lengths: tuple[str, str], *, streamed: bool) -> str | None:
     if not all(length.isdigit() for length in lengths):
         return f"{head} and {data} are {lengths}, not numbers"
-    if set(lengths[1]) == {"9"}:
+    if streamed and set(lengths[1]) == {"9"}:  # else a text of 99,999 bytes is one
         return (
             f"{data} is {lengths[1]}, as of a file that is still written: no STREAMING_FILE_HEADER at its end says "
             "its lengths (MIL-STD-2500C, table A-8(B)); get the whole file"

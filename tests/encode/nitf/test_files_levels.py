@@ -47,6 +47,27 @@ def test_levels_that_do_not_agree_are_counted_anew(stated):
     assert levels_of(file_of(*images)) == [("001", "000", "0" * 10), ("002", "000", "0" * 10)]
 
 
+def test_images_without_levels_are_attached_and_placed_by_their_numbers():
+    images = [image_of(), image_of(IALVL="001", ILOC="0000300004"), image_of(IALVL="002", ILOC="-0001-0002")]
+
+    assert levels_of(file_of(*images)) == [
+        ("001", "000", "0000000000"),
+        ("002", "001", "0000300004"),
+        ("003", "002", "-0001-0002"),
+    ]
+
+
+def test_images_counted_anew_stay_where_they_are_if_they_were_attached_to_none():
+    places = [("001", "000", "0000100002"), ("001", "000", "0000300004"), ("001", "001", "0000500006")]
+    images = [image_of(IDLVL=level, IALVL=attached, ILOC=place) for level, attached, place in places]
+
+    assert levels_of(file_of(*images)) == [
+        ("001", "000", "0000100002"),
+        ("002", "000", "0000300004"),
+        ("003", "000", "0000000000"),
+    ]
+
+
 def test_segments_of_one_image_stand_in_a_column(monkeypatch):
     from stacchip_osml.encode.nitf import image_parts
 

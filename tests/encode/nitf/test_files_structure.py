@@ -234,3 +234,10 @@ def test_rows_that_lie_far_apart_are_read_of_bytes_in_memory():
     cut = read_nitf(data[:-19_925]).images[0].pixels
     with pytest.raises(DecodeError, match="its bytes end before it does"):
         cut.read(PixelWindow(70, 1, 9, 4))
+
+
+def test_a_text_as_long_as_its_length_can_say_is_no_stream():
+    text = TextSegment(fields={"TEXTID": "long"}, data=b"x" * 99_999)
+
+    found = rewritten(NitfFile(texts=(text, TEXT))).texts
+    assert [each.data for each in found] == [text.data, TEXT.data]

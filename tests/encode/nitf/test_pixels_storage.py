@@ -65,7 +65,7 @@ def test_many_bands_are_counted_in_xbands():
         ("uint16", 3, {}, "MULTI", ["", "", ""]),
         ("float32", 2, {}, "NODISPLY", ["", ""]),
         ("complex64", 1, {}, "NODISPLY", [""]),
-        ("uint8", 1, {"IREP": "RGB/LUT"}, "RGB/LUT", ["LU"]),
+        ("uint8", 1, {"IREP": "RGB/LUT", "NLUTS1": "3"}, "RGB/LUT", ["LU"]),
     ],
 )
 def test_the_representation_follows_from_bands_and_type(dtype, bands, more, irep, names):
@@ -151,6 +151,13 @@ def test_one_block_that_is_longer_than_8192_has_0000():
     assert (subheader["NPPBH"].value, subheader["NPPBV"].value, subheader["NBPR"].value) == (0, 3, 1)
     for reader in ("gdal", "jbpy", "blocks"):
         np.testing.assert_array_equal(READERS[reader](data, fill=0), ramp("uint8", 2, (3, 9000)))
+
+
+def test_colours_without_tables_and_samples_without_bits_are_refused():
+    with pytest.raises(EncodeError, match=r"IREP=RGB/LUT has three tables of colours: NLUTS1 3, .* table A-3"):
+        prepared(ramp("uint8"), IREP="RGB/LUT")
+    with pytest.raises(EncodeError, match=r"ABPP is 1 to 96 \(MIL-STD-2500C, table A-3\), got 0"):
+        prepared(ramp("uint8"), ABPP="00")
 
 
 @pytest.mark.parametrize("ic", ["NC", "C8"])
