@@ -14,7 +14,9 @@ from stacchip_osml.imagery.blocks.sources import fill_values
 from stacchip_osml.imagery.gdal.access import FileAccess
 from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, with_pad
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.nitf.unrecorded import Unrecorded, first_unrecorded
+from stacchip_osml.imagery.nitf.fields import of_first_image
+from stacchip_osml.imagery.nitf.pads import pad_pixel
+from stacchip_osml.imagery.nitf.unrecorded import Unrecorded, unrecorded_blocks
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.pixel import PixelWindow
 
@@ -31,10 +33,8 @@ def read_facts(access: FileAccess, limits: ReadLimits) -> Facts:
     facts = access.on(None, lambda dataset: facts_of(dataset, access.name, limits), facts=True)
     if not facts.has_mask_table or all(value is not None for value in facts.base.nodata):
         return facts
-    from stacchip_osml.imagery.nitf.pads import first_pad_pixel
-
     file = access.bytes_of()
-    pad = first_pad_pixel(file.read_at, name=access.name, limits=limits, size=file.size)
+    pad = of_first_image(file.read_at, pad_pixel, name=access.name, limits=limits, size=file.size)
     return facts if pad is None else with_pad(facts, pad)
 
 
@@ -78,9 +78,10 @@ class MaskTable:
             return None
         if not self._found:
             file = self._access.bytes_of()
-            self._found.append(
-                first_unrecorded(file.read_at, name=self._access.name, limits=self._limits, size=file.size)
+            found = of_first_image(
+                file.read_at, unrecorded_blocks, name=self._access.name, limits=self._limits, size=file.size
             )
+            self._found.append(found)
         unrecorded = self._found[0]
         return None if unrecorded is None else unrecorded.under(window, bands)
 

@@ -8,13 +8,14 @@ be many, cost nothing, and damage behind what is asked for does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from stacchip_osml.errors import DecodeError, LimitError
-from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
+from stacchip_osml.imagery.blocks.layout import ReadAt
+from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.nitf.streaming import streamed_header
 from stacchip_osml.pixel import ImageSize
@@ -32,10 +33,13 @@ __all__ = [
     "Tables",
     "header_length_at",
     "iter_tagged",
+    "of_first_image",
     "read_segments",
     "read_subheader",
     "with_lengths",
 ]
+
+T = TypeVar("T")
 
 EARLIER = b"NITF02.00"
 VERSIONS = (b"NITF02.10", b"NSIF01.00", EARLIER)
@@ -299,3 +303,31 @@ def read_subheader(ahead: ReadAhead, segment: Segment, limits: ReadLimits) -> Su
         irepbands=irepbands,
         tables=tables,
     )
+
+
+def of_first_image(
+    read: ReadAt,
+    find: Callable[[ReadAhead, Segment, Subheader], T],
+    *,
+    name: str,
+    limits: ReadLimits,
+    size: int | None,
+) -> T | None:
+    """Find something of a file's first image, the one that GDAL opens; None where its bytes are no such image.
+
+    Args:
+        read: gives the file's bytes.
+        find: what is looked for, by the subheader.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known.
+
+    Raises:
+        ReadError: as ``read``, but for what the bytes are: of those GDAL is the judge.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS)
+    try:
+        segment = read_segments(ahead)[0]
+        return find(ahead, segment, read_subheader(ahead, segment, limits))
+    except (DecodeError, LimitError, NotServedError):
+        return None

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from stacchip_osml.errors import DecodeError, LimitError
-from stacchip_osml.imagery.blocks.layout import ReadAt
-from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
-from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.nitf.fields import Segment, Subheader, read_segments, read_subheader
+from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
+from stacchip_osml.imagery.nitf.fields import Segment, Subheader
 
-__all__ = ["first_pad_pixel", "pad_pixel"]
+__all__ = ["pad_pixel"]
 
 HEAD = 10
 """Bytes of IMDATOFF, BMRLNTH, TMRLNTH and TPXCDLNTH."""
@@ -23,26 +20,6 @@ MOST_BITS = 64
 """The widest sample that is one number."""
 FLOATS = {("R", 32): ">f4", ("R", 64): ">f8", ("C", 64): ">c8"}
 """PVTYPE and NBPP → how a code of as many bits is stored."""
-
-
-def first_pad_pixel(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> float | complex | None:
-    """Find the pad pixel of a file's first image, the one that GDAL opens; None where it has none.
-
-    Args:
-        read: gives the file's bytes.
-        name: of the file, for messages.
-        limits: refused above these.
-        size: of the file in bytes, where known.
-
-    Raises:
-        ReadError: as ``read``, but for what the bytes are: of those GDAL is the judge.
-    """
-    ahead = ReadAhead(read, name=name, size=size, reads=READS)
-    try:
-        segment = read_segments(ahead)[0]
-        return pad_pixel(ahead, segment, read_subheader(ahead, segment, limits))
-    except (DecodeError, LimitError, NotServedError):
-        return None
 
 
 def pad_pixel(ahead: ReadAhead, segment: Segment, image: Subheader) -> float | complex | None:

@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.errors import DecodeError, LimitError
-from stacchip_osml.imagery.blocks.layout import ReadAt
-from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
-from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.nitf.fields import read_segments, read_subheader
+from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
+from stacchip_osml.imagery.nitf.fields import Segment, Subheader
 from stacchip_osml.imagery.nitf.places import read_mask_table
 from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["Unrecorded", "first_unrecorded"]
+__all__ = ["Unrecorded", "unrecorded_blocks"]
 
 
 class Unrecorded(NamedTuple):
@@ -37,29 +34,18 @@ class Unrecorded(NamedTuple):
         return here[:, rows - rows[0]][:, :, cols - cols[0]] if here.any() else None
 
 
-def first_unrecorded(read: ReadAt, *, name: str, limits: ReadLimits, size: int | None) -> Unrecorded | None:
-    """Find the blocks that are not recorded of a file's first image, the one that GDAL opens; None where all are.
-
-    Args:
-        read: gives the file's bytes.
-        name: of the file, for messages.
-        limits: refused above these.
-        size: of the file in bytes, where known.
+def unrecorded_blocks(ahead: ReadAhead, segment: Segment, image: Subheader) -> Unrecorded | None:
+    """Find the blocks of an image that are not recorded; None where all are.
 
     Raises:
-        ReadError: as ``read``, but for what the bytes are: of those GDAL is the judge.
+        DecodeError: the mask table is damaged.
+        NotServedError: no read is left.
     """
-    ahead = ReadAhead(read, name=name, size=size, reads=READS)
-    try:
-        segment = read_segments(ahead)[0]
-        image = read_subheader(ahead, segment, limits)
-        if "M" not in image.ic:
-            return None
-        # Tiles of JPEG 2000 hold all bands, whatever IMODE says.
-        image = replace(image, imode="B") if image.ic in {"M8", "MD"} else image
-        records = read_mask_table(ahead, segment, image).records
-    except (DecodeError, LimitError, NotServedError):
+    if "M" not in image.ic:
         return None
+    # Tiles of JPEG 2000 hold all bands, whatever IMODE says.
+    image = replace(image, imode="B") if image.ic in {"M8", "MD"} else image
+    records = read_mask_table(ahead, segment, image).records
     if records is None or not (records < 0).any():
         return None
     return Unrecorded(image.block_shape, records < 0)

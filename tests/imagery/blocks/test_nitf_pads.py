@@ -18,7 +18,8 @@ from stacchip_osml.encode.nitf import read_nitf
 from stacchip_osml.imagery import GdalImage
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.nitf.pads import first_pad_pixel
+from stacchip_osml.imagery.nitf.fields import of_first_image
+from stacchip_osml.imagery.nitf.pads import pad_pixel
 from stacchip_osml.imagery.pyramids.files import open_segments
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import PixelWindow
@@ -167,7 +168,7 @@ def test_a_table_that_is_cut_short_or_no_table_says_no_pad_pixel(tmp_path):
     wrong = data[:start] + bytes(4) + data[start + 4 :]
 
     def found(data: bytes) -> float | None:
-        return first_pad_pixel(Reads(data), name="a.ntf", limits=ReadLimits(), size=len(data))
+        return of_first_image(Reads(data), pad_pixel, name="a.ntf", limits=ReadLimits(), size=len(data))
 
     assert found(data) == 7
     assert [found(data[: start + length]) for length in range(12)] == [None] * 12
