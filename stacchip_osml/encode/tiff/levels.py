@@ -56,10 +56,10 @@ class Levels:
         """
         single = len(self.builders) == 1
         for number, builder in enumerate(self.builders):
-            for level, row, col, pixels in self._blocks_of(builder):
+            for level, row, col, made in self._blocks_of(builder):
                 page = pages[level if single else number]
-                if level and self.most is not None:
-                    pixels = np.minimum(pixels, pixels.dtype.type(self.most))
+                overshoots = level and self.most is not None
+                pixels = np.minimum(made, made.dtype.type(self.most)) if overshoots else made
                 yield PageBlock(page, row, col, pixels != 0 if as_mask else pixels)
 
     def _blocks_of(self, builder: PyramidBuilder) -> Iterable[PyramidBlock]:
