@@ -82,6 +82,14 @@ def test_copies_of_entries_are_not_stored_with_loss(path):
         convert(path, path.with_name("out.tif"), compression="jpeg")
 
 
+def test_a_jpeg_file_of_entries_is_refused_unless_it_shows_their_colours(path):
+    with pytest.raises(EncodeError, match=r"image:0: jpeg gives other entries of a colour table .*--display"):
+        convert(path, path.with_name("out.jpg"))
+    convert_part(path, path.with_name("out.jpg"), Part(display=True))
+    with rasterio.open(path.with_name("out.jpg")) as image:
+        assert image.count == 3
+
+
 def test_entries_without_loss_stay(path):
     factory = ChipFactory(BlockImage(str(path)), output_format="geotiff", format_options={"compression": "lerc"})
     with rasterio.MemoryFile(factory.create_chip((0, 0, 64, 64))) as memory, memory.open() as file:

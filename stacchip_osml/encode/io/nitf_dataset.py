@@ -26,21 +26,16 @@ from stacchip_osml.encode.nitf.records import (
     NitfImage,
     TextSegment,
 )
+from stacchip_osml.encode.nitf.types_known import require_known
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.display.picture import color_table_of
 from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["MISREAD", "nitf_assets", "write_nitf_contents"]
+__all__ = ["nitf_assets", "write_nitf_contents"]
 
 MEDIA_TYPE = "image/nitf"
-MISREAD = {
-    "int8": "most readers take it for unsigned; write int16, or .tif",
-    "int64": "few readers know 64-bit integers; write .tif",
-    "uint64": "few readers know 64-bit integers; write .tif",
-}
-"""Types that the standard has and readers do not."""
 COMMENT = 80
 COMMENTS = 9
 """Characters and number of image comments (MIL-STD-2500C, table A-3)."""
@@ -174,8 +169,7 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     """Make the record of an image: its metadata say how; place, title and description fill what they do not say."""
     metadata = BufferedMetadataProvider(entry.metadata)
     kind = dtype_of(entry.provider).name
-    if kind in MISREAD and "PVTYPE" not in metadata:
-        raise EncodeError(f"{entry.key}: NITF of {kind}: {MISREAD[kind]}; or give PVTYPE to have it all the same")
+    require_known(kind, metadata, f"{entry.key}: ")
     _drop_false_comrat(metadata)
     fields, tres = split_metadata(metadata, where=entry.key)
     if entry.title and "IID2" not in fields:

@@ -22,6 +22,7 @@ from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestrea
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
 from stacchip_osml.errors import EncodeError
+from stacchip_osml.imagery.display.picture import color_table_of
 
 __all__ = [
     "jpeg2000_options",
@@ -65,6 +66,11 @@ def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progr
 def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
     """Write a JPEG file; ``COMRAT`` of a JPEG or of no ``IC`` is its quality."""
     entry = only_image(contents)
+    if color_table_of(entry.provider) is not None:
+        raise EncodeError(
+            f"{entry.key}: jpeg gives other entries of a colour table than it is given; write PNG, TIFF or NITF, "
+            "or make a picture (--display)"
+        )
     quality = 90
     text = str(entry.metadata.get("COMRAT", "")).strip()
     if text and str(entry.metadata.get("IC", "C3")).strip() in {"C3", "M3", "I1"}:
@@ -99,6 +105,11 @@ def require_readable(dtype: np.dtype[Any], options: Jpeg2000Options) -> None:
     Raises:
         EncodeError: naming the type, and what is read.
     """
+    if dtype.kind not in "iu":
+        raise EncodeError(
+            f"JPEG 2000 holds integers of 8, 16 and 32 bits, not {dtype.name}; make a picture by a display chain "
+            "first, or write TIFF"
+        )
     if dtype == np.int8:
         raise EncodeError("JPEG 2000 files of int8 are read as unsigned by most readers: write int16, or .tif")
     if options.high_throughput and dtype.itemsize > 2:

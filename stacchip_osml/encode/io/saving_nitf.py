@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.io.losses import JPEG2000, nitf_rate
-from stacchip_osml.encode.io.nitf_dataset import MISREAD
 from stacchip_osml.encode.io.nitf_metadata import is_foreign, split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
 from stacchip_osml.encode.io.save_request import SaveRequest
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, Tre
 from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.encode.nitf.types_known import MISREAD
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError, ItemError
 from stacchip_osml.geometry.locate import parse_crs

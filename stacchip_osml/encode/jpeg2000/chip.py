@@ -145,7 +145,10 @@ def _picture(chip: Chip, mask: str, *, has_alpha: bool, display: bool) -> tuple[
         count = 3 if mask == "ignore" else len(picture)
         return picture[:count], ("red", "green", "blue", "alpha")[:count]
     if chip.pixels.dtype.name not in {"uint8", "uint16", "int16"}:
-        raise EncodeError(f"JPEG 2000 chips are uint8, uint16 or int16, not {chip.pixels.dtype.name}")
+        raise EncodeError(
+            f"JPEG 2000 chips are uint8, uint16 or int16, not {chip.pixels.dtype.name}; apply a processing chain that "
+            "makes a picture, or pass display=True (--display), or write GeoTIFF"
+        )
     native = chip.pixels.astype(chip.pixels.dtype.newbyteorder("="), copy=False)
     own_alpha = chip.colors[-1:] == ("alpha",) and len(native) in {2, 4}
     measured = chip.mask[:-1] if own_alpha else chip.mask

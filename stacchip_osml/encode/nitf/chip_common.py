@@ -16,6 +16,7 @@ from stacchip_osml.encode.nitf.fields_alike import TEXTS, CommonFields, SharedFi
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.security import require_no_less
 from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.encode.nitf.types_known import require_known
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Stored", "common_fields", "with_texts"]
@@ -56,7 +57,7 @@ def common_fields(
         said: by the caller.
 
     Raises:
-        EncodeError: what is said marks less than the image.
+        EncodeError: what is said marks less than the image, or readers do not know the type.
     """
     own = tuple((name, text) for name, text in said.image.items() if name not in TEXTS), tuple(said.file.items())
     if all(type(text) is str for fields in own for _, text in fields):  # others are equal, and stored otherwise
@@ -89,6 +90,7 @@ def _made(
     headers = {} if file is None else {name: file.fields[name] for name in FILE_FIELDS if name in file.fields}
     of_image, of_file, without = said
     fields, headers = _said(fields, dict(of_image), without), _said(headers, dict(of_file), without)
+    require_known(kind.dtype.name, fields)
     alike = names_and_texts(fields), names_and_texts(headers)
     return CommonFields(fields, headers, None if None in alike else alike), texts
 

@@ -58,6 +58,9 @@ def require_png_level(level: int | None) -> None:
         raise EncodeError(f"PNG levels are 0 to 9, got {level}")
 
 
+WAY_OUT = "make a picture by a display chain first, or write TIFF"
+
+
 def png_head(size: ImageSize, dtype: np.dtype[Any], bands: int) -> bytes:
     """Give all that stands before the samples.
 
@@ -65,9 +68,9 @@ def png_head(size: ImageSize, dtype: np.dtype[Any], bands: int) -> bytes:
         EncodeError: PNG cannot hold such pixels.
     """
     if dtype not in (np.uint8, np.uint16):
-        raise EncodeError(f"PNG holds uint8 and uint16, not {dtype.name}")
+        raise EncodeError(f"PNG holds uint8 and uint16, not {dtype.name}; {WAY_OUT}")
     if bands not in COLOR_TYPES:
-        raise EncodeError(f"PNG holds one to four samples a pixel, not {bands} bands")
+        raise EncodeError(f"PNG holds one to four samples a pixel, not {bands} bands; {WAY_OUT}")
     if not (0 < size.width <= MOST and 0 < size.height <= MOST):
         raise EncodeError(f"PNG sides are 1 to {MOST} pixels, this image is {size.width} x {size.height}")
     fields = struct.pack(">IIBBBBB", *size, 8 * dtype.itemsize, COLOR_TYPES[bands], 0, 0, 0)

@@ -60,7 +60,7 @@ def write_jpeg(
             "TIFF or JPEG 2000"
         )
     if bands not in (1, 3):
-        raise EncodeError(f"JPEG holds one or three bands, not {bands}")
+        raise EncodeError(f"JPEG holds one or three bands, not {bands}; choose such, or write PNG, TIFF or JPEG 2000")
     if max(width, height) > JPEG_MAX_SIDE:
         raise EncodeError(f"JPEG sides end at {JPEG_MAX_SIDE} pixels, this image is {width} x {height}")
     if not 1 <= quality <= 100:
