@@ -35,7 +35,6 @@ TASK_ROWS = 32
 TASK_BYTES = 64 << 20
 SAMPLE_BYTES = 5
 """Of a sample and its mask, before files are opened: a guess."""
-FEW_ROWS = 4
 TASKS_A_CORE = 2
 """Of the rows that are left."""
 SLAB = 4096
@@ -128,8 +127,8 @@ def _tasks(cutter: Cutter, positions: Positions, cores: int) -> Iterator[Planned
 
 
 def _most(left: int, cores: int) -> int:
-    """Give the rows of a task; reading very few together takes longer."""
-    return min(max(left // (TASKS_A_CORE * cores), min(-(-left // cores), FEW_ROWS), 1), TASK_ROWS)
+    """Give the rows of a task."""
+    return min(max(-(-left // (TASKS_A_CORE * cores)), 1), TASK_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
