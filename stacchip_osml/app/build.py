@@ -35,36 +35,40 @@ SHOWN_FILES = 5
 @click.command("build", short_help="Index the chips of items, APIs, images or folders.")
 @click.argument("sources", type=PLACE, nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("out", type=PLACE)
-@click.option("--chip-size", type=SIZE, default="256", show_default=True, help="Pixels of the chip's level.")
+@click.option("--chip-size", type=SIZE, default="256", show_default=True, help="Sides of a chip, pixels of its level.")
 @click.option("--assets", type=NAMES, help="Assets to cut together, in band order.  [default: every image]")
-@click.option("--reference", metavar="KEY", help="Asset whose pixels windows count.  [default: the finest]")
+@click.option("--reference", metavar="KEY", help="Asset in whose pixels windows are told.  [default: the finest]")
 @click.option("--levels", type=LEVELS, default="0", show_default=True, help="Pyramid levels; 0 is full resolution.")
 @click.option("--stride", type=SIZE, help="Step between chips.  [default: the chip size]")
 @click.option(
     "--edges", type=click.Choice(["drop", "partial", "pad", "shift"]), default="drop", show_default=True,
-    help="What becomes of chips that do not fit at the image's edge.",
+    help="Chips that reach beyond the image: left out, cut short, filled up, or moved inward.",
 )  # fmt: skip
 @click.option(
     "--anchor", type=click.Choice(["image", "crs"]), default="image", show_default=True,
-    help="crs: chips of different dates get the same bounds.",
+    help="Where the grid begins: the image's corner, or the CRS's origin: the same bounds on all dates.",
 )  # fmt: skip
 @click.option(
     "--resampling", multiple=True, metavar="METHOD|KEY=METHOD",
-    help="auto, nearest, bilinear or area: for all assets, or (repeated) by asset.",
+    help="auto, nearest, bilinear or area; KEY= for one asset, repeatable.  [default: nearest of classes, else auto]",
 )  # fmt: skip
 @click.option(
     "--quality",
     type=QUALITY,
-    help="Band that gives nodata and cloud fractions; CODES such as nodata=0:cloud=2,3 or cloud_bits=4.",
+    help="Band that gives nodata and cloud fractions: scl of Sentinel-2, qa_pixel of Landsat, or another with CODES "
+    "such as nodata=0:cloud=2,3 or cloud_bits=4.",
 )
 @click.option(
-    "--max-nodata", type=click.FloatRange(0, 1), default=1.0, metavar="F",
-    help="Leave out chips above; needs --quality.",
+    "--max-nodata", type=click.FloatRange(0, 1), default=1.0, show_default=True, metavar="F",
+    help="Leave out chips with a larger nodata fraction; needs --quality.",
 )  # fmt: skip
 @click.option("--scale-offset", is_flag=True, help="Chips hold physical values (float), by each band's scale, offset.")
 @click.option("--chain", metavar="FILE", help="Processing chain: a JSON file with a list of steps; see `chain list`.")
 @click.option("--alternate", metavar="NAME", help="Prefer this alternate href of assets, such as s3.")
-@click.option("--root", "roots", multiple=True, metavar="DIR", help="Folder that assets may lie under; repeatable.")
+@click.option(
+    "--root", "roots", multiple=True, metavar="DIR",
+    help="Folder that assets may lie under; repeatable.  [default: that of the item or catalog]",
+)  # fmt: skip
 @click.option(
     "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
     help="skip: leave out items that cannot be indexed, list them, and exit with 1.",

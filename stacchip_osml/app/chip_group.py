@@ -50,8 +50,9 @@ def chip_group() -> None:
 @click.argument("outdir", type=PLACE)
 @selection_options
 @click.option(
-    "--format", "format_", type=ChipFormat(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True
-)
+    "--format", "format_", type=ChipFormat(list(FORMATS), case_sensitive=False), default="geotiff", show_default=True,
+    help="Of the files.",
+)  # fmt: skip
 @click.option("--display", is_flag=True, help="Pictures for the eye: stretched to 8 bit, one or three bands.")
 @click.option("--chain", metavar="ID", help="Processing chain instead of the rows' own; `chain list` lists them.")
 @drop_marking_option
@@ -181,16 +182,19 @@ def _say_cut(written: list[Path], *, sparse: int, failures: list[Failure], folde
 @click.argument("index", type=PLACE)
 @click.argument("out", type=PLACE)
 @selection_options
-@click.option("--columns", type=click.IntRange(1), metavar="N", help="Chips a row.  [default: a little wide]")
+@click.option("--columns", type=click.IntRange(1), metavar="N", help="Chips a row.  [default: a few more than rows]")
 @click.option(
     "--size", type=click.IntRange(8, 4096), default=128, show_default=True, metavar="N",
-    help="Longest side, pixels.",
+    help="Longest side of a chip in the sheet, pixels.",
 )  # fmt: skip
 @click.option(
     "--stretch", type=click.Choice(["chip", "sheet"]), default="chip", show_default=True,
     help="Brightness by each chip's own values, or the same for all.",
 )  # fmt: skip
-@click.option("--labels", type=click.Choice(["grid", "item", "id", "none"]), default="grid", show_default=True)
+@click.option(
+    "--labels", type=click.Choice(["grid", "item", "id", "none"]), default="grid", show_default=True,
+    help="Below each chip: its grid column and row with the date, its item, or its id.",
+)  # fmt: skip
 @drop_marking_option
 @on_error_option
 @force_option
@@ -214,9 +218,9 @@ def sheet_command(
 ) -> None:
     """Draw chips of INDEX side by side into OUT, a PNG picture.
 
-    Without --rows, --sample or --limit, the first 100. Labels: grid column
-    and row with the date, the item, or the id. Sparse chips are hatched.
-    Where no chip is chosen, OUT is not written.
+    Without --rows, --sample or --limit, the first 100. Chips without any
+    pixel in their source (sparse) are hatched. Where no chip is chosen, OUT is
+    not written.
     """
     require_free(out, force=force)
     if Path(out).suffix.lower() != ".png":

@@ -33,24 +33,39 @@ __all__ = ["convert_command"]
 @click.command("convert", short_help="Write an image file as another format, block by block.")
 @click.argument("src", type=PLACE)
 @click.argument("dst", type=PLACE)
-@click.option("--format", "format_", metavar="NAME", help="Of DST; by default what its ending says.")
-@click.option("--image", metavar="KEY", help="One image of a file of several, such as image:1; `info` lists them.")
+@click.option(
+    "--format", "format_", metavar="NAME",
+    help="nitf, nsif, tiff, png, jpeg, jp2, j2k, jph or jhc.  [default: by the ending of DST]",
+)  # fmt: skip
+@click.option(
+    "--image", metavar="KEY",
+    help="One image of a file of several, such as image:1; `info` lists them.  [default: the first; NITF to NITF, all]",
+)  # fmt: skip
 @click.option("--window", type=WINDOW, help="This part only, full-resolution pixels from the upper left.")
-@click.option("--bands", type=BANDS, help="These bands, from 0, in this order.")
-@click.option("--level", type=click.IntRange(0, 30), default=0, metavar="N", help="The size of a stored smaller level.")
-@click.option("--scale", type=click.FloatRange(0, min_open=True), default=1.0, metavar="F", help="0.5: half the size.")
+@click.option("--bands", type=BANDS, help="These bands, from 0, in this order.  [default: all]")
+@click.option(
+    "--level", type=click.IntRange(0, 30), default=0, show_default=True, metavar="N",
+    help="Pixels as large as those of this stored level; 0 is full resolution.",
+)  # fmt: skip
+@click.option(
+    "--scale", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, metavar="F",
+    help="Pixels of DST a pixel of the level, along each side: 0.5 halves the sides.",
+)  # fmt: skip
 @click.option("--display", is_flag=True, help="A picture for people: stretched to 8 bit, in colour where there is any.")
-@click.option("--compression", metavar="NAME", help="deflate, zstd, jpeg, jpeg2000, htj2k, none … or a NITF IC.")
-@click.option("--quality", type=float, metavar="N", help="Of JPEG, 1 to 100.")
+@click.option("--compression", metavar="NAME", help="deflate, zstd, jpeg, jpeg2000, htj2k, none … or NITF's code (IC).")
+@click.option("--quality", type=float, metavar="N", help="Of JPEG, 1 to 100.  [default: 90; in NITF, 75]")
 @click.option("--ratio", type=float, metavar="N", help="Of JPEG 2000: 10 is ten to one; without it nothing is lost.")
-@click.option("--block-size", type=SIZE, help="Of tiles or blocks, pixels.")
+@click.option("--block-size", type=SIZE, help="Sides of tiles or blocks, pixels.")
 @click.option("--cog", is_flag=True, help="Lay a TIFF out as cloud-optimised GeoTIFF, with overviews.")
-@click.option("--overviews", type=click.IntRange(0, 30), metavar="N", help="Smaller levels that a TIFF gets.")
+@click.option(
+    "--overviews", type=click.IntRange(0, 30), metavar="N",
+    help="Smaller levels that a TIFF gets.  [default: none; with --cog, as many as it needs]",
+)  # fmt: skip
 @drop_marking_option
 @drop_crs_option
 @click.option(
     "--threads", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
-    help="Threads that encode.",
+    help="Threads that decode and encode.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be written and left out; write nothing.")
 @force_option

@@ -28,7 +28,7 @@ __all__ = ["headers_command"]
 )  # fmt: skip
 @click.option(
     "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True,
-    help="skip: leave images without that cannot be read, list them, and exit with 1.",
+    help="skip: go on after an image that cannot be read, list it, and exit with 1.",
 )  # fmt: skip
 @portable_option
 @json_option

@@ -47,7 +47,7 @@ FORMATS = ("table", "json", "geojson", "csv")
 @click.option(
     "-o", "--out", type=PLACE, metavar="OUT", help="Save the matches as an index: a .parquet file, or a directory."
 )
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="On stdout.  [default: table]")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="What is written to stdout.  [default: table]")
 @force_option
 @json_option
 @debug_option

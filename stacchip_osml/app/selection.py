@@ -41,7 +41,7 @@ OPTIONS = (
     click.option(
         "--sample", type=click.IntRange(0), metavar="N", help="N rows drawn at random; all where there are no more."
     ),
-    click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the sample.  [default: 0]"),
+    click.option("--seed", type=click.IntRange(0), metavar="N", help="Number that --sample depends on.  [default: 0]"),
     click.option("--limit", type=click.IntRange(0), metavar="N", help="The first N of what is chosen."),
 )  # fmt: skip
 

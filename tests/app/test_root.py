@@ -57,8 +57,10 @@ def test_every_command_answers_in_json_and_names_its_values(command):
     options = {option.name: option for option in command.params if isinstance(option, click.Option)}
 
     assert "as_json" in options
-    assert all(option.help or option.hidden or isinstance(option.type, click.Choice) for option in options.values())
     for option in options.values():
+        assert option.help or option.hidden
+        if not option.is_flag and isinstance(option.default, (str, int, float)):
+            assert option.show_default
         if not option.is_flag and not isinstance(option.type, click.Choice):
             assert option.metavar or hasattr(option.type, "parse")
 
