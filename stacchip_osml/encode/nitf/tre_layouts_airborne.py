@@ -1,7 +1,7 @@
 """The layouts of airborne support data, and of what chips of any image need: RPC, BLOCKA, targets, moving targets.
 
-STDI-0002 volume 1, appendix E. The TREs that end with A are of its earlier versions, of which there are several; which
-one it is, their lengths tell. How rows are written stands in :mod:`stacchip_osml.encode.nitf.tre_rows`.
+STDI-0002 volume 1, appendix E. Many TREs that end with A are of earlier versions, of which some have several; which one
+it is, their lengths tell. How rows are written stands in :mod:`stacchip_osml.encode.nitf.tre_rows`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["AIRBORNE_ROWS"]
 
 ASDE = "STDI-0002 volume 1 appendix E"
+EARLIER = "an earlier version of STDI-0002"
 
 COEFFICIENTS = " ".join(
     f"{axis}_{part}_COEFF_{number} 12 r"
@@ -37,7 +38,7 @@ def _vectors(*lengths: int) -> str:
 
 AIRBORNE_ROWS: dict[str, tuple[str, ...]] = {
     "ACFTA": (
-        ASDE,
+        EARLIER,
         "AC_MSN_ID 10 a AC_TAIL_NO 10 a SENSOR_ID 10 a SCENE_SOURCE 1 a SCNUM 6 a PDATE 8 a IMHOSTNO 6 a IMREQID 5 a "
         "MPLAN 3 a ENTLOC 21 a ENTALT 6 a EXITLOC 21 a EXITALT 6 a TMAP 7 a ROW_SPACING 7 a COL_SPACING 7 a "
         "SENSERIAL 6 a ABSWVER 7 a PATCH_TOT 4 a MTI_TOT 3 a",
@@ -54,7 +55,7 @@ AIRBORNE_ROWS: dict[str, tuple[str, ...]] = {
         "SENSERIAL 6 a ABSWVER 7 a CAL_DATE 8 a PATCH_TOT 4 a MTI_TOT 3 a",
     ),
     "AIMIDA": (
-        ASDE,
+        EARLIER,
         "MISSION_DATE 8 a MISSION_NO 4 a FLIGHT_NO 2 a OP_NUM 3 a reserved1 2 a REPRO_NUM 2 a REPLAY 3 a reserved2 1 a "
         "START_COLUMN 3 a START_ROW 5 a reserved3 2 a END_COLUMN 3 a END_ROW 5 a COUNTRY 2 a reserved4 4 a "
         "LOCATION 11 a TIME 5 a CREATION_DATE 8 a",
@@ -89,7 +90,7 @@ AIRBORNE_ROWS: dict[str, tuple[str, ...]] = {
         "reserved6 12 a SUN_EL 5 a SUN_AZ 5 a",
     ),
     "EXPLTA": (
-        ASDE,
+        EARLIER,
         "ANGLE_TO_NORTH 3 a SQUINT_ANGLE 3 a MODE 3 a reserved1 16 a GRAZE_ANG 2 a SLOPE_ANG 2 a POLAR 2 a NSAMP 5 a "
         "reserved2 1 a SEQ_NUM 1 a PRIME_ID 12 a PRIME_BE 15 a reserved3 1 a N_SEC 2 a IPR 2 a reserved4 2 a "
         "reserved5 2 a reserved6 5 a reserved7 8 a",
@@ -101,7 +102,7 @@ AIRBORNE_ROWS: dict[str, tuple[str, ...]] = {
         "PRIME_BE 15 a reserved3 1 a N_SEC 2 a IPR 2 a",
     ),
     "MENSRA": (
-        ASDE,
+        EARLIER,
         f"ACFT_LOC 21 a ACFT_ALT 6 a CCRP_LOC 21 a CCRP_ALT 6 a {MENSURATION} CCRP_ROW 5 a CCRP_COL 5 a "
         + _vectors(9, 9, 9),
         f"CCRP_LOC 21 a CCRP_ALT 6 a {MENSURATION} CCRP_ROW 5 a CCRP_COL 5 a ACFT_LOC 21 a ACFT_ALT 5 a "
@@ -118,7 +119,7 @@ AIRBORNE_ROWS: dict[str, tuple[str, ...]] = {
         "TGT_CAT 5 d TGT_UTC 7 a TGT_ELEV 6 a TGT_ELEV_UNIT 1 a TGT_LOC 21 a",
     ),
     "MTIRPA": (
-        ASDE,
+        EARLIER,
         "MTI_DP 2 a MTI_PACKET_ID 3 a PATCH_NO 4 a WAMTI_FRAME_NO 5 a WAMTI_BAR_NO 1 a UTC 8 a SQUINT_ANGLE 5 a "
         "COSGRZ 7 a NO_VALID_TARGETS 3 d ( NO_VALID_TARGETS TGT_LOC 21 a TGT_VEL_R 4 a TGT_SPEED 3 a TGT_HEADING 3 a "
         "TGT_AMPLITUDE 2 a TGT_CAT 1 a )",
@@ -130,7 +131,7 @@ AIRBORNE_ROWS: dict[str, tuple[str, ...]] = {
         "( NO_VALID_TARGETS TGT_LOC 23 a TGT_LOC_ACCY 6 a TGT_VEL_R 4 a TGT_SPEED 3 a TGT_HEADING 3 a "
         "TGT_AMPLITUDE 2 a TGT_CAT 1 a )",
     ),
-    "PATCHA": (ASDE, f"{PATCH} {PLATFORM} GSWEEP 6 a SHEAR 8 a", f"{PATCH} GSWEEP 6 a SHEAR 8 a"),
+    "PATCHA": (EARLIER, f"{PATCH} {PLATFORM} GSWEEP 6 a SHEAR 8 a", f"{PATCH} GSWEEP 6 a SHEAR 8 a"),
     "PATCHB": (ASDE, f"{PATCH} {PLATFORM} GSWEEP 6 a SHEAR 8 a BATCH_NO 6 a"),
     "RPC00A": (ASDE, RPC),
     "RPC00B": (ASDE, RPC),

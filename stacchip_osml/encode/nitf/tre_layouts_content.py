@@ -175,7 +175,7 @@ CONTENT_ROWS: dict[str, tuple[str, ...]] = {
     "PIAPEB": (PIAE, "LASTNME 28 a FIRSTNME 28 a MIDNME 28 a DOB 8 a ASSOCTRY 2 a"),
     "PIAPRC": (PIAE, PRODUCT),
     "PIAPRD": (PIAE, PRODUCT),
-    "PIATGA": (PIAE, TARGET),
+    "PIATGA": ("an earlier version of STDI-0002", TARGET),
     "PIATGB": (PIAE, f"{TARGET} TGTLAT 10 a TGTLON 11 a"),
     "PIXMTA": (
         f"{STDI}AJ",

@@ -118,12 +118,12 @@ def _fields(items: Sequence[_Item], values: Values, turns: tuple[int, ...] = ())
             yield replace(item.field, name=f"{item.field.name}{at}", length=length)
         elif isinstance(item, _Loop):
             for number in range(1, _number(item.times, values, turns) + 1):
-                is_empty = True
-                for field in _fields(item.items, values, (*turns, number)):
-                    is_empty = False
-                    yield field
-                if is_empty:
+                turn = _fields(item.items, values, (*turns, number))
+                first = next(turn, None)
+                if first is None:
                     break
+                yield first
+                yield from turn
         elif _holds(item, values[_nearest(item.name, values, turns)]):
             yield from _fields(item.items, values, turns)
 
