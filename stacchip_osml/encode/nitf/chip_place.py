@@ -15,6 +15,10 @@ from stacchip_osml.geometry.locate import AffineLocator, Locator
 __all__ = ["ChipPlace", "chip_place", "place_fields", "zone_of"]
 
 
+LONLAT: dict[str, Coordinates] = {"G": "G", "D": "D", "U": "U"}
+"""ICORDS that any place on the Earth has."""
+
+
 class ChipPlace(NamedTuple):
     """Corners at the centres of the corner pixels."""
 
@@ -104,9 +108,9 @@ def place_fields(place: ChipPlace | None, *, asked: str | None) -> dict[str, str
                 f"ICORDS {asked!r} is UTM on WGS 84 (MIL-STD-2500C, table A-3); the chip is not in such a zone"
             )
         return {"ICORDS": asked, "IGEOLO": igeolo_text(place.crs, place.zone[0], zone=place.zone[1])}
-    if asked not in {"G", "D"}:
-        raise EncodeError(f"ICORDS of a chip is G, D, N or S, got {asked!r}; give IGEOLO with it to write another")
-    coordinates: Coordinates = "G" if asked == "G" else "D"
+    if asked not in LONLAT:
+        raise EncodeError(f"ICORDS of a chip is G, D, U, N or S, got {asked!r}; give IGEOLO with it to write another")
+    coordinates = LONLAT[asked]
     return {"ICORDS": asked, "IGEOLO": igeolo_text(place.lonlat, coordinates)}
 
 

@@ -2,8 +2,8 @@
 
 They are those of the first and last pixels, at their centres, clockwise from the
 upper left one. Written are ``G`` (degrees, minutes, seconds), ``D`` (decimal degrees), ``N``
-and ``S`` (UTM on WGS 84). ``G`` is good to half a second, 15 m; ``D`` only to 55 m; ``N``
-and ``S`` to half a metre. What is more exact goes into TREs.
+and ``S`` (UTM on WGS 84), and ``U`` (military grid references). ``G`` is good to half a second,
+15 m; ``D`` only to 55 m; ``N``, ``S`` and ``U`` to half a metre. What is more exact goes into TREs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from functools import lru_cache
 from itertools import chain
 from typing import Literal
 
-from stacchip_osml.errors import EncodeError
+from stacchip_osml.errors import EncodeError, ItemError
+from stacchip_osml.geometry.mgrs import to_mgrs
 
 __all__ = ["Coordinates", "Corners", "igeolo_text", "utm_zone"]
 
 Corners = Sequence[tuple[float, float]]
 """``(lon, lat)`` or ``(easting, northing)`` of upper left, upper right, lower right, lower left."""
-Coordinates = Literal["G", "D", "N", "S"]
+Coordinates = Literal["G", "D", "N", "S", "U"]
 
 CLAUSE = "MIL-STD-2500C, table A-3"
 UTM = re.compile(r"EPSG:32([67])(\d\d)$")
@@ -40,7 +41,7 @@ def igeolo_text(corners: Corners, coordinates: Coordinates, *, zone: int = 0) ->
     """Write IGEOLO.
 
     Args:
-        corners: four, ``(lon, lat)`` degrees for G and D, ``(easting, northing)`` metres for N and S.
+        corners: four, ``(lon, lat)`` degrees for G, D and U, ``(easting, northing)`` metres for N and S.
         coordinates: ICORDS.
         zone: of UTM, 1 to 60, for N and S.
 
@@ -57,6 +58,8 @@ def igeolo_text(corners: Corners, coordinates: Coordinates, *, zone: int = 0) ->
     for lon, lat in corners:
         if not (abs(lat) <= 90 and abs(lon) <= 180):
             raise EncodeError(f"a corner of IGEOLO is not on the Earth ({CLAUSE}): longitude {lon}, latitude {lat}")
+    if coordinates == "U":
+        return "".join(_reference(lon, lat) for lon, lat in corners)
     write = _seconds if coordinates == "G" else _decimal
     return "".join(write(lat, lon) for lon, lat in corners)
 
@@ -73,6 +76,14 @@ def _seconds(lat: float, lon: float) -> str:
 def _decimal(lat: float, lon: float) -> str:
     """``±dd.ddd±ddd.ddd``."""
     return f"{lat:+07.3f}{lon:+08.3f}"
+
+
+def _reference(lon: float, lat: float) -> str:
+    """``zzBJKeeeeennnnn``, each corner in its own zone."""
+    try:
+        return to_mgrs(lon, lat)
+    except ItemError as error:
+        raise EncodeError(f"a corner of IGEOLO has no grid reference ({CLAUSE}): {error}") from error
 
 
 def _utm(corner: tuple[float, float], zone: int) -> str:

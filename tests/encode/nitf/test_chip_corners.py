@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from chip_sources import RPCS, cut, scene_pixels, write_parent
+from chip_sources import RPCS, cut, jbpy_of, scene_pixels, write_parent
 from jbpy.extensions.tre.BLOCKA import BLOCKA
 from rasterio.io import MemoryFile
 
@@ -19,6 +19,7 @@ from stacchip_osml.encode.nitf.igeolo import igeolo_text, utm_zone
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.geometry import AffineLocator, RpcLocator
+from stacchip_osml.geometry.mgrs import from_mgrs
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
@@ -114,6 +115,39 @@ def test_gdal_reads_a_chip_where_it_was(crs, transform, metres):
     assert off.max() < metres
 
 
+@pytest.mark.parametrize(
+    ("crs", "left", "top"),
+    [
+        ("EPSG:32631", 500_000, 4_000_000),
+        ("EPSG:32731", 743_900, 9_999_990),  # each corner in a zone of its own, near the equator
+        ("EPSG:32733", 499_990, 8_000_005),
+        ("EPSG:32632", 290_000, 6_700_000),  # Norway's zone
+        ("EPSG:32633", 400_000, 8_700_000),  # Svalbard's
+        ("EPSG:32760", 700_000, 2_200_000),
+    ],
+)
+def test_corners_are_grid_references_where_that_is_asked_for(crs, left, top):
+    transform = Affine(10, 0, left, 0, -10, top)
+    data = encode_nitf(map_chip(transform, crs), overrides={"ICORDS": "U"})
+
+    assert jbpy_of(data)["ImageSegments"][0]["subheader"]["ICORDS"].value == "U"
+    with MemoryFile(data) as memory, memory.open() as file:
+        text = file.tags()["NITF_IGEOLO"]
+    cols, rows = np.array([0.5, 399.5, 399.5, 0.5]), np.array([0.5, 0.5, 299.5, 299.5])
+    lon, lat = AffineLocator(tuple(transform[:6]), crs)(cols, rows)
+    for at in range(4):
+        zone, x, y = from_mgrs(text[15 * at : 15 * at + 15], what="IGEOLO")
+        found = AffineLocator((1, 0, x, 0, 1, y), zone)(0, 0)
+        off = np.hypot((found[0] - lon[at]) * np.cos(np.radians(lat[at])), found[1] - lat[at]) * 111_320
+        assert off < 0.8
+
+
+def test_a_place_near_a_pole_has_no_grid_reference():
+    chip = map_chip(Affine(100, 0, 0, 0, -100, 500_000), "EPSG:3031")
+    with pytest.raises(EncodeError, match=r"no grid reference .*end at latitudes -80 and 84"):
+        encode_nitf(chip, overrides={"ICORDS": "U"})
+
+
 def test_a_chip_that_hangs_over_the_south_pole_lies_where_it_does():
     transform = Affine(0.5, 0, -180, 0, -0.5, 0)
 
@@ -171,8 +205,8 @@ def test_utm_chips_say_so_and_a_caller_may_have_degrees():
     assert read_nitf(encode_nitf(chip, overrides={"ICORDS": ""})).images[0].fields["ICORDS"] == ""
     with pytest.raises(EncodeError, match="ICORDS 'S' is UTM on WGS 84"):
         encode_nitf(chip, overrides={"ICORDS": "S"})
-    with pytest.raises(EncodeError, match="ICORDS of a chip is G, D, N or S, got 'U'"):
-        encode_nitf(chip, overrides={"ICORDS": "U"})
+    with pytest.raises(EncodeError, match="ICORDS of a chip is G, D, U, N or S, got 'C'"):
+        encode_nitf(chip, overrides={"ICORDS": "C"})
 
 
 def test_a_chip_without_a_place_has_none(tmp_path):
