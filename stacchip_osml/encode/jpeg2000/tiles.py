@@ -238,7 +238,7 @@ def _levels(grid: BlockGrid, options: Jpeg2000Options) -> int:
     if options.high_throughput and not options.levels:
         raise EncodeError("high-throughput JPEG 2000 is written with 1 decomposition level at least, not 0")
     needed = 1 << options.levels if options.high_throughput else 2 << options.levels
-    if side < needed:
+    if options.levels and side < needed:
         raise EncodeError(f"{options.levels} decomposition levels need tile sides of {needed} here, not {side}")
     return options.levels
 

@@ -69,8 +69,8 @@ def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
             )
     if blocking.count > MOST_TILES:
         raise EncodeError(f"NBPR, NBPC of IC={ic}: at most {MOST_TILES} blocks, not {blocking.count} (15444-1, A.4.2)")
-    levels, most = storage.levels, min(min(rows, cols).bit_length() - 1, 32)
     least = 1 if storage.compression.high_throughput else 0  # OpenJPH takes 0 for its default
+    levels, most = storage.levels, min(max(min(rows, cols).bit_length() - 2 + least, 0), 32)
     if levels is not None and not least <= levels <= most:
         raise EncodeError(
             f"J2K_DECOMPOSITION_LEVELS of IC={ic} is {least} to {most} for blocks of {cols} x {rows}, got {levels}"

@@ -318,7 +318,9 @@ def _irep(fields: Mapping[str, str], ic: str, pvtype: str, nbpp: int, bands: int
         if bands == 1:
             return "MONO"
         is_color = bands == 3 and pvtype == "INT" and nbpp == 8
-        return ("YCbCr601" if COMPRESSIONS[ic].kind == "jpeg" else "RGB") if is_color else "MULTI"
+        if is_color and COMPRESSIONS[ic].kind == "jpeg":  # streams of a band each are of several bands, not of colours
+            return "YCbCr601" if _word(fields, "IMODE") in {"", "P"} else "MULTI"
+        return "RGB" if is_color else "MULTI"
     if irep not in IREPS:
         raise EncodeError(f"IREP is one of {', '.join(IREPS)} ({CLAUSE}), got {irep!r}")
     needs = IREP_BANDS.get(irep, bands)
@@ -374,9 +376,10 @@ def _with_rate(storage: Storage, fields: Mapping[str, str]) -> Storage:
         if storage.nbpp == 12 and storage.imode == "P":
             raise EncodeError(f"NBPP=12 with IMODE=P: colour JPEG is written with 8 bits ({STANDARDS['jpeg']})")
         return replace(storage, rate=parse_jpeg_rate(comrat))
+    layers = number(fields, "J2K_QUALITY_LAYERS")
     return replace(
         storage,
         rate=parse_rate(comrat),
         levels=number(fields, "J2K_DECOMPOSITION_LEVELS"),
-        layers=number(fields, "J2K_QUALITY_LAYERS") or 1,
+        layers=1 if layers is None else layers,
     )

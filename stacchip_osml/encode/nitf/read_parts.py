@@ -104,8 +104,9 @@ def list_parts(header: Mapping[str, str], *, name: str, size: int, looked: Looke
     for count, (head, _, data, _) in LENGTHS.items():
         for number in range(1, int(header.get(count, "0")) + 1):
             lengths, segment = (header[f"{head}{number}"], header[f"{data}{number}"]), f"{WORDS[count]} {number}"
-            fault = _fault(f"{head}{number}", f"{data}{number}", lengths, streamed=set(header["FL"]) == {"9"})
             known = int(lengths[0]) if lengths[0].isdigit() else 0
+            room = 0 if set(header["FL"]) == {"9"} else size - at - known
+            fault = _fault(f"{head}{number}", f"{data}{number}", lengths, room=room)
             if fault is None:
                 part = Part(number, f"{name}: {segment}", segment, at, known, int(lengths[1]))
                 found[count].append(part)
@@ -121,10 +122,10 @@ def list_parts(header: Mapping[str, str], *, name: str, size: int, looked: Looke
     return found
 
 
-def _fault(head: str, data: str, lengths: tuple[str, str], *, streamed: bool) -> str | None:
+def _fault(head: str, data: str, lengths: tuple[str, str], *, room: int) -> str | None:
     if not all(length.isdigit() for length in lengths):
         return f"{head} and {data} are {lengths}, not numbers"
-    if streamed and set(lengths[1]) == {"9"}:  # else a text of 99,999 bytes is one
+    if set(lengths[1]) == {"9"} and int(lengths[1]) > room:  # else a text of 99,999 bytes is one
         return (
             f"{data} is {lengths[1]}, as of a file that is still written: no STREAMING_FILE_HEADER at its end says "
             "its lengths (MIL-STD-2500C, table A-8(B)); get the whole file"

@@ -61,6 +61,7 @@ def test_many_bands_are_counted_in_xbands():
         ("uint8", 1, {}, "MONO", ["M"]),
         ("uint8", 3, {}, "RGB", ["R", "G", "B"]),
         ("uint8", 3, {"IC": "C3"}, "YCbCr601", ["Y", "Cb", "Cr"]),
+        ("uint8", 3, {"IC": "C3", "IMODE": "B"}, "MULTI", ["", "", ""]),
         ("uint8", 3, {"IREPBAND2": "B", "IREPBAND3": "G"}, "RGB", ["R", "B", "G"]),
         ("uint16", 3, {}, "MULTI", ["", "", ""]),
         ("float32", 2, {}, "NODISPLY", ["", ""]),
@@ -108,7 +109,7 @@ REFUSED = [
     ("uint8", 1, {"IC": "C3", "COMRAT": "85"}, r"COMRAT of JPEG is XX.Y .*, got '85'"),
     ("uint8", 1, {"IC": "C8", "COMRAT": "N1.000"}, r"COMRAT of JPEG 2000 is Nxyz, Vxyz or wxyz .*, got 'N1.000'"),
     ("uint8", 1, {"IC": "C8", "COMRAT": "0000"}, r"COMRAT of JPEG 2000 is above 0 and at most 99.99 bits"),
-    ("uint8", 1, {"IC": "C8", "J2K_DECOMPOSITION_LEVELS": "7"}, r"LEVELS of IC=C8 is 0 to 5 for blocks of"),
+    ("uint8", 1, {"IC": "C8", "J2K_DECOMPOSITION_LEVELS": "7"}, r"LEVELS of IC=C8 is 0 to 4 for blocks of"),
     ("uint8", 1, {"IC": "CD", "J2K_DECOMPOSITION_LEVELS": "0"}, r"LEVELS of IC=CD is 1 to 5 for blocks of"),
     ("uint8", 1, {"IC": "C8", "J2K_QUALITY_LAYERS": "200"}, r"J2K_QUALITY_LAYERS of IC=C8 is 1 to 32, got 200"),
     ("uint8", 1, {"IC": "CD", "J2K_QUALITY_LAYERS": "2"}, r"J2K_QUALITY_LAYERS of IC=CD is 1, got 2"),
@@ -153,11 +154,30 @@ def test_one_block_that_is_longer_than_8192_has_0000():
         np.testing.assert_array_equal(READERS[reader](data, fill=0), ramp("uint8", 2, (3, 9000)))
 
 
-def test_colours_without_tables_and_samples_without_bits_are_refused():
+def test_colours_without_tables_samples_without_bits_and_images_without_layers_are_refused():
     with pytest.raises(EncodeError, match=r"IREP=RGB/LUT has three tables of colours: NLUTS1 3, .* table A-3"):
         prepared(ramp("uint8"), IREP="RGB/LUT")
+    with pytest.raises(EncodeError, match=r"J2K_QUALITY_LAYERS of IC=C8 is 1 to \d+, got 0"):
+        prepared(ramp("uint8"), IC="C8", J2K_QUALITY_LAYERS="0")
     with pytest.raises(EncodeError, match=r"ABPP is 1 to 96 \(MIL-STD-2500C, table A-3\), got 0"):
         prepared(ramp("uint8"), ABPP="00")
+
+
+@pytest.mark.parametrize(("ic", "most"), [("C8", 7), ("CD", 8)])
+def test_decomposition_levels_are_as_many_as_a_tile_has_room_for(ic, most):
+    pixels = np.arange(256 * 256).reshape(1, 256, 256).astype(np.uint8)
+    fields = {"IC": ic, "NPPBH": "256", "NPPBV": "256"}
+
+    prepared(pixels, **fields, J2K_DECOMPOSITION_LEVELS=str(most)).segments[0].write(io.BytesIO())
+    with pytest.raises(EncodeError, match=rf"J2K_DECOMPOSITION_LEVELS of IC={ic} is \d to {most} for blocks of 256"):
+        prepared(pixels, **fields, J2K_DECOMPOSITION_LEVELS=str(most + 1))
+
+
+def test_an_image_of_one_row_has_no_decomposition_levels():
+    pixels = np.arange(50, dtype=np.uint8).reshape(1, 1, 50)
+    data = written(pixels, IC="C8", J2K_DECOMPOSITION_LEVELS="0")
+
+    np.testing.assert_array_equal(READERS["gdal"](data, fill=0), pixels)
 
 
 @pytest.mark.parametrize("ic", ["NC", "C8"])
