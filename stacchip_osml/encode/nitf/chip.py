@@ -232,9 +232,10 @@ class _Work:
         if self.parent is not None or self.place is None:
             return None
         if origin is not None and is_image_file(origin.provider) and is_scaled(origin.provider.header.rpcs):
-            return rpc00b_tre(
-                origin.provider.header.rpcs, window=self.window, size=self.size, corners=self.place.lonlat
-            )
+            rpcs = origin.provider.header.rpcs
+            own = rpc00b_tre(rpcs, window=self.window, size=self.size, corners=self.place.lonlat)
+            if own is not None:
+                return own
         if is_on_map or chip.transform is None or chip.crs is None:
             return None
         return fitted_rpc00b(AffineLocator(tuple(chip.transform[:6]), chip.crs), self.size, self.place.lonlat)

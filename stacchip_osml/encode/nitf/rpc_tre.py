@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 Place = tuple[float, float, float, float]
 
 CLAUSE = "STDI-0002 volume 1, appendix E, table E-22"
+FAR = 20.0
+"""Half an image: how far a chip may lie from the image's middle; polynomials say nothing of what is farther."""
 OFFSETS = ("LINE_OFF", "SAMP_OFF", "LAT_OFF", "LONG_OFF", "HEIGHT_OFF")
 SCALES = ("LINE_SCALE", "SAMP_SCALE", "LAT_SCALE", "LONG_SCALE", "HEIGHT_SCALE")
 CUBICS = ("LINE_NUM_COEFF", "LINE_DEN_COEFF", "SAMP_NUM_COEFF", "SAMP_DEN_COEFF")
@@ -58,7 +60,8 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
         corners: ``(lon, lat)`` of the chip: the polynomials are centred there.
 
     Returns:
-        None where the fields cannot hold them (a corner that is nowhere, heights beyond four digits).
+        None where the fields cannot hold them (a corner that is nowhere, heights beyond four digits), or corners are
+        far from where the polynomials are.
 
     Raises:
         EncodeError: coefficients are missing, or a scale is zero.
@@ -79,6 +82,8 @@ def rpc00b_tre(rpcs: Iterable[tuple[str, str]], *, window: Place, size: ImageSiz
     reach = [max(math.ceil((max(each) - min(each)) * 5e3) / 1e4, 1e-4) for each in (lats, lons)]
     height = round(offsets[4]), max(round(scales[4]), 1)
     east = math.remainder(centre[1] - offsets[3], 360.0)  # the antimeridian may lie between the two
+    if math.hypot(east / scales[3], (centre[0] - offsets[2]) / scales[2]) > FAR:
+        return None
     # Normalised values of before, by those of the chip: old = step * new + start.
     centre[1] = math.remainder(centre[1], 360.0)
     ground = (

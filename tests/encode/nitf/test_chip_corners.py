@@ -18,7 +18,7 @@ from stacchip_osml.encode.nitf.chip_map import map_tres, move_map
 from stacchip_osml.encode.nitf.igeolo import igeolo_text, utm_zone
 from stacchip_osml.encode.nitf.rpc_tre import rpc00b_tre
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.geometry import AffineLocator, RpcLocator
+from stacchip_osml.geometry import AffineLocator, RpcLocator, load_sensor_model
 from stacchip_osml.geometry.mgrs import from_mgrs
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -297,6 +297,25 @@ def test_polynomials_with_more_digits_than_rpc00b_are_rewritten_for_the_chip():
         np.testing.assert_allclose(north[1], (east[1] - 250) / 2, atol=0.005)
     with pytest.raises(EncodeError, match="RPC LINE_OFF is 1 finite numbers"):
         rpc00b_tre([], window=window, size=size, corners=[(0, 0)] * 4)
+
+
+def test_polynomials_of_another_place_than_the_images_map_are_not_rewritten(tmp_path):
+    # here at 11.6 E, 48.1 N; the map is elsewhere, and places the image
+    for name, crs, transform, tags in (
+        ("exact.tif", "EPSG:4326", Affine(0.001, 0, -45, 0, -0.001, -22), {"GEOLOB"}),
+        ("other.tif", "EPSG:3857", Affine(10, 0, -5_000_000, 0, -10, -2_500_000), {"BLOCKA", "RPC00B"}),
+    ):
+        settings = {"driver": "GTiff", "width": 300, "height": 200, "count": 1, "dtype": "uint8"}
+        with rasterio.open(tmp_path / name, "w", **settings, crs=crs, transform=transform) as file:
+            file.write(scene_pixels((1, 200, 300)))
+            file.update_tags(ns="RPC", **RPCS)
+        source = BlockImage(str(tmp_path / name))
+        chip = read_nitf(ChipFactory(source, output_format="nitf").create_chip((10, 20, 100, 80)))
+
+        assert {tre.tag for tre in chip.images[0].tres} == tags
+        lon, lat, _ = load_sensor_model(chip).image_to_world(50, 40)
+        found = AffineLocator(tuple(transform[:6]), crs)(60, 60)
+        np.testing.assert_allclose((lon, lat), found, atol=1e-6)
 
 
 def test_corners_of_a_chip_of_a_chip_are_those_of_the_chip(tmp_path):
