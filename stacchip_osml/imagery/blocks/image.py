@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.errors import ChipError
+from stacchip_osml.forked import cached_property
 from stacchip_osml.imagery.blocks.cache import LARGEST_SHARE, BlockCache
 from stacchip_osml.imagery.blocks.engine import WindowRead, read_windows
 from stacchip_osml.imagery.blocks.layout import LevelLayout
@@ -71,7 +72,7 @@ class BlockImage(ServedImage):
         """The location, unsigned."""
         return self.location
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The file's name."""
         return PurePosixPath(self.name.partition("?")[0]).name
