@@ -17,6 +17,7 @@ from stacchip_osml.encode import ChipFactory, formats
 from stacchip_osml.encode.nitf import read_nitf
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.blocks.image import BlockImage
+from tests.fault_server import serving_faults
 
 NORTH_UP = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 
@@ -147,3 +148,17 @@ def test_when_a_file_was_written_is_no_time_of_its_image(folder):
 
     assert said(undated)["IDATIM"].strip("-") == ""
     assert said(dated)["IDATIM"] == "20250514102731"
+
+
+def test_chips_of_a_remote_image_are_byte_for_byte_those_of_the_local_one(folder):
+    path = write(folder / "local.tif", (ramp(96, 64)[:1] * 2).astype(np.uint8))
+
+    def files(source):
+        chipper = Chipper(Indexer(source, 32).create_index())
+        said = {"nitf": {"FDT": "20260101000000"}, "nsif": {"FDT": "20260101000000"}}
+        kinds = ("geotiff", "nitf", "nsif", "png", "jpeg", "jp2", "j2k", "jph", "jhc")
+        return {kind: chipper.encode(4, format=kind, metadata_overrides=said.get(kind)) for kind in kinds}
+
+    with serving_faults() as server:
+        server.serve("/local.tif", (folder / "local.tif").read_bytes())
+        assert files(f"{server.url}/local.tif") == files(path)
