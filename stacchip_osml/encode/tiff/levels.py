@@ -134,13 +134,14 @@ def levels_of(
         try:
             builder = PyramidBuilder(
                 image,
-                _min_size(size, count),
+                1,
                 tile_width=cols,
                 tile_height=rows,
                 resample_func=resampling,
                 num_workers=workers if workers > 1 else 0,
                 nodata=kept,
                 valid=valid if len(given) == 1 else None,
+                levels=count,
             )
         except ValueError as error:
             raise EncodeError(f"overviews cannot be made: {error}") from error
@@ -195,14 +196,6 @@ def _count(size: ImageSize, block: tuple[int, int] | None, overviews: int | None
     while height > block[0] or width > block[1]:
         width, height, count = -(-width // 2), -(-height // 2), count + 1
     return count
-
-
-def _min_size(size: ImageSize, count: int) -> int:
-    """Give the smallest side with which a pyramid has as many levels (see ``planned_sizes``)."""
-    side = min(size)
-    for _ in range(count - 1):
-        side = -(-side // 2)
-    return side if count else side + 1
 
 
 class DenseView(ProviderView):

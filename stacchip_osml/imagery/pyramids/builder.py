@@ -94,6 +94,7 @@ class PyramidBuilder:
         *,
         nodata: float | complex | None = None,
         valid: Any | None = None,
+        levels: int | None = None,
     ) -> None:
         """Plan the levels; nothing is read yet.
 
@@ -113,6 +114,7 @@ class PyramidBuilder:
             valid: an image provider of the same size, of one band or of as many: pixels have no weight where it is 0,
                 whatever nodata says. None where all count that the source stores. Functions that take no masks do
                 not heed it, nor do levels that are made of one that it does not have.
+            levels: below the source, at most; None for as many as ``min_size`` says.
 
         Raises:
             ValueError: another factor than 2, ``min_size`` or tiles that are not positive, a negative number of
@@ -136,7 +138,9 @@ class PyramidBuilder:
         self.progress = function_or_none("progress", progress)
         function_or_none("resample_func", resample_func)
         self._tile = height if tile_height is None else tile_height, width if tile_width is None else tile_width
-        self._sizes = planned_sizes(grid.image_size, min_size=min_size, factor=scale_factor)
+        most = whole_or_none("levels", levels, least=0)
+        sizes = planned_sizes(grid.image_size, min_size=min_size, factor=scale_factor)
+        self._sizes = sizes if most is None else sizes[: most + 1]
         self._dtype = dtype_of(source)
         (nodata,) = nodata_by_band(nodata, 1)
         self.nodata = nodata = held_nodata(nodata, self._dtype)

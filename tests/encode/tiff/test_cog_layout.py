@@ -44,6 +44,15 @@ def test_every_image_is_a_valid_cog(tmp_path, shape, dtype, bands, masked):
     assert not levels or max(-(-side // levels[-2]) if len(levels) > 1 else side for side in shape) > 512
 
 
+@pytest.mark.parametrize(("shape", "levels"), [((1, 600), 2), ((600, 1), 2), ((3, 5000), 5)])
+def test_levels_end_with_the_longer_side_of_an_image_of_few_rows(tmp_path, shape, levels):
+    path = tmp_path / "a.tif"
+    write_tiff(path, image_of("uint8", 1, shape), layout="cog")
+    assert BlockImage(str(path)).num_resolution_levels == levels
+    write_tiff(path, image_of("uint8", 1, shape), layout="cog", overviews=1)
+    assert BlockImage(str(path)).num_resolution_levels == 2
+
+
 @pytest.mark.parametrize("options", [
     {"compression": "jpeg"}, {"compression": "webp"}, {"interleave": "band"}, {"compression": "lerc"},
     {"bigtiff": True}, {"byteorder": "big"}, {"tile": (64, 128)}, {"overviews": 5, "tile": 256},
