@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -38,6 +39,7 @@ __all__ = [
     "field_bytes",
     "header_of",
     "numbered",
+    "of_calendar",
     "one_of",
     "pattern",
     "read_fields",
@@ -115,6 +117,21 @@ def between(low: int, high: int) -> Rule:
 def pattern(expression: str, words: str) -> Rule:
     """Allow what an expression matches wholly."""
     return Rule(re.compile(expression).fullmatch, words)
+
+
+def of_calendar(expression: str, words: str) -> Rule:
+    """Allow CCYYMMDD… that an expression matches, if its month has the day, as far as they are known."""
+    matches = re.compile(expression).fullmatch
+
+    def allows(text: str) -> bool:
+        if matches(text) is None:
+            return False
+        year, month, day = text[:4], text[4:6], text[6:8]
+        if "--" in {month, day} or int(day) < 29:
+            return True
+        return int(day) <= monthrange(int(year) if year.isdigit() else 2000, int(month))[1]
+
+    return Rule(allows, words)
 
 
 @lru_cache(maxsize=4096)

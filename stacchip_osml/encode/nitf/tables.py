@@ -19,6 +19,7 @@ from stacchip_osml.encode.nitf.fields import (
     between,
     counted,
     numbered,
+    of_calendar,
     one_of,
     pattern,
 )
@@ -53,11 +54,11 @@ TEXT = "MIL-STD-2500C table A-6; JBP-2025.1 table 5.17-1"
 DES = "MIL-STD-2500C table A-8; JBP-2025.1 table 5.18-1"
 OVERFLOW = "MIL-STD-2500C table A-8(A); JBP-2025.1 table 5.18-2"
 
-MOMENT = pattern(
-    r"(\d\d|--){2}(0[1-9]|1[0-2]|--)(0[1-9]|[12]\d|3[01]|--)([01]\d|2[0-3]|--)([0-5]\d|--){2}",
+MOMENT = of_calendar(
+    r"([0-9]{2}|--){2}(0[1-9]|1[0-2]|--)(0[1-9]|[12][0-9]|3[01]|--)([01][0-9]|2[0-3]|--)([0-5][0-9]|--){2}",
     "CCYYMMDDhhmmss, two hyphens for what is unknown",
 )
-DATE = pattern(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", "CCYYMMDD")
+DATE = of_calendar(r"[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", "CCYYMMDD")
 LOCATION = pattern(r"(-\d{4}|\d{5}){2}", "row and column of five characters each")
 ATTACHED = between(0, 998)
 PLACES = {

@@ -183,6 +183,9 @@ WRONG = [
         r"file header: FTITLE is .*\(81 characters\); expected at most 80",
     ),
     (file_of(image_of(), fields={"FDT": "20261301000000"}), r"file header: FDT is '20261301000000'"),
+    (file_of(image_of(), fields={"FDT": "20260229------"}), r"file header: FDT is '20260229------'"),
+    (file_of(image_of(), fields={"FSDCDT": "20260431"}), r"file header: FSDCDT is '20260431' .*expected CCYYMMDD"),
+    (file_of(image_of(IDATIM="----0230------")), r"image 1: IDATIM is '----0230------'"),
     (file_of(image_of(), fields={"FBKGC": "ab"}), r"file header: FBKGC is 'ab' .*exactly 3 bytes"),
     (file_of(image_of(), fields={"FBKGC": "ab☃"}), r"file header: FBKGC is .*one character a byte"),
     (file_of(image_of(), fields={"FSCLAS": "X"}), r"file header: FSCLAS is 'X' .*one of T, S, C, R, U"),
@@ -283,3 +286,8 @@ def test_fields_of_storage_may_be_numbers_and_none_is_left_to_the_writer():
     data = written(file_of(image_of(NPPBH=4, NPPBV=4, ICAT=None, ISUBCAT1=None, IID1=None)))
 
     assert data == written(file_of(image_of(NPPBH="4", NPPBV="4")))
+
+
+@pytest.mark.parametrize("moment", ["20280229235959", "----0229------", "202602--------", "--------------"])
+def test_days_that_there_are_or_may_be_are_written(moment):
+    assert rewritten(file_of(image_of(IDATIM=moment))).images[0].fields["IDATIM"] == moment
