@@ -42,6 +42,8 @@ TERMS = {
 """Place among RPC00B's twenty terms → exponents of longitude and latitude; the others have heights."""
 POINTS, SEEN = 17, 41
 """Points a side that are fitted, and that are looked at after it."""
+NARROW = 1.0
+"""Degrees from one corner to another of a map that every third of these points shows as well."""
 ROUNDS = 5
 EXACT = 0.01
 """Pixels that any point may be off."""
@@ -59,7 +61,8 @@ def fitted_rpc00b(locator: Locator, size: ImageSize, corners: Corners) -> Tre | 
     Returns:
         None where they do not hold to ``EXACT`` pixels.
     """
-    nodes = (1.0 - np.cos(np.linspace(0.0, np.pi, POINTS))) / 2.0  # denser towards the edges, where fits are worst
+    points, seen = (POINTS, SEEN) if _is_wide(corners) else (POINTS // 3 + 1, SEEN // 3)
+    nodes = (1.0 - np.cos(np.linspace(0.0, np.pi, points))) / 2.0  # denser towards the edges, where fits are worst
     cols, rows = _grid(size, nodes)
     lons, lats = locator(cols, rows)
     if not (np.isfinite(lons).all() and np.isfinite(lats).all()):
@@ -80,9 +83,15 @@ def fitted_rpc00b(locator: Locator, size: ImageSize, corners: Corners) -> Tre | 
             rpcs |= {f"{name}_OFF": repr(half - 0.5), f"{name}_SCALE": repr(half)}
             rpcs |= {f"{name}_NUM_COEFF": _twenty(top), f"{name}_DEN_COEFF": _twenty(bottom)}
         tre = rpc00b_tre(rpcs.items(), window=window, size=size, corners=corners)
-        if tre is not None and _error(tre, locator, size) <= EXACT:
+        if tre is not None and _error(tre, locator, size, seen) <= EXACT:
             return tre
     return None
+
+
+def _is_wide(corners: Corners) -> bool:
+    """Tell whether a map is large, holds a pole, or is parted by the antimeridian."""
+    lons, lats = zip(*corners, strict=True)
+    return bool(max(max(lons) - min(lons), max(lats) - min(lats)) > NARROW)
 
 
 def _grid(size: ImageSize, nodes: Floats) -> tuple[Floats, Floats]:
@@ -119,12 +128,12 @@ def _twenty(values: Floats) -> str:
     return " ".join(repr(placed.get(place, 0.0)) for place in range(20))
 
 
-def _error(tre: Tre, locator: Locator, size: ImageSize) -> float:
+def _error(tre: Tre, locator: Locator, size: ImageSize, seen: int) -> float:
     """Give the pixels that a point is off at most, by the TRE as it stands."""
     model = rpc_model(tre.tag, tre.data, notes=())
     if model is None:
         return np.inf
-    cols, rows = _grid(size, np.linspace(0.0, 1.0, SEEN))
+    cols, rows = _grid(size, np.linspace(0.0, 1.0, seen))
     with np.errstate(all="ignore"):
         found = model.world_to_image(*locator(cols, rows))
         worst = float(np.hypot(found[0] - cols, found[1] - rows).max())
