@@ -147,7 +147,7 @@ def write_tiff(
         gcps=tuple(gcps),
         rpcs=None if rpcs is None else dict(rpcs),
         nodata=_nodata(nodata, bands, dtype),
-        color_table=None if color_table is None else tuple(tuple(map(int, entry)) for entry in color_table),
+        color_table=None if color_table is None else _colors(color_table),
         colors=tuple(colors),
         band_names=tuple(band_names),
         scales=tuple(scales),
@@ -319,6 +319,15 @@ def array_blocks(number: int, page: Page, pixels: NDArray[Any]) -> Iterator[Page
     for row, y in enumerate(range(0, page.size.height, height)):
         for col, x in enumerate(range(0, page.size.width, width)):
             yield PageBlock(number, row, col, pixels[:, y : y + height, x : x + width])
+
+
+def _colors(table: Any) -> tuple[tuple[int, ...], ...]:
+    try:
+        return tuple(tuple(map(int, entry)) for entry in table)
+    except (TypeError, ValueError) as error:
+        raise EncodeError(
+            f"color_table is red, green, blue (and alpha) of each value, got {str(table)[:60]} (TIFF 6.0, section 5)"
+        ) from error
 
 
 def _nodata(told: Any, bands: int, dtype: np.dtype[Any]) -> tuple[float | complex | None, ...]:

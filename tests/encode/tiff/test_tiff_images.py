@@ -273,6 +273,14 @@ def test_a_failure_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path):
         write_tiff(tmp_path / "no" / "a.tif", Lazy())
 
 
+@pytest.mark.parametrize("table", [{0: (1, 2, 3)}, 7, [(1, 2, "red")], [None]])
+def test_colours_that_are_no_table_are_refused(table):
+    with pytest.raises(EncodeError, match=r"color_table is red, green, blue \(and alpha\) of each value, got"):
+        write_tiff(
+            io.BytesIO(), BufferedImageAssetProvider.from_array(np.zeros((1, 4, 4), np.uint8)), color_table=table
+        )
+
+
 def test_a_refused_option_reads_no_pixel_and_makes_no_file(tmp_path):
     image = Lazy()
     with pytest.raises(EncodeError, match="webp"):
