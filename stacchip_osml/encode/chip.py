@@ -136,11 +136,11 @@ class Chip:
     @property
     def color_table(self) -> ColorTable | None:
         """Red, green and blue, 0 to 255, of each value; None of a chip whose values are no entries of a table."""
-        from stacchip_osml.imagery.display.picture import color_table_of
-
         origin = self.origin
         if self.colors != ("palette",) or origin is None or origin.is_processed or origin.provider is None:
             return None
+        from stacchip_osml.imagery.display.picture import color_table_of
+
         return color_table_of(origin.provider)
 
     def to_xarray(self, *, masked: bool = False) -> DataArray:

@@ -113,18 +113,19 @@ def test_levels_and_overviews_have_no_value_that_the_image_has_not(path, tmp_pat
         assert set(np.unique(level.read())) == {0, 7, 200}
 
 
-@pytest.mark.parametrize("ending", ["tif", "ntf"])
+@pytest.mark.parametrize("ending", ["tif", "ntf", "png", "jp2", "jph"])
 def test_colours_go_along_into_files_that_hold_them(path, tmp_path, ending):
     whole, part = tmp_path / f"whole.{ending}", tmp_path / f"part.{ending}"
     done = [convert(path, whole), convert_part(path, part, Part(window=(8, 8, 32, 32)))]
 
-    assert [each.left_out for each in done] == [(), ()]
+    assert not any("colour table" in each.left_out for each in done)
     assert colors_of(whole) == colors_of(part) == ("palette", COLORS)
 
 
 @pytest.mark.parametrize("ending", ["jp2", "png", "j2k"])
 def test_colours_that_are_lost_are_said(path, tmp_path, ending):
-    assert "colour table" in convert(path, tmp_path / f"out.{ending}").left_out
+    done = convert(path, tmp_path / f"out.{ending}")
+    assert ("colour table" in done.left_out) == (ending == "j2k")
     shown = convert_part(path, tmp_path / f"shown.{ending}", Part(display=True))
     assert "colour table" not in shown.left_out
     with rasterio.open(tmp_path / f"shown.{ending}") as image:

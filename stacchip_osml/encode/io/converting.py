@@ -18,8 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
-
 from stacchip_osml.encode.io.absent_blocks import lost_absence, masked_hints
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
@@ -32,6 +30,7 @@ from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
 from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
+from stacchip_osml.encode.palette import holds_colors
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.display.palettes import has_color_table
@@ -241,9 +240,8 @@ def _has_place_in_nitf(image: ImageAsset) -> bool:
 
 
 def _keeps_table(image: ImageAsset, kind: DatasetFormat) -> bool:
-    """Tell whether a format holds the colour table of an image: of one band, in NITF of 8 bits."""
-    is_held = kind.name == "tiff" or (kind.driver == "NITF" and dtype_of(image) == np.uint8)
-    return is_held and color_table_of(image) is not None
+    """Tell whether a format holds the colour table of an image, which is of one band."""
+    return holds_colors(kind.name, dtype_of(image)) and color_table_of(image) is not None
 
 
 def _unsaid(header: Any, kind: DatasetFormat) -> list[str]:

@@ -13,16 +13,19 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.palette import whole_table
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.display.picture import color_table_of
+from stacchip_osml.imagery.providers.facts import dtype_of
 
 __all__ = [
     "jpeg2000_options",
@@ -60,7 +63,13 @@ def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progr
             f"{entry.key}: the last of {source.bands} samples is alpha in PNG, and band {source.bands} of this "
             f"image is {last}; choose one or three bands (--bands), or make a picture (--display)"
         )
-    write_png(out, source, workers=workers, progress=progress, **contents.options)
+    write_png(out, source, table=_table(entry), workers=workers, progress=progress, **contents.options)
+
+
+def _table(entry: Entry) -> NDArray[np.uint8] | None:
+    """Give the colour table of an image of 8-bit values; these formats hold no other."""
+    table = color_table_of(entry.provider)
+    return whole_table(table) if table is not None and dtype_of(entry.provider) == np.uint8 else None
 
 
 def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Progress) -> None:
@@ -92,11 +101,25 @@ def write_jpeg2000_contents(out: BinaryIO, contents: Contents, *, workers: int, 
     if contents.options:
         options = replace(options, **contents.options)
     require_readable(source.dtype, options)
+    if options.ratio is not None and color_table_of(entry.provider) is not None:
+        raise EncodeError(
+            f"{entry.key}: a ratio, or a COMRAT with loss, gives other entries of a colour table than it is given; "
+            "leave it out, which loses nothing, or make a picture (--display)"
+        )
     if contents.format.name in {"j2k", "jhc"}:
         write_codestream(out, source, options, workers=workers, progress=progress)
     else:
         placement, colors = place_of(entry.provider, entry.metadata), colors_of(entry.provider)
-        write_jp2(out, source, options, colors=colors, placement=placement, workers=workers, progress=progress)
+        write_jp2(
+            out,
+            source,
+            options,
+            colors=colors,
+            table=_table(entry),
+            placement=placement,
+            workers=workers,
+            progress=progress,
+        )
 
 
 def require_readable(dtype: np.dtype[Any], options: Jpeg2000Options) -> None:

@@ -3,12 +3,14 @@
 Rules:
 
 - boxes come as ISO/IEC 15444-1 annex I orders them: signature, file type, JP2
-  header (image header, colour, channel definition), then UUID boxes, and the
+  header (image header, colour, palette, component mapping, channel definition), then UUID boxes, and the
   codestream last, so that whoever streams the file knows all before pixels;
 - the place goes into a GeoJP2 box: a GeoTIFF of one pixel, whose transform,
   control points and geo keys are those of the image (GDAL and most others read it);
 - JP2 has no colours but grey and RGB here: further bands are channels of no
-  defined meaning, but for alpha.
+  defined meaning, but for alpha. With a palette the one band's samples are its
+  entries, whose three columns are the channels of red, green and blue. Alpha
+  besides is written nowhere: readers take it for green, or fail.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import BinaryIO
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, PixelSource, write_codestream
 from stacchip_osml.encode.placement import Placement
@@ -36,6 +39,8 @@ SRGB, GREY = 16, 17
 """EnumCS (table I.10)."""
 COLOR, OPACITY, UNSPECIFIED = 0, 1, 65535
 """Typ of a channel (table I.16)."""
+MAPPING = b"".join(struct.pack(">HBB", 0, 1, column) for column in range(3))
+"""Each channel is a column of the palette, at the entries that component 0 has (I.5.3.5)."""
 WHOLE_IMAGE = 0
 
 
@@ -45,6 +50,7 @@ def write_jp2(
     options: Jpeg2000Options | None = None,
     *,
     colors: Sequence[str] = (),
+    table: NDArray[np.uint8] | None = None,
     placement: Placement | None = None,
     workers: int = 1,
     progress: Callable[[int, int], object] | None = None,
@@ -57,6 +63,7 @@ def write_jp2(
         options: None for lossless.
         colors: of each band, as a chip has them; empty where unknown: three bands of 8 or 16 bits are then taken for
             red, green and blue.
+        table: ``(entries, 3)`` colours of the samples, which are then of one band of 8 bits.
         placement: where it lies.
         workers: threads that compress.
         progress: is told the tiles done and their number.
@@ -71,7 +78,7 @@ def write_jp2(
     start = out.tell()
     brand = b"jph " if options.high_throughput else b"jp2 "
     out.write(SIGNATURE + _box(b"ftyp", brand + struct.pack(">I", 0) + brand))
-    out.write(_header(source, options, colors))
+    out.write(_header(source, options, colors, table))
     if placement is not None:
         out.write(_box(b"uuid", GEOJP2 + _degenerate_geotiff(placement)))
     at = out.tell()
@@ -88,7 +95,9 @@ def _box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
-def _header(source: PixelSource, options: Jpeg2000Options, colors: Sequence[str]) -> bytes:
+def _header(
+    source: PixelSource, options: Jpeg2000Options, colors: Sequence[str], table: NDArray[np.uint8] | None
+) -> bytes:
     """Write the JP2 header superbox (I.5.3)."""
     bands, size = source.bands, source.size
     bits = source.dtype.itemsize * 8 if options.bits is None else options.bits
@@ -96,14 +105,22 @@ def _header(source: PixelSource, options: Jpeg2000Options, colors: Sequence[str]
     if not colors:
         is_picture = bands == 3 and source.dtype.kind == "u" and bits in (8, 16)
         colors = ("red", "green", "blue") if is_picture else ("gray", *["undefined"] * (bands - 1))
-    is_rgb = tuple(colors[:3]) == ("red", "green", "blue")
+    is_rgb = table is not None or tuple(colors[:3]) == ("red", "green", "blue")
     image = struct.pack(">IIHBBBB", size.height, size.width, bands, depth, 7, 0, 0)
     color = struct.pack(">BBBI", 1, 0, 0, SRGB if is_rgb else GREY)
     boxes = [_box(b"ihdr", image), _box(b"colr", color)]
+    if table is not None:
+        boxes += [_box(b"pclr", _palette(table)), _box(b"cmap", MAPPING)]
     known = 3 if is_rgb else 1
     if bands > known:
         boxes.append(_box(b"cdef", _channels(colors, bands, known)))
     return _box(b"jp2h", b"".join(boxes))
+
+
+def _palette(table: NDArray[np.uint8]) -> bytes:
+    """Say what colours the entries have (I.5.3.4)."""
+    entries, columns = table.shape
+    return struct.pack(">HB", entries, columns) + bytes([7] * columns) + table.tobytes()
 
 
 def _channels(colors: Sequence[str], bands: int, known: int) -> bytes:

@@ -18,6 +18,7 @@ from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import ArraySource, Jpeg2000Options, array_codestream
+from stacchip_osml.encode.palette import whole_table
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.encode.tiff.geokeys import sayable_crs
 from stacchip_osml.errors import EncodeError
@@ -47,7 +48,8 @@ def encode_jp2(
         levels: of decomposition; None for 5 or what the size allows.
         layers: of quality.
         mask: ``auto`` writes an alpha channel where there are invalid pixels; ``alpha`` always; ``ignore`` never. Alpha
-            needs uint8 or uint16 of one or three bands.
+            needs uint8 or uint16 of one or three bands. The file has a colour table of 8-bit values where no alpha is
+            written: readers do not take both.
         display: render the chip for the eye first.
         drop_crs: let a CRS be lost that GeoTIFF's keys cannot say exactly; the transform or the points stay.
         workers: threads that encode; the bytes are the same with any number.
@@ -111,7 +113,9 @@ def _boxed(chip: Chip, mask: str, options: Jpeg2000Options, *, display: bool, dr
         place = place._replace(crs=sayable_crs(place.crs))
     placement = Placement(**place._asdict()) if place.transform is not None or place.gcps else None
     out = io.BytesIO()
-    write_jp2(out, ArraySource(pixels), options, colors=colors, placement=placement, workers=workers)
+    table = chip.color_table if len(pixels) == 1 and pixels.dtype == np.uint8 else None
+    entries = None if table is None else whole_table(table)
+    write_jp2(out, ArraySource(pixels), options, colors=colors, table=entries, placement=placement, workers=workers)
     return out.getvalue()
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from stacchip_osml.encode.palette import ENTRIES, whole_table
 from stacchip_osml.imagery.display.picture import ColorTable
 
 __all__ = ["lut_fields"]
-
-ENTRIES = 256
-"""Of each table: one for every value of 8 bits."""
 
 
 def lut_fields(table: ColorTable) -> dict[str, str]:
@@ -16,6 +14,5 @@ def lut_fields(table: ColorTable) -> dict[str, str]:
     Args:
         table: red, green and blue, 0 to 255, of the values from 0 on; those beyond are black.
     """
-    whole = [*table, *[(0, 0, 0)] * (ENTRIES - len(table))]
-    tables = {f"LUTD1{n + 1}": bytes(entry[n] for entry in whole).decode("latin-1") for n in range(3)}
+    tables = {f"LUTD1{n}": of.tobytes().decode("latin-1") for n, of in enumerate(whole_table(table).T, start=1)}
     return {"IREP": "RGB/LUT", "IREPBAND1": "LU", "NLUTS1": "3", "NELUT1": f"{ENTRIES:05d}", **tables}

@@ -226,7 +226,13 @@ def _storage(facts: Facts, asked: tuple[tuple[str, str], ...]) -> Storage:
         pad=dtype.type(np.frombuffer(bytes.fromhex(facts.pad), kind)[0].real),
         band_fields=_band_fields(fields, irep, count, split=split),
     )
-    return _with_rate(storage, fields)
+    storage = _with_rate(storage, fields)
+    if irep == "RGB/LUT" and not storage.is_lossless:
+        raise EncodeError(
+            f"{facts.name}: IC={ic} with loss gives other entries of a colour table than it is given; NC, or C8 or CD "
+            "with COMRAT N1.0, loses nothing"
+        )
+    return storage
 
 
 def number(fields: Mapping[str, str], name: str) -> int | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.codecs import interleaved, jpeg_bytes
+from stacchip_osml.encode.palette import free_entry, whole_table
 from stacchip_osml.encode.pictures.png import png_bytes, require_png_level
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.protocol import Mask
@@ -33,6 +34,8 @@ def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: 
         mask: PNG has no nodata, so ``auto`` makes invalid pixels transparent by an alpha sample where there
             is one; ``alpha`` always writes alpha; ``ignore`` writes the samples as they are, whatever the mask
             says. A pixel is opaque where any of its bands is valid: with nodata 0, pure blue is no hole.
+            With a colour table of 8-bit values the file has it, and ``auto`` makes an entry that no valid pixel has
+            the transparent one; the two samples of ``alpha`` have no table, nor have 16-bit values.
         display: render the chip for the eye first (any dtype, any number of bands).
         level: of deflate, 0 to 9; the fastest way by default, which costs little on imagery.
 
@@ -60,6 +63,10 @@ def encode_png(chip: Chip, *, mask: str = "auto", display: bool = False, level: 
             f"{chip.colors[-1] if chip.colors else 'not known to be alpha'}; {WAY_OUT}, "
             "or pass mask='ignore' to write the bands as they are"
         )
+    table = chip.color_table if mask != "alpha" and chip.pixels.dtype == np.uint8 else None
+    if table is not None:
+        entries, hole = _entries(chip, mask)
+        return png_bytes(entries, level=level, table=whole_table(table), hole=hole)
     return png_bytes(_png_samples(chip, mask, has_alpha=has_alpha), level=level)
 
 
@@ -116,6 +123,20 @@ def _png_samples(chip: Chip, mask: str, *, has_alpha: bool) -> NDArray[np.uint8]
     stored = pixels[-1] if has_alpha else np.full(valid.shape, np.iinfo(pixels.dtype).max, pixels.dtype)
     alpha = np.where(valid, stored, np.zeros((), pixels.dtype))
     return interleaved(np.concatenate([pixels[: len(colors)], alpha[np.newaxis]]), passing=True)
+
+
+def _entries(chip: Chip, mask: str) -> tuple[NDArray[np.uint8], int | None]:
+    """Give entries of a colour table, and the one among them that stands for pixels that hold nothing."""
+    pixels, valid = chip.pixels[0], chip.mask[0]
+    if mask == "ignore" or _is_full(valid):
+        return pixels, None
+    hole = free_entry(pixels, valid, chip.nodata[0] if chip.nodata else None)
+    if hole is None:
+        raise EncodeError(
+            "this chip has invalid pixels, and all 256 entries of its colour table are used: none is left to be "
+            "transparent; write GeoTIFF, or pass mask='alpha' to write entries and alpha without the colours"
+        )
+    return np.where(valid, pixels, np.uint8(hole)), hole
 
 
 def _has_all(chip: Chip) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.codecs import deflate_part, interleaved
 from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.jpeg2000.tiles import PixelSource
-from stacchip_osml.encode.pictures.png import filtered, png_data, png_end, png_head, require_png_level
+from stacchip_osml.encode.pictures.png import NONE, SUB, filtered, png_data, png_end, png_head, require_png_level
 from stacchip_osml.pixel import PixelWindow
 
 __all__ = ["write_png"]
@@ -33,6 +34,7 @@ def write_png(
     source: PixelSource,
     *,
     level: int | None = None,
+    table: NDArray[np.uint8] | None = None,
     workers: int = 1,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
@@ -42,6 +44,7 @@ def write_png(
         out: written from where it stands.
         source: read in bands of rows, from the top.
         level: zlib's 0 to 9; the fastest way by default.
+        table: ``(entries, 3)`` colours of the samples, which are then of one band of 8 bits.
         workers: threads that compress.
         progress: is told the rows done and their number.
 
@@ -50,13 +53,14 @@ def write_png(
     """
     width, height = source.size
     require_png_level(level)
-    out.write(png_head(source.size, source.dtype, source.bands))
+    out.write(png_head(source.size, source.dtype, source.bands, table=table))
+    kind = SUB if table is None else NONE
     rows = max(BAND_BYTES // (width * source.bands * source.dtype.itemsize), 1)
     windows = [PixelWindow(0, top, width, min(rows, height - top)) for top in range(0, height, rows)]
 
     def work(part: tuple[PixelWindow, NDArray[Any]]) -> tuple[list[bytes], int, int]:
         window, pixels = part
-        lines = filtered(interleaved(pixels, passing=True))
+        lines = filtered(interleaved(pixels, passing=True), kind)
         packed, check = deflate_part(lines, level, last=window.y + window.height == height)
         return list(png_data(*(() if window.y else (ZLIB_HEADER,)), *packed)), check, lines.size
 
