@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stacchip_osml.app.left_out import left_out_of_chips
 from stacchip_osml.app.options import PLACE, ChipFormat, debug_option, drop_crs_option, drop_marking_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, progress_bar
 from stacchip_osml.app.problems import Failure, failed, say_failures
@@ -113,7 +114,10 @@ def cut_command(
             sparse += 1
         else:
             written.append(_write(folder, name, data))
-    _say_cut(written, sparse=sparse, failures=failures, folder=folder, as_json=as_json)
+    left_out = [] if display or not written else left_out_of_chips(chipper.index, kind, chain=chain)
+    _say_cut(written, sparse=sparse, failures=failures, left_out=left_out, folder=folder, as_json=as_json)
+    if left_out:
+        note(f"left out, {kind} has no place for it: {', '.join(left_out)}")
     if failures:
         ctx.exit(FOUND)
 
@@ -170,9 +174,18 @@ def _say_dry(paths: list[Path], *, as_json: bool) -> None:
     note(f"{len(paths):,} files; nothing was written")
 
 
-def _say_cut(written: list[Path], *, sparse: int, failures: list[Failure], folder: Path, as_json: bool) -> None:
+def _say_cut(
+    written: list[Path],
+    *,
+    sparse: int,
+    failures: list[Failure],
+    left_out: list[str],
+    folder: Path,
+    as_json: bool,
+) -> None:
     if as_json:
-        emit_json({"written": [str(path) for path in written], "sparse": sparse, "failed": failed(failures)})
+        counts = {"sparse": sparse, "failed": failed(failures), "left_out": left_out}
+        emit_json({"written": [str(path) for path in written], **counts})
         return
     click.echo(f"{len(written):,} written to {one_line(str(folder))}, {sparse:,} sparse, {len(failures):,} failed")
     say_failures(failures)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENTRIES", "free_entry", "holds_colors", "whole_table"]
+__all__ = ["ENTRIES", "free_entry", "holds_colors", "lost_colors", "whole_table"]
 
 ENTRIES = 256
 """Of a table: one for every value of 8 bits."""
@@ -23,6 +23,13 @@ OF_8_BITS = frozenset(("png", "jp2", "jph", "nitf", "nsif"))
 def holds_colors(name: str, dtype: np.dtype[Any]) -> bool:
     """Tell whether files of a format hold a colour table of values of a type."""
     return name in {"geotiff", "tiff"} or (name in OF_8_BITS and dtype == np.uint8)
+
+
+def lost_colors(name: str, dtype: np.dtype[Any], *, has_holes: bool) -> list[str]:
+    """Say what chips with a colour table lose in a format: the table, all of them or those with invalid pixels."""
+    if not holds_colors(name, dtype):
+        return ["colour table"]
+    return ["colour table of chips with invalid pixels"] if has_holes and name in {"jp2", "jph"} else []
 
 
 def whole_table(table: Sequence[Sequence[int]]) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from factory_scenes import write
 from stacchip_osml.encode import Chip, ChipFactory, encode_chip
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.converting import convert
+from stacchip_osml.encode.io.converting_part import Part, convert_part
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
@@ -225,3 +226,13 @@ def test_grey_pngs_are_what_they_were():
         colors=("gray",),
     )
     assert encode_chip(chip, "png")[25] == 0
+
+
+def test_a_part_in_jpeg_2000_says_where_alpha_stands_for_colours(tmp_path):
+    told = "colour table of chips with invalid pixels"
+    for nodata, expected in ((7, True), (None, False)):
+        path = palette_file(tmp_path / f"{nodata}.tif", nodata=nodata)
+        done = convert_part(path, tmp_path / "a.jp2", Part(window=(0, 0, 32, 32)))
+        assert (told in done.left_out) == expected
+        with rasterio.open(tmp_path / "a.jp2") as file:
+            assert file.count == 1 + expected

@@ -19,9 +19,12 @@ from stacchip_osml.encode.io.converting import Conversion, encoder_options, left
 from stacchip_osml.encode.io.format_names import format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.opening import IO
-from stacchip_osml.encode.io.places import lost_crs
+from stacchip_osml.encode.io.places import header_of, lost_crs
 from stacchip_osml.encode.io.targets import local_path
+from stacchip_osml.encode.palette import lost_colors
 from stacchip_osml.errors import EncodeError, WindowError
+from stacchip_osml.imagery.display.picture import color_table_of
+from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 
@@ -107,6 +110,10 @@ def convert_part(
         left_out = left_out_of(dataset, [asset], [key], kind, drop_marking=drop_marking)
         if part.display:  # its colours are shown
             left_out = [each for each in left_out if each != "colour table"]
+        elif color_table_of(asset) is not None and "colour table" not in left_out:
+            header = header_of(asset)
+            has_holes = header is not None and header.mask != "none"
+            left_out += lost_colors(kind.name, dtype_of(asset), has_holes=has_holes)
         lost = lost_crs(asset, kind, keeps_tags=False) if drop_crs else None
         left_out += [] if lost is None else [f"CRS {lost}"]
         window, size = _extent(asset, part)
