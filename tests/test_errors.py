@@ -24,6 +24,7 @@ BUILTIN = {
     "DecodeError": OSError,
     "RemoteReadError": OSError,
     "MissingExtraError": ImportError,
+    "ProcessLost": RuntimeError,
     "ProviderError": RuntimeError,
 }
 
@@ -38,7 +39,7 @@ def instance(kind):
 
 def test_every_class_is_offered_by_name():
     assert {kind.__name__ for kind in CLASSES} | {"redact"} == set(errors.__all__)
-    assert len(CLASSES) == 17
+    assert len(CLASSES) == 18
 
 
 @pytest.mark.parametrize("kind", CLASSES)

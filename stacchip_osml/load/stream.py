@@ -17,10 +17,13 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Generator[B]:
+def ahead(
+    work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int, at_end: Callable[[], None] | None = None
+) -> Generator[B]:
     """Yield ``work(task)`` in order, while up to ``in_flight`` later tasks are under way or done.
 
-    A consumer that stops early stops the work: what has not begun is dropped, what has is waited for.
+    A consumer that stops early stops the work: what has not begun is dropped, what has is waited for, after
+    ``at_end`` was called, which may shorten it.
     """
     in_flight = whole_number("in_flight", in_flight, least=1, most=MOST)
     waiting: deque[Future[B]] = deque()
@@ -42,3 +45,5 @@ def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Gene
         finally:
             for future in waiting:
                 future.cancel()
+            if at_end is not None:
+                at_end()
