@@ -43,7 +43,7 @@ def test_an_image_on_a_map_that_gdal_does_not_open_is_indexed_there(crs, tmp_pat
     from stacchip_osml import Chipper, Indexer
 
     path, transform = tmp_path / "image.ntf", Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 1_500_000.0)
-    imsave(tmp_path / "image.tif", np.ones((40, 50), np.int64), transform=transform, crs=crs)
+    imsave(tmp_path / "image.tif", np.ones((40, 50), np.int32), transform=transform, crs=crs)
     whole = Indexer(str(tmp_path / "image.tif"), chip_size=(50, 40)).create_index()
     path.write_bytes(Chipper(whole).encode(0, format="nitf"))
 

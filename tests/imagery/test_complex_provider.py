@@ -361,6 +361,9 @@ def test_real_sicd_files_are_complex_and_have_a_magnitude(real_data):
             continue
         assert is_complex(image)
         with rasterio.open(path) as file:
-            stored = file.read().astype(np.float64)
+            stored = file.read()
+        if stored.dtype.kind == "c":  # as newer GDAL tells I and Q
+            stored = np.concatenate([stored.real, stored.imag])
+        stored = stored.astype(np.float64)
         found = read_window(load_complex_remap(image, remap="magnitude"), (0, 0, stored.shape[2], stored.shape[1]))
         np.testing.assert_allclose(found[0], np.hypot(*stored), rtol=1e-6, err_msg=path.name)

@@ -87,7 +87,10 @@ def test_a_chip_of_a_chip_of_a_real_file(real_data, tmp_path, name):
         with warnings.catch_warnings(), MemoryFile(data) as memory:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with memory.open() as file:
-                np.testing.assert_array_equal(file.read(), chip.pixels)
+                stored = file.read()
+                if stored.dtype.kind == "c" != chip.pixels.dtype.kind:  # as newer GDAL tells I and Q
+                    stored = np.concatenate([stored.real, stored.imag])
+                np.testing.assert_array_equal(stored, chip.pixels)
         jbpy.Jbp().load(io.BytesIO(data))
         if not BlockImage(source).metadata["NITF_FHDR"].endswith("02.00"):
             parent = read_nitf(source)

@@ -51,6 +51,8 @@ def check(row, rng):
             if got is None:
                 continue
             pixels, _ = oracle(str(path), window, overview=image._level(level).overview)
+            if pixels.dtype == np.float16:  # as newer GDAL tells half floats
+                pixels = pixels.astype(np.float32)
             assert got.pixels.dtype == pixels.dtype
             np.testing.assert_array_equal(got.pixels, pixels)
             assert got.mask.shape == pixels.shape
