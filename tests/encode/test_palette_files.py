@@ -96,6 +96,17 @@ def test_nodata_is_the_transparent_entry_of_a_png(tmp_path):
     assert ((imagecodecs.png_decode(data)[..., 3] > 0) == mask).all()
 
 
+@pytest.mark.parametrize("nodata", [7, 0, None])
+def test_nodata_of_a_whole_png_is_the_transparent_entry(tmp_path, nodata):
+    done = convert(palette_file(tmp_path / "a.tif", nodata=nodata), tmp_path / "a.png")
+    pixels, mask, table, found = seen((tmp_path / "a.png").read_bytes())
+    assert "nodata" not in done.left_out
+    assert found == nodata
+    assert (pixels == PIXELS[0]).all()
+    assert (mask == (PIXELS[0] != nodata)).all()
+    assert (table == COLORS).all()
+
+
 def test_masked_pixels_of_a_png_are_an_entry_that_no_other_has(tmp_path):
     chip = chip_of(palette_file(tmp_path / "a.tif"))
     holed = replace(chip, mask=chip.mask & (np.arange(128) % 5 > 0))

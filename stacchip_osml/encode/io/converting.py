@@ -208,8 +208,11 @@ def left_out_of(
         is_copied = kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}
         if kind.driver == "NITF" and not is_copied and not _has_place_in_nitf(image):
             others.append("its place on the ground")
-        if not is_copied and has_color_table(image) and not _keeps_table(image, kind):
-            others.append("colour table")
+        if not is_copied and has_color_table(image):
+            if not _keeps_table(image, kind):
+                others.append("colour table")
+            elif kind.name == "png":  # has a transparent entry
+                others = [each for each in others if each != "nodata"]
     if kind.driver == "NITF":
         return others
     (image,) = images

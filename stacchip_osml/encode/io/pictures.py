@@ -63,7 +63,9 @@ def write_png_contents(out: BinaryIO, contents: Contents, *, workers: int, progr
             f"{entry.key}: the last of {source.bands} samples is alpha in PNG, and band {source.bands} of this "
             f"image is {last}; choose one or three bands (--bands), or make a picture (--display)"
         )
-    write_png(out, source, table=_table(entry), workers=workers, progress=progress, **contents.options)
+    table, nodata = _table(entry), None if header is None or header.mask != "nodata" else header.bands[0].nodata
+    hole = int(np.real(nodata)) if table is not None and nodata is not None and nodata in range(256) else None
+    write_png(out, source, table=table, hole=hole, workers=workers, progress=progress, **contents.options)
 
 
 def _table(entry: Entry) -> NDArray[np.uint8] | None:

@@ -35,6 +35,7 @@ def write_png(
     *,
     level: int | None = None,
     table: NDArray[np.uint8] | None = None,
+    hole: int | None = None,
     workers: int = 1,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
@@ -45,6 +46,7 @@ def write_png(
         source: read in bands of rows, from the top.
         level: zlib's 0 to 9; the fastest way by default.
         table: ``(entries, 3)`` colours of the samples, which are then of one band of 8 bits.
+        hole: the entry that is transparent.
         workers: threads that compress.
         progress: is told the rows done and their number.
 
@@ -53,7 +55,7 @@ def write_png(
     """
     width, height = source.size
     require_png_level(level)
-    out.write(png_head(source.size, source.dtype, source.bands, table=table))
+    out.write(png_head(source.size, source.dtype, source.bands, table=table, hole=hole))
     kind = SUB if table is None else NONE
     rows = max(BAND_BYTES // (width * source.bands * source.dtype.itemsize), 1)
     windows = [PixelWindow(0, top, width, min(rows, height - top)) for top in range(0, height, rows)]
