@@ -22,7 +22,6 @@ __all__ = [
     "ItemError",
     "LimitError",
     "MissingExtraError",
-    "ProcessLost",
     "ProviderError",
     "ReadError",
     "RemoteReadError",
@@ -106,10 +105,6 @@ class SettingError(ChipError, ValueError):
 
 class CommitConflict(ChipError):
     """Another writer committed first."""
-
-
-class ProcessLost(ChipError, RuntimeError):
-    """A process that shared the work ended before it was done: killed, as where memory is short, or never begun."""
 
 
 class MissingExtraError(ChipError, ImportError):

@@ -59,10 +59,6 @@ def chip_group() -> None:
 @drop_marking_option
 @drop_crs_option
 @on_error_option
-@click.option(
-    "--processes", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
-    help="That share the work: worth it from some hundred chips on; each has the memory of a process.",
-)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Name the files that would be written; read and write no pixel.")
 @json_option
 @debug_option
@@ -79,7 +75,6 @@ def cut_command(
     drop_marking: bool,
     drop_crs: bool,
     on_error: str,
-    processes: int,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -108,8 +103,7 @@ def cut_command(
         _say_dry([folder / name for name in names], as_json=as_json)
         return
     asked = {"display": display, "drop_crs": drop_crs and kind in SAY_CRS, "drop_marking": drop_marking}
-    options: dict[str, Any] = {name: True for name, is_asked in asked.items() if is_asked}
-    options["processes"] = processes
+    options = {name: True for name, is_asked in asked.items() if is_asked}
     written: list[Path] = []
     failures: list[Failure] = []
     sparse = 0

@@ -12,7 +12,6 @@ from stacchip_osml.errors import (
     IndexSchemaError,
     ItemError,
     LimitError,
-    ProcessLost,
     ReadError,
     WindowError,
 )
@@ -43,7 +42,7 @@ EXIT_CODES = {
     CONFLICT: "another writer committed to the index first; run again",
     NOT_WRITTEN: "the output could not be written: no space, no permission",
     INTERNAL: "a fault of this program; run again with --debug and report it",
-    NO_MEANS: "no more memory, threads or processes",
+    NO_MEANS: "no more memory, or no more threads",
     INTERRUPTED: "interrupted from the keyboard",
     PIPE_CLOSED: "the reader of the output went away",
     ENDED: "ended by SIGTERM",
@@ -55,7 +54,6 @@ EXIT_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, t
 _CODES: tuple[tuple[type[ChipError], int], ...] = (
     (CommitConflict, CONFLICT),
     (ReadError, UNREADABLE),
-    (ProcessLost, NO_MEANS),
     *((kind, BAD_DATA) for kind in (ItemError, IndexSchemaError, WindowError, ChainError, EncodeError, LimitError)),
 )
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -30,7 +29,6 @@ __all__ = ["CACHE_BYTES", "ChipFile", "Chipper"]
 
 CACHE_BYTES = fitting(256 << 20)
 """Decoded blocks that a Chipper keeps, unless told otherwise."""
-MOST_PROCESSES = 256
 
 Positions = Sequence[int] | NDArray[np.integer]
 T = TypeVar("T")
@@ -214,13 +212,11 @@ class Chipper:
         metadata_overrides: Mapping[str, Any] | None = None,
         drop_marking: bool = False,
         on_error: str = "raise",
-        processes: int = 1,
         **options: Any,
     ) -> Generator[ChipFile]:
         """Cut chips and write them as image files, on all cores, some ahead of who takes them.
 
-        Chips may be of any shapes; those that lie together are read together. The files are the same by threads of
-        this process and by several others.
+        Chips may be of any shapes; those that lie together are read together.
 
         Args:
             positions: rows, in the order wanted; None for all.
@@ -229,8 +225,6 @@ class Chipper:
             metadata_overrides: as there, of every file.
             drop_marking: as there.
             on_error: ``raise``, or ``none`` to name what went wrong with a chip beside it.
-            processes: 1 for threads of this process; more, and no more than there are tasks, for so many others, which
-                share cores and cache. Each takes a second to start, and the memory of a process.
             options: as there.
 
         Returns:
@@ -240,14 +234,10 @@ class Chipper:
             EncodeError: no such format or option; or as :meth:`encode`, when its turn comes.
             ChainError: as there.
             ReadError: as there.
-            SettingError: (a ValueError) ``processes`` is not from 1 to 256, or ``sign`` cannot be sent to them.
-            ProcessLost: when its turn comes, a process was ended by others.
         """
         keep_going = _keeps_going(on_error)
-        processes = whole_number("processes", processes, least=1, most=MOST_PROCESSES)
         write = _writer(format, metadata_overrides, options, drop_marking=drop_marking)
-        done = self._each(write, positions, chain=chain, computes=True, processes=processes)
-        return _files(done, keep_going=keep_going)
+        return _files(self._each(write, positions, chain=chain, computes=True), keep_going=keep_going)
 
     def each(
         self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None
@@ -275,22 +265,12 @@ class Chipper:
         return self._each(work, positions, chain=chain)
 
     def _each(
-        self,
-        work: Work[T],
-        positions: Positions | None = None,
-        *,
-        chain: str | None = None,
-        computes: bool = False,
-        processes: int = 1,
+        self, work: Work[T], positions: Positions | None = None, *, chain: str | None = None, computes: bool = False
     ) -> Generator[Done[T]]:
         chain = chain or self.chain
         if chain is not None:
             _ = self.index.chains[chain]
         wanted = range(len(self)) if positions is None else chosen_rows(positions, len(self))
-        if processes > 1:
-            from stacchip_osml.load.by_processes import by_processes
-
-            return by_processes(self._cutter, wanted, work, chain=chain, processes=processes)
         threads = self._cutter.shelf.threads
         return each(self._cutter, wanted, work, chain=chain, threads=threads, computes=computes)
 
@@ -333,29 +313,19 @@ def _writer(
     kind: str, overrides: Mapping[str, Any] | None, options: Mapping[str, Any], *, drop_marking: bool
 ) -> Work[bytes | None]:
     """Check what is said of files before any is written, and give what writes one."""
-    from stacchip_osml.encode.formats import require_fields
-
-    name = require_fields(kind, overrides, options).name
-    return partial(_written, name=name, overrides=overrides, options=options, drop_marking=drop_marking)
-
-
-def _written(
-    batch: ChipBatch,
-    place: int,
-    *,
-    name: str,
-    overrides: Mapping[str, Any] | None,
-    options: Mapping[str, Any],
-    drop_marking: bool,
-) -> bytes | None:
-    from stacchip_osml.encode.formats import encode_chip
+    from stacchip_osml.encode.formats import encode_chip, require_fields
     from stacchip_osml.encode.nitf.marks import require_marks
 
-    chip = batch.chip(place)
-    if chip is None:
-        return None
-    require_marks(batch.images(place), kind=name, overrides=overrides or {}, drop_marking=drop_marking)
-    return encode_chip(chip, name, overrides=overrides, **options)
+    name, fields = require_fields(kind, overrides, options).name, overrides or {}
+
+    def write(batch: ChipBatch, place: int) -> bytes | None:
+        chip = batch.chip(place)
+        if chip is None:
+            return None
+        require_marks(batch.images(place), kind=name, overrides=fields, drop_marking=drop_marking)
+        return encode_chip(chip, name, overrides=overrides, **options)
+
+    return write
 
 
 def _files(found: Generator[Done[bytes | None]], *, keep_going: bool) -> Generator[ChipFile]:

@@ -29,7 +29,7 @@ from stacchip_osml.load.cut import Cutter
 from stacchip_osml.load.rows import PlannedRows
 from stacchip_osml.load.stream import ahead
 
-__all__ = ["Done", "Job", "Positions", "Work", "each", "tasks"]
+__all__ = ["Done", "Work", "each"]
 
 TASK_ROWS = 32
 TASK_BYTES = 64 << 20
@@ -81,8 +81,8 @@ def each(
     at_once = max(cores, 2) if threads is None else threads
     busy = min(at_once, cores) if computes else at_once
     count = max(len(positions) // _most(len(positions), busy), 1)
-    job = Job(cutter, work, chain, max(at_once // count, 1), _turns(cores if at_once > cores else None), computes)
-    for some in ahead(job.task, tasks(cutter, positions, busy), in_flight=at_once):
+    job = _Job(cutter, work, chain, max(at_once // count, 1), _turns(cores if at_once > cores else None), computes)
+    for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once):
         yield from some
 
 
@@ -108,7 +108,7 @@ def _turns(count: int | None) -> Turn:
     return turn
 
 
-def tasks(cutter: Cutter, positions: Positions, cores: int) -> Iterator[PlannedRows]:
+def _tasks(cutter: Cutter, positions: Positions, cores: int) -> Iterator[PlannedRows]:
     """Share out rows; the fewer are left, the smaller the tasks, so that no core waits long for the last one."""
     for first in range(0, len(positions), SLAB):
         rows = cutter.rows.rows(positions[first : first + SLAB])
@@ -132,7 +132,7 @@ def _most(left: int, cores: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Job(Generic[T]):
+class _Job(Generic[T]):
     """What is done with rows."""
 
     cutter: Cutter

@@ -17,13 +17,10 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ahead(
-    work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int, at_end: Callable[[], None] | None = None
-) -> Generator[B]:
+def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Generator[B]:
     """Yield ``work(task)`` in order, while up to ``in_flight`` later tasks are under way or done.
 
-    A consumer that stops early stops the work: what has not begun is dropped, what has is waited for, after
-    ``at_end`` was called, which may shorten it.
+    A consumer that stops early stops the work: what has not begun is dropped, what has is waited for.
     """
     in_flight = whole_number("in_flight", in_flight, least=1, most=MOST)
     waiting: deque[Future[B]] = deque()
@@ -45,5 +42,3 @@ def ahead(
         finally:
             for future in waiting:
                 future.cancel()
-            if at_end is not None:
-                at_end()

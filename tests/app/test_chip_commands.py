@@ -53,17 +53,6 @@ def test_a_selection_cuts_that_many_chips(index, tmp_path, args, count):
     assert sorted(answer["written"]) == files
 
 
-def test_several_processes_write_the_same_files(index, tmp_path):
-    expected = run_json("chip", "cut", index, tmp_path / "one", "--on-error", "skip")
-    answer = run_json("chip", "cut", index, tmp_path / "two", "--on-error", "skip", "--processes", 2)
-
-    assert len(answer["written"]) == len(expected["written"]) == 32
-    for one, two in zip(expected["written"], answer["written"], strict=True):
-        assert Path(one).name == Path(two).name
-        assert Path(one).read_bytes() == Path(two).read_bytes()
-    assert "--processes" in only_error(run("chip", "cut", index, tmp_path, "--processes", 0, code=2))
-
-
 def test_rows_are_cut_by_their_number_in_the_order_given(index, tmp_path):
     answer = run_json("chip", "cut", index, tmp_path, "--rows", "9,0")
 

@@ -1,6 +1,5 @@
 """The command line as a process: closed and full outputs, signals, limits of the system."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,12 +7,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from cli_scenes import run, write_tif
-from rasterio.transform import from_origin
-
-from stacchip_osml import Indexer
+from cli_scenes import run
 
 MAIN = "from stacchip_osml.app.cli import main; main()"
 AS_BY_HAND = """
@@ -121,51 +116,6 @@ def test_who_asks_twice_does_not_wait_and_nothing_is_left_either(tmp_path):
     assert process.returncode in {143, -signal.SIGTERM}  # the latter where it was about to end by itself
     assert stderr == "error: ended by SIGTERM\n"
     assert list(tmp_path.iterdir()) == []
-
-
-def of_session(number):
-    """Processes of a session that have not ended."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:  # has ended meanwhile
-            continue
-        if int(session) == number and state != "Z":
-            found.append(stat.parent.name)
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nothing tells which processes there are")
-@pytest.mark.parametrize(
-    ("send", "number", "code", "said"),
-    [
-        (os.killpg, signal.SIGINT, 130, "error: interrupted\n"),  # as a terminal does
-        (os.kill, signal.SIGTERM, 143, "error: ended by SIGTERM\n"),
-    ],
-)
-def test_a_signal_ends_the_processes_that_cut_chips_too(tmp_path, send, number, code, said):
-    noise = np.random.default_rng(0).integers(0, 9999, (3, 320, 320)).astype("uint16")
-    write_tif(tmp_path / "a.tif", noise, transform=from_origin(500_000, 5_000_000, 10, 10))
-    Indexer(tmp_path / "a.tif", 256, stride=1).create_index().save(tmp_path / "x.parquet")  # 4,225 chips
-    what = ["chip", "cut", tmp_path / "x.parquet", tmp_path / "chips", "--format", "jp2", "--processes", "2"]
-    command = [sys.executable, "-c", AS_BY_HAND + MAIN, *map(str, what)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        try:
-            while process.poll() is None and not list(tmp_path.glob("chips/*.jp2")):
-                time.sleep(0.05)
-            assert len(of_session(process.pid)) >= 3
-            send(process.pid, number)
-            stderr = process.communicate(timeout=60)[1]
-        finally:
-            process.kill()
-    deadline = time.monotonic() + 60
-    while of_session(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-    assert (process.returncode, stderr) == (code, said)
-    assert not of_session(process.pid)
-    assert {path.suffix for path in (tmp_path / "chips").iterdir()} == {".jp2"}
 
 
 def test_signals_that_whoever_started_it_ignores_stay_ignored(tmp_path):

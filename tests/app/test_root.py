@@ -24,7 +24,6 @@ from stacchip_osml.errors import (
     IndexSchemaError,
     ItemError,
     LimitError,
-    ProcessLost,
     RemoteReadError,
     WindowError,
 )
@@ -158,7 +157,6 @@ def test_wrong_usage_is_one_line_and_exit_code_2(args, message):
         (AssetMissing("gone"), 4),
         (RemoteReadError("https://host/x?token=secret", status=503, attempts=4), 4),
         (CommitConflict("another writer"), 5),
-        (ProcessLost("by signal 9"), 71),
         (PermissionError(13, "Permission denied", "/x"), 6),
         (OSError(28, "No space left on device"), 6),
         (ChipError("a setting"), 2),
