@@ -81,13 +81,17 @@ def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:
     if nodata is None:
         return
     kind = np.dtype(dtype)
-    if kind.kind not in "biufc" or (kind.kind != "c" and isinstance(nodata, complex)):
-        raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
-    if kind.kind == "b" and nodata not in {0, 1}:
-        raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
-    if kind.kind in "iu" and not (
-        float(nodata.real).is_integer() and np.iinfo(kind).min <= int(nodata.real) <= np.iinfo(kind).max
-    ):
+    if kind.kind == "c":
+        is_held = True
+    elif isinstance(nodata, complex):
+        is_held = False
+    elif kind.kind == "b":
+        is_held = nodata in {0, 1}
+    elif kind.kind in "iu":
+        is_held = float(nodata).is_integer() and np.iinfo(kind).min <= int(nodata) <= np.iinfo(kind).max
+    else:
+        is_held = kind.kind == "f"
+    if not is_held:
         raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
 
 
