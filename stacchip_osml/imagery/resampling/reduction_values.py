@@ -81,16 +81,12 @@ def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:
     if nodata is None:
         return
     kind = np.dtype(dtype)
-    if kind.kind == "c":
-        is_held = True
-    elif isinstance(nodata, complex):
-        is_held = False
-    elif kind.kind == "b":
+    is_held = kind.kind == "c" or (kind.kind in "biuf" and not isinstance(nodata, complex))
+    if is_held and kind.kind == "b":
         is_held = nodata in {0, 1}
-    elif kind.kind in "iu":
-        is_held = float(nodata).is_integer() and np.iinfo(kind).min <= int(nodata) <= np.iinfo(kind).max
-    else:
-        is_held = kind.kind == "f"
+    elif is_held and kind.kind in "iu":
+        value = nodata.real
+        is_held = float(value).is_integer() and np.iinfo(kind).min <= int(value) <= np.iinfo(kind).max
     if not is_held:
         raise ValueError(f"nodata {nodata!r} is no value of {kind} pixels")
 
