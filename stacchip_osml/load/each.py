@@ -5,19 +5,20 @@ Rules:
 - a task is one thread's: some rows, read together and worked on there, so that threads meet once a task;
 - a task has no more than ``TASK_ROWS`` rows and ``TASK_BYTES`` of pixels, and few enough rows that every core has
   several tasks left;
-- where tasks keep all threads at work, the local blocks of one are decoded by its own thread alone;
-- threads beyond the cores only wait, for servers or in ``work``: what computes takes turns at the cores, a task at a
-  time. More threads at once would take the caches and Python's lock from each other, every few tenths of a millisecond;
+- threads beyond the cores are for waiting, for servers, disks or in ``work``: what computes takes turns at the cores, a
+  task at a time. More threads at once would take the caches and Python's lock from each other, every few tenths of a
+  millisecond. Reading of files that is seen to wait takes no turns any more;
 - rows that cannot be cut together are cut apart, and what goes wrong with one row is its own.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ SAMPLE_BYTES = 5
 """Of a sample and its mask, before files are opened: a guess."""
 TASKS_A_CORE = 2
 """Of the rows that are left."""
+BUSY = 0.5
+"""Share of its time that a thread computes, at least, while it reads files that are at hand."""
 SLAB = 4096
 """Rows that are planned together."""
 
@@ -80,32 +83,40 @@ def each(
     cores = usable_cores()
     at_once = max(cores, 2) if threads is None else threads
     busy = min(at_once, cores) if computes else at_once
-    count = max(len(positions) // _most(len(positions), busy), 1)
-    job = _Job(cutter, work, chain, max(at_once // count, 1), _turns(cores if at_once > cores else None), computes)
+    job = _Job(cutter, work, chain, _Turns(cores) if at_once > cores else None, computes)
     for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once):
         yield from some
 
 
-Turn = Callable[[], AbstractContextManager[None]]
+class _Turns:
+    """Turns at the cores."""
 
-
-def _turns(count: int | None) -> Turn:
-    """Give what is entered for a turn, of which there are so many at once; None for any number."""
-    if count is None:
-        return nullcontext
-    free: SimpleQueue[None] = SimpleQueue()
-    for _ in range(count):
-        free.put(None)
+    def __init__(self, count: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
+        self._reading_waits = False
 
     @contextmanager
-    def turn() -> Iterator[None]:
-        free.get()
+    def turn(self) -> Iterator[None]:
+        """Have one of the turns."""
+        self._free.get()
         try:
             yield
         finally:
-            free.put(None)
+            self._free.put(None)
 
-    return turn
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Have a turn while files are read, unless that was mostly waiting before."""
+        if self._reading_waits:
+            yield
+            return
+        with self.turn():
+            begun, worked = time.perf_counter(), time.thread_time()
+            yield
+            if time.thread_time() - worked < BUSY * (time.perf_counter() - begun):
+                self._reading_waits = True
 
 
 def _tasks(cutter: Cutter, positions: Positions, cores: int) -> Iterator[PlannedRows]:
@@ -138,9 +149,8 @@ class _Job(Generic[T]):
     cutter: Cutter
     work: Work[T]
     chain: str | None
-    threads: int
-    """That decode the local blocks of one task."""
-    turn: Turn
+    turns: _Turns | None
+    """None where there is a core for every thread."""
     computes: bool
 
     def task(self, rows: PlannedRows) -> list[Done[T]]:
@@ -168,14 +178,16 @@ class _Job(Generic[T]):
             for places in apart:
                 found.update(zip(places.tolist(), self._together(rows.some(places)), strict=True))
             return [found[place] for place in range(len(found))]
-        with self.turn() if self.computes else nullcontext():
+        with self.turns.turn() if self.turns is not None and self.computes else nullcontext():
             return [_worked(batch, place, self.work) for place in range(len(batch))]
 
     def _cut(self, rows: PlannedRows) -> ChipBatch:
-        is_local = self.cutter.is_local(rows)
-        with self.turn() if is_local else nullcontext():
-            threads = self.threads if is_local else None
-            cut = self.cutter.cut(rows, chain=self.chain, keep_going=True, threads=threads)
+        how: dict[str, Any] = {"chain": self.chain, "keep_going": True}
+        if self.turns is None or not self.cutter.is_local(rows):
+            cut = self.cutter.cut(rows, **how)
+        else:
+            with self.turns.reading():
+                cut = self.cutter.cut(rows, **how, threads=1)
         return ChipBatch(self.cutter.index, rows, cut)
 
 

@@ -180,7 +180,7 @@ def test_what_cannot_be_is_refused_before_anything_is_cut(mixed, tmp_path):
     assert list(chipper.encoded([])) == []
 
 
-def test_what_computes_takes_turns_at_the_cores_however_many_threads_there_are(mixed, monkeypatch):
+def test_what_computes_takes_turns_at_the_cores_and_what_waits_does_not(mixed, monkeypatch):
     monkeypatch.setattr(each_module, "usable_cores", lambda: 2)
     chipper, order = mixed
     lock, here, most, names = threading.Lock(), [0], [0], set()
@@ -192,18 +192,28 @@ def test_what_computes_takes_turns_at_the_cores_however_many_threads_there_are(m
             most[0] = max(most[0], here[0])
             names.add(threading.current_thread().name)
         try:
-            time.sleep(0.005)
+            spend(0.005)
             return cut(self, rows, **how)
         finally:
             with lock:
                 here[0] -= 1
 
-    monkeypatch.setattr(Cutter, "cut", counted)
     expected = [chipper.encode(int(row)) for row in order]
-    most[0] = 0
-    eager = Chipper(chipper.index, threads=6)
-    assert [file.data for file in eager.encoded(order)] == expected
-    assert most[0] == 2
+    monkeypatch.setattr(Cutter, "cut", counted)
+    for wait, together in ((False, range(2, 3)), (True, range(3, 7))):
+
+        def spend(seconds, wait=wait):
+            end = time.thread_time() + seconds
+            if wait:
+                time.sleep(20 * seconds)
+            while not wait and time.thread_time() < end:
+                pass
+
+        most[0] = 0
+        monkeypatch.setattr(each_module, "BUSY", 0.5 if wait else 0.0)  # of a machine that others keep busy
+        eager = Chipper(chipper.index, threads=6)
+        assert [file.data for file in eager.encoded(order)] == expected
+        assert most[0] in together
     assert len(names) > 2
 
 
