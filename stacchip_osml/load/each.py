@@ -84,7 +84,7 @@ def each(
     at_once = max(cores, 2) if threads is None else threads
     busy = min(at_once, cores) if computes else at_once
     job = _Job(cutter, work, chain, _Turns(cores) if at_once > cores else None, computes)
-    for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once):
+    for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once + -(-at_once // 2), threads=at_once):
         yield from some
 
 

@@ -17,15 +17,21 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int) -> Generator[B]:
+def ahead(work: Callable[[A], B], tasks: Iterable[A], *, in_flight: int, threads: int | None = None) -> Generator[B]:
     """Yield ``work(task)`` in order, while up to ``in_flight`` later tasks are under way or done.
+
+    Args:
+        work: done in any thread.
+        tasks: in the order wanted.
+        in_flight: tasks.
+        threads: None for one a task. With fewer, none waits for the consumer while an earlier task takes longer.
 
     A consumer that stops early stops the work: what has not begun is dropped, what has is waited for.
     """
     in_flight = whole_number("in_flight", in_flight, least=1, most=MOST)
     waiting: deque[Future[B]] = deque()
     following = iter(tasks)
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="stacchip-ahead") as pool:
+    with ThreadPoolExecutor(in_flight if threads is None else threads, thread_name_prefix="stacchip-ahead") as pool:
         try:
             for task in following:
                 waiting.append(pool.submit(work, task))

@@ -149,8 +149,8 @@ def _rows(options: Options, pools: _Pools) -> Iterator[tuple[str, str, str, Writ
         yield "image", image.name, f"{side} x {side}", partial(_image, image, pixels)
     side = QUICK_SIDE * 2 if quick else SIDE
     for name, (dtype, many) in CHIP_FORMATS.items():
-        count = QUICK_CHIPS if quick else 2 * many
-        index = Indexer(str(make_scene(options.folder, side, dtype)), chip_size=CHIP).create_index()
+        count = QUICK_CHIPS if quick else 4 * many
+        index = Indexer(str(make_scene(options.folder, side, dtype)), CHIP, stride=CHIP // 2).create_index()
         order = np.random.default_rng(0).permutation(len(index))[:count]
         yield "encoded", name, f"{len(order)} of {CHIP} x {CHIP}", partial(_encoded, name, index, order)
     side = QUICK_SIDE if quick else SMALL_SIDE
