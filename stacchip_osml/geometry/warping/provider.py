@@ -35,6 +35,7 @@ from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.limits import ReadLimits, require_inside
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.providers.facts import dtype_of, fact, require_bands
+from stacchip_osml.imagery.providers.gridded import GriddedImage
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.windows.cut import fill_value, leave_empty
@@ -50,7 +51,7 @@ GRID_BYTES = 64 << 20
 """Warp grids that a provider keeps."""
 
 
-class WarpedImageProvider:
+class WarpedImageProvider(GriddedImage):
     """A source seen through warp grids; safe for threads where the source is, and pickles where it does."""
 
     def __init__(
@@ -173,10 +174,6 @@ class WarpedImageProvider:
 
     # ---- PixelReader
 
-    def level_shape(self, level: int) -> ImageSize:
-        """Give the size of the image; IndexError of a level other than 0."""
-        return self.level_grid(level).size
-
     def level_grid(self, level: int = 0) -> BlockGrid:
         """Tell the size of the image, and where its blocks lie; IndexError of a level other than 0."""
         if whole_number("level", level) != 0:
@@ -253,16 +250,6 @@ class WarpedImageProvider:
         return MappingProxyType({})
 
     @property
-    def num_rows(self) -> int:
-        """Of all blocks together."""
-        return self._grid.size.height
-
-    @property
-    def num_columns(self) -> int:
-        """Of all blocks together."""
-        return self._grid.size.width
-
-    @property
     def num_bits_per_pixel(self) -> int:
         """Bits of one band's pixel as delivered."""
         return self._dtype.itemsize * 8
@@ -275,24 +262,9 @@ class WarpedImageProvider:
         return min(int(fact(self.source.get_level(0), "actual_bits_per_pixel")), self.num_bits_per_pixel)
 
     @property
-    def num_pixels_per_block_horizontal(self) -> int:
-        """Columns of a block."""
-        return self._grid.block_shape[1]
-
-    @property
-    def num_pixels_per_block_vertical(self) -> int:
-        """Rows of a block."""
-        return self._grid.block_shape[0]
-
-    @property
     def num_resolution_levels(self) -> int:
         """One."""
         return 1
-
-    @property
-    def block_grid_size(self) -> tuple[int, int]:
-        """(rows, cols) of the block grid."""
-        return self._grid.shape
 
     @property
     def pixel_value_type(self) -> np.dtype[Any]:

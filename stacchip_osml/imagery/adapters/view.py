@@ -16,14 +16,15 @@ from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.level_places import LevelPlace, level_place
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.providers.facts import absent_parts, fact, has_block, num_levels, pad_number, read_block
+from stacchip_osml.imagery.providers.gridded import GriddedImage
 from stacchip_osml.imagery.providers.protocol import Pixels
-from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["ProviderView"]
 
 
-class ProviderView:
+class ProviderView(GriddedImage):
     """A provider that shows its source as it is; adapters change what they must.
 
     A class whose pixels and levels are the source's own says so in its own body, ``shows_source = True``; then readers
@@ -67,16 +68,6 @@ class ProviderView:
         return tags
 
     @property
-    def num_rows(self) -> int:
-        """R0 rows."""
-        return self.level_grid(0).size.height
-
-    @property
-    def num_columns(self) -> int:
-        """R0 columns."""
-        return self.level_grid(0).size.width
-
-    @property
     def num_bands(self) -> int:
         """Bands."""
         return int(self.source.num_bands)
@@ -92,24 +83,9 @@ class ProviderView:
         return int(fact(self.source, "actual_bits_per_pixel"))
 
     @property
-    def num_pixels_per_block_horizontal(self) -> int:
-        """Columns of an R0 block."""
-        return self.level_grid(0).block_shape[1]
-
-    @property
-    def num_pixels_per_block_vertical(self) -> int:
-        """Rows of an R0 block."""
-        return self.level_grid(0).block_shape[0]
-
-    @property
     def num_resolution_levels(self) -> int:
         """Levels, R0 included."""
         return num_levels(self.source)
-
-    @property
-    def block_grid_size(self) -> tuple[int, int]:
-        """(rows, cols) of the R0 block grid."""
-        return self.level_grid(0).shape
 
     @property
     def pixel_value_type(self) -> Any:
@@ -122,11 +98,7 @@ class ProviderView:
         return float(fact(self.source, "pad_pixel_value"))
 
     def level_grid(self, level: int = 0) -> BlockGrid:
-        """Tell the size of a level, and where its blocks lie.
-
-        Raises:
-            IndexError: no such level.
-        """
+        """Tell the size of a level, and where its blocks lie; IndexError of a level that it does not have."""
         level = whole_number("level", level)
         found = self._grids.get(level)
         if found is None:
@@ -147,14 +119,6 @@ class ProviderView:
         if found is None:
             found = self._source_grids[level] = level_grid(self.source, level)
         return found
-
-    def level_shape(self, level: int) -> ImageSize:
-        """Give the size of a level.
-
-        Raises:
-            IndexError: no such level.
-        """
-        return self.level_grid(level).size
 
     def level_place(self, level: int = 0) -> LevelPlace:
         """Tell where a level lies on level 0: as the source's does where the sizes are the same.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.level_places import LevelPlace
+from stacchip_osml.imagery.providers.gridded import GriddedImage
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 
 __all__ = ["HeaderFacts"]
 
 
-class HeaderFacts(ABC):
+class HeaderFacts(GriddedImage):
     """The facts of a provider that has a header."""
 
     name: str
@@ -42,16 +43,6 @@ class HeaderFacts(ABC):
         return self.pixel_header.place(level)
 
     @property
-    def num_rows(self) -> int:
-        """R0 rows."""
-        return self.pixel_header.size.height
-
-    @property
-    def num_columns(self) -> int:
-        """R0 columns."""
-        return self.pixel_header.size.width
-
-    @property
     def num_bands(self) -> int:
         """Bands, alpha included."""
         return len(self.pixel_header.bands)
@@ -60,16 +51,6 @@ class HeaderFacts(ABC):
     def num_bits_per_pixel(self) -> int:
         """Bits of one band's pixel as delivered."""
         return self.pixel_value_type.itemsize * 8
-
-    @property
-    def num_pixels_per_block_horizontal(self) -> int:
-        """Columns of an R0 block."""
-        return self.pixel_header.block_shape[1]
-
-    @property
-    def num_pixels_per_block_vertical(self) -> int:
-        """Rows of an R0 block."""
-        return self.pixel_header.block_shape[0]
 
     @property
     def num_resolution_levels(self) -> int:

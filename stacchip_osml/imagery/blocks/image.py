@@ -88,11 +88,6 @@ class BlockImage(ServedImage):
         return self._told.actual_bits_per_pixel
 
     @property
-    def block_grid_size(self) -> tuple[int, int]:
-        """(rows, cols) of the R0 block grid."""
-        return self.level_grid(0).shape
-
-    @property
     def metadata(self) -> Mapping[str, Any]:
         """The file's own tags, as GDAL names them."""
         return self._told.metadata
@@ -127,14 +122,9 @@ class BlockImage(ServedImage):
             ReadError: as ``read``.
             LimitError: as ``read``.
         """
-        grid = self.level_grid(resolution_level)
-        if not grid.has(block_row, block_col):
-            raise IndexError(
-                f"{self.name}: no block ({block_row}, {block_col}) in a grid of {' x '.join(map(str, grid.shape))}"
-            )
+        window = self.level_grid(resolution_level).window(block_row, block_col, name=self.name)
         if self.source(resolution_level).level is None:
             return self.read_by_gdal.get_block(block_row, block_col, resolution_level, bands)
-        window = grid.window(block_row, block_col)
         chosen = None if bands is None else whole_bands(bands)
         source = self.source(resolution_level, chosen)
         self.limits.require_request(

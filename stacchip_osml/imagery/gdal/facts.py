@@ -17,16 +17,15 @@ from stacchip_osml.imagery.gdal.signs import nodata_with_sign, require_all_bands
 from stacchip_osml.imagery.header import BandHeader, colors_of_pixels
 from stacchip_osml.imagery.level_places import PLACE_ITEM, LevelPlace
 from stacchip_osml.imagery.limits import ReadLimits
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
 __all__ = [
     "Facts",
     "Level",
     "absent_parts",
-    "block_window",
     "blocks_under",
     "facts_of",
-    "grid_of",
     "is_stored",
     "level_of",
     "planes",
@@ -50,6 +49,11 @@ class Level:
     """One value a band; some files write it with other digits in each level."""
     place: LevelPlace | None = None
     """Where it lies on R0, where the level itself says it."""
+
+    @property
+    def grid(self) -> BlockGrid:
+        """Where its blocks lie."""
+        return BlockGrid(self.size, self.block_shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,19 +183,6 @@ SPLIT_ROWS = 2000
 """A strip of more rows than this is shown row by row, where its codec allows it."""
 MOST_ROWS = 1 << 16
 """Rows that are asked for their place before all of them are taken for one strip."""
-
-
-def grid_of(level: Level) -> tuple[int, int]:
-    """Count the (rows, cols) of a level's blocks."""
-    rows, cols = level.block_shape
-    return -(-level.size.height // rows), -(-level.size.width // cols)
-
-
-def block_window(level: Level, row: int, col: int) -> PixelWindow:
-    """Give the pixels of one block, cut off at the image edge."""
-    height, width = level.block_shape
-    x, y = col * width, row * height
-    return PixelWindow(x, y, min(width, level.size.width - x), min(height, level.size.height - y))
 
 
 def planes(facts: Facts, bands: Iterable[int]) -> Sequence[int]:

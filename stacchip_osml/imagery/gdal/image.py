@@ -24,7 +24,7 @@ import numpy as np
 
 from stacchip_osml.imagery.gdal.access import FileAccess
 from stacchip_osml.imagery.gdal.directories import require_few_directories
-from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, grid_of, level_of
+from stacchip_osml.imagery.gdal.facts import Facts, Level, level_of
 from stacchip_osml.imagery.gdal.library import (
     Dataset,
     UnsureError,
@@ -42,6 +42,7 @@ from stacchip_osml.imagery.limits import FetchLimits, ReadLimits, reading_limits
 from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.imagery.providers.facts import whole_bands
+from stacchip_osml.imagery.providers.gridded import GriddedImage
 from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import each_of
@@ -52,7 +53,7 @@ __all__ = ["GdalImage"]
 T = TypeVar("T")
 
 
-class GdalImage:
+class GdalImage(GriddedImage):
     """One image file as provider and reader; safe for threads, cheap to pickle, opened on first use."""
 
     def __init__(
@@ -113,18 +114,9 @@ class GdalImage:
 
     # ---- PixelReader
 
-    def level_shape(self, level: int) -> ImageSize:
-        """Give the true size of a stored level.
-
-        Raises:
-            IndexError: the image has no such level.
-        """
-        return self._level(level).size
-
-    def level_grid(self, level: int) -> BlockGrid:
-        """Tell the size of a stored level, and where its blocks lie."""
-        stored = self._level(level)
-        return BlockGrid(stored.size, stored.block_shape)
+    def level_grid(self, level: int = 0) -> BlockGrid:
+        """Tell the true size of a stored level, and where its blocks lie; IndexError of a level it does not have."""
+        return self._level(level).grid
 
     def level_place(self, level: int) -> LevelPlace:
         """Tell where a stored level lies on R0."""
@@ -200,16 +192,6 @@ class GdalImage:
         return str(self.metadata.get("TIFFTAG_IMAGEDESCRIPTION", ""))
 
     @property
-    def num_rows(self) -> int:
-        """R0 rows."""
-        return self._facts().base.size.height
-
-    @property
-    def num_columns(self) -> int:
-        """R0 columns."""
-        return self._facts().base.size.width
-
-    @property
     def num_bands(self) -> int:
         """Bands, alpha included."""
         return self._facts().count
@@ -225,24 +207,9 @@ class GdalImage:
         return self._facts().actual_bits
 
     @property
-    def num_pixels_per_block_horizontal(self) -> int:
-        """Columns of an R0 block."""
-        return self._facts().base.block_shape[1]
-
-    @property
-    def num_pixels_per_block_vertical(self) -> int:
-        """Rows of an R0 block."""
-        return self._facts().base.block_shape[0]
-
-    @property
     def num_resolution_levels(self) -> int:
         """Stored levels, R0 included."""
         return 1 + self._facts().overviews
-
-    @property
-    def block_grid_size(self) -> tuple[int, int]:
-        """(rows, cols) of the R0 block grid."""
-        return grid_of(self._facts().base)
 
     @property
     def pixel_value_type(self) -> np.dtype[Any]:
@@ -275,9 +242,7 @@ class GdalImage:
         if not 0 <= whole_number("resolution_level", resolution_level) < self.num_resolution_levels:
             return False
         stored = self._level(resolution_level)
-        block_row, block_col = whole_number("block_row", block_row), whole_number("block_col", block_col)
-        rows, cols = grid_of(stored)
-        if not (0 <= block_row < rows and 0 <= block_col < cols):
+        if not stored.grid.has(block_row, block_col):
             return False
         if facts.driver != "GTiff":
             return self._table.stores(facts, stored, block_row, block_col)
@@ -299,11 +264,7 @@ class GdalImage:
         """
         facts, stored = self._facts(), self._level(resolution_level)
         chosen = self._bands(facts, bands)
-        rows, cols = grid_of(stored)
-        block_row, block_col = whole_number("block_row", block_row), whole_number("block_col", block_col)
-        if not (0 <= block_row < rows and 0 <= block_col < cols):
-            raise IndexError(f"{self._name}: no block ({block_row}, {block_col}) in a grid of {rows} x {cols}")
-        window = block_window(stored, block_row, block_col)
+        window = stored.grid.window(block_row, block_col, name=self._name)
         self._require_small(facts, stored, ImageSize(window.width, window.height), len(chosen))
         wanted = facts, stored, window, chosen
         pixels, _ = self._certain(stored, lambda dataset, sure: read_stored(dataset, *wanted, sure=sure))

@@ -12,7 +12,7 @@ import numpy as np
 
 from stacchip_osml.imagery.blocks.sources import fill_values
 from stacchip_osml.imagery.gdal.access import FileAccess
-from stacchip_osml.imagery.gdal.facts import Facts, Level, block_window, facts_of, with_pad
+from stacchip_osml.imagery.gdal.facts import Facts, Level, facts_of, with_pad
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.nitf.fields import of_first_image
 from stacchip_osml.imagery.nitf.pads import pad_pixel
@@ -70,7 +70,7 @@ class MaskTable:
 
     def stores(self, facts: Facts, level: Level, row: int, col: int) -> bool:
         """Tell whether a block of any band is recorded."""
-        absent = self._under(facts, level, block_window(level, row, col), tuple(range(facts.count)))
+        absent = self._under(facts, level, level.grid.window(row, col), tuple(range(facts.count)))
         return absent is None or not absent.all()
 
     def _under(self, facts: Facts, level: Level, window: PixelWindow, bands: tuple[int, ...]) -> Mask | None:

@@ -65,15 +65,16 @@ class BlockGrid:
         rows, cols = self.shape
         return 0 <= row < rows and 0 <= col < cols
 
-    def window(self, row: int, col: int) -> PixelWindow:
+    def window(self, row: int, col: int, *, name: str = "") -> PixelWindow:
         """Give the level's pixels of one block, cut off at the level's edge.
 
         Raises:
-            IndexError: no such block.
+            IndexError: no such block; the message begins with ``name``, where it is given.
             SettingError: (a ValueError) no whole numbers.
         """
         if not self.has(row, col):
-            raise IndexError(f"no block ({row}, {col}) in a grid of {self.shape[0]} x {self.shape[1]}")
+            whose = name and f"{name}: "
+            raise IndexError(f"{whose}no block ({row}, {col}) in a grid of {self.shape[0]} x {self.shape[1]}")
         (height, width), finer = self.block_shape, self.reduction
         y, bottom = -(-row * height // finer), -(-(row + 1) * height // finer)
         x, right = -(-col * width // finer), -(-(col + 1) * width // finer)

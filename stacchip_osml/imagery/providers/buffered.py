@@ -18,6 +18,7 @@ from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.providers.block_utils import iter_blocks
 from stacchip_osml.imagery.providers.facts import as_pixel_dtype, fact, pad_number, require_bands
+from stacchip_osml.imagery.providers.gridded import GriddedImage
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.arguments import of_kind
@@ -29,7 +30,7 @@ _VERSIONS = itertools.count()
 """A number for every change of every image of this process."""
 
 
-class BufferedImageAssetProvider:
+class BufferedImageAssetProvider(GriddedImage):
     """One resolution level of pixels in memory; blocks may be set while others read."""
 
     def __init__(
@@ -84,9 +85,6 @@ class BufferedImageAssetProvider:
         self.num_bits_per_pixel = self._dtype.itemsize * 8
         self.actual_bits_per_pixel = bits or self.num_bits_per_pixel
         self.num_resolution_levels = 1
-        self.num_columns, self.num_rows = grid.size
-        self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal = grid.block_shape
-        self.block_grid_size = grid.shape
 
     def __repr__(self) -> str:
         return f"BufferedImageAssetProvider({self.key!r}, {self.num_bands} x {self.num_rows} x {self.num_columns})"
@@ -217,14 +215,6 @@ class BufferedImageAssetProvider:
         if whole_number("level", level) != 0:
             raise IndexError(f"{self.key}: no level {level}; it has 1")
         return self._grid
-
-    def level_shape(self, level: int) -> ImageSize:
-        """Give the size of the image.
-
-        Raises:
-            IndexError: a level other than 0.
-        """
-        return self.level_grid(level).size
 
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether a block was set."""
