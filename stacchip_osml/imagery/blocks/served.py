@@ -25,7 +25,7 @@ from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layou
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.parsing import joined_instead, parse_layout, plain_image, said_instead
+from stacchip_osml.imagery.blocks.parsing import parse_layout, plain_image, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.format import DRIVERS
 from stacchip_osml.imagery.header import ImageHeader
@@ -98,7 +98,6 @@ class ServedImage(HeaderFacts):
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | OwnImage | None = None
         self._said: NitfSaid | None = None
-        self._gdal_is_all = False
         self._file: LocalFile | RemoteObject | None = None
 
     def level_grid(self, level: int = 0) -> BlockGrid:
@@ -131,17 +130,16 @@ class ServedImage(HeaderFacts):
 
     @property
     def _told(self) -> GdalImage | OwnImage | NitfSaid:
-        """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open whole."""
-        if self._said is None and not self._gdal_is_all:
+        """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open."""
+        if self._said is None:
             try:
                 _ = self.gdal.header
             except DecodeError as error:
                 self._said = said_instead(error, self.file, name=self.name, limits=self.limits)
                 self._gdal = None  # it cannot say more
             else:
-                self._said = joined_instead(self.gdal, self.file, name=self.name, limits=self.limits)
-                self._gdal_is_all = self._said is None
-        return self.gdal if self._said is None else self._said
+                return self.gdal
+        return self._said
 
     @property
     def layout(self) -> ImageLayout:
