@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Real
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stacchip_osml.encode.nitf.pixels_work import Written
 from stacchip_osml.encode.nitf.records import NitfImage, StoredPixels, Tre, in_red_green_blue, is_decoded_to_rgb
 from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.pixel import ImageSize
@@ -26,13 +27,11 @@ from stacchip_osml.pixel import ImageSize
 if TYPE_CHECKING:
     from stacchip_osml.encode.nitf.pixels import PreparedSegment
 
-__all__ = ["ImagePart", "Settled", "encoded", "image_parts"]
+__all__ = ["ImagePart", "image_parts"]
 
 CLAUSE = "MIL-STD-2500C table A-3; JBP-2025.1 table 5.13-1"
 PIECE = 1 << 22
 """Bytes copied at a time."""
-COUNTED_ROWS = 99_999
-"""Of a segment of SICD and SIDD."""
 STORAGE = ("IC", "COMRAT", "IMODE", "NPPBH", "NPPBV", "PVTYPE", "NBPP", "ABPP", "PJUST")
 """Fields that say how pixels are stored, and that an image may ask for."""
 HINTS = ("J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS")
@@ -50,13 +49,6 @@ COUNTED = ((re.compile(r"SICD\d{3}"), 4), (re.compile(r"SIDD\d{6}"), 7))
 """IID1 that counts segments, and where the count begins (NGA.STND.0024-2, 3.2; NGA.STND.0025-2, 2.4)."""
 
 
-class Settled(NamedTuple):
-    """What is known when image data is written."""
-
-    length: int
-    fields: Mapping[str, str]
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class ImagePart:
     """One image segment."""
@@ -67,7 +59,7 @@ class ImagePart:
     given: frozenset[str]
     """Names of fields that the caller gave, all of which have to be written."""
     tres: tuple[Tre, ...]
-    write: Callable[..., Settled]
+    write: Callable[..., Written]
     """``(out, workers=, progress=)`` → what is known then."""
     size: int = 0
     """Bytes of its data, where they are known before."""
@@ -108,7 +100,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
 
     image, given = _decoded(image, given)
     is_counted = any(matches.fullmatch(image.fields.get("IID1", "")) for matches, _ in COUNTED)
-    segments = prepare_image(image, segment_rows=COUNTED_ROWS if is_counted else None).segments
+    segments = prepare_image(image)
     parts, first, height = [], 0, sum(int(segment.fields["NROWS"]) for segment in segments)
     for index, segment in enumerate(segments):
         fields = given | comments | segment.fields
@@ -129,7 +121,7 @@ def image_parts(image: NitfImage, number: int) -> list[ImagePart]:
                 fields=fields,
                 given=frozenset(given) - {"COMRAT"},
                 tres=tres,
-                write=partial(encoded, segment),
+                write=segment.write,
                 size=segment.size,
                 segment=segment,
             )
@@ -202,13 +194,7 @@ def _counted(name: str, index: int) -> str:
     return next((f"{name[:at]}{index:03d}" for matches, at in COUNTED if matches.fullmatch(name)), name)
 
 
-def encoded(segment: PreparedSegment, out: BinaryIO, *, workers: int, progress: Any) -> Settled:
-    """Write a segment; what an image part does that is not copied."""
-    written = segment.write(out, workers=workers, progress=progress)
-    return Settled(written.length, written.fields)
-
-
-def _copied(stored: StoredPixels, out: BinaryIO, *, workers: int, progress: Any) -> Settled:  # noqa: ARG001
+def _copied(stored: StoredPixels, out: BinaryIO, *, workers: int, progress: Any) -> Written:  # noqa: ARG001
     """Copy image data.
 
     Raises:
@@ -223,4 +209,4 @@ def _copied(stored: StoredPixels, out: BinaryIO, *, workers: int, progress: Any)
         out.write(piece)
         done += len(piece)
     stored.check()
-    return Settled(stored.size, {})
+    return Written(stored.size, {})

@@ -28,12 +28,12 @@ from stacchip_osml.encode.nitf.pixels_rates import Rate
 from stacchip_osml.encode.nitf.pixels_raw import fill_raw, raw_bytes, write_raw
 from stacchip_osml.encode.nitf.pixels_source import PixelSource, source_of
 from stacchip_osml.encode.nitf.pixels_storage import Storage, number, storage_of
-from stacchip_osml.encode.nitf.pixels_work import Progress, blocks_of
+from stacchip_osml.encode.nitf.pixels_work import Progress, Work, Written, blocks_of
 from stacchip_osml.encode.nitf.records import NitfImage
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["PreparedImage", "PreparedSegment", "WrittenPixels", "prepare_image"]
+__all__ = ["PreparedSegment", "prepare_image"]
 
 USUAL_SIDE = 1024
 """Of blocks whose size nobody says: BPJ2K01.20's, and below those of complexity level 3."""
@@ -41,16 +41,6 @@ MOST_USUAL_SIDE = 2048
 PLACED = re.compile(r"SI[CD]D\d{3}")
 """IID1 of segments that are always placed by ILOC."""
 WRITERS = {"raw": write_raw, "jpeg": write_jpeg, "jpeg2000": write_jpeg2000}
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenPixels:
-    """What is known once the pixels of a segment are written."""
-
-    length: int
-    """Bytes: LI."""
-    fields: Mapping[str, str]
-    """All of the segment's, COMRAT as it was achieved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +70,7 @@ class PreparedSegment:
         """The fields of its subheader that follow from pixels, as text of their full width without spaces."""
         return dict(_fields(self.storage, self.blocking))
 
-    def write(self, out: BinaryIO, *, workers: int = 1, progress: Progress | None = None) -> WrittenPixels:
+    def write(self, out: BinaryIO, *, workers: int = 1, progress: Progress | None = None) -> Written:
         """Write the mask table, if any, and all blocks.
 
         Args:
@@ -93,16 +83,8 @@ class PreparedSegment:
             Whatever the provider raises.
         """
         absent, table = self._masked()
-        length = WRITERS[self.storage.compression.kind](
-            out,
-            self.storage,
-            self.blocking,
-            self.source,
-            workers=workers,
-            progress=progress,
-            table=table,
-            absent=absent,
-        )
+        work = Work(self.storage, self.blocking, self.source, table, absent, workers, progress)
+        length = WRITERS[self.storage.compression.kind](out, work)
         if length > self.most_bytes:
             raise EncodeError(
                 f"LI: {length} bytes of image data, more than {self.most_bytes} (MIL-STD-2500C, table A-1)"
@@ -111,7 +93,7 @@ class PreparedSegment:
         if isinstance(self.storage.rate, Rate) and self.storage.rate.kind == "N":
             samples = self.window.width * self.window.height * self.storage.bands
             fields["COMRAT"] = self.storage.rate.text(length * 8 / samples)
-        return WrittenPixels(length, fields)
+        return Written(length, fields)
 
     def fill(self, memory: NDArray[np.uint8]) -> None:
         """Put the data into memory of ``size`` bytes, which is not 0: as :meth:`write` would, in the caller's thread.
@@ -138,23 +120,10 @@ class PreparedSegment:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedImage:
-    """An image whose storage was checked."""
-
-    segments: tuple[PreparedSegment, ...]
-    """From top to bottom; mostly one."""
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """The fields of the first segment; others have other NROWS, NBPC and NPPBV."""
-        return self.segments[0].fields
-
-
 def prepare_image(
     image: NitfImage, *, segment_rows: int | None = None, segment_bytes: int = MOST_BYTES
-) -> PreparedImage:
-    """Check how an image is to be stored, and cut it into segments.
+) -> tuple[PreparedSegment, ...]:
+    """Check how an image is to be stored, and cut it into segments, from top to bottom; mostly it is one.
 
     Args:
         image: its ``fields`` may say ``IC``, ``IMODE``, ``COMRAT``, ``NPPBH``, ``NPPBV``, ``PVTYPE``, ``NBPP``,
@@ -177,9 +146,7 @@ def prepare_image(
     blockings = _blockings(
         storage, source.size, source.block_shape, asked=asked, segment_rows=segment_rows, most_bytes=most_bytes
     )
-    return PreparedImage(
-        tuple(PreparedSegment(storage, blocking, source, most_bytes, image.has_pad) for blocking in blockings)
-    )
+    return tuple(PreparedSegment(storage, blocking, source, most_bytes, image.has_pad) for blocking in blockings)
 
 
 @lru_cache(maxsize=256)

@@ -21,13 +21,11 @@ import numpy as np
 
 from stacchip_osml.encode.codecs_nitf import MOST_INTERVAL, restarted_jpeg
 from stacchip_osml.encode.in_order import in_order
-from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
+from stacchip_osml.encode.nitf.masks import MOST_OFFSET
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
-from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_rates import JpegRate
-from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
-from stacchip_osml.encode.nitf.pixels_work import Block, Progress, blocks_of
+from stacchip_osml.encode.nitf.pixels_work import Block, Work, blocks_of, require_samples
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.protocol import Pixels
 
@@ -89,22 +87,13 @@ def application_segment(storage: Storage, blocking: Blocking) -> bytes:
     )
 
 
-def write_jpeg(
-    out: BinaryIO,
-    storage: Storage,
-    blocking: Blocking,
-    source: PixelSource,
-    *,
-    workers: int,
-    progress: Progress | None,
-    table: MaskTable | None,
-    absent: frozenset[int],
-) -> int:
-    """Write the blocks of one segment, and their mask table; arguments as of ``write_raw``.
+def write_jpeg(out: BinaryIO, segment: Work) -> int:
+    """Write the blocks of one segment, and their mask table, from where ``out`` stands; give the bytes written.
 
     Raises:
         EncodeError: the data is longer than a mask table can say.
     """
+    storage, blocking, source, table, absent, workers, progress = segment
     application = application_segment(storage, blocking)
     streams = [block for block in _streams(storage, blocking) if block.number not in absent]
     units = storage.bands if storage.imode == "S" else 1

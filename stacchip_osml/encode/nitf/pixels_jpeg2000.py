@@ -20,13 +20,11 @@ from typing import BinaryIO
 import numpy as np
 
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
-from stacchip_osml.encode.nitf.masks import MOST_OFFSET, MaskTable
+from stacchip_osml.encode.nitf.masks import MOST_OFFSET
 from stacchip_osml.encode.nitf.pixels_blocking import SMALLEST_TILE, Blocking
-from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_rates import Rate
-from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
-from stacchip_osml.encode.nitf.pixels_work import Progress, part_of
+from stacchip_osml.encode.nitf.pixels_work import Work, part_of, require_samples
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import PixelWindow
@@ -83,45 +81,31 @@ def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
 class _Tiles:
     """The pixels of a segment, as a codestream is made of them."""
 
-    def __init__(
-        self, source: PixelSource, storage: Storage, blocking: Blocking, *, absent: frozenset[int], marks: bool
-    ) -> None:
-        self._source = source
-        self._storage = storage
-        self._blocking = blocking
-        self._absent = absent
-        self._wants_marks = marks
-        self.size, self.bands, self.dtype = blocking.size, storage.bands, storage.dtype
+    def __init__(self, segment: Work) -> None:
+        self._segment = segment
+        self._wants_marks = segment.table is not None and segment.table.has_pad_records
+        storage = segment.storage
+        self.size, self.bands, self.dtype = segment.blocking.size, storage.bands, storage.dtype
         self.padded: dict[int, bool] = {}
         """Number of a block → whether it has pad pixels."""
 
     def read(self, window: PixelWindow) -> Pixels:
-        rows, cols = self._blocking.block_shape
-        number = window.y // rows * self._blocking.shape[1] + window.x // cols
-        if number in self._absent:
-            return np.full((self.bands, window.height, window.width), self._storage.pad, self.dtype)
-        pixels = self._source.read(part_of(self._blocking, window))
-        require_samples(pixels, self._storage)
+        blocking, storage = self._segment.blocking, self._segment.storage
+        rows, cols = blocking.block_shape
+        number = window.y // rows * blocking.shape[1] + window.x // cols
+        if number in self._segment.absent:
+            return np.full((self.bands, window.height, window.width), storage.pad, self.dtype)
+        pixels = self._segment.source.read(part_of(blocking, window))
+        require_samples(pixels, storage)
         if self._wants_marks:
-            self.padded[number] = bool((pixels == self._storage.pad).all(axis=0).any())
+            self.padded[number] = bool((pixels == storage.pad).all(axis=0).any())
         return pixels
 
 
-def write_jpeg2000(
-    out: BinaryIO,
-    storage: Storage,
-    blocking: Blocking,
-    source: PixelSource,
-    *,
-    workers: int,
-    progress: Progress | None,
-    table: MaskTable | None,
-    absent: frozenset[int],
-) -> int:
-    """Write the codestream of one segment, and its mask table; arguments as of ``write_raw``."""
-    marks = table is not None and table.has_pad_records
-    tiles = _Tiles(source, storage, blocking, absent=absent, marks=marks)
-    options = _options(storage, blocking)
+def write_jpeg2000(out: BinaryIO, segment: Work) -> int:
+    """Write the codestream of one segment, and its mask table, from where ``out`` stands; give the bytes written."""
+    storage, blocking, _, table, absent, workers, progress = segment
+    tiles, options = _Tiles(segment), _options(storage, blocking)
     if table is None:
         return write_codestream(out, tiles, options, workers=workers, progress=progress)
     base = out.tell()

@@ -23,12 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.in_order import in_order
-from stacchip_osml.encode.nitf.masks import MaskTable
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
-from stacchip_osml.encode.nitf.pixels_checks import require_samples
 from stacchip_osml.encode.nitf.pixels_source import PixelSource
 from stacchip_osml.encode.nitf.pixels_storage import Storage
-from stacchip_osml.encode.nitf.pixels_work import Progress, memory_of, part_of
+from stacchip_osml.encode.nitf.pixels_work import Work, memory_of, part_of, require_samples
 from stacchip_osml.forked import cached_property
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import PixelWindow
@@ -166,32 +164,9 @@ def fill_raw(memory: Octets, storage: Storage, blocking: Blocking, source: Pixel
         _pieces(layout, strip, pixels, memory)
 
 
-def write_raw(
-    out: BinaryIO,
-    storage: Storage,
-    blocking: Blocking,
-    source: PixelSource,
-    *,
-    workers: int,
-    progress: Progress | None,
-    table: MaskTable | None,
-    absent: frozenset[int],
-) -> int:
-    """Write the blocks of one segment, and their mask table.
-
-    Args:
-        out: written from where it stands; seekable.
-        storage: how pixels are stored.
-        blocking: the segment.
-        source: of the pixels.
-        workers: threads.
-        progress: told the strips done, and their number.
-        table: of IC=NM.
-        absent: numbers of blocks that are not recorded.
-
-    Returns:
-        Bytes written.
-    """
+def write_raw(out: BinaryIO, segment: Work) -> int:
+    """Write the blocks of one segment, and their mask table, from where ``out`` stands; give the bytes written."""
+    storage, blocking, source, table, absent, workers, progress = segment
     layout, strips = _arranged(storage, blocking, absent)
     padded: set[tuple[int, int]] = set()
     base = out.tell()

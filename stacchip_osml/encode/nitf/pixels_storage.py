@@ -121,7 +121,6 @@ class Storage:
     """As stored: NBANDS or XBANDS."""
     dtype: np.dtype[Any]
     """Of a sample as stored, native."""
-    source_bands: int
     source_dtype: np.dtype[Any]
     pad: np.generic
     """In ``dtype``."""
@@ -221,7 +220,6 @@ def _storage(facts: Facts, asked: tuple[tuple[str, str], ...]) -> Storage:
         icat=_word(fields, "ICAT") or ("MS" if irep == "MULTI" else "VIS"),
         bands=count,
         dtype=dtype,
-        source_bands=bands,
         source_dtype=kind,
         pad=dtype.type(np.frombuffer(bytes.fromhex(facts.pad), kind)[0].real),
         band_fields=_band_fields(fields, irep, count, split=split),

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels
 from stacchip_osml.encode.nitf.fields_alike import TEXTS, SharedFields, names_and_texts
-from stacchip_osml.encode.nitf.image_parts import ImagePart, encoded
+from stacchip_osml.encode.nitf.image_parts import ImagePart
 from stacchip_osml.encode.nitf.pixels import PreparedSegment
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_source import source_of
@@ -64,7 +63,7 @@ class _Kept:
             fields=self.fields,
             given=frozenset(),
             tres=(),
-            write=partial(encoded, segment),
+            write=segment.write,
             size=segment.size,
             segment=segment,
         )

@@ -69,9 +69,7 @@ def test_images_counted_anew_stay_where_they_are_if_they_were_attached_to_none()
 
 
 def test_segments_of_one_image_stand_in_a_column(monkeypatch):
-    from stacchip_osml.encode.nitf import image_parts
-
-    monkeypatch.setattr(image_parts, "COUNTED_ROWS", 4)
+    monkeypatch.setattr("stacchip_osml.encode.nitf.pixels.MOST_PLACED_ROWS", 4)
     pixels = pixels_of((1, 10, 6), "uint16")
     provider = BufferedImageAssetProvider.from_array(pixels, block_width=0, block_height=0)
     tall = NitfImage(pixels=provider, fields={"IC": "NC", "IID1": "SICD000", "ISORCE": "radar"})

@@ -176,5 +176,5 @@ def test_a_segment_of_a_masked_image_ends_where_offsets_do():
     plain = prepare_image(NitfImage(pixels=image, fields={}))
     masked = prepare_image(NitfImage(pixels=image, fields={"IC": "NM"}))
 
-    assert len(plain.segments) == 1
-    assert [segment.window.height for segment in masked.segments] == [60416, 9584]
+    assert len(plain) == 1
+    assert [segment.window.height for segment in masked] == [60416, 9584]

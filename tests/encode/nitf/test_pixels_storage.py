@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from pixel_readers import READERS, first_segment
 
-from stacchip_osml.encode.nitf.pixels import PreparedImage, prepare_image
+from stacchip_osml.encode.nitf.pixels import PreparedSegment, prepare_image
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
 
 
-def prepared(pixels: np.ndarray, *, settings: dict[str, int] | None = None, **fields: str) -> PreparedImage:
+def prepared(pixels: np.ndarray, *, settings: dict[str, int] | None = None, **fields: str) -> PreparedSegment:
     provider = BufferedImageAssetProvider.from_array(pixels, **(settings or {}))
-    return prepare_image(NitfImage(pixels=provider, fields=fields))
+    return prepare_image(NitfImage(pixels=provider, fields=fields))[0]
 
 
 def written(pixels: np.ndarray, **fields: str) -> bytes:
@@ -168,7 +168,7 @@ def test_decomposition_levels_are_as_many_as_a_tile_has_room_for(ic, most):
     pixels = np.arange(256 * 256).reshape(1, 256, 256).astype(np.uint8)
     fields = {"IC": ic, "NPPBH": "256", "NPPBV": "256"}
 
-    prepared(pixels, **fields, J2K_DECOMPOSITION_LEVELS=str(most)).segments[0].write(io.BytesIO())
+    prepared(pixels, **fields, J2K_DECOMPOSITION_LEVELS=str(most)).write(io.BytesIO())
     with pytest.raises(EncodeError, match=rf"J2K_DECOMPOSITION_LEVELS of IC={ic} is \d to {most} for blocks of 256"):
         prepared(pixels, **fields, J2K_DECOMPOSITION_LEVELS=str(most + 1))
 
@@ -187,7 +187,7 @@ def test_samples_of_more_bits_than_they_say_are_refused(ic):
     image = prepared(pixels, IC=ic, ABPP="12")
 
     with pytest.raises(EncodeError, match=r"ABPP=12, PVTYPE=INT: samples from 0 to 4096 do not fit into 0 to 4095"):
-        image.segments[0].write(io.BytesIO())
+        image.write(io.BytesIO())
 
 
 def test_signed_samples_of_fewer_bits_are_checked_by_their_sign():
@@ -196,7 +196,7 @@ def test_signed_samples_of_fewer_bits_are_checked_by_their_sign():
 
     np.testing.assert_array_equal(READERS["gdal"](data, fill=0), pixels)
     with pytest.raises(EncodeError, match=r"samples from -100 to 99 do not fit into -64 to 63"):
-        prepared(pixels, ABPP="7").segments[0].write(io.BytesIO())
+        prepared(pixels, ABPP="7").write(io.BytesIO())
 
 
 def test_left_justified_samples_are_stored_as_they_are():
@@ -206,7 +206,7 @@ def test_left_justified_samples_are_stored_as_they_are():
     assert first_segment(data)["subheader"]["PJUST"].value == "L"
     np.testing.assert_array_equal(READERS["jbpy"](data, fill=0), pixels)
     with pytest.raises(EncodeError, match=r"ABPP=11, PJUST=L: samples have bits below the upper 11 of 16"):
-        prepared(pixels + np.uint16(1), ABPP="11", PJUST="L").segments[0].write(io.BytesIO())
+        prepared(pixels + np.uint16(1), ABPP="11", PJUST="L").write(io.BytesIO())
 
 
 def test_bytes_may_be_stored_as_bits_if_they_are():
@@ -217,7 +217,7 @@ def test_bytes_may_be_stored_as_bits_if_they_are():
     for reader in ("gdal", "blocks", "jbpy"):
         np.testing.assert_array_equal(READERS[reader](data, fill=0), pixels)
     with pytest.raises(EncodeError, match=r"ABPP=1, PVTYPE=B: samples from 0 to 199 do not fit into 0 to 1"):
-        prepared(ramp("uint8"), PVTYPE="B").segments[0].write(io.BytesIO())
+        prepared(ramp("uint8"), PVTYPE="B").write(io.BytesIO())
 
 
 def test_complex_pixels_may_be_stored_as_two_real_bands():

@@ -52,7 +52,7 @@ class Lazy:
 
 def data_of(provider: Any, *, workers: int = 1, **fields: str) -> bytes:
     out = io.BytesIO()
-    prepare_image(NitfImage(pixels=provider, fields=fields)).segments[0].write(out, workers=workers)
+    prepare_image(NitfImage(pixels=provider, fields=fields))[0].write(out, workers=workers)
     return out.getvalue()
 
 
@@ -126,7 +126,7 @@ def test_blocks_are_written_in_strips_and_into_memory_or_not_which_changes_nothi
 
     def in_a_file() -> bytes:
         with (tmp_path / "data").open("w+b") as out:
-            prepare_image(NitfImage(pixels=image, fields=fields)).segments[0].write(out)
+            prepare_image(NitfImage(pixels=image, fields=fields))[0].write(out)
             out.seek(0)
             return out.read()
 
@@ -158,7 +158,7 @@ def test_memory_is_bounded(block):
     prepared = prepare_image(NitfImage(pixels=image, fields={"NPPBH": block, "NPPBV": block}))
     tracemalloc.start()
     out = Sink()
-    written = prepared.segments[0].write(out)
+    written = prepared[0].write(out)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -170,16 +170,16 @@ def test_rows_are_divided_into_segments_that_together_are_the_image():
     image = Lazy((200, 90), (64, 64), bands=2)
     prepared = prepare_image(NitfImage(pixels=image, fields={"NPPBH": "32", "NPPBV": "32"}), segment_rows=70)
 
-    assert [tuple(segment.window) for segment in prepared.segments] == [
+    assert [tuple(segment.window) for segment in prepared] == [
         (0, 0, 90, 64),
         (0, 64, 90, 64),
         (0, 128, 90, 64),
         (0, 192, 90, 8),
     ]
-    assert [segment.fields["NROWS"] for segment in prepared.segments] == ["00000064"] * 3 + ["00000008"]
-    assert [segment.fields["NBPC"] for segment in prepared.segments] == ["0002", "0002", "0002", "0001"]
+    assert [segment.fields["NROWS"] for segment in prepared] == ["00000064"] * 3 + ["00000008"]
+    assert [segment.fields["NBPC"] for segment in prepared] == ["0002", "0002", "0002", "0001"]
     parts = []
-    for segment in prepared.segments:
+    for segment in prepared:
         out = io.BytesIO()
         segment.write(out)
         blocks = np.frombuffer(out.getvalue(), np.uint8).reshape(-1, 3, 2, 32, 32)
@@ -195,12 +195,12 @@ def test_an_unblocked_image_is_divided_by_bytes_and_radar_images_by_rows():
     plain = prepare_image(NitfImage(pixels=image, fields=fields))
     radar = prepare_image(NitfImage(pixels=image, fields={**fields, "IID1": "SICD001"}))
 
-    heights = [[segment.window.height for segment in each.segments] for each in (plain, radar)]
+    heights = [[segment.window.height for segment in each] for each in (plain, radar)]
     assert heights == [[62_499] * 4 + [4]] * 2
     small = Lazy((100_001, 10), (1000, 10))
-    assert len(prepare_image(NitfImage(pixels=small, fields={})).segments) == 1
+    assert len(prepare_image(NitfImage(pixels=small, fields={}))) == 1
     counted = prepare_image(NitfImage(pixels=small, fields={"IID1": "SICD000", "NPPBV": "0"}))
-    assert [segment.fields["NROWS"] for segment in counted.segments] == ["00099999", "00000002"]
+    assert [segment.fields["NROWS"] for segment in counted] == ["00099999", "00000002"]
 
 
 def test_a_segment_that_holds_no_row_of_blocks_is_refused():
@@ -217,7 +217,7 @@ def test_progress_is_told_to_the_end():
     image = Lazy((200, 300), (64, 64))
     prepared = prepare_image(NitfImage(pixels=image, fields={"IC": "C3", "NPPBH": "64", "NPPBV": "64"}))
 
-    prepared.segments[0].write(io.BytesIO(), workers=2, progress=lambda done, all_: told.append((done, all_)))
+    prepared[0].write(io.BytesIO(), workers=2, progress=lambda done, all_: told.append((done, all_)))
 
     assert told == [(number, 20) for number in range(1, 21)]
 
@@ -228,17 +228,17 @@ def test_pixels_begin_where_the_file_stands():
         prepared = prepare_image(NitfImage(pixels=image, fields={"NPPBH": "64", "NPPBV": "64", **fields}))
         out = io.BytesIO(b"x" * 100)
         out.seek(100)
-        written = prepared.segments[0].write(out)
+        written = prepared[0].write(out)
 
         alone = io.BytesIO()
-        prepared.segments[0].write(alone)
+        prepared[0].write(alone)
         assert out.tell() == 100 + written.length
         assert out.getvalue() == b"x" * 100 + alone.getvalue()
 
 
 def test_usual_blocks_are_the_providers_or_1024():
     def blocks(provider: Any, **fields: str) -> tuple[str, str]:
-        found = prepare_image(NitfImage(pixels=provider, fields=fields)).fields
+        found = prepare_image(NitfImage(pixels=provider, fields=fields))[0].fields
         return found["NPPBV"], found["NPPBH"]
 
     assert blocks(Lazy((3000, 4000), (256, 512))) == ("0256", "0512")

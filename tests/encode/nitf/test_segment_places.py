@@ -10,7 +10,7 @@ from lxml import etree
 from nitf_files import file_of, image_of, written
 
 from stacchip_osml.encode import IO, imsave
-from stacchip_osml.encode.nitf import Tre, image_parts, pixels, read_nitf
+from stacchip_osml.encode.nitf import Tre, pixels, read_nitf
 from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.igeolo import igeolo_text
 from stacchip_osml.encode.nitf.segment_places import segment_place, segment_tres
@@ -26,8 +26,7 @@ ROWS, COLS, MOST = 50, 40, 20
 def small_segments(monkeypatch):
     """Segments of at most 20 rows, of any image."""
     prepared = pixels.prepare_image
-    monkeypatch.setattr(pixels, "prepare_image", lambda image, segment_rows: prepared(image, segment_rows=MOST))
-    monkeypatch.setattr(image_parts, "COUNTED_ROWS", MOST)
+    monkeypatch.setattr(pixels, "prepare_image", lambda image: prepared(image, segment_rows=MOST))
 
 
 def sarkit_segments(corners, monkeypatch):
