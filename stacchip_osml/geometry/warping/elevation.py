@@ -25,7 +25,6 @@ from stacchip_osml.imagery.providers.facts import key_of
 from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.imagery.resampling.remap import remap, remap_window
 from stacchip_osml.imagery.windows.reader import WindowReader
-from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.counts import finite_number, real_number
 
 __all__ = ["ConstantElevation", "ElevationModel", "RasterElevation"]
@@ -129,10 +128,6 @@ class RasterElevation:
         if window is None or pixels is None:
             return found.reshape(shape)
         heights = MaskedPixels(pixels.pixels.astype(np.float64), pixels.mask & np.isfinite(pixels.pixels))
-        at = _corner(window)
-        here = remap(heights, map_x[None], map_y[None], method="bilinear", corner=at, image=size)
+        corner = window.x, window.y
+        here = remap(heights, map_x[None], map_y[None], method="bilinear", corner=corner, image=size)
         return np.where(here.mask[0, 0], here.pixels[0, 0], found).reshape(shape)
-
-
-def _corner(window: PixelWindow) -> tuple[int, int]:
-    return window.x, window.y

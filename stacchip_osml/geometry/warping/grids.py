@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError
-from stacchip_osml.geometry.warping.positions import Positions
+from stacchip_osml.geometry.warping.positions import Warp
 from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize
 from stacchip_osml.geometry.warping.tile_sets import MapTileId
 from stacchip_osml.imagery.adapters.identity import identity_of, token_of
@@ -161,8 +161,21 @@ class GridBuilder(Protocol):
         ...
 
 
-def made_grid(found: Positions | None, size: ImageSize, level: int) -> WarpGrid | None:
-    """Make a grid of positions: what lies in the source is valid."""
+def warp_grid(
+    warp: Warp, part: PixelWindow, options: WarpGridOptions, *, size: ImageSize, level: int, ratio: tuple[float, float]
+) -> WarpGrid | None:
+    """Make the grid of a part of the target; what lies in the source is valid.
+
+    Args:
+        warp: from the target to the source.
+        part: of the target, in its pixels.
+        options: how exact.
+        size: of the source.
+        level: that pixels are read from.
+        ratio: full-resolution pixels a pixel of that level, ``(x, y)``.
+    """
+    points, tolerance = options.control_points_per_side, options.max_error * min(ratio)
+    found = warp.over(part, points=points, tolerance=tolerance, image=size)
     if found is None:
         return None
     cols, rows = found.cols, found.rows

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.geometry.projective import AffineModel
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.warping.elevation import ElevationModel
@@ -17,13 +18,13 @@ from stacchip_osml.geometry.warping.grids import (
     coarsest_unstretched,
     digest,
     known_by,
-    made_grid,
+    warp_grid,
 )
 from stacchip_osml.geometry.warping.ortho import LARGEST_SIDE, PLACES, derivatives, ratios_of, require_settings
-from stacchip_osml.geometry.warping.positions import PixelRectangle, Warp
+from stacchip_osml.geometry.warping.positions import Warp
 from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize, TileError
 from stacchip_osml.geometry.warping.tile_sets import MapTileId
-from stacchip_osml.pixel import ImageSize, Transform
+from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
 from stacchip_osml.pixel.counts import whole_number, whole_numbers
 
 __all__ = ["ImageToImageGridBuilder"]
@@ -91,14 +92,12 @@ class ImageToImageGridBuilder:
     @property
     def transform(self) -> Transform | None:
         """The target's, where it is a map."""
-        model = self.target_sensor_model
-        return model.locator.transform if isinstance(model, AffineModel) else None
+        return None if (plane := self._map()) is None else plane.transform
 
     @property
     def crs(self) -> str | None:
         """The target's, where it is a map."""
-        model = self.target_sensor_model
-        return model.locator.crs if isinstance(model, AffineModel) else None
+        return None if (plane := self._map()) is None else plane.crs
 
     @property
     def key(self) -> str:
@@ -121,31 +120,25 @@ class ImageToImageGridBuilder:
     def place_of(self, tile_id: MapTileId) -> tuple[int, int]:
         """Give (row, col) of a block; see :class:`GridBuilder`."""
         number, row, col = whole_numbers("tile_id", tile_id, 3)
-        limits = self.tile_limits
-        if number or not (0 <= row <= limits.max_row and 0 <= col <= limits.max_col):
-            raise TileError(f"{tuple(tile_id)} is not among the blocks of {limits}")
+        if number or not self.tile_limits.holds(row, col):
+            raise TileError(f"{tuple(tile_id)} is not among the blocks of {self.tile_limits}")
         return row, col
 
     def build(self, tile_row: int, tile_col: int) -> WarpGrid | None:
         """Give the grid of a block; see :class:`GridBuilder`."""
-        limits = self.tile_limits
         tile_row, tile_col = whole_number("tile_row", tile_row), whole_number("tile_col", tile_col)
-        if not (0 <= tile_row <= limits.max_row and 0 <= tile_col <= limits.max_col):
-            raise IndexError(f"block ({tile_row}, {tile_col}) lies outside {limits}")
+        if not self.tile_limits.holds(tile_row, tile_col):
+            raise IndexError(f"block ({tile_row}, {tile_col}) lies outside {self.tile_limits}")
         x, y = tile_col * self.block_width, tile_row * self.block_height
         width, height = min(self.block_width, self.target_width - x), min(self.block_height, self.target_height - y)
-        ratios = ratios_of(self.level_ratios, self.num_source_levels)[self.source_resolution_level]
-        found = self._warp().over(
-            PixelRectangle(x, y, width, height),
-            points=self.options.control_points_per_side,
-            tolerance=self.options.max_error * min(ratios),
-            image=self.source_size,
-        )
-        return made_grid(found, self.source_size, self.source_resolution_level)
+        part, level = PixelWindow(x, y, width, height), self.source_resolution_level
+        ratio = ratios_of(self.level_ratios, self.num_source_levels)[level]
+        return warp_grid(self._warp(), part, self.options, size=self.source_size, level=level, ratio=ratio)
+
+    def _map(self) -> AffineLocator | None:
+        model = self.target_sensor_model
+        return model.locator if isinstance(model, AffineModel) else None
 
     def _warp(self) -> Warp:
-        is_map = isinstance(self.target_sensor_model, AffineModel)
-        return Warp(self._to_ground, is_map, self.source_sensor_model, self.elevation_model)
-
-    def _to_ground(self, cols: Floats, rows: Floats, heights: Floats | float | None) -> tuple[Floats, Floats, Floats]:
-        return self.target_sensor_model.image_to_world(cols, rows, heights)
+        is_map = self._map() is not None
+        return Warp(self.target_sensor_model.image_to_world, is_map, self.source_sensor_model, self.elevation_model)

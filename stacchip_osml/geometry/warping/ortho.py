@@ -19,14 +19,14 @@ from stacchip_osml.geometry.warping.grids import (
     coarsest_unstretched,
     digest,
     known_by,
-    made_grid,
+    warp_grid,
 )
 from stacchip_osml.geometry.warping.outlines import ground_rings
-from stacchip_osml.geometry.warping.positions import PixelRectangle, Warp
+from stacchip_osml.geometry.warping.positions import Warp
 from stacchip_osml.geometry.warping.terrain import on_terrain
 from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize, TileError, TileMatrix, lonlat_of
 from stacchip_osml.geometry.warping.tile_sets import MapTileId, MapTileSet, limits_for_ring
-from stacchip_osml.pixel import ImageSize, Transform
+from stacchip_osml.pixel import ImageSize, PixelWindow, Transform
 from stacchip_osml.pixel.arguments import each_of, of_kind
 from stacchip_osml.pixel.counts import finite_numbers, whole_number, whole_numbers
 
@@ -145,26 +145,19 @@ class OrthoGridBuilder:
         limits, cols = self.tile_limits, self._matrix.shape[1]
         if self._matrix.wraps and col < limits.min_col:
             col += cols
-        is_inside = limits.min_row <= row <= limits.max_row and limits.min_col <= col <= limits.max_col
-        if number != self.tile_matrix or not is_inside:
+        if number != self.tile_matrix or not limits.holds(row, col):
             raise TileError(f"{tuple(tile_id)} is not among the tiles of matrix {self.tile_matrix}, {limits}")
         return row, col
 
     def build(self, tile_row: int, tile_col: int) -> WarpGrid | None:
         """Give the grid of a tile of the set; see :class:`GridBuilder`."""
-        limits = self.tile_limits
         tile_row, tile_col = whole_number("tile_row", tile_row), whole_number("tile_col", tile_col)
-        if not (limits.min_row <= tile_row <= limits.max_row and limits.min_col <= tile_col <= limits.max_col):
-            raise IndexError(f"tile row {tile_row}, column {tile_col} lies outside {limits}")
+        if not self.tile_limits.holds(tile_row, tile_col):
+            raise IndexError(f"tile row {tile_row}, column {tile_col} lies outside {self.tile_limits}")
         x, y = self._corner(tile_row, tile_col)
-        ratios = ratios_of(self.level_ratios, self.num_source_levels)[self.source_resolution_level]
-        found = self._warp().over(
-            PixelRectangle(x, y, *self.tile_size),
-            points=self.options.control_points_per_side,
-            tolerance=self.options.max_error * min(ratios),
-            image=self.source_size,
-        )
-        return made_grid(found, self.source_size, self.source_resolution_level)
+        part, level = PixelWindow(x, y, *self.tile_size), self.source_resolution_level
+        ratio = ratios_of(self.level_ratios, self.num_source_levels)[level]
+        return warp_grid(self._warp(), part, self.options, size=self.source_size, level=level, ratio=ratio)
 
     def _corner(self, tile_row: int, tile_col: int) -> tuple[int, int]:
         return tile_col * self.tile_size.width, tile_row * self.tile_size.height

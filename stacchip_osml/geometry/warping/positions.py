@@ -24,8 +24,9 @@ from stacchip_osml.geometry.locate import wrap_longitude
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.warping.elevation import ConstantElevation, ElevationModel
 from stacchip_osml.geometry.warping.terrain import ToGround, on_terrain
+from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["PixelRectangle", "Positions", "Warp"]
+__all__ = ["Positions", "Warp"]
 
 Floats = NDArray[np.float64]
 
@@ -37,16 +38,6 @@ STRIP = 1 << 13
 """Pixels interpolated at once, so that they stay in the processor's caches."""
 SPREAD = 10.0
 """Metres added to the heights met at control points, above and below: most pixels are between."""
-
-
-@dataclass(frozen=True, slots=True)
-class PixelRectangle:
-    """Part of a target, in its pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +73,12 @@ class Warp:
         return self._seen(*on_terrain(self.to_ground, self.elevation, cols, rows))
 
     def over(
-        self, part: PixelRectangle, *, points: int, tolerance: float, image: tuple[int, int] | None = None
+        self, part: PixelWindow, *, points: int, tolerance: float, image: tuple[int, int] | None = None
     ) -> Positions | None:
         """Give the source positions of all pixels of a rectangle.
 
         Args:
-            part: of the target.
+            part: of the target, in its pixels.
             points: control points a side to begin with.
             tolerance: source pixels; 0 computes every pixel.
             image: ``(width, height)`` of the source, so that what lies far outside is not worked out.
@@ -100,7 +91,7 @@ class Warp:
             return self._each(part)
         return found
 
-    def _each(self, part: PixelRectangle) -> Positions:
+    def _each(self, part: PixelWindow) -> Positions:
         """Compute every pixel."""
         cols, rows = np.empty((part.height, part.width)), np.empty((part.height, part.width))
         across = part.x + np.arange(part.width) + 0.5
@@ -116,7 +107,7 @@ class Warp:
     # ---- between control points
 
     def _between_points(
-        self, part: PixelRectangle, points: int, tolerance: float, image: tuple[int, int] | None
+        self, part: PixelWindow, points: int, tolerance: float, image: tuple[int, int] | None
     ) -> Positions | None:
         """Interpolate; ``_TOO_ROUGH`` where that is not good enough."""
         heights = self._plane_heights(part, points)
@@ -146,7 +137,7 @@ class Warp:
             heights = _three(lowest, highest)
         return _TOO_ROUGH
 
-    def _plane_heights(self, part: PixelRectangle, points: int) -> tuple[float | None, ...]:
+    def _plane_heights(self, part: PixelWindow, points: int) -> tuple[float | None, ...]:
         """Choose the heights of the lattice: one where the ground is flat, else three, of which two enclose it."""
         if self.elevation is None:
             return (None,)
@@ -180,7 +171,7 @@ class Warp:
         return found
 
     def _fitted(
-        self, part: PixelRectangle, heights: tuple[float | None, ...], points: int, tolerance: float
+        self, part: PixelWindow, heights: tuple[float | None, ...], points: int, tolerance: float
     ) -> tuple[Floats, float] | None:
         """Refine the lattice until it fits; None where it does not."""
         cells = max(points - 1, 1)
@@ -250,7 +241,7 @@ def _at(share: Floats, layers: Sequence[Floats] | Floats) -> Floats:
     return found
 
 
-def _nodes(part: PixelRectangle, points: int) -> tuple[Floats, Floats]:
+def _nodes(part: PixelWindow, points: int) -> tuple[Floats, Floats]:
     """Give target positions of a lattice: its outer points are the rectangle's edges."""
     along = np.arange(points) / (points - 1)
     across, down = np.broadcast_arrays(part.x + along * part.width, (part.y + along * part.height)[:, None])
@@ -267,7 +258,7 @@ def _doubled(lattice: Floats) -> Floats:
     return fine
 
 
-def _strips(part: PixelRectangle, pixels: int) -> Iterator[slice]:
+def _strips(part: PixelWindow, pixels: int) -> Iterator[slice]:
     """Give the rows of a rectangle, so many pixels at a time."""
     lines = max(pixels // part.width, 1)
     return (slice(top, min(top + lines, part.height)) for top in range(0, part.height, lines))
@@ -304,7 +295,7 @@ def _between(count: int, points: int) -> tuple[NDArray[np.intp], Floats]:
     return low, share
 
 
-def _step(layer: Floats, part: PixelRectangle) -> float:
+def _step(layer: Floats, part: PixelWindow) -> float:
     """Give the most that a layer changes from a target pixel to the next."""
     rows, cols = layer.shape
     across = np.abs(np.diff(layer, axis=1)).max() * (cols - 1) / part.width

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -26,7 +27,7 @@ from stacchip_osml.errors import WindowError
 from stacchip_osml.forked import ForkLock
 from stacchip_osml.geometry.sensor_facts import SensorFacts
 from stacchip_osml.geometry.warping.grids import GridBuilder, WarpGrid
-from stacchip_osml.geometry.warping.sampler import SourceSampler, nodata_of
+from stacchip_osml.geometry.warping.sampler import SourceSampler
 from stacchip_osml.geometry.warping.tile_sets import MapTileId
 from stacchip_osml.geometry.warping.warped_header import warped_header
 from stacchip_osml.imagery.adapters.identity import identity_of
@@ -42,6 +43,7 @@ from stacchip_osml.imagery.windows.cut import fill_value, leave_empty
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import whole_number, whole_or_none
+from stacchip_osml.pixel.nodata import nodata_by_band
 
 __all__ = ["WarpedImageProvider"]
 
@@ -82,7 +84,9 @@ class WarpedImageProvider(GriddedImage):
         self.grid_builder = of_kind("grid_builder", grid_builder, GridBuilder, "a builder of warp grids")
         self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
         self.threads = whole_or_none("threads", threads, least=1)
-        self._given = (source, grid_builder, num_bands, cache), {"nodata": nodata, "threads": threads}
+        self._again = partial(
+            WarpedImageProvider, source, grid_builder, num_bands, cache, nodata=nodata, threads=threads
+        )
         base = self.source.get_level(0)
         size, there = level_grid(base).image_size, int(base.num_bands)
         if size != grid_builder.source_size:
@@ -94,7 +98,7 @@ class WarpedImageProvider(GriddedImage):
         self._grid = BlockGrid(grid_builder.image_size, (grid_builder.tile_size.height, grid_builder.tile_size.width))
         self._kept: OrderedDict[tuple[int, int], WarpGrid | None] = OrderedDict()
         self._kept_bytes, self._lock = 0, ForkLock()
-        self._nodata = nodata_of(nodata, there)
+        self._nodata = None if nodata is None else nodata_by_band(nodata, there)
         self.header = warped_header(base, grid_builder, count=self.num_bands, nodata=self._nodata)
         """What the warped image says of itself: size, place, what its bands mean."""
         self._fill = tuple(fill_value(band.nodata, self._dtype) for band in self.header.bands)
@@ -112,7 +116,7 @@ class WarpedImageProvider(GriddedImage):
         ReadLimits().require_block(self.title, self._grid.block_shape, self.num_bands, self._dtype.itemsize)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, self._given
+        return self._again, ()
 
     def __repr__(self) -> str:
         return f"WarpedImageProvider({self.key!r})"
@@ -347,7 +351,3 @@ class WarpedImageProvider(GriddedImage):
 
 def _bytes_of(grid: WarpGrid | None) -> int:
     return 1024 if grid is None else grid.map_x.nbytes + grid.map_y.nbytes + grid.valid_mask.nbytes
-
-
-def _made(given: tuple[Any, ...], settings: Mapping[str, Any]) -> WarpedImageProvider:
-    return WarpedImageProvider(*given, **settings)

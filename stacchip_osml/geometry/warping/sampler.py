@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor
-from typing import Any
 
 import numpy as np
 
@@ -19,9 +18,8 @@ from stacchip_osml.imagery.resampling.resample import LATTICE
 from stacchip_osml.imagery.windows.cut import leave_empty
 from stacchip_osml.imagery.windows.reader import WindowReader
 from stacchip_osml.pixel import ImageSize, PixelWindow
-from stacchip_osml.pixel.nodata import nodata_by_band
 
-__all__ = ["SourceSampler", "nodata_of"]
+__all__ = ["SourceSampler"]
 
 Maps = tuple[Pixels, Pixels]
 
@@ -148,10 +146,3 @@ class SourceSampler:
     def _size(self, level: int) -> ImageSize:
         _, rows, cols = self.source.image_shape_at_level(level)
         return ImageSize(cols, rows)
-
-
-def nodata_of(given: Any, count: int) -> tuple[float | complex | None, ...] | None:
-    """Give one nodata value a band; None where none was given."""
-    if given is None:
-        return None
-    return nodata_by_band(given, count)

@@ -64,6 +64,10 @@ class MapTileLimits(NamedTuple):
         """Tiles down and across."""
         return self.max_row - self.min_row + 1, self.max_col - self.min_col + 1
 
+    def holds(self, row: int, col: int) -> bool:
+        """Tell whether a tile is one of them."""
+        return self.min_row <= row <= self.max_row and self.min_col <= col <= self.max_col
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TileMatrix:

@@ -150,6 +150,114 @@ class MapTileSet(Protocol):
         ...
 
 
+def describe_tile(tile_set: MapTileSet, tile_id: MapTileId) -> MapTile:
+    """Describe a tile of a set: its bounds hold all of its edges, which are curves in longitude and latitude."""
+    number, row, col = whole_numbers("tile_id", tile_id, 3)
+    matrix = tile_set.tile_matrix(number)
+    native = matrix.tile_bounds(row, col)
+    along = np.linspace(0.0, 1.0, EDGE_POINTS)
+    x = native.min_x + along * (native.max_x - native.min_x)
+    y = native.min_y + along * (native.max_y - native.min_y)
+    x[-1], y[-1] = native.max_x, native.max_y
+    ring_x = np.concatenate([x, x, np.full_like(x, x[0]), np.full_like(x, x[-1])])
+    ring_y = np.concatenate([np.full_like(y, y[0]), np.full_like(y, y[-1]), y, y])
+    if matrix.wraps:
+        lon = ring_x / (matrix.shape[1] * matrix.span[0]) * 360.0
+        lat = lonlat_of(matrix.crs, np.zeros_like(ring_y), ring_y)[1]
+    else:
+        lon, lat = lonlat_of(matrix.crs, ring_x, ring_y)
+        placed = np.isfinite(lon) & np.isfinite(lat)
+        if not placed.any():
+            raise TileError(f"tile {tuple(tile_id)} of {tile_set.tile_matrix_set_id} has no place on the ground")
+        lon, lat = lon[placed], lat[placed]
+        lon = lon[0] + wrap_longitude(lon - lon[0])
+    bounds = (lon.min(), lat.min(), lon.max(), lat.max())
+    radians = MapTileBounds(*(math.radians(float(value)) for value in bounds))
+    return MapTile(MapTileId(number, row, col), matrix.tile_size, radians, native)
+
+
+def tile_for_location(tile_set: MapTileSet, world_coordinate: WorldLocation, tile_matrix: int) -> MapTile:
+    """Describe the tile of a set at a place; an edge is the tile's to its east and south."""
+    lon, lat = _degrees(of_kind("world_coordinate", world_coordinate, WorldLocation, "a place in radians"))
+    matrix = tile_set.tile_matrix(tile_matrix)
+    x, y = matrix.native(np.array([lon]), np.array([lat]))
+    try:
+        row, col = matrix.tile_at(float(x[0]), float(y[0]))
+    except TileError as error:
+        where = f"longitude {lon:.9g}, latitude {lat:.9g}"
+        raise TileError(f"{where} lies outside {tile_set.tile_matrix_set_id}: {error}") from error
+    return tile_set.get_tile(MapTileId(tile_matrix, row, col))
+
+
+def limits_for_area(
+    tile_set: MapTileSet, boundary_coordinates: Sequence[WorldLocation], tile_matrix: int
+) -> MapTileLimits:
+    """Give the tiles of a set that an area reaches into; see :func:`limits_for_ring`.
+
+    Each of the area's edges is straight in longitude and latitude, the short way round.
+
+    Raises:
+        TileError: no place, one that is none, or none in the set.
+    """
+    places = each_of("boundary_coordinates", boundary_coordinates, WorldLocation, "places in radians")
+    if not places:
+        raise TileError("an area needs at least one place")
+    corners = np.array([_degrees(place) for place in places])
+    step = np.roll(corners, -1, axis=0) - corners
+    step[:, 0] = wrap_longitude(step[:, 0])
+    along = np.arange(EDGE_POINTS - 1)[:, None] / (EDGE_POINTS - 1)
+    lon, lat = (np.ravel((corners[:, axis] + along * step[:, axis]).T) for axis in (0, 1))
+    return limits_for_ring(tile_set.tile_matrix(tile_matrix), lon, lat)
+
+
+def limits_for_ring(matrix: TileMatrix, lon: Floats, lat: Floats) -> MapTileLimits:
+    """Give the tiles that an area reaches into.
+
+    Places beyond the matrix (the poles of Mercator) are left out. An area that goes around a pole takes all columns,
+    one that crosses the antimeridian columns beyond the last.
+
+    Args:
+        matrix: the tiles.
+        lon: degrees around the area, closely.
+        lat: degrees.
+
+    Raises:
+        TileError: nothing of it lies in the matrix.
+    """
+    placed = np.isfinite(lon) & np.isfinite(lat)
+    if not placed.any():
+        raise TileError("nothing of the area has a place on the ground")
+    lon, lat = lon[placed], lat[placed]
+    turns = wrap_longitude(np.diff(lon, append=lon[:1]))
+    if matrix.wraps:
+        lon = wrap_longitude(lon[:1]) + np.concatenate([[0.0], np.cumsum(turns[:-1])])
+        if abs(turns.sum()) > 180.0:  # around a pole
+            lon = np.append(lon, [-180.0, 180.0])
+            lat = np.append(lat, np.full(2, math.copysign(90.0, float(lat.mean()))))
+        if matrix.crs != CRS84:
+            edge = lonlat_of(matrix.crs, np.zeros(2), np.array([matrix.bounds.min_y, matrix.bounds.max_y]))[1]
+            if not ((lat >= edge[0]) & (lat <= edge[1])).any() and (lat.min() > edge[1] or lat.max() < edge[0]):
+                raise TileError(f"the area lies beyond {edge[1]:.6f} degrees, where {matrix.crs} has no tiles")
+            lat = np.clip(lat, *edge)
+    x, y = matrix.native(lon, lat)
+    there = np.isfinite(x) & np.isfinite(y)
+    if not there.any():
+        raise TileError(f"nothing of the area has a place in {matrix.crs}")
+    return matrix.limits(x[there], y[there])
+
+
+def _degrees(place: WorldLocation) -> tuple[float, float]:
+    lon, lat = (
+        math.degrees(real_number("longitude", place.longitude)),
+        math.degrees(real_number("latitude", place.latitude)),
+    )
+    if not (math.isfinite(lon) and abs(lat) <= 90.0 + 1e-12):
+        raise TileError(f"expected a longitude and latitude in radians, got {place.longitude}, {place.latitude}")
+    if abs(lon) > 180.0 and abs(lon) - 180.0 < 1e-12:
+        lon = math.copysign(180.0, lon)
+    return float(wrap_longitude(np.array([lon]))[0]), min(max(lat, -90.0), 90.0)
+
+
 class WellKnownMapTileSet(StrEnum):
     """Sets that :class:`MapTileSetFactory` knows."""
 
@@ -202,20 +310,9 @@ class QuadTileSet:
             wraps=True,
         )
 
-    def get_tile(self, tile_id: MapTileId) -> MapTile:
-        """Describe a tile; see :class:`MapTileSet`."""
-        return describe_tile(self, tile_id)
-
-    def get_tile_for_location(self, world_coordinate: WorldLocation, tile_matrix: int) -> MapTile:
-        """Describe the tile at a place; see :class:`MapTileSet`. An edge is the tile's to its east and south."""
-        return tile_for_location(self, world_coordinate, tile_matrix)
-
-    def get_tile_matrix_limits_for_area(
-        self, boundary_coordinates: Sequence[WorldLocation], tile_matrix: int
-    ) -> MapTileLimits:
-        """Give the tiles that an area reaches into; see :func:`limits_for_ring`."""
-        lon, lat = ring_of(boundary_coordinates)
-        return limits_for_ring(self.tile_matrix(tile_matrix), lon, lat)
+    get_tile = describe_tile
+    get_tile_for_location = tile_for_location
+    get_tile_matrix_limits_for_area = limits_for_area
 
 
 def _mercator(name: str, pixels: int) -> QuadTileSet:
@@ -244,107 +341,3 @@ _SETS: dict[WellKnownMapTileSet, MapTileSet] = {
     WellKnownMapTileSet.WEB_MERCATOR_QUAD_X2: _mercator("WebMercatorQuadx2", 512),
     WellKnownMapTileSet.WORLD_CRS84_QUAD: QuadTileSet("WorldCRS84Quad", CRS84, _WORLD),
 }
-
-
-def describe_tile(tile_set: MapTileSet, tile_id: MapTileId) -> MapTile:
-    """Describe a tile of a set: its bounds hold all of its edges, which are curves in longitude and latitude."""
-    number, row, col = whole_numbers("tile_id", tile_id, 3)
-    matrix = tile_set.tile_matrix(number)
-    native = matrix.tile_bounds(row, col)
-    along = np.linspace(0.0, 1.0, EDGE_POINTS)
-    x = native.min_x + along * (native.max_x - native.min_x)
-    y = native.min_y + along * (native.max_y - native.min_y)
-    x[-1], y[-1] = native.max_x, native.max_y
-    ring_x = np.concatenate([x, x, np.full_like(x, x[0]), np.full_like(x, x[-1])])
-    ring_y = np.concatenate([np.full_like(y, y[0]), np.full_like(y, y[-1]), y, y])
-    if matrix.wraps:
-        lon = ring_x / (matrix.shape[1] * matrix.span[0]) * 360.0
-        lat = lonlat_of(matrix.crs, np.zeros_like(ring_y), ring_y)[1]
-    else:
-        lon, lat = lonlat_of(matrix.crs, ring_x, ring_y)
-        placed = np.isfinite(lon) & np.isfinite(lat)
-        if not placed.any():
-            raise TileError(f"tile {tuple(tile_id)} of {tile_set.tile_matrix_set_id} has no place on the ground")
-        lon, lat = lon[placed], lat[placed]
-        lon = lon[0] + wrap_longitude(lon - lon[0])
-    bounds = (lon.min(), lat.min(), lon.max(), lat.max())
-    radians = MapTileBounds(*(math.radians(float(value)) for value in bounds))
-    return MapTile(MapTileId(number, row, col), matrix.tile_size, radians, native)
-
-
-def tile_for_location(tile_set: MapTileSet, place: WorldLocation, tile_matrix: int) -> MapTile:
-    """Describe the tile of a set at a place."""
-    lon, lat = _degrees(of_kind("world_coordinate", place, WorldLocation, "a place in radians"))
-    matrix = tile_set.tile_matrix(tile_matrix)
-    x, y = matrix.native(np.array([lon]), np.array([lat]))
-    try:
-        row, col = matrix.tile_at(float(x[0]), float(y[0]))
-    except TileError as error:
-        where = f"longitude {lon:.9g}, latitude {lat:.9g}"
-        raise TileError(f"{where} lies outside {tile_set.tile_matrix_set_id}: {error}") from error
-    return tile_set.get_tile(MapTileId(tile_matrix, row, col))
-
-
-def ring_of(coordinates: Sequence[WorldLocation]) -> tuple[Floats, Floats]:
-    """Give degrees along the edges of an area, each edge straight in longitude and latitude, the short way round.
-
-    Raises:
-        TileError: no place, or one that is none.
-    """
-    places = each_of("boundary_coordinates", coordinates, WorldLocation, "places in radians")
-    if not places:
-        raise TileError("an area needs at least one place")
-    corners = np.array([_degrees(place) for place in places])
-    step = np.roll(corners, -1, axis=0) - corners
-    step[:, 0] = wrap_longitude(step[:, 0])
-    along = np.arange(EDGE_POINTS - 1)[:, None] / (EDGE_POINTS - 1)
-    lon, lat = (np.ravel((corners[:, axis] + along * step[:, axis]).T) for axis in (0, 1))
-    return lon, lat
-
-
-def limits_for_ring(matrix: TileMatrix, lon: Floats, lat: Floats) -> MapTileLimits:
-    """Give the tiles that an area reaches into.
-
-    Places beyond the matrix (the poles of Mercator) are left out. An area that goes around a pole takes all columns,
-    one that crosses the antimeridian columns beyond the last.
-
-    Args:
-        matrix: the tiles.
-        lon: degrees around the area, closely.
-        lat: degrees.
-
-    Raises:
-        TileError: nothing of it lies in the matrix.
-    """
-    placed = np.isfinite(lon) & np.isfinite(lat)
-    if not placed.any():
-        raise TileError("nothing of the area has a place on the ground")
-    lon, lat = lon[placed], lat[placed]
-    turns = wrap_longitude(np.diff(lon, append=lon[:1]))
-    if matrix.wraps:
-        lon = wrap_longitude(lon[:1]) + np.concatenate([[0.0], np.cumsum(turns[:-1])])
-        if abs(turns.sum()) > 180.0:  # around a pole
-            lon = np.append(lon, [-180.0, 180.0])
-            lat = np.append(lat, np.full(2, math.copysign(90.0, float(lat.mean()))))
-        if matrix.crs != CRS84:
-            edge = lonlat_of(matrix.crs, np.zeros(2), np.array([matrix.bounds.min_y, matrix.bounds.max_y]))[1]
-            if not ((lat >= edge[0]) & (lat <= edge[1])).any() and (lat.min() > edge[1] or lat.max() < edge[0]):
-                raise TileError(f"the area lies beyond {edge[1]:.6f} degrees, where {matrix.crs} has no tiles")
-            lat = np.clip(lat, *edge)
-    x, y = matrix.native(lon, lat)
-    there = np.isfinite(x) & np.isfinite(y)
-    if not there.any():
-        raise TileError(f"nothing of the area has a place in {matrix.crs}")
-    return matrix.limits(x[there], y[there])
-
-
-def _degrees(place: WorldLocation) -> tuple[float, float]:
-    lon, lat = (
-        math.degrees(real_number("longitude", place.longitude)),
-        math.degrees(real_number("latitude", place.latitude)),
-    )
-    if not (math.isfinite(lon) and abs(lat) <= 90.0 + 1e-12):
-        raise TileError(f"expected a longitude and latitude in radians, got {place.longitude}, {place.latitude}")
-    if abs(lon) > 180.0 and abs(lon) - 180.0 < 1e-12:
-        lon = math.copysign(180.0, lon)
-    return float(wrap_longitude(np.array([lon]))[0]), min(max(lat, -90.0), 90.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +13,10 @@ from stacchip_osml.geometry.locate import CRS84, CRS_TEXT, parse_crs
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.warping.elevation import ElevationModel
 from stacchip_osml.geometry.warping.outlines import ground_rings
-from stacchip_osml.geometry.warping.tile_matrix import MapTileLimits, MapTileSize, TileError, TileMatrix, native_of
+from stacchip_osml.geometry.warping.tile_matrix import MapTileSize, TileError, TileMatrix, native_of
 from stacchip_osml.geometry.warping.tile_sets import (
-    MapTile,
-    MapTileId,
-    WorldLocation,
     describe_tile,
-    limits_for_ring,
-    ring_of,
+    limits_for_area,
     tile_for_location,
 )
 from stacchip_osml.imagery.limits import ReadLimits
@@ -157,20 +152,9 @@ class ProjectedImageTileSet:
             shape=(-(-self.grid_rows // scale), -(-self.grid_cols // scale)),
         )
 
-    def get_tile(self, tile_id: MapTileId) -> MapTile:
-        """Describe a tile; see :class:`MapTileSet`."""
-        return describe_tile(self, tile_id)
-
-    def get_tile_for_location(self, world_coordinate: WorldLocation, tile_matrix: int) -> MapTile:
-        """Describe the tile at a place; see :class:`MapTileSet`."""
-        return tile_for_location(self, world_coordinate, tile_matrix)
-
-    def get_tile_matrix_limits_for_area(
-        self, boundary_coordinates: Sequence[WorldLocation], tile_matrix: int
-    ) -> MapTileLimits:
-        """Give the tiles that an area reaches into; see :func:`limits_for_ring`."""
-        lon, lat = ring_of(boundary_coordinates)
-        return limits_for_ring(self.tile_matrix(tile_matrix), lon, lat)
+    get_tile = describe_tile
+    get_tile_for_location = tile_for_location
+    get_tile_matrix_limits_for_area = limits_for_area
 
 
 def _cell_of(gsd: float | tuple[float, float]) -> tuple[float, float]:
