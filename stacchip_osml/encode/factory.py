@@ -16,6 +16,7 @@ blocks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
 from types import MappingProxyType, NoneType
@@ -40,6 +41,7 @@ from stacchip_osml.imagery.machine import fitting
 from stacchip_osml.imagery.providers.protocol import MaskedPixels
 from stacchip_osml.imagery.pyramids.pyramid import TiledImagePyramid
 from stacchip_osml.imagery.resampling.resample import METHODS
+from stacchip_osml.imagery.turns import ReadingTurns
 from stacchip_osml.imagery.windows.cut import (
     NOWHERE,
     Cut,
@@ -166,6 +168,7 @@ class ChipFactory:
             WindowReader.of(level, nodata=told, is_given=nodata is not None, cache=self._cache, threads=self.threads)
             for level in map(self.source.get_level, range(self.source.num_levels))
         ]
+        self._turns = ReadingTurns() if all(reader.is_local for reader in self._readers) else None
         self._provider, self._is_changed = image_behind(base)
         self._place = _affine_of(sensor_model) or (self._facts.transform, self._facts.crs)
         self._placed: tuple[tuple[object, ...], LevelPlacing] | None = None
@@ -247,7 +250,9 @@ class ChipFactory:
         cut = plan_cut(placing, request.window[0], request.window[1], request.size)
         if cut is None:
             return None
-        made = self._raw(placing, cut, request.size) if self._chain is None else self._chained(placing, cut, request)
+        chain = self._chain
+        with nullcontext() if self._turns is None else self._turns.turn():
+            made = self._raw(placing, cut, request.size) if chain is None else self._chained(placing, cut, request)
         return None if made is None else self._described(made, request, placing.level)
 
     def _placing(self, request: ChipRequest) -> LevelPlacing:

@@ -18,6 +18,7 @@ from stacchip_osml.encode.pictures.chip import encode_jpeg, encode_png
 from stacchip_osml.encode.tiff.chip import encode_geotiff
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.extensions import load_extensions
+from stacchip_osml.imagery.turns import CORES
 
 __all__ = ["FORMATS", "ImageFormat", "encode_chip", "image_format", "register_format", "require_fields"]
 
@@ -184,7 +185,10 @@ def encode_chip(
     row = require_fields(format, overrides, options)
     if overrides:
         options[OVERRIDES] = MappingProxyType(dict(overrides))
-    return row.encode(chip, **options) if row.name in _OWN else _encoded(row, chip, options)
+    if row.name not in _OWN:
+        return _encoded(row, chip, options)
+    with CORES:
+        return row.encode(chip, **options)
 
 
 def _encoded(row: ImageFormat, chip: Chip, options: Mapping[str, Any]) -> bytes:

@@ -6,18 +6,15 @@ Rules:
 - a task has no more than ``TASK_ROWS`` rows and ``TASK_BYTES`` of pixels, and few enough rows that every core has
   several tasks left;
 - threads beyond the cores are for waiting, for servers, disks or in ``work``: what computes takes turns at the cores, a
-  task at a time. More threads at once would take the caches and Python's lock from each other, every few tenths of a
-  millisecond. Reading of files that is seen to wait takes no turns any more;
+  task at a time (``turns``);
 - rows that cannot be cut together are cut apart, and what goes wrong with one row is its own.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -25,6 +22,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, LimitError, ReadError
 from stacchip_osml.imagery.machine import usable_cores
+from stacchip_osml.imagery.turns import CORES, ReadingTurns
 from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import Cutter
 from stacchip_osml.load.rows import PlannedRows
@@ -38,8 +36,6 @@ SAMPLE_BYTES = 5
 """Of a sample and its mask, before files are opened: a guess."""
 TASKS_A_CORE = 2
 """Of the rows that are left."""
-BUSY = 0.5
-"""Share of its time that a thread computes, at least, while it reads files that are at hand."""
 SLAB = 4096
 """Rows that are planned together."""
 
@@ -83,40 +79,9 @@ def each(
     cores = usable_cores()
     at_once = max(cores, 2) if threads is None else threads
     busy = min(at_once, cores) if computes else at_once
-    job = _Job(cutter, work, chain, _Turns(cores) if at_once > cores else None, computes)
+    job = _Job(cutter, work, chain, ReadingTurns() if at_once > cores else None, computes)
     for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once + -(-at_once // 2), threads=at_once):
         yield from some
-
-
-class _Turns:
-    """Turns at the cores."""
-
-    def __init__(self, count: int) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(count):
-            self._free.put(None)
-        self._reading_waits = False
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Have one of the turns."""
-        self._free.get()
-        try:
-            yield
-        finally:
-            self._free.put(None)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Have a turn while files are read, unless that was mostly waiting before."""
-        if self._reading_waits:
-            yield
-            return
-        with self.turn():
-            begun, worked = time.perf_counter(), time.thread_time()
-            yield
-            if time.thread_time() - worked < BUSY * (time.perf_counter() - begun):
-                self._reading_waits = True
 
 
 def _tasks(cutter: Cutter, positions: Positions, cores: int) -> Iterator[PlannedRows]:
@@ -149,7 +114,7 @@ class _Job(Generic[T]):
     cutter: Cutter
     work: Work[T]
     chain: str | None
-    turns: _Turns | None
+    turns: ReadingTurns | None
     """None where there is a core for every thread."""
     computes: bool
 
@@ -178,7 +143,7 @@ class _Job(Generic[T]):
             for places in apart:
                 found.update(zip(places.tolist(), self._together(rows.some(places)), strict=True))
             return [found[place] for place in range(len(found))]
-        with self.turns.turn() if self.turns is not None and self.computes else nullcontext():
+        with CORES if self.turns is not None and self.computes else nullcontext():
             return [_worked(batch, place, self.work) for place in range(len(batch))]
 
     def _cut(self, rows: PlannedRows) -> ChipBatch:
@@ -186,7 +151,7 @@ class _Job(Generic[T]):
         if self.turns is None or not self.cutter.is_local(rows):
             cut = self.cutter.cut(rows, **how)
         else:
-            with self.turns.reading():
+            with self.turns.turn():
                 cut = self.cutter.cut(rows, **how, threads=1)
         return ChipBatch(self.cutter.index, rows, cut)
 

@@ -10,6 +10,7 @@ import rasterio
 
 from stacchip_osml import Chipper, Indexer, merge
 from stacchip_osml.errors import AssetMissing, ChainError, DecodeError, EncodeError
+from stacchip_osml.imagery import turns
 from stacchip_osml.load import each as each_module
 from stacchip_osml.load.cut import Cutter
 
@@ -180,8 +181,11 @@ def test_what_cannot_be_is_refused_before_anything_is_cut(mixed, tmp_path):
     assert list(chipper.encoded([])) == []
 
 
-def test_what_computes_takes_turns_at_the_cores_and_what_waits_does_not(mixed, monkeypatch):
+def test_what_computes_takes_turns_at_the_cores_and_what_waits_does_not(mixed, monkeypatch, request):
     monkeypatch.setattr(each_module, "usable_cores", lambda: 2)
+    turns.CORES.reset(2)
+    request.addfinalizer(turns.CORES.reset)
+    monkeypatch.setattr(turns, "PATIENCE", 60)
     chipper, order = mixed
     lock, here, most, names = threading.Lock(), [0], [0], set()
     cut = Cutter.cut
@@ -210,7 +214,7 @@ def test_what_computes_takes_turns_at_the_cores_and_what_waits_does_not(mixed, m
                 pass
 
         most[0] = 0
-        monkeypatch.setattr(each_module, "BUSY", 0.5 if wait else 0.0)  # of a machine that others keep busy
+        monkeypatch.setattr(turns, "BUSY", 0.5 if wait else 0.0)  # of a machine that others keep busy
         eager = Chipper(chipper.index, threads=6)
         assert [file.data for file in eager.encoded(order)] == expected
         assert most[0] in together

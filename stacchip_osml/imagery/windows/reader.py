@@ -84,6 +84,11 @@ class WindowReader:
         """Whether alpha and mask bands are heeded."""
         return isinstance(self.image, PixelReader)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether an image file on this machine is read."""
+        return isinstance(self.image, BlockImage) and not self.image.remote
+
     def read(
         self, window: PixelWindow, *, bands: Sequence[int] | None = None, there: Destination = NOWHERE
     ) -> MaskedPixels | None:
