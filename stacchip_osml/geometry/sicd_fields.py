@@ -8,7 +8,8 @@ import numpy as np
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.sensor_model import NoProjectionError
-from stacchip_osml.geometry.xml_fields import Poly, Poly2, Vector, XmlFields, parse_xml
+from stacchip_osml.geometry.xml_fields import Poly, Poly2, Vector, XmlFields
+from stacchip_osml.imagery.xml_trees import parse_xml
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Inca", "Offsets", "Pfa", "PlatformOffsets", "SicdParameters", "parse_sicd"]

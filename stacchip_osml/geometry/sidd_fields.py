@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.xml_fields import Poly, Poly2, Vector, XmlFields, parse_xml
+from stacchip_osml.geometry.xml_fields import Poly, Poly2, Vector, XmlFields
+from stacchip_osml.imagery.xml_trees import parse_xml
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Polynomials", "SiddChip", "SiddParameters", "parse_sidd"]

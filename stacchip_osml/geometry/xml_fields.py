@@ -1,7 +1,6 @@
-"""Reading fields out of SICD and SIDD XML, which comes with an image from anywhere.
+"""Reading fields out of SICD and SIDD XML.
 
-No network, no entities, no document type; size and depth are bounded. Fields
-are found by their names whatever the version's namespace is, and what is
+Fields are found by their names whatever the version's namespace is, and what is
 missing or is no number is refused by its path.
 """
 
@@ -12,50 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stacchip_osml.errors import ItemError, LimitError
-from stacchip_osml.pixel.arguments import of_kind
+from stacchip_osml.errors import ItemError
+from stacchip_osml.imagery.xml_trees import XML_BYTES
 
-__all__ = ["XmlFields", "parse_xml"]
+__all__ = ["XML_BYTES", "XmlFields"]
 
-XML_BYTES = 1 << 24
-"""Largest document: real ones have some 100 kB."""
-DEPTH = 64
-"""Deepest nesting; SICD and SIDD have about 10."""
 EXPONENT = 40
 """Largest exponent of a polynomial; orders come from the file, and memory would follow them."""
 
 Poly = tuple[float, ...]
 Poly2 = tuple[tuple[float, ...], ...]
 Vector = tuple[float, float, float]
-
-
-def parse_xml(data: bytes, *, what: str) -> Any:
-    """Parse a document and give its root (an lxml element).
-
-    Raises:
-        ItemError: no XML, nested too deep, or with a document type.
-        LimitError: larger than ``XML_BYTES``.
-    """
-    from lxml import etree
-
-    if len(of_kind("xml", data, (bytes, bytearray), "XML as bytes")) > XML_BYTES:
-        raise LimitError(f"{what}: XML of {len(data)} bytes, more than {XML_BYTES}")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
-    try:
-        root = etree.fromstring(data.strip(b"\0 \t\r\n"), parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise ItemError(f"{what}: its XML does not parse: {str(error)[:200]}") from error
-    if root.getroottree().docinfo.doctype:
-        raise ItemError(f"{what}: its XML has a document type; those are refused")
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > DEPTH:
-            raise ItemError(f"{what}: its XML is nested deeper than {DEPTH}")
-    return root
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from stacchip_osml.imagery import (
     read_window,
 )
 from stacchip_osml.imagery.blocks.image import BlockImage
-from stacchip_osml.imagery.display.sicd_pixels import XML_BYTES, parse_sicd_pixels, read_sicd_xml
+from stacchip_osml.imagery.display.sicd_pixels import parse_sicd_pixels, read_sicd_xml
+from stacchip_osml.imagery.xml_trees import XML_BYTES
 from stacchip_osml.testing import check_provider
 
 LUT = np.linspace(0, 51, 256) ** 2
@@ -329,7 +330,7 @@ def test_xml_beyond_any_sicd_is_refused_before_it_is_read_or_parsed(nitf):
     with pytest.raises(LimitError, match="SICD XML of 16777217 bytes"):
         load_complex_remap(image)
     image = BlockImage(nitf(parts(), sicd_xml("RE16I_IM16I"), length=9999))
-    with pytest.raises(DecodeError, match="ends where 9999 bytes should be"):
+    with pytest.raises(DecodeError, match="ends where 9999 bytes of"):
         load_complex_remap(image)
 
 
@@ -340,7 +341,7 @@ def test_a_damaged_header_is_an_error_of_ours(nitf):
     # HL, NUMI and the lengths of the image segment; the counts and lengths after it
     for place in range(354, 404):
         broken = data[:place] + b"x" + data[place + 1 :]
-        with pytest.raises(DecodeError, match="image: a number under"):
+        with pytest.raises(DecodeError, match=r"image: .* must be digits, and is"):
             read_sicd_xml(lambda at, size, broken=broken: broken[at : at + size], name="image")
     for end in range(10, 400, 7):
         with pytest.raises(DecodeError, match="image: ends where"):

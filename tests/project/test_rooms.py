@@ -21,7 +21,7 @@ FOREIGN = {
     "rasterio": ("imagery/gdal/library.py", "imagery/gdal/joined.py", "encode/jpeg2000/codecs.py"),
     "imagecodecs": ("encode/codecs.py", "encode/jpeg2000/codecs.py", "encode/codecs_nitf.py", "imagery/blocks"),
     "isal": ("encode/codecs.py",),
-    "lxml": ("geometry", "encode"),
+    "lxml": ("imagery/xml_trees.py", "encode"),
     "obstore": ("imagery", "stac/documents.py"),
     "pyproj": ("geometry", "encode/tiff/geokeys.py", "stac/crs.py"),
     "shapely": ("geometry", "stac", "index"),
