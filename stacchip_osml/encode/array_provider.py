@@ -1,4 +1,4 @@
-"""An array as image provider, and as what writers of pictures read: windows of it are the array's own memory.
+"""An array as image provider: windows of it are the array's own memory.
 
 An array that is given whole is neither cut into blocks nor copied before it is encoded: reading it through
 blocks is what one thread does while those that encode wait.
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.providers.facts import pad_number
-from stacchip_osml.pixel import ImageSize, PixelWindow
+from stacchip_osml.pixel import PixelWindow
 
-__all__ = ["ArrayProvider", "ArraySource"]
+__all__ = ["ArrayProvider"]
 
 Pixels = NDArray[Any]
 
@@ -26,7 +24,9 @@ class ArrayProvider:
     title = description = ""
     num_resolution_levels = 1
 
-    def __init__(self, pixels: Pixels, *, block: tuple[int, int], pad: float, bits: int | None) -> None:
+    def __init__(
+        self, pixels: Pixels, *, block: tuple[int, int], pad: Any, bits: int | None = None, key: str = "image:0"
+    ) -> None:
         """Hold an array.
 
         Args:
@@ -34,8 +34,9 @@ class ArrayProvider:
             block: rows and columns of a block.
             pad: the value of pixels that hold nothing.
             bits: that carry information; None for all that the type has.
+            key: of the image.
         """
-        self.key = "image:0"
+        self.key = key
         self.pixels = pixels
         """``(bands, rows, cols)``."""
         self.num_bands, self.num_rows, self.num_columns = pixels.shape
@@ -57,7 +58,7 @@ class ArrayProvider:
     ) -> Pixels:
         """Give a part of the array."""
         if not self.has_block(block_row, block_col, resolution_level):
-            raise IndexError(f"no block ({block_row}, {block_col}) of level {resolution_level}")
+            raise IndexError(f"{self.key}: no block ({block_row}, {block_col}) of level {resolution_level}")
         rows, cols = self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal
         block = self.pixels[:, block_row * rows : (block_row + 1) * rows, block_col * cols : (block_col + 1) * cols]
         return block if bands is None else block[list(bands)]
@@ -66,20 +67,3 @@ class ArrayProvider:
         """Give none: all of an array is there."""
         del block_row, block_col, resolution_level
         return ()
-
-
-class ArraySource:
-    """An array, asked for window after window."""
-
-    def __init__(self, image: ArrayProvider) -> None:
-        """Look at an array."""
-        self._pixels = image.pixels
-        self.size = ImageSize(image.num_columns, image.num_rows)
-        self.bands, self.dtype = image.num_bands, image.pixels.dtype
-        self.fill: np.generic = pad_number(image)
-        self.bits = min(image.actual_bits_per_pixel, image.num_bits_per_pixel)
-
-    def read(self, window: PixelWindow) -> Pixels:
-        """Give ``(bands, rows, cols)`` of a window inside the image, in the array's own memory."""
-        x, y, width, height = window
-        return self._pixels[:, y : y + height, x : x + width]

@@ -16,7 +16,6 @@ import numpy as np
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
-from stacchip_osml.encode.array_provider import ArraySource
 from stacchip_osml.encode.io.format_names import format_of_name, format_of_path
 from stacchip_osml.encode.io.losses import jpeg_quality, require_no_quality, require_no_ratio
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
@@ -26,7 +25,7 @@ from stacchip_osml.encode.io.saving_nitf import nitf_writer
 from stacchip_osml.encode.io.saving_tiff import tiff_writer
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
-from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.jpeg2000.tiles import ArraySource, Jpeg2000Options, write_codestream
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
 from stacchip_osml.encode.placement import NamedCrs, find_placement
@@ -175,7 +174,7 @@ def _png(request: SaveRequest) -> Write:
         raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
     level = request.options.get("level")
     request.require_only({"level"})
-    source = ArraySource(request.provider)
+    source = ArraySource(request.pixels)
     return lambda out: write_png(out, source, level=level, workers=request.workers)
 
 
@@ -186,7 +185,7 @@ def _jpeg(request: SaveRequest) -> Write:
         raise EncodeError(f"JPEG has one compression, not {request.compression}")
     request.require_only({"subsampling"})
     quality = jpeg_quality(90 if request.quality is None else request.quality)
-    source = ArraySource(request.provider)
+    source = ArraySource(request.pixels)
     subsampling = request.options.get("subsampling", "420")
     return lambda out: write_jpeg(out, source, quality=quality, subsampling=subsampling, workers=request.workers)
 
@@ -208,7 +207,7 @@ def _jpeg2000(request: SaveRequest) -> Write:
         **request.options,
     )
     require_readable(request.pixels.dtype, options)
-    source = ArraySource(request.provider)
+    source = ArraySource(request.pixels)
     if request.kind.name in {"j2k", "jhc"}:
         request.refuse("placement")
         return lambda out: write_codestream(out, source, options, workers=request.workers)

@@ -10,7 +10,7 @@ from stacchip_osml.encode.io.nitf_metadata import is_foreign, split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
 from stacchip_osml.encode.io.save_request import SaveRequest
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, Tre
-from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.encode.nitf.tables import FILE_FIELDS
 from stacchip_osml.encode.nitf.types_known import MISREAD
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.errors import EncodeError, ItemError
@@ -28,10 +28,6 @@ COMPRESSIONS = {
     **{name.lower(): name for name in ("NC", "NM", "C3", "M3", "C8", "M8", "CD", "MD", "I1")},
 }
 """Name of a compression → IC."""
-FILE_FIELDS = frozenset(
-    ("OSTAID", "FDT", "FTITLE", "FBKGC", "ONAME", "OPHONE", "FSCOP", "FSCPYS", *security_names("F"))
-)
-"""Fields of the file header; all others are the image's."""
 BY_DEFAULT = "C8"
 BLOCK = 1024
 LARGEST_BLOCK = 8192

@@ -15,13 +15,13 @@ from stacchip_osml.encode.nitf.chip_overrides import Overrides
 from stacchip_osml.encode.nitf.fields_alike import TEXTS, CommonFields, SharedFields, names_and_texts
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.security import require_no_less
-from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.encode.nitf.tables import FILE_FIELDS
 from stacchip_osml.encode.nitf.types_known import require_known
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Stored", "common_fields", "with_texts"]
 
-FILE_FIELDS = ("OSTAID", "FTITLE", *security_names("F"), "FSCOP", "FSCPYS", "FBKGC", "ONAME", "OPHONE")
+PARENTS = tuple(name for name in FILE_FIELDS if name != "FDT")
 """Fields of the parent's header that a chip's has, too."""
 MASKED = {"NC": "NM", "CD": "MD"}
 KINDS = 128
@@ -87,7 +87,7 @@ def _made(
     if stored.pad is not None:
         fields = without_bits(fields, stored.pad) | {"IC": MASKED.get(fields["IC"], fields["IC"])}
     texts = {name: fields.pop(name) for name in tuple(fields) if name in TEXTS}
-    headers = {} if file is None else {name: file.fields[name] for name in FILE_FIELDS if name in file.fields}
+    headers = {} if file is None else {name: file.fields[name] for name in PARENTS if name in file.fields}
     of_image, of_file, without = said
     fields, headers = _said(fields, dict(of_image), without), _said(headers, dict(of_file), without)
     require_known(kind.dtype.name, fields)

@@ -19,7 +19,7 @@ from typing import Any
 from stacchip_osml.encode.field_text import text_of
 from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS
 from stacchip_osml.encode.nitf.records import Tre
-from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.encode.nitf.tables import FILE_FIELDS
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["Overrides", "overrides_of"]
@@ -28,9 +28,6 @@ IMAGE_FIELDS = frozenset(
     (*KEPT_FIELDS, "IREP", "PVTYPE", "ABPP", "PJUST", "ICORDS", "IGEOLO", "IC", "COMRAT", "IMODE", "NPPBH", "NPPBV")
 ) | {"NBPP", "IMAG", "J2K_DECOMPOSITION_LEVELS", "J2K_QUALITY_LAYERS"}
 NUMBERED = re.compile(r"(ICOM|IREPBAND|ISUBCAT|IFC|IMFLT|NLUTS|NELUT|LUTD)0*([1-9]\d*)")
-FILE_FIELDS = frozenset(
-    (*security_names("F"), "OSTAID", "FDT", "FTITLE", "FBKGC", "ONAME", "OPHONE", "FSCOP", "FSCPYS")
-)
 COMPUTED = frozenset(
     ("NROWS", "NCOLS", "NBANDS", "XBANDS", "NBPR", "NBPC", "NICOM", "ISYNC", "IDLVL", "IALVL", "ILOC", "CLEVEL")
 ) | {"FHDR", "FVER", "STYPE", "FL", "HL", "IM", "ENCRYP"}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import PixelWindow
@@ -17,25 +17,14 @@ __all__ = ["ChipPixels", "chip_pixels", "quadrature"]
 Pixels = NDArray[Any]
 
 
-class ChipPixels:
-    """An array as provider."""
-
-    num_resolution_levels = 1
-    title = description = ""
-    block_grid_size = (1, 1)
+class ChipPixels(ArrayProvider):
+    """A chip as provider."""
 
     def __init__(self, pixels: Pixels, *, key: str, pad: Any = 0, hole: PixelWindow | None = None) -> None:
         """Hold ``(bands, rows, cols)``; ``hole`` is a pixel that holds nothing, whose value is ``pad``."""
-        self.pixels = pixels
-        """``(bands, rows, cols)``."""
+        _, rows, cols = pixels.shape
+        super().__init__(pixels, block=(rows, cols), pad=pad, key=key)
         self._hole = hole
-        self.key = key
-        self.num_bands, self.num_rows, self.num_columns = pixels.shape
-        self.num_pixels_per_block_vertical, self.num_pixels_per_block_horizontal = pixels.shape[1:]
-        self.pixel_value_type = pixels.dtype
-        self.num_bits_per_pixel = self.actual_bits_per_pixel = pixels.dtype.itemsize * 8
-        self.pad_pixel_value = pad
-        self.metadata: Mapping[str, Any] = {}
 
     @property
     def has_holes(self) -> bool:
@@ -47,18 +36,6 @@ class ChipPixels:
         """What images that are stored alike have in common."""
         # two numbers that are equal may be stored otherwise: 0.0 and -0.0
         return self.key, self.pixels.dtype, self.pixels.shape, self._hole is None, repr(self.pad_pixel_value)
-
-    def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
-        """Tell whether it is the block."""
-        return block_row == block_col == resolution_level == 0
-
-    def get_block(
-        self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None
-    ) -> Pixels:
-        """Give the pixels themselves."""
-        if not self.has_block(block_row, block_col, resolution_level):
-            raise IndexError(f"{self.key}: no block {block_row}, {block_col} at level {resolution_level}")
-        return self.pixels if bands is None else self.pixels[list(bands)]
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
         """Give a part that holds nothing, so that the pad pixel is declared."""

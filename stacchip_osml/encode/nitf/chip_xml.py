@@ -23,13 +23,12 @@ __all__ = [
     "floats_of",
     "local_name",
     "mark",
-    "mark_whole",
+    "mark_valid_data",
     "number_of",
     "parse_xml",
-    "polygon_tags",
     "polygon_xml",
-    "tag_of",
     "template_of",
+    "valid_data",
 ]
 
 Point = tuple[float, float]
@@ -87,7 +86,7 @@ def mark(name: str) -> str:
     return f"@slot-of-stacchip-osml:{name}@"
 
 
-def mark_whole(element: Any, name: str) -> None:
+def _mark_whole(element: Any, name: str) -> None:
     """Put a slot in the place of a whole element, so that it may also become nothing."""
     parent, before = element.getparent(), element.getprevious()
     text = mark(name) + (element.tail or "")
@@ -99,7 +98,7 @@ def mark_whole(element: Any, name: str) -> None:
     parent.remove(element)
 
 
-def tag_of(element: Any) -> str:
+def _tag_of(element: Any) -> str:
     """Give an element's name with the prefix that the document has for it."""
     return f"{element.prefix}:{local_name(element)}" if element.prefix else local_name(element)
 
@@ -115,7 +114,7 @@ class PolygonTags(NamedTuple):
     """``Col`` or ``Lon``."""
 
 
-def polygon_tags(element: Any, parts: tuple[str, str], *, name: str) -> PolygonTags:
+def _polygon_tags(element: Any, parts: tuple[str, str], *, name: str) -> PolygonTags:
     """Read how a polygon of the document is spelled.
 
     Raises:
@@ -125,7 +124,31 @@ def polygon_tags(element: Any, parts: tuple[str, str], *, name: str) -> PolygonT
     children = [None if vertex is None else vertex.find(f"{{*}}{part}") for part in parts]
     if vertex is None or None in children:
         raise EncodeError(f"{name} has no Vertex with {' and '.join(parts)} in its {local_name(element)}")
-    return PolygonTags(tag_of(element), tag_of(vertex), tag_of(children[0]), tag_of(children[1]))
+    return PolygonTags(*map(_tag_of, (element, vertex, *children)))
+
+
+def valid_data(root: Any, place: str, *, name: str) -> tuple[Point, ...]:
+    """Read the vertices ``(row, col)`` of the ValidData that stands in ``place``; none where it is not there."""
+    vertices = root.iterfind(f"{{*}}{place}/{{*}}ValidData/{{*}}Vertex")
+    return tuple((number_of(each, "Row", name=name), number_of(each, "Col", name=name)) for each in vertices)
+
+
+def mark_valid_data(root: Any, place: str, *, name: str) -> dict[str, PolygonTags]:
+    """Put slots in the places of the ValidData of pixels, in ``place``, and of the one of the ground.
+
+    Returns:
+        How each is spelled, by the element that holds it; its slot is named after that.
+
+    Raises:
+        EncodeError: one has no vertex.
+    """
+    tags = {}
+    for holder, parts in ((place, ("Row", "Col")), ("GeoData", ("Lat", "Lon"))):
+        polygon = root.find(f"{{*}}{holder}/{{*}}ValidData")
+        if polygon is not None:
+            tags[holder] = _polygon_tags(polygon, parts, name=name)
+            _mark_whole(polygon, holder)
+    return tags
 
 
 def polygon_xml(tags: PolygonTags, points: Sequence[tuple[float, float]]) -> str:

@@ -22,11 +22,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stacchip_osml.encode.nitf.earlier_dates import moment_of
-from stacchip_osml.encode.nitf.earlier_security import RANK, markings
+from stacchip_osml.encode.nitf.earlier_security import markings
 from stacchip_osml.encode.nitf.earlier_tables import EXTENSIONS
 from stacchip_osml.encode.nitf.fields import Field, StoredText
 from stacchip_osml.encode.nitf.igeolo import igeolo_text
+from stacchip_osml.encode.nitf.pixels_storage import IREPS
 from stacchip_osml.encode.nitf.records import TextSegment
+from stacchip_osml.encode.nitf.security import RANK
 from stacchip_osml.encode.nitf.tables import FIELDS, security_names
 from stacchip_osml.errors import ItemError
 
@@ -37,7 +39,6 @@ NOTE = "NITF2.0"
 """TEXTID of what has no field."""
 TITLE = "What this file said as NITF 2.0 and NITF 2.1 has no field for"
 UNKNOWN_MOMENT = "-" * 14
-BANDS = {"MONO": ("M",), "RGB": ("R", "G", "B"), "RGB/LUT": ("LU",), "YCbCr601": ("Y", "Cb", "Cr")}
 VECTORS = frozenset({"1D", "2D", "ND"})
 COLOR = 3
 """Bytes of FBKGC."""
@@ -193,7 +194,7 @@ def _plain(field: Field, text: str) -> str:
 
 def _band_names(fields: Mapping[str, str]) -> Fields:
     """Say what bands are where only IREP does."""
-    names = BANDS.get(fields["IREP"], ())
+    names = IREPS.get(fields["IREP"], ())
     if fields["NBANDS"] != str(len(names)):
         return {}
     found = {f"IREPBAND{band}": name for band, name in enumerate(names, 1) if not fields[f"IREPBAND{band}"].strip()}

@@ -32,10 +32,10 @@ from affine import Affine
 from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.earlier import EarlierFile
-from stacchip_osml.encode.nitf.earlier_security import RANK
 from stacchip_osml.encode.nitf.igeolo import igeolo_text
 from stacchip_osml.encode.nitf.records import NitfImage, Tre
 from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
+from stacchip_osml.encode.nitf.security import RANK
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import AffineLocator, Transform
 from stacchip_osml.geometry.raster_frames import FRAME_TRES, LONLAT, frame_map

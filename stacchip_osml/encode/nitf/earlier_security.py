@@ -19,12 +19,12 @@ from collections.abc import Callable, Mapping
 
 from stacchip_osml.encode.nitf.earlier_dates import century_of, is_date
 from stacchip_osml.encode.nitf.earlier_tables import EVENT, SECURITY
+from stacchip_osml.encode.nitf.security import RANK
 from stacchip_osml.encode.nitf.tables import FIELDS
 from stacchip_osml.errors import DecodeError
 
-__all__ = ["POINTER", "RANK", "markings"]
+__all__ = ["POINTER", "markings"]
 
-RANK = {letter: rank for rank, letter in enumerate("URCST")}
 POINTER = "SEE TEXT SEGMENT NITF2.0"
 AGENCY = "999999"
 Tell = Callable[[str, str, str], object]

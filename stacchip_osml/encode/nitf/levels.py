@@ -129,17 +129,15 @@ def bytes_level(count: int) -> int:
 
 def complexity_level(
     *,
-    file_bytes: int,
     images: Sequence[tuple[Fields, Place]],
     graphic_bytes: int = 0,
     graphics: int = 0,
     texts: int = 0,
     extensions: int = 0,
 ) -> int:
-    """Give ``CLEVEL`` of a file.
+    """Give ``CLEVEL`` of a file, but for what its length asks for (:func:`bytes_level`).
 
     Args:
-        file_bytes: FL.
         images: the subheader of each image segment, and its place.
         graphic_bytes: of all graphics together.
         graphics: how many.
@@ -149,7 +147,6 @@ def complexity_level(
     bands = [_bands(fields) for fields, _ in images]
     levels = [
         3,
-        bytes_level(file_bytes),
         _step(_extent(images), (2048, 3), (8192, 5), (65_536, 6), (99_999_999, 7)),
         _step(len(images), (20, 3), (100, 5)),
         _step(graphic_bytes, (MIB, 3), (2 * MIB, 5)),

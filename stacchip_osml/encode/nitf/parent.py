@@ -6,7 +6,7 @@ import os
 import sys
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage
 from stacchip_osml.errors import DecodeError, EncodeError, ItemError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stacchip_osml.geometry import SensorModel
     from stacchip_osml.imagery.gdal.image import GdalImage
 
-__all__ = ["HasNitfParent", "is_image_file", "model_of", "parent_of", "source_of"]
+__all__ = ["is_image_file", "model_of", "parent_of", "source_of"]
 
 UNKNOWN = object()
 KEPT = 32
@@ -32,20 +32,11 @@ _models: OrderedDict[tuple[int, int], tuple[NitfFile, SensorModel | None]] = Ord
 _lock = Lock()
 
 
-class HasNitfParent(Protocol):
-    """An image that knows its file."""
-
-    @property
-    def nitf_parent(self) -> ParentImage | None:
-        """The file and the place of the image in it; None where it is no NITF."""
-        ...
-
-
 def parent_of(provider: Any) -> ParentImage | None:
     """Find the NITF image that a provider gives the pixels of.
 
     Args:
-        provider: one that tells by itself (:class:`HasNitfParent`), or an image file.
+        provider: one that tells by itself, as its ``nitf_parent``, or an image file.
 
     Returns:
         None where it is no NITF, or nobody knows.

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from stacchip_osml.encode.array_provider import ArrayProvider
-from stacchip_osml.encode.nitf.chip_pixels import ChipPixels
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.providers.block_utils import gather_blocks, holes_in
@@ -60,13 +59,13 @@ class PixelSource(Protocol):
 
 def source_of(provider: Any, storage: Storage) -> PixelSource:
     """Give what a provider's pixels are read from."""
-    return _Array(provider, storage) if type(provider) in (ChipPixels, ArrayProvider) else _Blocks(provider, storage)
+    return _Array(provider, storage) if isinstance(provider, ArrayProvider) else _Blocks(provider, storage)
 
 
 class _Array:
     """An array in memory: windows of it are neither kept nor checked."""
 
-    def __init__(self, image: ChipPixels | ArrayProvider, storage: Storage) -> None:
+    def __init__(self, image: ArrayProvider, storage: Storage) -> None:
         self._image = image
         self._is_split = storage.is_split
         self.block_shape = image.num_pixels_per_block_vertical, image.num_pixels_per_block_horizontal

@@ -9,13 +9,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import repeat
 
 from stacchip_osml.encode.nitf.extensions import des_subheader
-from stacchip_osml.encode.nitf.fields import Header, header_of, written_fields
+from stacchip_osml.encode.nitf.fields import Header, Layout, header_of, written_fields
 from stacchip_osml.encode.nitf.image_parts import ImagePart, image_parts
 from stacchip_osml.encode.nitf.levels import NAMES, Place, complexity_level, place_segments
 from stacchip_osml.encode.nitf.records import GraphicSegment, NitfFile, TextSegment, Tre
@@ -138,8 +139,8 @@ class _Planning:
             header_of(image_layout, part.fields | part.places, where=part.where, given=part.given)
             for part in self.parts
         ]
-        graphics = self._graphics(file.graphics, graphic_places)
-        texts = self._texts(file.texts)
+        graphics = self._others("graphic", "S", graphic_layout, file.graphics, graphic_places)
+        texts = self._others("text", "T", text_layout, file.texts, repeat({}))
         extensions = []
         for number, extension in enumerate(file.extensions, 1):
             where = f"data extension {number}"
@@ -164,7 +165,6 @@ class _Planning:
             subheaders=subheaders,
             head=_file_header(values, groups, frozenset(given)),
             level=complexity_level(
-                file_bytes=0,
                 images=[(part.fields, place) for part, place in zip(self.parts, self.places, strict=True)],
                 graphic_bytes=sum(len(data) for _, data in graphics),
                 graphics=len(graphics),
@@ -214,24 +214,21 @@ class _Planning:
             number = self._regular + len(self._overflows)
         return values | _area(second, placed.second, number)
 
-    def _graphics(
-        self, graphics: Sequence[GraphicSegment], graphic_places: Sequence[dict[str, str]]
+    def _others(
+        self,
+        kind: str,
+        prefix: str,
+        layout: Layout,
+        segments: Sequence[GraphicSegment | TextSegment],
+        places: Iterable[dict[str, str]],
     ) -> list[tuple[bytes, bytes]]:
+        """Encode the subheaders of graphics or texts, and give them with the data."""
         found = []
-        for number, (graphic, places) in enumerate(zip(graphics, graphic_places, strict=True), 1):
-            where = f"graphic {number}"
-            given = {name: text for name, text in graphic.fields.items() if name not in PART_COMPUTED}
-            values = given | places | self._areas("S", graphic.tres, given, number, where)
-            found.append((written_fields(graphic_layout, values, where=where, given=given), graphic.data))
-        return found
-
-    def _texts(self, texts: Sequence[TextSegment]) -> list[tuple[bytes, bytes]]:
-        found = []
-        for number, text in enumerate(texts, 1):
-            where = f"text {number}"
-            given = {name: value for name, value in text.fields.items() if name not in PART_COMPUTED}
-            values = given | self._areas("T", text.tres, given, number, where)
-            found.append((written_fields(text_layout, values, where=where, given=given), text.data))
+        for number, (segment, place) in enumerate(zip(segments, places, strict=False), 1):
+            where = f"{kind} {number}"
+            given = {name: text for name, text in segment.fields.items() if name not in PART_COMPUTED}
+            values = given | place | self._areas(prefix, segment.tres, given, number, where)
+            found.append((written_fields(layout, values, where=where, given=given), segment.data))
         return found
 
 

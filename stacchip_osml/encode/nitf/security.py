@@ -26,7 +26,7 @@ from functools import lru_cache
 from stacchip_osml.encode.nitf.tables import SECURITY
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["file_marking", "require_marking", "require_no_less"]
+__all__ = ["RANK", "file_marking", "require_marking", "require_no_less"]
 
 NEVER_LESS = "a chip is never less marked than what it was cut from"
 RANK = {letter: rank for rank, letter in enumerate("URCST")}

@@ -23,12 +23,12 @@ from stacchip_osml.encode.nitf.chip_xml import (
     floats_of,
     local_name,
     mark,
-    mark_whole,
+    mark_valid_data,
     number_of,
     parse_xml,
-    polygon_tags,
     polygon_xml,
     template_of,
+    valid_data,
 )
 from stacchip_osml.encode.nitf.igeolo import Corners
 from stacchip_osml.errors import EncodeError
@@ -39,6 +39,7 @@ __all__ = ["SicdParent", "sicd_of_chip", "sicd_parent"]
 CORNERS = ("1:FRFC", "2:FRLC", "3:LRLC", "4:LRFC")
 XYZ = ("X", "Y", "Z")
 CLAUSE = "NGA.STND.0024-1, ImageData"
+NAME = "SICD XML"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,33 +150,32 @@ def sicd_parent(xml: bytes) -> SicdParent:
         EncodeError: it is no SICD XML, or lacks what a chip needs.
         LimitError: it is larger than any.
     """
-    root = parse_xml(xml, name="SICD XML")
+    root = parse_xml(xml, name=NAME)
     if local_name(root) != "SICD":
-        raise EncodeError(f"SICD XML has a root SICD, got {local_name(root)}")
+        raise EncodeError(f"{NAME} has a root SICD, got {local_name(root)}")
 
     def number(path: str) -> float:
-        return number_of(root, path, name="SICD XML")
+        return number_of(root, path, name=NAME)
 
     def vector(path: str) -> Vector:
-        return floats_of(root, path, XYZ, name="SICD XML")
+        return floats_of(root, path, XYZ, name=NAME)
 
     scp, arp, velocity = vector("GeoData/SCP/ECF"), vector("SCPCOA/ARPPos"), vector("SCPCOA/ARPVel")
     lat, lon, _ = geodetic(scp)
     side = (root.findtext("{*}SCPCOA/{*}SideOfTrack") or "").strip()
     if side not in {"L", "R"}:
-        raise EncodeError(f"SCPCOA/SideOfTrack of SICD XML is L or R, got {side!r}")
+        raise EncodeError(f"SCPCOA/SideOfTrack of {NAME} is L or R, got {side!r}")
     first = int(number("ImageData/FirstRow")), int(number("ImageData/FirstCol"))
     size = ImageSize(int(number("ImageData/NumCols")), int(number("ImageData/NumRows")))
     scp_pixel = number("ImageData/SCPPixel/Row"), number("ImageData/SCPPixel/Col")
     steps = [
         tuple(part * number(f"Grid/{axis}/SS") for part in vector(f"Grid/{axis}/UVectECF")) for axis in ("Row", "Col")
     ]
-    valid = tuple(
-        (number_of(vertex, "Row", name="SICD XML"), number_of(vertex, "Col", name="SICD XML"))
-        for vertex in root.iterfind("{*}ImageData/{*}ValidData/{*}Vertex")
-    )
+    valid = valid_data(root, "ImageData", name=NAME)
     corners = _corners(root)
-    tags = _mark(root)
+    for name in ("FirstRow", "FirstCol", "NumRows", "NumCols"):
+        root.find(f"{{*}}ImageData/{{*}}{name}").text = mark(name)
+    tags = mark_valid_data(root, "ImageData", name=NAME)
     return SicdParent(
         template=template_of(root),
         first=first,
@@ -192,36 +192,20 @@ def sicd_parent(xml: bytes) -> SicdParent:
     )
 
 
-def _mark(root: Any) -> dict[str, PolygonTags]:
-    """Mark what changes; the positions of all ValidData are written anew, with the prefixes that they had."""
-    for name in ("FirstRow", "FirstCol", "NumRows", "NumCols"):
-        root.find(f"{{*}}ImageData/{{*}}{name}").text = mark(name)
-    found = {icp.get("index"): icp for icp in root.iterfind("{*}GeoData/{*}ImageCorners/{*}ICP")}
-    if set(found) != set(CORNERS):
-        raise EncodeError(
-            f"GeoData/ImageCorners of SICD XML has ICP {', '.join(CORNERS)}, got {sorted(map(str, found))}"
-        )
-    for name, icp in found.items():
-        for part in ("Lat", "Lon"):
-            element = icp.find(f"{{*}}{part}")
-            if element is None:
-                raise EncodeError(f"ICP {name} of SICD XML has no {part}")
-            element.text = mark(f"{part}{name[0]}")
-    tags = {}
-    for place, parts in (("ImageData", ("Row", "Col")), ("GeoData", ("Lat", "Lon"))):
-        polygon = root.find(f"{{*}}{place}/{{*}}ValidData")
-        if polygon is not None:
-            tags[place] = polygon_tags(polygon, parts, name="SICD XML")
-            mark_whole(polygon, place)
-    return tags
-
-
 def _corners(root: Any) -> tuple[Point, ...]:
+    """Read ``(lat, lon)`` of the corners, and mark them.
+
+    Raises:
+        EncodeError: it has others than four corners of two numbers.
+    """
     found = {str(icp.get("index")): icp for icp in root.iterfind("{*}GeoData/{*}ImageCorners/{*}ICP")}
     if set(found) != set(CORNERS):
-        raise EncodeError(f"GeoData/ImageCorners of SICD XML has ICP {', '.join(CORNERS)}, got {sorted(found)}")
-    points = [tuple(number_of(found[name], part, name="SICD XML") for part in ("Lat", "Lon")) for name in CORNERS]
-    return tuple((lat, lon) for lat, lon in points)
+        raise EncodeError(f"GeoData/ImageCorners of {NAME} has ICP {', '.join(CORNERS)}, got {sorted(found)}")
+    corners = [(number_of(found[name], "Lat", name=NAME), number_of(found[name], "Lon", name=NAME)) for name in CORNERS]
+    for name, icp in found.items():
+        for part in ("Lat", "Lon"):
+            icp.find(f"{{*}}{part}").text = mark(f"{part}{name[0]}")
+    return tuple(corners)
 
 
 def _slant_normal(scp: Vector, arp: Vector, velocity: Vector, look: int) -> Vector | None:

@@ -27,12 +27,11 @@ from stacchip_osml.encode.nitf.chip_xml import (
     floats_of,
     local_name,
     mark,
-    mark_whole,
-    number_of,
+    mark_valid_data,
     parse_xml,
-    polygon_tags,
     polygon_xml,
     template_of,
+    valid_data,
 )
 from stacchip_osml.encode.nitf.igeolo import Corners
 from stacchip_osml.errors import EncodeError, ItemError
@@ -178,18 +177,10 @@ def sidd_parent(xml: bytes) -> SiddParent:
         raise EncodeError(f"{NAME} has a root SIDD, got {local_name(root)}")
     rows, cols = floats_of(root, "Measurement/PixelFootprint", ("Row", "Col"), name=NAME)
     size = ImageSize(int(cols), int(rows))
-    valid = tuple(
-        (number_of(vertex, "Row", name=NAME), number_of(vertex, "Col", name=NAME))
-        for vertex in root.iterfind("{*}Measurement/{*}ValidData/{*}Vertex")
-    )
+    valid = valid_data(root, "Measurement", name=NAME)
     ground, chip = _ground(root, xml), _chip_of(root)
     slots = _mark_corners(root)
-    tags = {}
-    for place, parts in (("Measurement", ("Row", "Col")), ("GeoData", ("Lat", "Lon"))):
-        polygon = root.find(f"{{*}}{place}/{{*}}ValidData")
-        if polygon is not None:
-            tags[place] = polygon_tags(polygon, parts, name=NAME)
-            mark_whole(polygon, place)
+    tags = mark_valid_data(root, "Measurement", name=NAME)
     _mark_chip(root)
     return SiddParent(
         template=template_of(root), size=size, chip=chip, ground=ground, corner_slots=slots, valid=valid, tags=tags

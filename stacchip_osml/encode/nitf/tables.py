@@ -27,6 +27,7 @@ from stacchip_osml.imagery.nitf.fields import LENGTHS
 
 __all__ = [
     "FIELDS",
+    "FILE_FIELDS",
     "IXSHD_NAMES",
     "SECURITY",
     "SXSHD_NAMES",
@@ -102,6 +103,10 @@ def _security(prefix: str, clause: str) -> tuple[Field, ...]:
 def security_names(prefix: str) -> tuple[str, ...]:
     """Names of the security fields of a part: ``F``, ``I``, ``S``, ``T`` or ``DE``."""
     return tuple(f"{prefix}S{field.name}" for field in SECURITY)
+
+
+FILE_FIELDS = ("OSTAID", "FDT", "FTITLE", *security_names("F"), "FSCOP", "FSCPYS", "FBKGC", "ONAME", "OPHONE")
+"""Fields of the file header that are anybody's to say; all others follow from what is in the file."""
 
 
 def _digits(name: str, length: int, default: str | None = None, rule: Rule | None = None) -> Field:

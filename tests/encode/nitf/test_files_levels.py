@@ -5,7 +5,7 @@ import pytest
 from nitf_files import file_of, image_of, jbpy_of, pixels_of, rewritten, written
 
 from stacchip_osml.encode.nitf import DataExtension, GraphicSegment, NitfFile, NitfImage, TextSegment, read_nitf
-from stacchip_osml.encode.nitf.levels import Place, complexity_level, place_segments
+from stacchip_osml.encode.nitf.levels import Place, bytes_level, complexity_level, place_segments
 from stacchip_osml.encode.nitf.security import file_marking
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.buffered import BufferedImageAssetProvider
@@ -130,17 +130,12 @@ FIRST = Place(1, 0, (0, 0))
     ],
 )
 def test_the_complexity_level_follows_the_image(fields, level):
-    assert complexity_level(file_bytes=1000, images=[(fields, FIRST)]) == level
+    assert complexity_level(images=[(fields, FIRST)]) == level
 
 
 @pytest.mark.parametrize(
     ("facts", "level"),
     [
-        ({"file_bytes": 50 * 2**20 - 1}, 3),
-        ({"file_bytes": 50 * 2**20}, 5),
-        ({"file_bytes": 2**30}, 6),
-        ({"file_bytes": 2 * 2**30}, 7),
-        ({"file_bytes": 10 * 2**30}, 9),
         ({"graphics": 1, "graphic_bytes": 2**20 + 1}, 5),
         ({"graphics": 101}, 9),
         ({"texts": 33}, 9),
@@ -148,14 +143,22 @@ def test_the_complexity_level_follows_the_image(fields, level):
     ],
 )
 def test_the_complexity_level_follows_the_file(facts, level):
-    assert complexity_level(**{"file_bytes": 1000, "images": [(fields_of(), FIRST)], **facts}) == level
+    assert complexity_level(images=[(fields_of(), FIRST)], **facts) == level
+
+
+@pytest.mark.parametrize(
+    ("length", "level"),
+    [(1000, 3), (50 * 2**20 - 1, 3), (50 * 2**20, 5), (2**30, 6), (2 * 2**30, 7), (10 * 2**30, 9)],
+)
+def test_the_complexity_level_follows_the_length_of_the_file(length, level):
+    assert bytes_level(length) == level
 
 
 def test_images_far_apart_make_a_complex_file():
     far = [(fields_of(), FIRST), (fields_of(), Place(2, 1, (8100, 0)))]
 
-    assert complexity_level(file_bytes=1000, images=far) == 6
-    assert complexity_level(file_bytes=1000, images=[(fields_of(), FIRST)] * 21) == 5
+    assert complexity_level(images=far) == 6
+    assert complexity_level(images=[(fields_of(), FIRST)] * 21) == 5
 
 
 @pytest.mark.parametrize(
