@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from stacchip_osml.imagery.adapters.identity import identity_of
@@ -32,10 +32,7 @@ class CachedImageProvider(ProviderView):
         super().__init__(source)
         self.cache = of_kind("cache", cache, (TileCache, type(None)), "a TileCache or None")
 
-    @property
-    def pixel_identity(self) -> Hashable:
-        """The source's: the pixels are the same."""
-        return identity_of(self.source)
+    pixel_identity = ProviderView.pixel_identity  # said anew: the pixels are the same
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None

@@ -21,6 +21,7 @@ import math
 import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.providers.block_utils import fill_parts, holes_in, paste_blocks
-from stacchip_osml.imagery.providers.facts import dtype_of, has_block, num_levels, pad_number, require_bands
+from stacchip_osml.imagery.providers.facts import dtype_of, num_levels, pad_number, require_bands, stores_any
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
 from stacchip_osml.imagery.pyramids.levels import place_of
 from stacchip_osml.imagery.resampling.reduction import (
@@ -142,9 +143,9 @@ class DownsampledImageProvider(ProviderView):
         self._found = _Found(None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        settings = {"nodata": self.nodata, "use_native_levels": self.use_native_levels}
+        settings: dict[str, Any] = {"nodata": self.nodata, "use_native_levels": self.use_native_levels}
         given = (self.source, self.scale_factor, self.resample_func, *self._given_tile, self.cache)
-        return _remade, (given, settings)
+        return partial(DownsampledImageProvider, *given, **settings), ()
 
     # ---- what it is
 
@@ -299,9 +300,7 @@ class DownsampledImageProvider(ProviderView):
             below = self._native[level]
         else:
             box = needed_box(self._reduction, box, self._source_size)
-        grid = level_grid(self.source, below)
-        rows, cols = grid.under(box.window)
-        return any(has_block(self.source, row, col, below, grid=grid) for row in rows for col in cols)
+        return stores_any(self.source, box.window, below)
 
     def _make(self, reduction: Reduction, box: Box, bands: tuple[int, ...] | None, out: Pixels) -> None:
         """Make a part, in halves where it needs more source pixels than are held at once."""
@@ -389,7 +388,3 @@ class DownsampledImageProvider(ProviderView):
                 if not self.has_block(row, col):
                     shared = Box.of(grid.window(row, col)).meet(box)
                     made[(slice(None), *shared.seen_from(box))] = self._fill
-
-
-def _remade(given: tuple[Any, ...], settings: dict[str, Any]) -> DownsampledImageProvider:
-    return DownsampledImageProvider(*given, **settings)

@@ -7,13 +7,12 @@ must be one of their own ``PixelType``; that is all that is changed here.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from stacchip_osml.errors import EncodeError, MissingExtraError
-from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.providers.facts import dtype_of, key_of, read_block
 from stacchip_osml.imagery.providers.protocol import Pixels
@@ -36,6 +35,8 @@ PIXEL_TYPES = {
 class OsmlImageProvider(ProviderView):
     """The source, as ``DatasetWriter.add_asset`` takes it."""
 
+    pixel_identity = ProviderView.pixel_identity  # said anew: the pixels are the same
+
     def __init__(self, source: Any) -> None:
         """Show ``source`` to ``aws.osml.io``.
 
@@ -49,11 +50,6 @@ class OsmlImageProvider(ProviderView):
         name = dtype_of(source).name
         if name not in PIXEL_TYPES:
             raise EncodeError(f"{key_of(source)}: aws.osml.io has no pixels of type {name}")
-
-    @property
-    def pixel_identity(self) -> Hashable:
-        """The source's: the pixels are the same."""
-        return identity_of(self.source)
 
     @property
     def pixel_value_type(self) -> Any:

@@ -11,7 +11,7 @@ from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.tile_cache import TileCache
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
+from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.imagery.providers.block_utils import gather_blocks, holes_in
 from stacchip_osml.imagery.providers.facts import (
     LevelBlocks,
@@ -21,6 +21,7 @@ from stacchip_osml.imagery.providers.facts import (
     num_levels,
     pad_number,
     require_bands,
+    stores_any,
 )
 from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -104,9 +105,8 @@ class RetiledImageProvider(ProviderView):
             return False
         x, y, width, height = grid.window(block_row, block_col)
         real = grid.image_size
-        source, below = self._stored, level_grid(self._stored, resolution_level)
-        rows, cols = below.under(PixelWindow(x, y, min(width, real.width - x), min(height, real.height - y)))
-        return any(has_block(source, row, col, resolution_level, grid=below) for row in rows for col in cols)
+        window = PixelWindow(x, y, min(width, real.width - x), min(height, real.height - y))
+        return stores_any(self._stored, window, resolution_level)
 
     def absent_parts(self, block_row: int, block_col: int, resolution_level: int = 0) -> tuple[PixelWindow, ...]:
         """Give the parts of a tile under which the source stores nothing, in the tile's own pixels."""

@@ -21,7 +21,7 @@ from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.pixel import PixelWindow
 from stacchip_osml.pixel.counts import whole_number
 
-__all__ = ["ProviderView"]
+__all__ = ["ProviderView", "WithMetadata"]
 
 
 class ProviderView(GriddedImage):
@@ -172,3 +172,17 @@ class ProviderView(GriddedImage):
         count = self.num_bands if bands is None else len(bands)
         pad = pad_number(self)
         return np.full((count, window.height, window.width), pad, pad.dtype)
+
+
+class WithMetadata(ProviderView):
+    """The source, with metadata of its own."""
+
+    def __init__(self, source: Any, metadata: Mapping[str, Any]) -> None:
+        """Give ``source`` other metadata."""
+        super().__init__(source)
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was given."""
+        return self._metadata

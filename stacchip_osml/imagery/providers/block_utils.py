@@ -123,7 +123,8 @@ def stitch_source_blocks(  # noqa: PLR0917 - the documented order
         DecodeError: the provider gave something else than it says it has.
     """
     grid, chosen = level_grid(provider, resolution_level), require_bands(provider, bands)
-    tile_height, tile_width = (_side(*each) for each in (("tile_height", tile_height), ("tile_width", tile_width)))
+    tile_height = whole_or_none("tile_height", tile_height, least=0)
+    tile_width = whole_or_none("tile_width", tile_width, least=0)
     if tile_height or tile_width:
         rows, cols = grid.block_shape
         shape = tile_height or -(-rows // grid.reduction), tile_width or -(-cols // grid.reduction)
@@ -136,11 +137,7 @@ def stitch_source_blocks(  # noqa: PLR0917 - the documented order
     left, right = whole_numbers("col_range", col_range, 2)
     place = PixelWindow(left, top, max(right - left, 0), max(bottom - top, 0))
     blocks = LevelBlocks.of(provider, resolution_level, chosen, grid=grid)
-    kind = (
-        blocks.dtype
-        if dtype is None
-        else as_pixel_dtype(np.dtype(dtype) if isinstance(dtype, type) else dtype, name="dtype")
-    )
+    kind = _kind_of(blocks, dtype)
     size = ImageSize(place.width, place.height)
     ReadLimits().require_request(key_of(provider), size, blocks.count, kind.itemsize)
     return gather_blocks(blocks, place, fill=_held(pad_value, kind), dtype=kind)
@@ -179,18 +176,15 @@ def read_block_or_pad(  # noqa: PLR0917 - the documented order
     Raises:
         ValueError, IndexError, LimitError, DecodeError: as :func:`stitch_source_blocks`.
     """
-    tile_height, tile_width = (_side(*each) for each in (("tile_height", tile_height), ("tile_width", tile_width)))
+    tile_height = whole_or_none("tile_height", tile_height, least=0)
+    tile_width = whole_or_none("tile_width", tile_width, least=0)
     whole_or_none("num_bands", num_bands, least=1)
     blocks = LevelBlocks.of(provider, resolution_level, bands)
     if num_bands not in {None, blocks.count}:
         raise ValueError(f"{key_of(provider)}: {num_bands} bands expected where there are {blocks.count}")
     rows, cols = (-(-side // blocks.grid.reduction) for side in blocks.grid.block_shape)
     size = ImageSize(tile_width or cols, tile_height or rows)
-    kind = (
-        blocks.dtype
-        if dtype is None
-        else as_pixel_dtype(np.dtype(dtype) if isinstance(dtype, type) else dtype, name="dtype")
-    )
+    kind = _kind_of(blocks, dtype)
     ReadLimits().require_request(key_of(provider), size, blocks.count, kind.itemsize)
     out = np.full((blocks.count, size.height, size.width), _held(pad_value, kind), kind)
     if blocks.stores(tile_row, tile_col):
@@ -306,10 +300,11 @@ def holes_in(provider: Any, grid: BlockGrid, window: PixelWindow, *, level: int)
             else:
                 parts = [place]
             for part in parts:
-                shared = _overlap(part, window)
-                if shared is not None:
-                    down, across = shared[1]
-                    yield PixelWindow(across.start, down.start, across.stop - across.start, down.stop - down.start)
+                x, y = max(part.x, window.x), max(part.y, window.y)
+                width = min(part.x + part.width, window.x + window.width) - x
+                height = min(part.y + part.height, window.y + window.height) - y
+                if width > 0 and height > 0:
+                    yield PixelWindow(x - window.x, y - window.y, width, height)
 
 
 def fill_parts(pixels: Pixels, parts: Iterable[PixelWindow], value: Any) -> Pixels:
@@ -317,19 +312,6 @@ def fill_parts(pixels: Pixels, parts: Iterable[PixelWindow], value: Any) -> Pixe
     for part in parts:
         pixels[:, part.y : part.y + part.height, part.x : part.x + part.width] = value
     return pixels
-
-
-def _overlap(place: PixelWindow, window: PixelWindow) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-    """Give what two windows share, as (rows, cols) of the first and of the second."""
-    x, y = max(place.x, window.x), max(place.y, window.y)
-    right = min(place.x + place.width, window.x + window.width)
-    bottom = min(place.y + place.height, window.y + window.height)
-    if right <= x or bottom <= y:
-        return None
-    return (
-        (slice(y - place.y, bottom - place.y), slice(x - place.x, right - place.x)),
-        (slice(y - window.y, bottom - window.y), slice(x - window.x, right - window.x)),
-    )
 
 
 def _whole_window(provider: Any, window: Sequence[float]) -> PixelWindow:
@@ -346,8 +328,11 @@ def _whole_window(provider: Any, window: Sequence[float]) -> PixelWindow:
     return place
 
 
-def _side(name: str, value: int | None) -> int | None:
-    return whole_or_none(name, value, least=0)
+def _kind_of(blocks: LevelBlocks, dtype: DTypeLike | None) -> np.dtype[Any]:
+    """Give the type of a result; the provider's where None is given."""
+    if dtype is None:
+        return blocks.dtype
+    return as_pixel_dtype(np.dtype(dtype) if isinstance(dtype, type) else dtype, name="dtype")
 
 
 def _held(value: float, dtype: np.dtype[Any]) -> Any:

@@ -33,6 +33,7 @@ __all__ = [
     "pad_number",
     "read_block",
     "require_bands",
+    "stores_any",
     "whole_bands",
 ]
 
@@ -256,6 +257,13 @@ def absent_parts(provider: Any, row: int, col: int, level: int) -> tuple[PixelWi
     asked = getattr(provider, "absent_parts", None)
     parts: tuple[PixelWindow, ...] = () if asked is None else asked(row, col, level)
     return parts
+
+
+def stores_any(provider: Any, window: PixelWindow, level: int = 0) -> bool:
+    """Tell whether any block under a window of a level is stored."""
+    grid = level_grid(provider, level)
+    rows, cols = grid.under(window)
+    return any(has_block(provider, row, col, level, grid=grid) for row in rows for col in cols)
 
 
 def has_absent(image: Any, level: int = 0) -> bool:

@@ -20,7 +20,7 @@ from stacchip_osml.imagery.format import HEAD_BYTES
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
-from stacchip_osml.imagery.providers.facts import dtype_of, fact, has_block, num_levels, require_bands
+from stacchip_osml.imagery.providers.facts import dtype_of, fact, num_levels, require_bands, stores_any
 from stacchip_osml.imagery.providers.own_readers import OwnReader, own_reader
 from stacchip_osml.imagery.providers.protocol import MaskedPixels, Pixels
 from stacchip_osml.imagery.providers.windows import read_by_blocks
@@ -148,13 +148,7 @@ class OwnImage:
     def has_block(self, block_row: int, block_col: int, resolution_level: int = 0) -> bool:
         """Tell whether anything under a block of the grid is stored."""
         window, provider = self._window(block_row, block_col, resolution_level), self.provider
-
-        def stores() -> bool:
-            grid = level_grid(provider, resolution_level)
-            rows, cols = grid.under(window)
-            return any(has_block(provider, row, col, resolution_level, grid=grid) for row in rows for col in cols)
-
-        return self._called(stores)
+        return self._called(lambda: stores_any(provider, window, resolution_level))
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None

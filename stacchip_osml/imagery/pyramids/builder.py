@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from stacchip_osml.errors import LimitError
+from stacchip_osml.imagery.adapters.view import WithMetadata
 from stacchip_osml.imagery.display.palettes import shows_indices
 from stacchip_osml.imagery.level_places import FULL_RESOLUTION, LevelPlace, level_place
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
@@ -275,7 +276,7 @@ class PyramidBuilder:
         if file_metadata is not None:
             writer.metadata = file_metadata
         for number, level in enumerate(levels, start=1):
-            shown = level if image_metadata_fn is None else level.with_metadata(image_metadata_fn(number))
+            shown = level if image_metadata_fn is None else WithMetadata(level, image_metadata_fn(number))
             text = f"Reduced by {2**number}"
             writer.add_asset(
                 f"{base_key}:overview:{number}", shown, f"{shown.title}, level {number}", text, ["overview"]

@@ -7,6 +7,7 @@ bands and type: an old ``.r1`` of another image is refused, not shown.
 
 from __future__ import annotations
 
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class LevelSegment(BlockImage):
         self.segment = segment
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.location, self.segment, self.layout, self.header)
+        return partial(LevelSegment, self.location, self.segment, layout=self.layout, header=self.header), ()
 
     def __repr__(self) -> str:
         return f"LevelSegment({self.name!r}, {self.segment})"
@@ -167,7 +168,3 @@ def _is_level(header: ImageHeader, base: ImageHeader) -> bool:
 
 def _told(header: ImageHeader) -> str:
     return f"{header.size.width} x {header.size.height} pixels, {len(header.bands)} bands of {header.bands[0].dtype}"
-
-
-def _reopened(location: str, segment: int, layout: ImageLayout, header: ImageHeader) -> LevelSegment:
-    return LevelSegment(location, segment, layout=layout, header=header)

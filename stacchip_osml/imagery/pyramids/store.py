@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,7 +132,6 @@ class OverviewLevel(ProviderView):
         grid: BlockGrid,
         fill: Any,
         pixel_place: LevelPlace,
-        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Show what is in ``store``.
 
@@ -143,17 +142,11 @@ class OverviewLevel(ProviderView):
             grid: size and blocks of the level.
             fill: value of absent pixels.
             pixel_place: where its pixels lie on the finest image.
-            metadata: the level's own; None for the source's.
         """
         super().__init__(source)
-        self._store, self._grid, self._fill, self._metadata = store, grid, fill, metadata
+        self._store, self._grid, self._fill = store, grid, fill
         self.level = level
         self._pixel_place = pixel_place
-
-    def with_metadata(self, metadata: Mapping[str, Any]) -> OverviewLevel:
-        """Give the same level with metadata of its own."""
-        settings = {"level": self.level, "grid": self._grid, "fill": self._fill, "pixel_place": self._pixel_place}
-        return OverviewLevel(self.source, self._store, metadata=metadata, **settings)
 
     @property
     def pixel_identity(self) -> Hashable:
@@ -164,11 +157,6 @@ class OverviewLevel(ProviderView):
     def key(self) -> str:
         """The source's with ``:overview:N``."""
         return f"{super().key}:overview:{self.level}"
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The level's own, else the source's."""
-        return super().metadata if self._metadata is None else self._metadata
 
     @property
     def num_resolution_levels(self) -> int:

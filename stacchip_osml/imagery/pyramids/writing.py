@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stacchip_osml.imagery.adapters.view import ProviderView
+from stacchip_osml.imagery.adapters.view import ProviderView, WithMetadata
 from stacchip_osml.imagery.pyramids.builder import PyramidBuilder, require_target
 from stacchip_osml.pixel.arguments import of_kind
 
 __all__ = ["write_pyramid"]
-
-
-class _WithMetadata(ProviderView):
-    """The base image with metadata of its own."""
-
-    def __init__(self, source: Any, metadata: Mapping[str, Any]) -> None:
-        super().__init__(source)
-        self._metadata = metadata
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What was given."""
-        return self._metadata
 
 
 def write_pyramid(
@@ -58,6 +45,6 @@ def write_pyramid(
         writer.metadata = file_metadata
     base = ProviderView(builder.source)
     if image_metadata_fn is not None:
-        base = _WithMetadata(builder.source, image_metadata_fn(0))
+        base = WithMetadata(builder.source, image_metadata_fn(0))
     writer.add_asset(base_key, base, base.title, base.description, ["data"])
     builder.build_and_write(writer, base_key, None, image_metadata_fn, folder=folder)
