@@ -94,7 +94,8 @@ def write_tiff(
             (1 to 100), webp and jpegxl (0 to 100, lossless without); largest error of lerc (0: none).
         predictor: ``none``, ``horizontal`` or ``float``; the dtype's own where the compression has one by default.
         interleave: ``pixel`` or ``band``.
-        tile: side of a tile, or ``(rows, cols)``, multiples of 16; 256 by default, 512 in a COG.
+        tile: side of a tile, or ``(rows, cols)``, multiples of 16; 256 by default, in a COG 512, or what
+            leaves no level a column of several tiles, which validators take for strips.
         rows_per_strip: strips instead of tiles.
         bits: stored of each sample: 1 to 7 of uint8, 9 to 15 of uint16. bool pixels take one.
         subsampling: of JPEG's chroma: ``420``, ``422`` or ``444``.

@@ -5,7 +5,7 @@ References: TIFF 6.0, sections 14 (predictors) and 15 (tiles).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ __all__ = ["Storage", "storage_of"]
 
 BITS, COMPRESSION, ROWS_PER_STRIP, PLANAR, PREDICTOR, TILE_WIDTH, TILE_LENGTH = 258, 259, 278, 284, 317, 322, 323
 INTERLEAVES = {1: "pixel", 2: "band"}
-TILE_SIDE = {"tiff": 256, "cog": 512}
+TILE_SIDE = 256
+COG_SIDES = (512, 256, 384)
+"""The first where no level is one column of several tiles: validators take those for strips."""
 TOGETHER = frozenset({"jpeg", "webp", "jpegxl"})
 """Compressions of pictures, whose bands belong together."""
 LARGEST_BLOCK = 512 << 20
@@ -174,13 +176,31 @@ def _block(
             raise EncodeError(f"RowsPerStrip (278) must be at least 1 (TIFF 6.0, section 8), got {rows}")
         return (min(int(rows), size.height), size.width), False
     if tile is None:
-        side = largest if largest is not None else TILE_SIDE[layout]
-        _require_sides((side, side))
-        height, width = (min(side, -(-length // 16) * 16) for length in (size.height, size.width))
-        return (height, width), True
+        wanted = COG_SIDES if layout == "cog" else (TILE_SIDE,)
+        return _within(size, wanted if largest is None else (largest,)), True
     sides = (tile, tile) if isinstance(tile, int) else (int(tile[0]), int(tile[1]))
     _require_sides(sides)
     return sides, True
+
+
+def _within(size: ImageSize, sides: Sequence[int]) -> tuple[int, int]:
+    """Give rows and columns of tiles of one of these sides, smaller where the image is."""
+    height, width = (-(-length // 16) * 16 for length in (size.height, size.width))
+    for side in sides:
+        _require_sides((side, side))
+        if len(sides) == 1 or not _is_column_of(size, min(side, width)):
+            return min(side, height), min(side, width)
+    return min(sides[0], height), width + 16  # of an image narrower than all of them
+
+
+def _is_column_of(size: ImageSize, tile: int) -> bool:
+    """Tell whether some large level of a COG is exactly as wide as a tile, and higher."""
+    width, height = size
+    while height > COG_SIDES[0]:  # smaller levels may be anything
+        if width == tile:
+            return True
+        width, height = -(-width // 2), -(-height // 2)
+    return False
 
 
 def _require_sides(sides: tuple[int, int]) -> None:

@@ -8,7 +8,7 @@ import rasterio
 import tifffile
 from rio_cogeo import cog_validate
 
-from stacchip_osml.encode import write_tiff
+from stacchip_osml.encode import imsave, write_tiff
 from stacchip_osml.imagery import BufferedImageAssetProvider
 from stacchip_osml.imagery.blocks.image import BlockImage
 from tests.encode.encode_chips import NORTH_UP, pixels_of
@@ -42,6 +42,22 @@ def test_every_image_is_a_valid_cog(tmp_path, shape, dtype, bands, masked):
     last = levels[-1] if levels else 1
     assert max(-(-side // last) for side in shape) <= 512
     assert not levels or max(-(-side // levels[-2]) if len(levels) > 1 else side for side in shape) > 512
+
+
+@pytest.mark.parametrize(("shape", "tile"), [
+    ((1025, 1023), (256, 256)), ((1025, 1024), (256, 256)), ((5000, 4096), (256, 256)), ((513, 512), (256, 256)),
+    ((3000, 512), (384, 384)), ((2048, 1024), (256, 256)), ((9000, 1023), (384, 384)), ((3000, 256), (512, 272)),
+    ((3000, 160), (512, 176)), ((4000, 384), (256, 256)), ((600, 16), (512, 32)), ((1300, 1025), (512, 512)),
+    ((1024, 2048), (512, 512)), ((600, 17), (512, 32)), ((513, 3), (512, 16)),
+])  # fmt: skip
+def test_no_level_of_a_cog_is_one_column_of_several_tiles(tmp_path, shape, tile):
+    """Validators take such a level for one of strips, whatever its tags say."""
+    path = tmp_path / "a.tif"
+    imsave(path, np.ones(shape, np.uint8), layout="cog")
+
+    assert cog_validate(str(path), strict=True, quiet=True) == (True, [], [])
+    with rasterio.open(path) as dataset:
+        assert dataset.block_shapes == [tile]
 
 
 @pytest.mark.parametrize(("shape", "levels"), [((1, 600), 2), ((600, 1), 2), ((3, 5000), 5)])
