@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, redact
 from stacchip_osml.imagery.location import FileStamp, is_remote, local_stamp, require_location
@@ -55,7 +55,7 @@ class LocalFile:
         self._seen: list[FileStamp] = []  # the first one counts, whichever thread was first
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopened, (self.location, self._expect)
+        return partial(LocalFile, self.location, expect=self._expect), ()
 
     def __repr__(self) -> str:
         return f"LocalFile({self.name!r})"
@@ -200,10 +200,6 @@ class LocalFile:
 
     def _failed(self, error: OSError, offset: int, size: int) -> ReadError:
         return ReadError(f"{self.name}: bytes {offset} to {offset + size}: {error.strerror or error}")
-
-
-def _reopened(location: str, expect: tuple[int | None, int | None]) -> LocalFile:
-    return LocalFile(location, expect=expect)
 
 
 class _Descriptor:

@@ -24,7 +24,8 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.blocks.ranges import Ask, Part, RangeError, get_range
@@ -107,7 +108,8 @@ class RemoteObject:
         self._turn = _Turn()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopened, (self.location, self._sign, self.fetch, self._expect.size_bytes, self._expect.etag)
+        expect: dict[str, Any] = {"expect_size": self._expect.size_bytes, "expect_etag": self._expect.etag}
+        return partial(RemoteObject, self.location, sign=self._sign, fetch=self.fetch, **expect), ()
 
     def __repr__(self) -> str:
         return f"RemoteObject({self.name!r})"
@@ -315,9 +317,3 @@ class RemoteObject:
     def _forget(self, target: _Target) -> None:
         if self._target == target:
             self._target = target._replace(led_to=target.url)
-
-
-def _reopened(
-    location: str, sign: Callable[[str], str] | None, fetch: FetchLimits, size: int | None, etag: str | None
-) -> RemoteObject:
-    return RemoteObject(location, sign=sign, fetch=fetch, expect_size=size, expect_etag=etag)

@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from stacchip_osml.imagery.providers.protocol import Pixels
 from stacchip_osml.imagery.resampling.reduction_values import Box
 from stacchip_osml.imagery.resampling.sums import even_weight, store, working_dtype
 from stacchip_osml.imagery.resampling.taps import find_taps
+from stacchip_osml.imagery.resampling.thread_kept import kept_by_thread
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["lanczos_halved", "lanczos_needed"]
@@ -32,8 +32,6 @@ _AROUND = _BEFORE + _AFTER - 1
 """Pixels of an axis that are needed, more than those that are replaced."""
 _ROWS, _COLS = 32, 256
 """Of a tile of the result, at most: what it is made in is about 1 MB."""
-_KEPT = 8
-"""Tiles of a thread."""
 
 
 def lanczos_halved(part: Pixels, held: Box, size: ImageSize, wanted: Box, out: Pixels) -> None:
@@ -51,7 +49,7 @@ def lanczos_halved(part: Pixels, held: Box, size: ImageSize, wanted: Box, out: P
             place = Box(top, min(top + _ROWS, wanted.bottom), left, min(left + _COLS, wanted.right))
             rows, above = _held(place.top, place.bottom, size.height, held.top)
             cols, before = _held(place.left, place.right, size.width, held.left)
-            tile = _MEMORY.tile(place.rows, place.cols, part.dtype)
+            tile = _kept_tile(place.rows, place.cols, part.dtype)
             here = place.seen_from(wanted)
             with np.errstate(over="ignore", invalid="ignore"):  # pixels may be infinite
                 for band, made in zip(part, out, strict=True):
@@ -127,21 +125,4 @@ def _weighing(
             yield partial(np.add, total, product, total)
 
 
-class _Memory(threading.local):
-    """What a thread makes tiles in, kept."""
-
-    def __init__(self) -> None:
-        self._tiles: dict[tuple[int, int, np.dtype[Any]], _Tile] = {}
-
-    def tile(self, rows: int, cols: int, dtype: np.dtype[Any]) -> _Tile:
-        """Give a tile of that many pixels."""
-        key = rows, cols, dtype
-        tile = self._tiles.get(key)
-        if tile is None:
-            if len(self._tiles) == _KEPT:
-                self._tiles.clear()
-            tile = self._tiles[key] = _Tile(rows, cols, dtype)
-        return tile
-
-
-_MEMORY = _Memory()
+_kept_tile = kept_by_thread(8)(_Tile)

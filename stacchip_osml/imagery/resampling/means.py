@@ -10,19 +10,17 @@ Rules:
 
 from __future__ import annotations
 
-import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from stacchip_osml.imagery.providers.protocol import Pixels
+from stacchip_osml.imagery.resampling.thread_kept import kept_by_thread
 
 __all__ = ["halves_exactly", "mean_of_four"]
 
 _PIXELS, _COLS = 1 << 15, 1024
 """Of the result, in one tile, at most."""
-_KEPT = 8
-"""Tiles of a thread."""
 
 
 def halves_exactly(dtype: np.dtype[Any]) -> bool:
@@ -44,7 +42,7 @@ def mean_of_four(part: Pixels, out: Pixels) -> None:
         step = _PIXELS // (right - left)
         for top in range(0, height, step):
             bottom = min(top + step, height)
-            tile = _MEMORY.tile(kind, bottom - top, right - left)
+            tile = _tile(kind, bottom - top, right - left)
             for band, made in zip(part, out, strict=True):
                 tile(band[2 * top : 2 * bottom, 2 * left : 2 * right], made[top:bottom, left:right])
 
@@ -94,21 +92,7 @@ class _Long(NamedTuple):
             np.copyto(made, self.mean, casting="unsafe")
 
 
-class _Memory(threading.local):
-    """What a thread makes tiles in, kept: to take it anew for each costs more than to add."""
-
-    def __init__(self) -> None:
-        self._tiles: dict[tuple[type[_Short | _Long], int, int], _Short | _Long] = {}
-
-    def tile(self, kind: type[_Short | _Long], rows: int, cols: int) -> _Short | _Long:
-        """Give what makes a tile of that many pixels."""
-        key = kind, rows, cols
-        tile = self._tiles.get(key)
-        if tile is None:
-            if len(self._tiles) == _KEPT:
-                self._tiles.clear()
-            tile = self._tiles[key] = kind.of(rows, cols)
-        return tile
-
-
-_MEMORY = _Memory()
+@kept_by_thread(8)
+def _tile(kind: type[_Short | _Long], rows: int, cols: int) -> _Short | _Long:
+    """Give what makes a tile of that many pixels."""
+    return kind.of(rows, cols)

@@ -222,14 +222,16 @@ class MethodReduction:
         valid = None if self.nodata is None else differs_from(part, self.nodata)
         if valid is not None and valid.all():
             valid = None
-        if valid is None and is_within and self._is_halved_evenly and halves_exactly(part.dtype):
+        is_mean = is_within and self._is_halved_evenly and halves_exactly(part.dtype)
+        if valid is None and (is_mean or all(map(self._is_lanczos_halving, size))):
             made = np.empty((len(part), wanted.rows, wanted.cols), part.dtype) if out is None else out
-            mean_of_four(part, made)
-            return self._kept_apart(made)
-        if valid is None and all(map(self._is_lanczos_halving, size)):
-            made = np.empty((len(part), wanted.rows, wanted.cols), part.dtype) if out is None else out
-            lanczos_halved(part, held, size, wanted, made)
-            return self._kept_apart(made)
+            if is_mean:
+                mean_of_four(part, made)
+            else:
+                lanczos_halved(part, held, size, wanted, made)
+            if self.nodata is not None:  # pixels, all valid, are not to be taken for it
+                away_from_nodata(made, np.ones(made.shape, np.bool_), self.nodata)
+            return made
         masked = MaskedPixels(part, np.broadcast_to(np.True_, part.shape) if valid is None else valid)
         done, valid = self.reduce_masked(masked, held, size, wanted)
         if self.nodata is not None:
@@ -263,12 +265,6 @@ class MethodReduction:
     def _fits(self, length: int) -> bool:
         """Tell whether a pixel is, along an axis, made of some of the ``factor`` pixels that it replaces."""
         return length % self.factor == 0 and (self.method in {"area", "nearest"} or self._is_halved_evenly)
-
-    def _kept_apart(self, made: Pixels) -> Pixels:
-        """Have pixels, all valid, not be taken for nodata."""
-        if self.nodata is not None:
-            away_from_nodata(made, np.ones(made.shape, np.bool_), self.nodata)
-        return made
 
     def _is_lanczos_halving(self, length: int) -> bool:
         """Tell whether, along an axis, all pixels have the same weights."""

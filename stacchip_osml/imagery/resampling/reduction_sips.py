@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
-from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed, whole_box
+from stacchip_osml.imagery.resampling.reduction_values import Box, away_from_nodata, placed, range_of, whole_box
 from stacchip_osml.imagery.resampling.sips_halving import RRDS_HALO, halved, needed
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.nodata import differs_from
@@ -126,10 +126,8 @@ def _filled(part: Pixels, valid: Mask) -> Pixels:
     total = _spread(_spread(known, axis=1), axis=2)
     weight = _spread(_spread(valid.astype(np.float64), axis=1), axis=2)
     means = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
-    if part.dtype.kind in "iu":
-        info = np.iinfo(part.dtype)
-        top = float(info.max) if part.dtype.itemsize < 8 else float(np.nextafter(float(info.max), 0))
-        np.clip(np.rint(means, out=means), float(info.min), top, out=means)
+    if (limits := range_of(part.dtype)) is not None:
+        np.clip(np.rint(means, out=means), *limits, out=means)
     filled: Pixels = np.where(valid, part, means.astype(part.dtype))
     return filled
 

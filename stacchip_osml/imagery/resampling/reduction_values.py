@@ -11,7 +11,9 @@ from stacchip_osml.imagery.providers.protocol import Mask, Pixels
 from stacchip_osml.pixel import ImageSize, PixelWindow
 from stacchip_osml.pixel.nodata import EPSILON, differs_from, held_value
 
-__all__ = ["Box", "away_from_nodata", "held_nodata", "placed", "require_nodata", "whole_box"]
+__all__ = ["Box", "Limits", "away_from_nodata", "held_nodata", "placed", "range_of", "require_nodata", "whole_box"]
+
+Limits = tuple[float, float]
 
 
 class Box(NamedTuple):
@@ -70,6 +72,15 @@ def placed(made: Pixels, out: Pixels | None) -> Pixels:
         return made
     out[...] = made
     return out
+
+
+def range_of(dtype: np.dtype[Any]) -> Limits | None:
+    """Give the range that integers are clipped to, None for floats."""
+    if dtype.kind not in "iu":
+        return None
+    info = np.iinfo(dtype)
+    # The largest float64 below 2**63 or 2**64, which a cast to 64-bit integers still holds.
+    return float(info.min), float(info.max) if dtype.itemsize < 8 else float(np.nextafter(float(info.max), 0))
 
 
 def require_nodata(nodata: complex | None, dtype: DTypeLike) -> None:

@@ -49,13 +49,7 @@ def nearest_neighbor_resample(image: Pixels, target_rows: int, target_cols: int)
 def bilinear_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixels:
     """Weigh the four pixels around each target pixel's centre.
 
-    Args:
-        image: ``(rows, cols)`` or ``(bands, rows, cols)``.
-        target_rows: rows of the result.
-        target_cols: columns of the result.
-
-    Raises:
-        ValueError: an image of other dimensions, or a target that is not positive.
+    Arguments and errors are those of :func:`nearest_neighbor_resample`.
     """
     return _resized(image, target_rows, target_cols, "bilinear")
 
@@ -63,13 +57,7 @@ def bilinear_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixe
 def area_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixels:
     """Average what each target pixel covers; along an axis that grows, the same as nearest but for shared edges.
 
-    Args:
-        image: ``(rows, cols)`` or ``(bands, rows, cols)``.
-        target_rows: rows of the result.
-        target_cols: columns of the result.
-
-    Raises:
-        ValueError: an image of other dimensions, or a target that is not positive.
+    Arguments and errors are those of :func:`nearest_neighbor_resample`.
     """
     return _resized(image, target_rows, target_cols, "area")
 
@@ -77,13 +65,7 @@ def area_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixels:
 def lanczos_resample(image: Pixels, target_rows: int, target_cols: int) -> Pixels:
     """Weigh the 64 pixels around each target pixel's centre by a sinc windowed to four lobes.
 
-    Args:
-        image: ``(rows, cols)`` or ``(bands, rows, cols)``.
-        target_rows: rows of the result.
-        target_cols: columns of the result.
-
-    Raises:
-        ValueError: an image of other dimensions, or a target that is not positive.
+    Arguments and errors are those of :func:`nearest_neighbor_resample`.
     """
     return _resized(image, target_rows, target_cols, "lanczos")
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.resampling.reduction_values import Box, whole_box
-from stacchip_osml.imagery.resampling.sips_halving import halved, range_of
+from stacchip_osml.imagery.resampling.reduction_values import Box, range_of, whole_box
+from stacchip_osml.imagery.resampling.sips_halving import halved
 from stacchip_osml.pixel import ImageSize
 
 __all__ = [

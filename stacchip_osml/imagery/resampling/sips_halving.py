@@ -16,7 +16,6 @@ are far smaller. Samples of up to 16 bits are filtered as 16-bit integers, which
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -24,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from stacchip_osml.imagery.providers.protocol import Pixels
-from stacchip_osml.imagery.resampling.reduction_values import Box
+from stacchip_osml.imagery.resampling.reduction_values import Box, Limits, range_of
+from stacchip_osml.imagery.resampling.thread_kept import kept_by_thread
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["ANTIALIAS", "RRDS_HALO", "halved", "needed", "range_of", "working_type"]
+__all__ = ["ANTIALIAS", "RRDS_HALO", "halved", "needed", "working_type"]
 
 RRDS_HALO = 4
 """Pixels around a part of an image that its reduction needs, on each side: 3 of the filter, 1 of the interpolation."""
@@ -44,10 +44,7 @@ _ALIGNED = 64
 """Bytes."""
 _MIDDLE = 1 << 15
 """What lies in the middle of 16 bits without a sign: they are filtered less that."""
-_KEPT = 32
-"""Tiles of a thread."""
 
-_Limits = tuple[float, float]
 Step = Callable[[], object]
 
 
@@ -87,11 +84,11 @@ def halved(
     working = working_type(dtype)
     smooth = range_of(dtype) if bit_depth is None else (0.0, float(2**bit_depth - 1))
     across, down = _share(wanted.cols, _TILE_BYTES // working.itemsize), _share(wanted.rows, _TILE_ROWS)
-    tile = _MEMORY.tile(down, across, dtype, smooth)
+    tile = _kept_tile(down, across, dtype, smooth)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinite pixels are no errors
         for place in _tiles(wanted, down, across):
             if (place.rows, place.cols) != (tile.rows, tile.cols):
-                tile = _MEMORY.tile(place.rows, place.cols, dtype, smooth)
+                tile = _kept_tile(place.rows, place.cols, dtype, smooth)
             rows = _runs(2 * place.top - RRDS_HALO, 2 * place.bottom + RRDS_HALO, size.height, held.top)
             cols = _runs(2 * place.left - RRDS_HALO, 2 * place.right + RRDS_HALO, size.width, held.left)
             here = place.seen_from(wanted)
@@ -116,46 +113,22 @@ def _tiles(wanted: Box, down: int, across: int) -> Iterator[Box]:
             yield Box(top, min(top + down, wanted.bottom), left, min(left + across, wanted.right))
 
 
-class _Memory(threading.local):
-    """What a thread makes tiles in, kept: to take it anew for each part costs a tenth of the time."""
-
-    def __init__(self) -> None:
-        self._lines: dict[np.dtype[Any], list[Pixels]] = {}
-        self._tiles: dict[tuple[object, ...], _Tile] = {}
-
-    def tile(self, rows: int, cols: int, dtype: np.dtype[Any], smooth: _Limits | None) -> _Tile:
-        """Give a tile of that many pixels; all share the same lines."""
-        key = rows, cols, dtype, smooth
-        tile = self._tiles.get(key)
-        if tile is None:
-            if len(self._tiles) == _KEPT:
-                self._tiles.clear()
-            working = working_type(dtype)
-            if working not in self._lines:
-                self._lines[working] = [_aligned(working) for _ in range(2)]
-            tile = self._tiles[key] = _Tile(rows, cols, self._lines[working], dtype, smooth)
-        return tile
-
-
 class _Tile:
     """The steps that halve a tile, each on views of two lines; it overwrites what no later one needs."""
 
-    def __init__(
-        self, rows: int, cols: int, lines: Sequence[Pixels], dtype: np.dtype[Any], smooth: _Limits | None
-    ) -> None:
+    def __init__(self, rows: int, cols: int, dtype: np.dtype[Any], smooth: Limits | None) -> None:
         """Plan the steps.
 
         Args:
             rows: that are made.
             cols: that are made.
-            lines: two, long enough, that begin at multiples of 64 bytes.
             dtype: of the image.
             smooth: what the filtered image is rounded and clipped to; None where it is neither.
         """
         import cv2  # slow to load, and not needed before an image is halved
 
         self.rows, self.cols = rows, cols
-        first, second = lines
+        lines = first, second = _lines(working_type(dtype))
         short = _short_limits(dtype, smooth)
         unit = _ALIGNED // (first.itemsize if short is None else 2)
         span = -(-cols // unit) * unit
@@ -192,7 +165,7 @@ class _Tile:
         """``(rows, cols)`` after them."""
 
 
-def _short_limits(dtype: np.dtype[Any], limits: _Limits | None) -> tuple[int, int] | None:
+def _short_limits(dtype: np.dtype[Any], limits: Limits | None) -> tuple[int, int] | None:
     """Give the limits of the filtered image, less the middle of uint16, if it is one of 16-bit integers."""
     if limits is None or dtype.kind not in "iu" or dtype.itemsize > 2:
         return None
@@ -227,14 +200,20 @@ def _halfway(taps: Sequence[Pixels], outer: Pixels, inner: Pixels, made: Pixels 
         yield partial(cv2.addWeighted, inner, _NEAR, outer, -_FAR, 0, dst=made, dtype=depths[made.dtype.char])
 
 
-def _rounding(values: Pixels, limits: _Limits | None) -> Iterator[Step]:
+def _rounding(values: Pixels, limits: Limits | None) -> Iterator[Step]:
     """Round to the nearest, halves to even, and clip."""
     if limits is not None:
         yield partial(np.rint, values, values)
         yield partial(np.clip, values, *np.array(limits, values.dtype), out=values)
 
 
-_MEMORY = _Memory()
+_kept_tile = kept_by_thread(32)(_Tile)
+
+
+@kept_by_thread(2)
+def _lines(working: np.dtype[Any]) -> tuple[Pixels, Pixels]:
+    """Give the two lines that all tiles of a thread share."""
+    return _aligned(working), _aligned(working)
 
 
 def _aligned(working: np.dtype[Any]) -> Pixels:
@@ -299,12 +278,3 @@ def working_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind not in "iuf":
         raise ValueError(f"pixels must be numbers, got {dtype}")
     return np.dtype(np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64)
-
-
-def range_of(dtype: np.dtype[Any]) -> _Limits | None:
-    """Give the range that integers are clipped to, None for floats."""
-    if dtype.kind not in "iu":
-        return None
-    info = np.iinfo(dtype)
-    # The largest float64 below 2**63 or 2**64, which a cast to 64-bit integers still holds.
-    return float(info.min), float(info.max) if dtype.itemsize < 8 else float(np.nextafter(float(info.max), 0))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.imagery.blocks.desk import own_desk
 from stacchip_osml.imagery.providers.protocol import Mask, MaskedPixels, Pixels
+from stacchip_osml.imagery.resampling.reduction_values import range_of
 from stacchip_osml.imagery.resampling.taps import Taps
 
 __all__ = ["copied", "even_weight", "store", "weighed", "working_dtype"]
@@ -226,8 +227,5 @@ def store(values: Pixels, out: Pixels, *, overshoots: bool) -> None:
     if dtype.kind in "iub":
         np.rint(values, out=values)
         if dtype.itemsize == 8 or overshoots:
-            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-            # The largest float64 below 2**63 or 2**64.
-            most = np.nextafter(float(high), 0) if dtype.itemsize == 8 else float(high)
-            np.clip(values, float(low), most, out=values)
+            np.clip(values, *(range_of(dtype) or (0.0, 1.0)), out=values)
     np.copyto(out, values, casting="unsafe")

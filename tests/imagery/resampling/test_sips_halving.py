@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stacchip_osml.imagery.resampling.reduction_values import Box, whole_box
-from stacchip_osml.imagery.resampling.sips_halving import ANTIALIAS, halved, needed, range_of
+from stacchip_osml.imagery.resampling.reduction_values import Box, range_of, whole_box
+from stacchip_osml.imagery.resampling.sips_halving import ANTIALIAS, halved, needed
 from stacchip_osml.pixel import ImageSize
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "uint64", "float16", "float32", "float64"]
