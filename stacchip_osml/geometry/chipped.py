@@ -45,7 +45,7 @@ class ChipMap(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ChippedModel:
+class ChippedModel(SensorModel):
     """A sensor model of a chip: ``full``'s, through ``chip``."""
 
     full: SensorModel
@@ -70,12 +70,6 @@ class ChippedModel:
     def notes(self) -> tuple[str, ...]:
         """The full image's."""
         return self.full.notes
-
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of the chip's pixel corner positions."""
-        shape, flat = broadcast(cols=cols, rows=rows)
-        lon, lat = self.full(*self.chip.forward(*flat))
-        return lon.reshape(shape), lat.reshape(shape)
 
     def image_to_world(
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None

@@ -17,7 +17,7 @@ from stacchip_osml.geometry.gcp import GcpLocator
 from stacchip_osml.geometry.locate import AffineLocator, parse_crs, to_crs84, wrap_longitude
 from stacchip_osml.geometry.newton import solve_plane
 from stacchip_osml.geometry.pixel_positions import to_corners
-from stacchip_osml.geometry.sensor_model import NoProjectionError, broadcast
+from stacchip_osml.geometry.sensor_model import NoProjectionError, SensorModel, broadcast
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.arguments import of_kind
@@ -31,7 +31,7 @@ CYLINDERS = ("Popular Visualisation Pseudo Mercator", "Mercator (", "Equidistant
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AffineModel:
+class AffineModel(SensorModel):
     """Pixels placed in a CRS by an affine transform."""
 
     locator: AffineLocator
@@ -53,11 +53,6 @@ class AffineModel:
     def approximate(self) -> bool:
         """False: the transform is the image's definition."""
         return False
-
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of pixel corner positions."""
-        lon, lat, _ = self.image_to_world(cols, rows)
-        return lon, lat
 
     def image_to_world(
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None
@@ -83,7 +78,7 @@ class AffineModel:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GcpModel:
+class GcpModel(SensorModel):
     """Pixels placed by a smooth map through points on the ground: control points, or an image's corners."""
 
     locator: GcpLocator
@@ -111,11 +106,6 @@ class GcpModel:
     def approximate(self) -> bool:
         """True: between the points the map is a guess."""
         return True
-
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of pixel corner positions."""
-        lon, lat, _ = self.image_to_world(cols, rows)
-        return lon, lat
 
     def image_to_world(
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None

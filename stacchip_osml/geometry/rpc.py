@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.locate import wrap_longitude
-from stacchip_osml.geometry.sensor_model import broadcast, flattened, placed, seen
+from stacchip_osml.geometry.sensor_model import SensorModel, broadcast, flattened, placed, seen
 
 __all__ = ["RpcLocator"]
 
@@ -83,7 +83,7 @@ _REACH = 3.0  # scales from the offset: cubics mean nothing far outside of what 
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RpcLocator:
+class RpcLocator(SensorModel):
     """Pixels placed by rational polynomials: a :class:`SensorModel`."""
 
     rpcs: tuple[tuple[str, str], ...]
@@ -117,11 +117,6 @@ class RpcLocator:
     def default_height(self) -> float:
         """``HEIGHT_OFF``, metres: what is taken where no height is given."""
         return float(self._model.offsets[4])
-
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of pixel positions at ``HEIGHT_OFF``."""
-        lon, lat, _ = self.image_to_world(cols, rows)
-        return lon, lat
 
     def image_to_world(
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None

@@ -36,6 +36,8 @@ class NoProjectionError(ItemError):
 class SensorModel(Protocol):
     """Pixel corner positions to the ground and back, vectorised."""
 
+    __slots__ = ()
+
     @property
     def kind(self) -> str:
         """What it is made of: ``SICD``, ``SIDD``, ``RPC00B``, ``affine``, ``IGEOLO`` and so on."""
@@ -53,7 +55,8 @@ class SensorModel(Protocol):
 
     def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
         """Give ``(lon, lat)`` of pixel positions at the model's own height."""
-        ...
+        lon, lat, _ = self.image_to_world(cols, rows)
+        return lon, lat
 
     def image_to_world(
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None

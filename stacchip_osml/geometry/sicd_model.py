@@ -17,7 +17,7 @@ from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.ellipsoid import heights_above
 from stacchip_osml.geometry.polynomials import derived, poly, poly2, vector_poly
 from stacchip_osml.geometry.range_rate import Contour, Sensor, cross, dot, measure, to_ground, to_image
-from stacchip_osml.geometry.sensor_model import broadcast, flattened, placed, seen
+from stacchip_osml.geometry.sensor_model import SensorModel, broadcast, flattened, placed, seen
 from stacchip_osml.geometry.sicd_fields import Bistatic, Inca, Offsets, Pfa, SicdParameters, parse_sicd
 from stacchip_osml.geometry.xml_fields import Vector
 from stacchip_osml.pixel import ImageSize
@@ -31,7 +31,7 @@ LIGHT = 299792458.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SicdModel:
+class SicdModel(SensorModel):
     """Pixels of a SICD image on the ground."""
 
     parameters: SicdParameters
@@ -71,11 +71,6 @@ class SicdModel:
     def default_height(self) -> float:
         """Height above the ellipsoid that is taken where none is given: the scene centre's, metres."""
         return self._grid.scene_height
-
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of pixel corner positions at the scene centre's height."""
-        lon, lat, _ = self.image_to_world(cols, rows)
-        return lon, lat
 
     def image_to_world(
         self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None

@@ -51,7 +51,7 @@ def load_sidd_model(xml: bytes, *, notes: tuple[str, ...] = ()) -> tuple[SensorM
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SiddModel:
+class SiddModel(SensorModel):
     """Pixels of an original (unchipped) SIDD image on the ground."""
 
     parameters: SiddParameters
@@ -76,11 +76,6 @@ class SiddModel:
     def size(self) -> ImageSize:
         """Of the original image, pixels."""
         return self.parameters.size
-
-    def __call__(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ``(lon, lat)`` of pixel corner positions on the product's surface."""
-        lon, lat, _ = self.image_to_world(cols, rows)
-        return lon, lat
 
     def image_to_world(self, cols: ArrayLike, rows: ArrayLike, heights: ArrayLike | None = None) -> Ground:
         """Give ``(lon, lat, height)`` of pixel corner positions; without heights, on the product's surface."""
