@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from stacchip_osml.errors import DecodeError, ItemError, LimitError
-from stacchip_osml.geometry.product_segments import ProductSegment, first_row, is_beside
 from stacchip_osml.geometry.sensor_facts import SensorFacts
 from stacchip_osml.geometry.xml_fields import XML_BYTES
 from stacchip_osml.imagery.blocks.layout import ReadAt
@@ -28,6 +27,7 @@ from stacchip_osml.imagery.nitf.fields import (
     Segment,
     iter_tagged,
 )
+from stacchip_osml.imagery.nitf.product_segments import ProductSegment, first_row, is_beside, joined_segments
 
 __all__ = ["is_nitf", "read_nitf_facts"]
 
@@ -50,7 +50,7 @@ def is_nitf(read: ReadAt) -> bool:
 
 
 def read_nitf_facts(read: ReadAt, *, name: str, index: int = 0, size: int | None = None) -> SensorFacts:
-    """Read the facts of one image segment.
+    """Read the facts of one image segment, or of the image that it is the first one of several of.
 
     Args:
         read: the file.
@@ -87,6 +87,7 @@ def _facts(ahead: ReadAhead, index: int) -> SensorFacts:
     if not 0 <= index < len(images):
         raise ItemError(f"{name}: has {len(images)} image segments, none with number {index}")
     image, fields, tres = _image(ahead, images[index])
+    joined = next(iter(joined_segments(ahead, images, first=index)), None)
     xml, total = [], 0
     for part in extensions:
         with _header(ahead, part.subheader, part.data):
@@ -104,8 +105,10 @@ def _facts(ahead: ReadAhead, index: int) -> SensorFacts:
     if xml and index:
         shown = [_image(ahead, part)[:2] for part in images]
         top = first_row([ProductSegment(said["IID1"], each.icat, each.size.height) for each, said in shown], index)
+    if joined is not None and image.icords:
+        fields["IGEOLO"] = joined.igeolo
     return SensorFacts(
-        size=image.size,
+        size=image.size if joined is None else joined.size,
         fields=MappingProxyType(fields),
         tres=tuple(tres),
         file_tres=tuple(file_tres),

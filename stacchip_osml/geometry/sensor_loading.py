@@ -28,7 +28,6 @@ from stacchip_osml.geometry.igeolo import igeolo_model
 from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.geometry.map_tres import map_locator
 from stacchip_osml.geometry.nitf_facts import is_nitf, read_nitf_facts
-from stacchip_osml.geometry.product_segments import first_row, is_beside, product_segment
 from stacchip_osml.geometry.projective import AffineModel, GcpModel
 from stacchip_osml.geometry.raster_frames import frame_map
 from stacchip_osml.geometry.rpc import RpcLocator
@@ -38,6 +37,7 @@ from stacchip_osml.geometry.sicd_model import SicdModel
 from stacchip_osml.geometry.sidd_model import load_sidd_model
 from stacchip_osml.geometry.tre_models import blocka_model, cscrna_model, parse_ichipb, rpc_model
 from stacchip_osml.imagery.header import ImageHeader
+from stacchip_osml.imagery.nitf.product_segments import first_row, is_beside, product_segment
 from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class _NitfFile(Protocol):
     def tres(self) -> Sequence[Any]: ...
     @property
     def images(self) -> Sequence[_NitfImage]: ...
+    @property
+    def joined(self) -> Mapping[int, _NitfImage]: ...
     @property
     def extensions(self) -> Sequence[Any]: ...
 
@@ -156,7 +158,7 @@ def _facts_of_image(image: BlockImage, asset_key: str | None) -> SensorFacts:
 def _facts_of_record(file: _NitfFile, index: int) -> SensorFacts:
     if not 0 <= index < len(file.images):
         raise ItemError(f"the file has {len(file.images)} images, none with number {index}")
-    image = file.images[index]
+    image = file.joined.get(index, file.images[index])
     segments = [product_segment(each.fields) for each in file.images]
     xml = [each.data for each in file.extensions if each.data.lstrip(b"\0 \t\r\n\xef\xbb\xbf")[:1] == b"<"]
     if is_beside(segments[index].icat):

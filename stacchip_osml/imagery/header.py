@@ -109,7 +109,8 @@ class ImageHeader:
     """The file's own time as it spells it (TIFF DateTime; NITF IDATIM, FDT where that says nothing); None when it gives
     none."""
     images: int = 1
-    """Images that the file holds: pages of a TIFF, segments of a NITF file; this is the first."""
+    """Images that the file holds: pages of a TIFF, segments of a NITF file; this is the first, of one segment or
+    several."""
     size_bytes: int | None = None
     """Size of the file."""
     modified_ns: int | None = None

@@ -1,7 +1,8 @@
 """NITF and NSIF datasets: assets to records and back.
 
 Keys are ``image:N``, ``text:N``, ``des:N`` and ``graphic:N`` from 0 on, in the
-order of the file.
+order of the file. An image of several segments has the number of its first one, and
+is copied as these segments where nobody changes how it is stored or where it lies.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
 from stacchip_osml.encode.io.nitf_places import NitfPlace, nitf_place
 from stacchip_osml.encode.io.places import header_of, place_of
+from stacchip_osml.encode.nitf.image_parts import HINTS, STORAGE
 from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.read import read_nitf
 from stacchip_osml.encode.nitf.records import (
@@ -36,6 +38,8 @@ from stacchip_osml.pixel import ImageSize
 __all__ = ["nitf_assets", "write_nitf_contents"]
 
 MEDIA_TYPE = "image/nitf"
+OF_SEGMENTS = frozenset(("IID1", "ICORDS", "IGEOLO", "IDLVL", "IALVL", "ILOC"))
+"""Fields in which the segments of an image differ."""
 COMMENT = 80
 COMMENTS = 9
 """Characters and number of image comments (MIL-STD-2500C, table A-3)."""
@@ -52,8 +56,11 @@ def nitf_assets(source: Any) -> tuple[BufferedMetadataProvider, dict[str, Callab
     """
     file = read_nitf(source)
     assets: dict[str, Callable[[], Any]] = {}
-    for number, image in enumerate(file.images):
-        assets[f"image:{number}"] = _made(_image, f"image:{number}", image)
+    within = {id(segment) for image in file.joined.values() for segment in image.segments}
+    for number, segment in enumerate(file.images):
+        image = file.joined.get(number, segment)
+        if image is not segment or id(segment) not in within:
+            assets[f"image:{number}"] = _made(_image, f"image:{number}", image)
     for number, text in enumerate(file.texts):
         assets[f"text:{number}"] = _made(_text, f"text:{number}", text)
     for number, graphic in enumerate(file.graphics):
@@ -146,7 +153,11 @@ def nitf_file(contents: Contents) -> NitfFile:
         version="NSIF01.00" if contents.format.name == "nsif" else "NITF02.10",
         fields=fields,
         tres=tres,
-        images=tuple(nitf_image(entry, place) for entry, place in zip(of_kind[AssetType.Image], places, strict=True)),
+        images=tuple(
+            image
+            for entry, place in zip(of_kind[AssetType.Image], places, strict=True)
+            for image in _as_read(nitf_image(entry, place), entry.record)
+        ),
         texts=tuple(_text_segment(number, entry) for number, entry in enumerate(of_kind[AssetType.Text])),
         graphics=tuple(_graphic_segment(entry) for entry in of_kind[AssetType.Graphics]),
         extensions=tuple(_data_extension(entry) for entry in of_kind[AssetType.Data]),
@@ -191,6 +202,23 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     if table is not None and kind == "uint8" and "IREP" not in fields:
         fields |= lut_fields(table)
     return NitfImage(pixels=entry.provider, fields=fields, tres=tres, has_pad=_has_pad(entry))
+
+
+def _as_read(image: NitfImage, record: Any) -> tuple[NitfImage, ...]:
+    """Give the segments that an image was read from, with what was changed of it; itself where they cannot be kept."""
+    if not image.segments:
+        return (image,)
+    before, after = record.fields, image.fields
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    if changed & {*STORAGE, *HINTS, *OF_SEGMENTS}:
+        return (replace(image, segments=()),)
+    found = []
+    for number, segment in enumerate(image.segments):
+        kept = {name: text for name, text in segment.fields.items() if name not in changed}
+        tres = segment.tres if number or image.tres == record.tres else image.tres
+        fields = kept | {name: after[name] for name in changed if name in after}
+        found.append(replace(segment, fields=fields, tres=tres))
+    return tuple(found)
 
 
 def _has_pad(entry: Entry) -> bool:

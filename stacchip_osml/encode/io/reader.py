@@ -8,7 +8,8 @@ Rules:
   any thread, and an image outlives the dataset it was taken from;
 - ``image:0`` is the image, ``image:0:overview:N`` its level N, of a file of its
   own in an R-set, or stored in a TIFF; ``image:N`` is a further segment of NITF or
-  page of a TIFF.
+  page of a TIFF. The segments of a SICD's or SIDD's product are one image, under the
+  number of the first.
 """
 
 from __future__ import annotations

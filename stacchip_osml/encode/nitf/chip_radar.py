@@ -11,7 +11,7 @@ from stacchip_osml.encode.nitf.records import DataExtension, ParentImage
 from stacchip_osml.encode.nitf.sicd import sicd_of_chip, sicd_parent
 from stacchip_osml.encode.nitf.sidd import sidd_of_chip, sidd_parent
 from stacchip_osml.errors import EncodeError, ItemError
-from stacchip_osml.geometry.product_segments import first_row, is_beside, product_segment
+from stacchip_osml.imagery.nitf.product_segments import first_row, is_beside, product_segment
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["ChipExtensions", "ExtensionFate", "chip_extensions"]

@@ -26,6 +26,7 @@ from stacchip_osml.encode.nitf import earlier_tables
 from stacchip_osml.encode.nitf.earlier import EarlierFile
 from stacchip_osml.encode.nitf.fields import Layout, read_fields
 from stacchip_osml.encode.nitf.file_bytes import HeldFile, open_bytes
+from stacchip_osml.encode.nitf.joined import find_joined, join_images
 from stacchip_osml.encode.nitf.read_parts import Looked, Part, list_parts, require_whole, told_in
 from stacchip_osml.encode.nitf.records import (
     DataExtension,
@@ -123,7 +124,10 @@ def read_nitf(
     parts = list_parts(header, name=file.name, size=file.size or 0, looked=looked)
     subheader = _Subheaders(ahead, earlier, looked)
     extensions, overflows = _extensions(subheader, parts["NUMDES"], limits)
-    images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, sign=sign, written=header["FDT"])
+    found = find_joined(file, len(parts["NUMI"])) if looked is None else ()
+    how = _how(file, limits=limits, sign=sign, written=header["FDT"])
+    is_first_alone = not any(0 in each.numbers for each in found)
+    images = _images(file, subheader, parts["NUMI"], overflows, limits=limits, how=how, is_first_alone=is_first_alone)
     graphics = tuple(
         GraphicSegment(fields=fields, tres=tres, data=data)
         for fields, tres, data in _segments(subheader, parts["NUMS"], GRAPHIC, overflows=overflows, limits=limits)
@@ -150,6 +154,7 @@ def read_nitf(
         fields=kept,
         tres=tres,
         images=images,
+        joined=join_images(file, found, images, limits=limits, how=how, reopened=reopened_joined),
         texts=texts,
         graphics=graphics,
         extensions=extensions,
@@ -287,16 +292,9 @@ def _reserved(subheader: _Subheaders, parts: list[Part]) -> None:
             raise DecodeError(f"{part.where}: not served: what it holds is reserved by the standard")
 
 
-def _images(
-    file: Any,
-    subheader: _Subheaders,
-    parts: list[Part],
-    overflows: Overflows,
-    *,
-    limits: ReadLimits,
-    sign: Callable[[str], str] | None,
-    written: str,
-) -> tuple[NitfImage, ...]:
+def _how(file: Any, *, limits: ReadLimits, sign: Callable[[str], str] | None, written: str) -> dict[str, Any]:
+    """Give what the images of segments are made with."""
+
     @cache
     def layouts() -> tuple[ImageLayout, ...]:
         return parse_nitf_segments(file.read_at, name=file.name, limits=limits, size=file.size)
@@ -306,7 +304,19 @@ def _images(
         return read_nitf(file.read_at, limits=limits)
 
     how: dict[str, Any] = {"limits": limits, "sign": sign, "written": written}
-    how |= {"layouts": layouts, "record": record, "reopened": reopened_segment}
+    return how | {"layouts": layouts, "record": record, "reopened": reopened_segment}
+
+
+def _images(
+    file: Any,
+    subheader: _Subheaders,
+    parts: list[Part],
+    overflows: Overflows,
+    *,
+    limits: ReadLimits,
+    how: dict[str, Any],
+    is_first_alone: bool,
+) -> tuple[NitfImage, ...]:
     images = []
     for number, part in enumerate(parts):
         with told_in(subheader.looked, part) as seen:
@@ -317,10 +327,10 @@ def _images(
             _require_size(fields, part.where, limits)
             kept = {name: text for name, text in fields.items() if name not in {"IM", "ENCRYP"}}
             pixels: BlockImage
-            if number or isinstance(file, HeldFile):
+            if number or isinstance(file, HeldFile) or not is_first_alone:
                 pixels = SegmentImage(file, kept, number, **how)
             else:
-                pixels = BlockImage(file.location, limits=limits, sign=sign)
+                pixels = BlockImage(file.location, limits=limits, sign=how["sign"])
             stored = StoredPixels(
                 provider=pixels,
                 fields=kept,
@@ -351,3 +361,8 @@ def _require_size(fields: Fields, where: str, limits: ReadLimits) -> None:
 def reopened_segment(location: str, number: int, limits: ReadLimits, sign: Callable[[str], str] | None) -> Any:
     """Give the pixels of one segment of a file, in another process."""
     return read_nitf(location, limits=limits, sign=sign).images[number].pixels
+
+
+def reopened_joined(location: str, number: int, limits: ReadLimits, sign: Callable[[str], str] | None) -> Any:
+    """Give the pixels of an image of several segments, in another process."""
+    return read_nitf(location, limits=limits, sign=sign).joined[number].pixels

@@ -41,6 +41,10 @@ def _no_fields() -> Fields:
     return MappingProxyType({})
 
 
+def _no_images() -> Mapping[int, NitfImage]:
+    return MappingProxyType({})
+
+
 TRE_LONGEST = 99_985
 """Bytes of ``CEDATA`` that any tagged record extension may have (MIL-STD-2500C, table A-7)."""
 
@@ -133,6 +137,8 @@ class NitfImage:
     """In order; those that do not fit into the subheader go to a ``TRE_OVERFLOW``."""
     stored: StoredPixels | None = None
     """The same pixels as they lie in the file that they were read from."""
+    segments: tuple[NitfImage, ...] = ()
+    """Those that it was read from, where they are several: a dataset copies them where storage and place stay."""
     has_pad: bool = True
     """Whether stored pixels of the pad value hold nothing; else a masked coding says so only where it must, of blocks
     that are stored in part."""
@@ -157,6 +163,10 @@ class NitfFile:
     tres: tuple[Tre, ...] = ()
     """Of the file header."""
     images: tuple[NitfImage, ...] = ()
+    """One a segment, of a file that was read."""
+    joined: Mapping[int, NitfImage] = field(default_factory=_no_images)
+    """Products of a file that was read whose segments are several (SICD, SIDD), by the first one's place in ``images``:
+    each as one image, which is not written beside its segments."""
     texts: tuple[TextSegment, ...] = ()
     graphics: tuple[GraphicSegment, ...] = ()
     extensions: tuple[DataExtension, ...] = ()

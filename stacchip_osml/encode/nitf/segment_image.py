@@ -1,5 +1,6 @@
 """One image segment of a NITF file as provider, whichever of the file's it is, and wherever the file is.
 
+Several that are one image (``joined``) are the same with fields and layout of all.
 The first segment of a file that has a name is what GDAL opens, and is an
 ordinary :class:`~stacchip_osml.imagery.blocks.BlockImage`. All others are read
 by blocks only: what the block reader does not serve is an error that says why.
@@ -105,8 +106,8 @@ class SegmentImage(BlockImage):
 
     @property
     def version(self) -> tuple[object, ...]:
-        """Of the file, and which of its segments."""
-        return self.location, self._segment_file.version, self._number
+        """Of the file, which of its segments, and whether others belong to it."""
+        return self.location, self._segment_file.version, self._number, self._fields["NROWS"]
 
     @property
     def key(self) -> str:

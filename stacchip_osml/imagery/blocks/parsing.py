@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stacchip_osml.imagery.providers.own_image import OwnImage
     from stacchip_osml.imagery.tiff.plain import PlainTiff
 
-__all__ = ["parse_layout", "picture_tags_of", "plain_image", "said_instead"]
+__all__ = ["joined_instead", "parse_layout", "picture_tags_of", "plain_image", "said_instead"]
 
 
 class Parser(Protocol):
@@ -106,6 +106,28 @@ def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: st
     if isinstance(level, Unserved):
         raise DecodeError(f"{error} Of it: {level.reason}") from error
     raise error
+
+
+def joined_instead(
+    told: GdalImage | OwnImage, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
+) -> NitfSaid | None:
+    """Give what a file says of an image that it stores in several parts; None where GDAL's is the whole.
+
+    Args:
+        told: GDAL's.
+        file: the file.
+        name: of the file, for messages.
+        limits: refused above these.
+
+    Raises:
+        LimitError: the image is larger than ``limits``.
+        ReadError: the file cannot be read.
+    """
+    if told.header.driver != "NITF" or told.header.images < 2:
+        return None
+    from stacchip_osml.imagery.nitf.said import joined_said
+
+    return joined_said(told, file.read_at, name=name, limits=limits, size=file.size)
 
 
 def picture_tags_of(

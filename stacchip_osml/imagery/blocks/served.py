@@ -7,7 +7,9 @@ Rules:
 - without them a plain TIFF (``tiff_plain``) is read by its own directories, and
   GDAL opens it for nothing but what else is asked of it;
 - of any other file the header is GDAL's, and the layout is parsed; each level
-  on which the two disagree is left to GDAL (``agreement``);
+  on which the two disagree is left to GDAL (``agreement``). Of an image in several
+  NITF segments GDAL opens the first alone, and files next to it speak of that: blocks
+  serve it;
 - which of the two serves a level is decided by the file alone, and told by
   ``served_by``.
 
@@ -25,7 +27,7 @@ from stacchip_osml.imagery.blocks.agreement import agreed_layout, unserved_layou
 from stacchip_osml.imagery.blocks.files import LocalFile
 from stacchip_osml.imagery.blocks.header_facts import HeaderFacts
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.blocks.parsing import parse_layout, plain_image, said_instead
+from stacchip_osml.imagery.blocks.parsing import joined_instead, parse_layout, plain_image, said_instead
 from stacchip_osml.imagery.blocks.sources import LevelSource, LevelSources
 from stacchip_osml.imagery.format import DRIVERS
 from stacchip_osml.imagery.header import ImageHeader
@@ -98,6 +100,7 @@ class ServedImage(HeaderFacts):
         self._sources: LevelSources | None = None
         self._gdal: GdalImage | OwnImage | None = None
         self._said: NitfSaid | None = None
+        self._is_looked_at = self._is_joined = False
         self._file: LocalFile | RemoteObject | None = None
 
     def level_grid(self, level: int = 0) -> BlockGrid:
@@ -130,16 +133,18 @@ class ServedImage(HeaderFacts):
 
     @property
     def _told(self) -> GdalImage | OwnImage | NitfSaid:
-        """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open."""
-        if self._said is None:
+        """What says everything but pixels: GDAL, or the fields of kinds of NITF images that it does not open whole."""
+        if self._said is None and not self._is_looked_at:
             try:
                 _ = self.gdal.header
             except DecodeError as error:
                 self._said = said_instead(error, self.file, name=self.name, limits=self.limits)
                 self._gdal = None  # it cannot say more
             else:
-                return self.gdal
-        return self._said
+                self._said = joined_instead(self.gdal, self.file, name=self.name, limits=self.limits)
+                self._is_joined = self._said is not None
+        self._is_looked_at = True
+        return self.gdal if self._said is None else self._said
 
     @property
     def layout(self) -> ImageLayout:
@@ -253,7 +258,7 @@ class ServedImage(HeaderFacts):
         )
 
     def _found_layout(self) -> ImageLayout:
-        if self.sidecars:
+        if self.sidecars and not (self.header.driver == "NITF" and self._told and self._is_joined):
             return unserved_layout(self.header, "files next to it are believed")
         if self._given is not None:
             return agreed_layout(self._given, self.pixel_header)

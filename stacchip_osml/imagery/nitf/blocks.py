@@ -9,6 +9,7 @@ Rules:
 - blocks beyond the image, which a block grid may have, are left out;
 - an uncompressed image of one block is given as strips: of one row, as GDAL
   gives it, or of ``STRIP_BYTES`` where rows do not begin on a byte;
+- segments that are one image (``product_segments``) are one layout;
 - what no standard has (samples of 2 to 7 bits) where GDAL has its own idea of
   it is left to GDAL;
 - of a file that ends early the blocks that are there are served; an error is
@@ -17,9 +18,11 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
@@ -36,9 +39,11 @@ from stacchip_osml.imagery.nitf.places import (
     read_mask_table,
     require_few,
     require_small,
+    stacked_level,
 )
+from stacchip_osml.imagery.nitf.product_segments import JoinedSegments, joined_segments
 
-__all__ = ["parse_nitf", "parse_nitf_segments", "segment_layout"]
+__all__ = ["joined_layout", "parse_nitf", "parse_nitf_segments", "segment_layout"]
 
 STRIP_BYTES = 1 << 16
 KINDS = {
@@ -75,7 +80,7 @@ COMPRESSIONS = {
 def parse_nitf(
     read: ReadAt, *, name: str, limits: ReadLimits, size: int | None = None, reads: int = READS
 ) -> ImageLayout:
-    """Find the blocks of a file's first image segment, the one that GDAL opens.
+    """Find the blocks of a file's first image, the one that GDAL opens the first segment of.
 
     Args:
         read: the file.
@@ -86,7 +91,7 @@ def parse_nitf(
             without a mask table, whose data is read whole.
 
     Returns:
-        Its levels: one, or all resolutions that GDAL shows of JPEG 2000.
+        Its levels: one, or all resolutions that GDAL shows of JPEG 2000; one of all segments of a product together.
 
     Raises:
         DecodeError: it is not a NITF file, holds no image, or ends within its headers.
@@ -94,10 +99,53 @@ def parse_nitf(
     """
     ahead = ReadAhead(read, name=name, size=size, reads=reads)
     try:
-        first = read_segments(ahead)[0]
+        segments = read_segments(ahead)
     except NotServedError as reason:
         return ImageLayout(levels=(Unserved(reason=str(reason)),))
-    return segment_layout(ahead, first, limits)
+    if len(segments) > 1:
+        joined = joined_segments(_of_many(ahead, read, segments), segments, first=0)
+        if joined:
+            return joined_layout(read, segments, joined[0], name=name, limits=limits, size=size)
+    return segment_layout(ahead, segments[0], limits)
+
+
+def joined_layout(
+    read: ReadAt,
+    segments: Sequence[Segment],
+    joined: JoinedSegments,
+    *,
+    name: str,
+    limits: ReadLimits,
+    size: int | None = None,
+) -> ImageLayout:
+    """Find the blocks of an image that is stored in several segments: rows of equal number, none over a seam.
+
+    Args:
+        read: the file.
+        segments: all of its images.
+        joined: those of the image.
+        name: of the file, for messages.
+        limits: the largest image that is taken on.
+        size: of the file; None where unknown.
+
+    Raises:
+        DecodeError: a segment's subheader is damaged.
+        LimitError: the image is larger than ``limits``.
+    """
+    ahead = ReadAhead(read, name=name, size=size, reads=READS * len(segments))
+    try:
+        images = [(segments[number], read_subheader(ahead, segments[number], limits)) for number in joined.numbers]
+        limits.require_image(name, joined.size, images[0][1].bands)
+        level = stacked_level([_uncompressed_level(image, segment.data, None) for segment, image in images])
+        require_small(level, limits)
+    except NotServedError as reason:
+        return ImageLayout(levels=(Unserved(reason=str(reason)),))
+    return ImageLayout(levels=(level,))
+
+
+def _of_many(ahead: ReadAhead, read: ReadAt, segments: Sequence[Segment]) -> ReadAhead:
+    """Read on, as often as there are segments."""
+    return ReadAhead(read, name=ahead.name, size=ahead.size, reads=READS + 4 * len(segments))
 
 
 def parse_nitf_segments(
@@ -155,6 +203,18 @@ def _jpeg2000(ahead: ReadAhead, segment: Segment, image: Subheader, limits: Read
 
 
 def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: ReadLimits) -> ImageLayout:
+    data, records = segment.data, None
+    if image.ic == "NM":
+        data, records = read_mask_table(ahead, segment, image)
+    level = _uncompressed_level(image, data, records)
+    require_small(level, limits)
+    end = segment.end if ahead.size is None else ahead.size
+    if level.counts.any() and not is_there(Places(level.offsets, level.counts), end).any():
+        raise NotServedError("its image data is cut short")
+    return ImageLayout(levels=(level,))
+
+
+def _uncompressed_level(image: Subheader, data: int, records: NDArray[np.int64] | None) -> LevelLayout:
     dtype, stored = KINDS.get((image.pvtype, image.bits), ("", ""))
     if not dtype or image.imode not in ORDERS:
         raise NotServedError(f"PVTYPE={image.pvtype} with NBPP={image.bits} and IMODE={image.imode}")
@@ -169,17 +229,9 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
         order=ORDERS[image.imode] if planes == 1 and image.bands > 1 else "pixel",
         aligned_rows=image.bits % 8 == 0,
     )
-    data, records = segment.data, None
-    if image.ic == "NM":
-        data, records = read_mask_table(ahead, segment, image)
     places = nominal_places(image, data, records)
     unblocked = image.grid == (1, 1) and image.ic == "NC"
-    level = _strips(image, codec, places) if unblocked else padded_level(image, codec, places)
-    require_small(level, limits)
-    end = segment.end if ahead.size is None else ahead.size
-    if level.counts.any() and not is_there(Places(level.offsets, level.counts), end).any():
-        raise NotServedError("its image data is cut short")
-    return ImageLayout(levels=(level,))
+    return _strips(image, codec, places) if unblocked else padded_level(image, codec, places)
 
 
 def _require_plain_packing(image: Subheader) -> None:

@@ -3,8 +3,8 @@
 Those are 64-bit integers, masked and high-throughput JPEG 2000, JPEG with a
 stream a band, masked blocks of several bands, and bands with two or four look-up
 tables or more than 256 entries of each, after which GDAL reads on at the wrong
-byte. Anything else that GDAL does not open is damaged, or not served: GDAL is the
-judge of it.
+byte. Of an image in several segments GDAL opens the first (``product_segments``).
+Anything else that GDAL does not open is damaged, or not served: GDAL is the judge of it.
 
 Rules: what is said is said by the image's subheader. Where the image lies on
 the ground is not looked at here: fields and extensions that tell it are read by
@@ -15,16 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.layout import LevelLayout, ReadAt
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.imagery.nitf.blocks import segment_layout
+from stacchip_osml.imagery.nitf.blocks import joined_layout, segment_layout
 from stacchip_osml.imagery.nitf.fields import Segment, Subheader, read_segments, read_subheader
+from stacchip_osml.imagery.nitf.product_segments import joined_segments
 
-__all__ = ["BAND_COLORS", "NitfSaid", "lut_brightness", "lut_colors", "nitf_said", "with_brightness"]
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.gdal.image import GdalImage
+    from stacchip_osml.imagery.providers.own_image import OwnImage
+
+__all__ = ["BAND_COLORS", "NitfSaid", "joined_said", "lut_brightness", "lut_colors", "nitf_said", "with_brightness"]
 
 BAND_COLORS = {"R": "red", "G": "green", "B": "blue", "M": "gray", "LU": "palette", "Y": "y", "Cb": "cb", "Cr": "cr"}
 """IREPBAND → what GDAL calls it."""
@@ -106,6 +112,57 @@ def nitf_said(
             wavelengths=(None,) * image.bands,
             brightness_tables=_brightness(ahead, image),
         ),
+    )
+
+
+def joined_said(
+    told: GdalImage | OwnImage, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None
+) -> NitfSaid | None:
+    """Say of an image that is stored in several segments what GDAL says of the first of them.
+
+    Corners and polynomials of that one are left out: where the image lies, its XML says.
+
+    Args:
+        told: GDAL's image of the file.
+        read: gives the file's bytes.
+        name: of the file, for messages.
+        limits: refused above these.
+        size: of the file in bytes, where known.
+
+    Returns:
+        None where the first segment is an image of its own.
+
+    Raises:
+        LimitError: the image is larger than ``limits``.
+        ReadError: as ``read``, but for what the bytes are.
+    """
+    header = told.header
+    ahead = ReadAhead(read, name=name, size=size, reads=READS * header.images)
+    try:
+        segments = read_segments(ahead)
+    except (DecodeError, NotServedError):
+        return None
+    joined = joined_segments(ahead, segments, first=0)
+    if not joined:
+        return None
+    level = joined_layout(read, segments, joined[0], name=name, limits=limits, size=size).levels[0]
+    return NitfSaid(
+        header=replace(
+            header,
+            levels=(joined[0].size,),
+            block_shape=level.block_shape if isinstance(level, LevelLayout) else header.block_shape,
+            images=header.images - len(joined[0].numbers) + 1,
+            transform=None,
+            crs=None,
+            gcps=(),
+            gcps_crs=None,
+            rpcs=(),
+            places=(),
+        ),
+        metadata=told.metadata,
+        actual_bits_per_pixel=told.actual_bits_per_pixel,
+        picture_tags=told.picture_tags,
+        description=told.description,
     )
 
 

@@ -1,4 +1,7 @@
-"""SICD and SIDD products in several image segments, with legends: which rows of which product a chip shows."""
+"""SICD and SIDD products in several image segments, with legends: which rows of which product a chip shows.
+
+Compressed segments are images of their own: no two codestreams are one.
+"""
 
 import re
 
@@ -13,8 +16,16 @@ from stacchip_osml.errors import EncodeError, ItemError
 from stacchip_osml.geometry import load_sensor_model
 
 COLS = 40
-SICD = {"IREP": "NODISPLY", "ICAT": "SAR", "PVTYPE": "SI", "ISUBCAT1": "I", "ISUBCAT2": "Q"}
-SIDD = {"IREP": "MONO", "ICAT": "SAR"}
+SICD = {
+    "IC": "C8",
+    "COMRAT": "N001.0",
+    "IREP": "NODISPLY",
+    "ICAT": "SAR",
+    "PVTYPE": "SI",
+    "ISUBCAT1": "I",
+    "ISUBCAT2": "Q",
+}
+SIDD = {"IC": "C8", "COMRAT": "N001.0", "IREP": "MONO", "ICAT": "SAR"}
 
 
 def sicd_file(path, *names_and_rows):
