@@ -1,7 +1,9 @@
 """The place of an image in NITF's terms: IGEOLO to the second or metre, and TREs that say it exactly.
 
 GEOLOB or MAPLOB (with GEOPSB and PRJPSB in the file header) where the image is
-north-up on a map they know, else BLOCKA; RPC00B where its file has polynomials.
+north-up on a map they know, else BLOCKA; RPC00B where its file has polynomials, or
+where some follow a map that no other TRE says (``rpc_fit``). Chips are written by the
+same rules.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from stacchip_osml.encode.nitf.blocka import blocka_tre
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_place import ChipPlace, place_fields, zone_of
 from stacchip_osml.encode.nitf.records import Tre
+from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
 from stacchip_osml.encode.placement import Placement
 from stacchip_osml.errors import ItemError
@@ -64,10 +67,13 @@ def nitf_place(placement: Placement, size: ImageSize, *, rpcs: Sequence[tuple[st
     fields = place_fields(ChipPlace(lonlat, centres, zone_of(placement.crs, centres)), asked=None)
     on_map = None if placement.transform is None else map_tres(placement.crs, placement.transform, size)
     found: list[Tre | None] = [blocka_tre(lonlat, rows=size.height)] if on_map is None else list(on_map.image)
+    polynomials = None
     if is_scaled(rpcs):
-        found.append(
-            rpc00b_tre(rpcs, window=(0.0, 0.0, float(size.width), float(size.height)), size=size, corners=lonlat)
-        )
+        whole = 0.0, 0.0, float(size.width), float(size.height)
+        polynomials = rpc00b_tre(rpcs, window=whole, size=size, corners=lonlat)
+    if polynomials is None and on_map is None and placement.transform is not None:
+        polynomials = fitted_rpc00b(AffineLocator(tuple(placement.transform[:6]), placement.crs), size, lonlat)
+    found.append(polynomials)
     return NitfPlace(
         fields, tuple(tre for tre in found if tre is not None), () if on_map is None else tuple(on_map.file)
     )
