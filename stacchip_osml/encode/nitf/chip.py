@@ -18,7 +18,7 @@ from stacchip_osml.encode.nitf.chip_fields import chip_bands, chip_kind, chip_te
 from stacchip_osml.encode.nitf.chip_map import map_tres
 from stacchip_osml.encode.nitf.chip_overrides import Overrides, overrides_of
 from stacchip_osml.encode.nitf.chip_pixels import ChipPixels, chip_pixels, quadrature
-from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, place_fields
+from stacchip_osml.encode.nitf.chip_place import ChipPlace, chip_place, corners_on_earth, place_fields
 from stacchip_osml.encode.nitf.chip_radar import ChipExtensions, ExtensionFate, chip_extensions
 from stacchip_osml.encode.nitf.chip_tres import TreFate, fates_of_tres
 from stacchip_osml.encode.nitf.earlier import NOTE
@@ -229,8 +229,10 @@ class _Work:
     def _polynomials(self, *, is_on_map: bool) -> Tre | None:
         """Write RPC00B of an image that is no NITF: its rational polynomials, or a map that no other TRE says."""
         chip, origin = self.chip, self.chip.origin
-        if self.parent is not None or self.place is None:
+        if self.parent is not None:
             return None
+        if self.place is None:
+            return self._beyond_a_pole() if not is_on_map else None
         if origin is not None and is_image_file(origin.provider) and is_scaled(origin.provider.header.rpcs):
             rpcs = origin.provider.header.rpcs
             own = rpc00b_tre(rpcs, window=self.window, size=self.size, corners=self.place.lonlat)
@@ -239,6 +241,15 @@ class _Work:
         if is_on_map or chip.transform is None or chip.crs is None:
             return None
         return fitted_rpc00b(AffineLocator(tuple(chip.transform[:6]), chip.crs), self.size, self.place.lonlat)
+
+    def _beyond_a_pole(self) -> Tre | None:
+        """Write RPC00B of a padded chip in degrees that begins beyond the north pole, where GEOLOB has no origin."""
+        if self.chip.transform is None or self.chip.crs is None:
+            return None
+        corners = corners_on_earth(self.chip.transform, self.chip.crs, self.size)
+        if corners is None:
+            return None
+        return fitted_rpc00b(AffineLocator(tuple(self.chip.transform[:6]), self.chip.crs), self.size, corners)
 
 
 def _bands(fields: Mapping[str, str], chip: Chip) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from affine import Affine
+
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.igeolo import Coordinates, Corners, igeolo_text, utm_zone
 from stacchip_osml.errors import EncodeError, ItemError
 from stacchip_osml.geometry.locate import AffineLocator, Locator
+from stacchip_osml.pixel import ImageSize
 
-__all__ = ["ChipPlace", "chip_place", "place_fields", "zone_of"]
-
+__all__ = ["ChipPlace", "chip_place", "corners_on_earth", "place_fields", "zone_of"]
 
 LONLAT: dict[str, Coordinates] = {"G": "G", "D": "D", "U": "U"}
 """ICORDS that any place on the Earth has."""
@@ -55,6 +57,24 @@ def chip_place(chip: Chip, *, locator: Locator | None, by_model: bool) -> ChipPl
         return None
     x, y, across, down = chip.origin.window
     return _found(_corners(locator, [(x + col * across / width, y + row * down / height) for col, row in pixels]))
+
+
+def corners_on_earth(transform: Affine, crs: str, size: ImageSize) -> Corners | None:
+    """Give the centres of a map's corner pixels in longitude and latitude, those beyond a pole as far as it.
+
+    Returns:
+        None where the map lies nowhere on the Earth.
+    """
+    width, height = size
+    pixels = ((0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5))
+    try:
+        corners = _corners(AffineLocator(tuple(transform[:6]), crs), pixels)
+    except ItemError:
+        return None
+    if not all(math.isfinite(lon) and math.isfinite(lat) for lon, lat in corners):
+        return None
+    held = [(lon, min(max(lat, -90.0), 90.0)) for lon, lat in corners]
+    return held if len({lat for _, lat in held}) > 1 else None
 
 
 class _CornersAskedFor(Sequence[tuple[float, float]]):

@@ -18,6 +18,7 @@ from stacchip_osml.pixel import ImageSize
 
 __all__ = ["TreFate", "fates_of_tres"]
 
+UNPLACED = "damaged, or not able to say where it lies: there is no origin beyond a pole (partial='clip' cuts there)"
 REPLACED = {
     "ICHIPB": "composed with the chip's own place in the image",
     "ICHIPA": "ICHIPB takes its place",
@@ -75,9 +76,7 @@ def fates_of_tres(
             return _changed(tre, selected, "the bands that the chip has", "damaged, or not of the image's bands")
         if tre.tag in MAP_TRES:
             moved = move_map(tre, window, size)
-            return _changed(
-                tre, moved, "where the chip's first pixel lies", "damaged, or not able to say where it lies"
-            )
+            return _changed(tre, moved, "where the chip's first pixel lies", UNPLACED)
         return TreFate(tre.tag, "kept", "", tre)
 
     return [fate(tre) for tre in tres]

@@ -47,7 +47,7 @@ NARROW = 1.0
 ROUNDS = 5
 EXACT = 0.01
 """Pixels that any point may be off."""
-HALF_TURN = 180.0
+HALF_TURN, QUARTER_TURN = 180.0, 90.0
 
 
 def fitted_rpc00b(locator: Locator, size: ImageSize, corners: Corners) -> Tre | None:
@@ -129,12 +129,14 @@ def _twenty(values: Floats) -> str:
 
 
 def _error(tre: Tre, locator: Locator, size: ImageSize, seen: int) -> float:
-    """Give the pixels that a point is off at most, by the TRE as it stands."""
+    """Give the pixels that a point is off at most, by the TRE as it stands; beyond a pole there is none."""
     model = rpc_model(tre.tag, tre.data, notes=())
     if model is None:
         return np.inf
     cols, rows = _grid(size, np.linspace(0.0, 1.0, seen))
+    lons, lats = locator(cols, rows)
+    beyond = np.isfinite(lats) & (np.abs(lats) > QUARTER_TURN)
     with np.errstate(all="ignore"):
-        found = model.world_to_image(*locator(cols, rows))
-        worst = float(np.hypot(found[0] - cols, found[1] - rows).max())
+        found = model.world_to_image(lons, lats)
+        worst = float(np.hypot(found[0] - cols, found[1] - rows)[~beyond].max(initial=0.0))
     return worst if np.isfinite(worst) else np.inf
