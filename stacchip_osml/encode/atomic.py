@@ -29,7 +29,7 @@ from typing import BinaryIO
 
 from stacchip_osml.errors import ChipError
 
-__all__ = ["atomic_file", "remove_begun", "temporary_beside"]
+__all__ = ["atomic_file", "opened", "remove_begun", "temporary_beside"]
 
 TEMPORARY = re.compile(r"\.writing-[0-9a-f]{16}\.tmp")
 ABANDONED_S = 86_400
@@ -82,6 +82,28 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with suppress(OSError):  # what could not be written is still in the buffer
                 file.close()
     _sync_folder(target.parent)
+
+
+@contextmanager
+def opened(target: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
+    """Open a path as :func:`atomic_file` does; an open file that a failure leaves half written is cut back.
+
+    Args:
+        target: a path, or a binary file that can be sought, written to from where it stands.
+    """
+    if isinstance(target, (str, os.PathLike)):
+        with atomic_file(target) as file:
+            yield file
+        return
+    start = target.tell()
+    try:
+        yield target
+    except BaseException:
+        with suppress(OSError, ValueError, BufferError):  # the failure is told, not that its traces stay
+            target.seek(start)
+            target.truncate()
+        raise
+    target.flush()
 
 
 @contextmanager

@@ -22,7 +22,16 @@ from stacchip_osml.encode.io.absent_blocks import lost_absence, masked_hints
 from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
-from stacchip_osml.encode.io.losses import JPEG, JPEG2000, jpeg_quality, nitf_rate, require_no_quality, require_no_ratio
+from stacchip_osml.encode.io.losses import (
+    JPEG,
+    JPEG2000,
+    NITF_COMPRESSIONS,
+    jpeg_quality,
+    nitf_rate,
+    require_no_quality,
+    require_no_ratio,
+    tiff_level,
+)
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import WithoutCrs, header_of, lost_crs, place_of
@@ -39,13 +48,12 @@ from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 
-__all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hints"]
+__all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hints", "require_image"]
 
 WITHOUT_ALPHA = {"nitf", "nsif", "j2k", "jhc", "jpeg"}
 """Formats that do not say which band is alpha."""
 CODED_SO = ("IC", "COMRAT", "IMODE", "J2KLRA")
 """Fields and TREs that say how an image is coded, and say nothing of one that is coded anew."""
-NITF_COMPRESSIONS = {"none": "NC", "jpeg": "C3", "jpeg2000": "C8", "j2k": "C8", "htj2k": "CD"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +149,11 @@ def convert(
             images=tuple(_told(each) for each in images),
         )
         if dry_run:
-            if kind.driver != "NITF" or dataset.format not in {"nitf", "nsif"}:  # else its data may be copied
+            if not _is_nitf_to_nitf(dataset, kind):  # else its data may be copied
                 _require_writable(written(images[0]), kind, options)
             return done
         with DatasetWriter([place], kind, workers=workers, progress=progress, options=options) as writer:
-            if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
+            if _is_nitf_to_nitf(dataset, kind):
                 writer.metadata = dataset.metadata
             for key in keys:
                 asset = dataset.get_asset(key)
@@ -185,16 +193,30 @@ def _require_writable(asset: ImageAsset, kind: DatasetFormat, options: Mapping[s
 def _keys(dataset: DatasetReader, kind: DatasetFormat, image: str | None) -> list[str]:
     """Choose the assets to be written."""
     if image is not None:
-        if image not in dataset.get_asset_keys(AssetType.Image):
-            names = ", ".join(dataset.get_asset_keys(AssetType.Image))
-            raise EncodeError(f"there is no image {image!r} in it; there are {names or 'none'}")
+        require_image(dataset, image)
         return [image]
     keys = dataset.get_asset_keys()
-    if kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}:
+    if _is_nitf_to_nitf(dataset, kind):
         return keys
     if "image:0" not in keys:
         raise EncodeError("there is no image in it")
     return ["image:0"]
+
+
+def require_image(dataset: DatasetReader, key: str) -> None:
+    """Refuse the key of what is no image of a dataset.
+
+    Raises:
+        EncodeError: naming those that there are.
+    """
+    keys = dataset.get_asset_keys(AssetType.Image)
+    if key not in keys:
+        raise EncodeError(f"there is no image {key!r} in it; there are {', '.join(keys) or 'none'}")
+
+
+def _is_nitf_to_nitf(dataset: DatasetReader, kind: DatasetFormat) -> bool:
+    """Tell whether all of a file has a place in the new one."""
+    return kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}
 
 
 def left_out_of(
@@ -202,10 +224,10 @@ def left_out_of(
 ) -> list[str]:
     """List what the new format has no place for; EncodeError where that is a marking that must not be lost."""
     others = [key for key in dataset.get_asset_keys() if key not in keys and ":overview:" not in key]
+    is_copied = _is_nitf_to_nitf(dataset, kind)
     for image in images:
         if kind.name != "tiff" and (header := header_of(image)) is not None:
             others += _unsaid(header, kind)
-        is_copied = kind.driver == "NITF" and dataset.format in {"nitf", "nsif"}
         if kind.driver == "NITF" and not is_copied and not _has_place_in_nitf(image):
             others.append("its place on the ground")
         if not is_copied and has_color_table(image):
@@ -295,12 +317,7 @@ def encoder_options(
         return {}
     if kind.name == "tiff":
         options: dict[str, Any] = {} if named is None else {"compression": named}
-        has_quality = named in {"jpeg", "webp", "jpegxl"}
-        require_no_ratio(f"GeoTIFF with {named or 'deflate'}", ratio, has_quality=has_quality)
-        if quality is not None:
-            if not has_quality:
-                raise EncodeError("GeoTIFF has a quality with compression jpeg, webp or jpegxl")
-            options["level"] = quality
+        options |= tiff_level(named, quality=quality, ratio=ratio)
         return options if block is None else {**options, "tile": (block[1], block[0])}
     if kind.name in {"png", "jpeg"}:
         if named not in {None, {"png": "deflate"}.get(kind.name, kind.name)} or block is not None:

@@ -15,9 +15,8 @@ from stacchip_osml.chain import ProcessingChain
 from stacchip_osml.encode.atomic import atomic_file
 from stacchip_osml.encode.factory import ChipFactory
 from stacchip_osml.encode.io.assets import ImageAsset
-from stacchip_osml.encode.io.converting import Conversion, encoder_options, left_out_of, nitf_hints
+from stacchip_osml.encode.io.converting import Conversion, encoder_options, left_out_of, nitf_hints, require_image
 from stacchip_osml.encode.io.format_names import format_of_name, format_of_path
-from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of, lost_crs
 from stacchip_osml.encode.io.targets import local_path
@@ -103,9 +102,7 @@ def convert_part(
     kind = format_of_path(place) if format is None else format_of_name(format)
     with IO.open(source) as dataset:
         key = image or "image:0"
-        if key not in dataset.get_asset_keys(AssetType.Image):
-            names = ", ".join(dataset.get_asset_keys(AssetType.Image))
-            raise EncodeError(f"there is no image {key!r} in it; there are {names or 'none'}")
+        require_image(dataset, key)
         asset = dataset.get_asset(key)
         left_out = left_out_of(dataset, [asset], [key], kind, drop_marking=drop_marking)
         if part.display:  # its colours are shown

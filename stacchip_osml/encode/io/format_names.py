@@ -26,47 +26,41 @@ class DatasetFormat:
     """File endings; the first is usual."""
     driver: str
     """GDAL driver that reads it, by which its first bytes are known."""
-    images: str
+    images: str = "one image"
     """What it holds, for messages."""
+    writer: str = ""
+    """Module of this package, and its function that writes it; none of what is only read."""
 
+
+_NITF = {"driver": "NITF", "images": "images, texts, graphics and data", "writer": "nitf_dataset:write_nitf_contents"}
+_JPEG2000 = {"driver": "JP2OpenJPEG", "writer": "pictures:write_jpeg2000_contents"}
 
 FORMATS: dict[str, DatasetFormat] = {
     row.name: row
     for row in (
-        DatasetFormat(
-            name="nitf",
-            names=("nitf", "nitf21", "nitf2.1"),
-            extensions=(".ntf", ".nitf"),
-            driver="NITF",
-            images="images, texts, graphics and data",
-        ),
-        DatasetFormat(
-            name="nsif",
-            names=("nsif", "nsif10", "nsif1.0"),
-            extensions=(".nsf", ".nsif"),
-            driver="NITF",
-            images="images, texts, graphics and data",
-        ),
+        DatasetFormat(name="nitf", names=("nitf", "nitf21", "nitf2.1"), extensions=(".ntf", ".nitf"), **_NITF),
+        DatasetFormat(name="nsif", names=("nsif", "nsif10", "nsif1.0"), extensions=(".nsf", ".nsif"), **_NITF),
         DatasetFormat(
             name="tiff",
             names=("tiff", "tif", "geotiff", "gtiff"),
             extensions=(".tif", ".tiff", ".gtif", ".gtiff"),
             driver="GTiff",
             images="an image and its overviews",
+            writer="tiff_dataset:write_tiff_contents",
         ),
-        DatasetFormat(name="png", names=("png",), extensions=(".png",), driver="PNG", images="one image"),
         DatasetFormat(
-            name="j2k",
-            names=("j2k",),
-            extensions=(".j2k", ".j2c", ".jpc"),
-            driver="JP2OpenJPEG",
-            images="one image",
+            name="png", names=("png",), extensions=(".png",), driver="PNG", writer="pictures:write_png_contents"
         ),
-        DatasetFormat(name="jp2", names=("jp2",), extensions=(".jp2",), driver="JP2OpenJPEG", images="one image"),
-        DatasetFormat(name="jhc", names=("jhc",), extensions=(".jhc",), driver="JP2OpenJPEG", images="one image"),
-        DatasetFormat(name="jph", names=("jph",), extensions=(".jph",), driver="JP2OpenJPEG", images="one image"),
+        DatasetFormat(name="j2k", names=("j2k",), extensions=(".j2k", ".j2c", ".jpc"), **_JPEG2000),
+        DatasetFormat(name="jp2", names=("jp2",), extensions=(".jp2",), **_JPEG2000),
+        DatasetFormat(name="jhc", names=("jhc",), extensions=(".jhc",), **_JPEG2000),
+        DatasetFormat(name="jph", names=("jph",), extensions=(".jph",), **_JPEG2000),
         DatasetFormat(
-            name="jpeg", names=("jpeg", "jpg"), extensions=(".jpg", ".jpeg"), driver="JPEG", images="one image"
+            name="jpeg",
+            names=("jpeg", "jpg"),
+            extensions=(".jpg", ".jpeg"),
+            driver="JPEG",
+            writer="pictures:write_jpeg_contents",
         ),
     )
 }
@@ -95,7 +89,7 @@ def format_to_read(name: str) -> DatasetFormat:
         EncodeError: an unknown name.
     """
     if name.lower() not in BY_NAME and (own := reader_named(name)) is not None:
-        return DatasetFormat(name=own.name, names=(own.name,), extensions=(), driver=own.name, images="one image")
+        return DatasetFormat(name=own.name, names=(own.name,), extensions=(), driver=own.name)
     return format_of_name(name)
 
 

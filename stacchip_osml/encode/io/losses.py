@@ -6,12 +6,29 @@ disaster as the other: each is refused where there is the other, which is named.
 
 from __future__ import annotations
 
+from stacchip_osml.encode.nitf.pixels_storage import COMPRESSIONS
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["JPEG", "JPEG2000", "jpeg_quality", "nitf_rate", "require_no_quality", "require_no_ratio"]
+__all__ = [
+    "JPEG",
+    "JPEG2000",
+    "NITF_COMPRESSIONS",
+    "jpeg_quality",
+    "nitf_rate",
+    "require_no_quality",
+    "require_no_ratio",
+    "tiff_level",
+]
 
-JPEG2000 = ("C8", "M8", "CD", "MD")
-JPEG = ("C3", "M3", "I1")
+JPEG2000 = tuple(ic for ic, row in COMPRESSIONS.items() if row.kind == "jpeg2000")
+JPEG = tuple(ic for ic, row in COMPRESSIONS.items() if row.kind == "jpeg")
+NITF_COMPRESSIONS = {
+    **{"none": "NC", "jpeg": "C3", "jpeg2000": "C8", "j2k": "C8", "htj2k": "CD"},
+    **{ic.lower(): ic for ic in COMPRESSIONS},
+}
+"""Name of a compression → IC."""
+TIFF_QUALITIES = ("jpeg", "webp", "jpegxl")
+"""Compressions of TIFF whose level is a quality."""
 LEAST_QUALITY, MOST_QUALITY = 5, 100
 """Of JPEG in NITF: COMRAT 00.0 to 04.5 says a type of imagery and a level (MIL-STD-2500C, table A-3)."""
 
@@ -25,6 +42,21 @@ def jpeg_quality(quality: float) -> int:
     if not float(quality).is_integer():
         raise EncodeError(f"JPEG quality is a whole number from 1 to 100, got {quality}")
     return int(quality)
+
+
+def tiff_level(compression: str | None, *, quality: float | None, ratio: float | None) -> dict[str, float]:
+    """Give the level of a GeoTIFF's compression, where a quality is asked for.
+
+    Raises:
+        EncodeError: the compression has no quality; or a ratio is asked for, which none has.
+    """
+    has_quality, what = compression in TIFF_QUALITIES, compression or "deflate"
+    require_no_ratio(f"GeoTIFF with {what}", ratio, has_quality=has_quality)
+    if quality is None:
+        return {}
+    if not has_quality:
+        raise EncodeError(f"GeoTIFF has a quality with compression {', '.join(TIFF_QUALITIES)}, not with {what}")
+    return {"level": quality}
 
 
 def require_no_quality(what: str, quality: float | None) -> None:

@@ -7,7 +7,6 @@ Other metadata have no place in these files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode.io.checked import ProviderSource
 from stacchip_osml.encode.io.contents import Contents, Entry
+from stacchip_osml.encode.io.losses import JPEG, JPEG2000
 from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.nitf.pixels_rates import parse_rate
 from stacchip_osml.encode.palette import whole_table
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
@@ -34,9 +35,6 @@ __all__ = [
     "write_jpeg_contents",
     "write_png_contents",
 ]
-
-LOSSLESS = re.compile(r"N\d{1,3}(\.\d)?")
-RATE = re.compile(r"V?\d{1,3}(\.\d{1,2})?|V\d{3}|\d{4}")
 
 Progress = Callable[..., object] | None
 
@@ -84,7 +82,7 @@ def write_jpeg_contents(out: BinaryIO, contents: Contents, *, workers: int, prog
         )
     quality = 90
     text = str(entry.metadata.get("COMRAT", "")).strip()
-    if text and str(entry.metadata.get("IC", "C3")).strip() in {"C3", "M3", "I1"}:
+    if text and str(entry.metadata.get("IC", "C3")).strip() in JPEG:
         try:
             quality = round(float(text))
         except ValueError as error:
@@ -155,12 +153,15 @@ def jpeg2000_options(
     Raises:
         EncodeError: a value that says nothing.
     """
-    is_jpeg2000 = str(metadata.get("IC", "C8")).strip() in {"C8", "M8", "CD", "MD"}
+    is_jpeg2000 = str(metadata.get("IC", "C8")).strip() in JPEG2000
     bits = source.bits if source.dtype.itemsize > 1 else None
     ratio = None
     if is_jpeg2000 and (text := str(metadata.get("COMRAT", "")).strip()):
-        rate = _rate(text, name)
-        ratio = None if rate is None else (bits or source.dtype.itemsize * 8) / rate
+        try:
+            rate = parse_rate(text)
+        except EncodeError as error:
+            raise EncodeError(f"{name}: {error}") from error
+        ratio = None if rate.kind == "N" else (bits or source.dtype.itemsize * 8) / rate.bits
     high_throughput = high_throughput or str(metadata.get("IC", "")).strip() in {"CD", "MD"}
     return Jpeg2000Options(
         ratio=None if ratio is not None and ratio <= 1 else ratio,
@@ -170,21 +171,6 @@ def jpeg2000_options(
         tile=_tile(metadata, name) if is_jpeg2000 else (1024, 1024),
         bits=bits,
     )
-
-
-def _rate(text: str, name: str) -> float | None:
-    """Read bits per pixel per band out of COMRAT; None of lossless."""
-    if LOSSLESS.fullmatch(text):
-        return None
-    if not RATE.fullmatch(text):
-        raise EncodeError(
-            f"{name}: COMRAT of JPEG 2000 is Nnnn.n, Vnnn.n or nn.n bits per pixel per band, got {text!r}"
-        )
-    number = text.removeprefix("V")
-    if "." not in number and len(number) == (3 if text.startswith("V") else 4):
-        # the standard's own four characters: an implied point (MIL-STD-2500C, table A-3)
-        return int(number) / (10 if text.startswith("V") else 100)
-    return float(number)
 
 
 def _tile(metadata: Mapping[str, Any], name: str) -> tuple[int, int]:

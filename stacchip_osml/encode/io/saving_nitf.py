@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from stacchip_osml.encode.io.losses import JPEG2000, nitf_rate
+from stacchip_osml.encode.io.losses import JPEG2000, NITF_COMPRESSIONS, nitf_rate
 from stacchip_osml.encode.io.nitf_metadata import is_foreign, split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
 from stacchip_osml.encode.io.save_request import SaveRequest
@@ -19,15 +19,6 @@ from stacchip_osml.pixel import ImageSize
 
 __all__ = ["nitf_writer"]
 
-COMPRESSIONS = {
-    "none": "NC",
-    "jpeg": "C3",
-    "jpeg2000": "C8",
-    "j2k": "C8",
-    "htj2k": "CD",
-    **{name.lower(): name for name in ("NC", "NM", "C3", "M3", "C8", "M8", "CD", "MD", "I1")},
-}
-"""Name of a compression → IC."""
 BY_DEFAULT = "C8"
 BLOCK = 1024
 LARGEST_BLOCK = 8192
@@ -63,7 +54,7 @@ def _file(request: SaveRequest) -> NitfFile:
         _require_readable(request.placement.crs)
         place = nitf_place(request.placement, ImageSize(cols, rows))
         if place is None:
-            raise EncodeError("NITF says four corners of a CRS, and no other control points: write .tif")
+            raise EncodeError("NITF says four corners on the Earth, and no other control points: write .tif")
         fields |= place.fields
         tres, file_tres = (*place.image, *tres), place.file
     image = NitfImage(pixels=request.provider, fields=fields, tres=tres)
@@ -86,13 +77,13 @@ def _require_readable(crs: str | None) -> None:
 def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
     """Give the fields of compression and blocking."""
     named = request.compression
-    if named is not None and named not in COMPRESSIONS:
-        raise EncodeError(f"NITF compressions are {', '.join(COMPRESSIONS)}; got {named!r}")
+    if named is not None and named not in NITF_COMPRESSIONS:
+        raise EncodeError(f"NITF compressions are {', '.join(NITF_COMPRESSIONS)}; got {named!r}")
     exact = request.pixels.dtype.name in KEPT_BY_JPEG2000
-    ic = given.get("IC") or (COMPRESSIONS[named] if named else BY_DEFAULT if exact else "NC")
-    if named and ic != COMPRESSIONS[named]:
+    ic = given.get("IC") or (NITF_COMPRESSIONS[named] if named else BY_DEFAULT if exact else "NC")
+    if named and ic != NITF_COMPRESSIONS[named]:
         raise EncodeError(
-            f"compression {named} is IC {COMPRESSIONS[named]}, and metadata have IC {ic}; give one of them"
+            f"compression {named} is IC {NITF_COMPRESSIONS[named]}, and metadata have IC {ic}; give one of them"
         )
     if ic not in JPEG2000 and (of_wavelets := sorted(set(HINTS) & set(request.options))):
         raise EncodeError(f"NITF with IC {ic} has no {of_wavelets[0]}, which are of JPEG 2000")

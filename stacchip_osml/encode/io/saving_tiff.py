@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from stacchip_osml.encode.io.losses import require_no_ratio
+from stacchip_osml.encode.io.losses import tiff_level
 from stacchip_osml.encode.io.save_request import SaveRequest
 from stacchip_osml.encode.tiff.image import write_tiff
 from stacchip_osml.encode.tiff.levels import holds
@@ -13,8 +13,6 @@ from stacchip_osml.errors import EncodeError
 
 __all__ = ["tiff_writer"]
 
-QUALITIES = ("jpeg", "webp", "jpegxl")
-"""Compressions whose level is a quality."""
 OPTIONS = frozenset(
     (
         *("layout", "level", "predictor", "interleave", "rows_per_strip", "subsampling", "bigtiff", "byteorder"),
@@ -33,18 +31,10 @@ def tiff_writer(request: SaveRequest) -> Callable[[BinaryIO], object]:
     """
     request.require_only(set(OPTIONS))
     options: dict[str, Any] = dict(request.options)
-    require_no_ratio(
-        f"GeoTIFF with {request.compression or 'deflate'}", request.ratio, has_quality=request.compression in QUALITIES
-    )
-    if request.quality is not None:
-        if request.compression not in QUALITIES:
-            raise EncodeError(
-                f"GeoTIFF has a quality with compression {', '.join(QUALITIES)}, not with "
-                f"{request.compression or 'deflate'}"
-            )
-        if "level" in options:
-            raise EncodeError("quality and level both say how much is lost; give one of them")
-        options["level"] = request.quality
+    level = tiff_level(request.compression, quality=request.quality, ratio=request.ratio)
+    if level and "level" in options:
+        raise EncodeError("quality and level both say how much is lost; give one of them")
+    options |= level
     if "subsampling" in options and request.compression != "jpeg":
         raise EncodeError(f"GeoTIFF has subsampling with compression jpeg, not with {request.compression or 'deflate'}")
     dtype = request.pixels.dtype

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from io import UnsupportedOperation
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from stacchip_osml.encode.atomic import atomic_file
+from stacchip_osml.encode.atomic import opened
 from stacchip_osml.errors import EncodeError
 
 __all__ = ["Target", "as_target", "local_path", "opened_for_writing"]
@@ -67,22 +66,5 @@ def opened_for_writing(targets: Sequence[Target]) -> Iterator[list[BinaryIO]]:
     """
     with ExitStack() as stack:
         # the stack commits in reverse
-        files = [stack.enter_context(_opened(target)) for target in reversed(targets)]
+        files = [stack.enter_context(opened(target)) for target in reversed(targets)]
         yield files[::-1]
-
-
-@contextmanager
-def _opened(target: Target) -> Iterator[BinaryIO]:
-    if isinstance(target, str):
-        with atomic_file(Path(target)) as file:
-            yield file
-        return
-    start = target.tell()
-    try:
-        yield target
-    except BaseException:
-        with suppress(OSError, ValueError, UnsupportedOperation):  # the failure is told, not that its traces stay
-            target.seek(start)
-            target.truncate()
-        raise
-    target.flush()

@@ -16,19 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
 from stacchip_osml.encode.io.assets import DataAsset, GraphicsAsset, ImageAsset, TextAsset
 from stacchip_osml.encode.io.checked import CheckedProvider, require_provider
-from stacchip_osml.encode.io.contents import Contents, Entry
+from stacchip_osml.encode.io.contents import Contents, Entry, WriteContents
 from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.level_places import require_assumed_places
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.places import names_of_file
 from stacchip_osml.encode.io.targets import Target, opened_for_writing
-from stacchip_osml.encode.io.writers import writer_of
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel.counts import whole_number
 
@@ -126,7 +126,8 @@ class DatasetWriter:
             return
         self._open = False
         parts = self._parts()
-        write = writer_of(self._format)
+        module, _, name = self._format.writer.partition(":")
+        write: WriteContents = getattr(import_module(f"stacchip_osml.encode.io.{module}"), name)
         with opened_for_writing(self._targets) as files:
             for out, part in zip(files, parts, strict=True):
                 write(out, part, workers=self._workers, progress=self._progress)

@@ -14,13 +14,12 @@ import io
 import itertools
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from stacchip_osml.encode.atomic import atomic_file
+from stacchip_osml.encode.atomic import opened
 from stacchip_osml.encode.file_memory import fresh_file, reserve
 from stacchip_osml.encode.nitf.levels import bytes_level
 from stacchip_osml.encode.nitf.plan import CLAUSE, HEADER_STEPS, LENGTHS, FilePlan
@@ -66,18 +65,8 @@ def write_nitf(
     """
     workers = whole_number("workers", workers, least=1)
     plan = planned(file, datetime.now(UTC) if now is None else now)
-    if isinstance(target, (str, os.PathLike)):
-        with atomic_file(target) as out:
-            _write(plan, out, workers=workers, progress=progress)
-        return
-    start = target.tell()
-    try:
-        _write(plan, target, workers=workers, progress=progress)
-    except BaseException:
-        with suppress(OSError, ValueError, BufferError):  # what failed is told, not that its traces stay
-            target.seek(start)
-            target.truncate()
-        raise
+    with opened(target) as out:
+        _write(plan, out, workers=workers, progress=progress)
 
 
 def nitf_bytes(file: NitfFile, *, workers: int = 1) -> bytes:

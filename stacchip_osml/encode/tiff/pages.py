@@ -156,25 +156,12 @@ def write_pages(
         EncodeError: a block cannot be encoded, or the file would pass 4 GiB.
         OSError: there is no room. What ``blocks`` raises comes as it is.
     """
-    with room_for(out, sum(page.raw_bytes for page in pages)):
-        _write_pages(out, pages, blocks, container=container, workers=workers, progress=progress, folder=folder)
-
-
-def _write_pages(
-    out: BinaryIO,
-    pages: Sequence[Page],
-    blocks: Iterable[PageBlock],
-    *,
-    container: Container,
-    workers: int,
-    progress: Callable[[int, int, int], None] | None,
-    folder: Path | None,
-) -> None:
-    directories = [page.directory() for page in pages]
-    file = TiffFile(out, directories, container.big, container.order, container.ghost, container.framed)
-    total = sum(page.grid.shape[0] * page.grid.shape[1] for page in pages)
-    done = 0
     with ExitStack() as stack:
+        stack.enter_context(room_for(out, sum(page.raw_bytes for page in pages)))
+        directories = [page.directory() for page in pages]
+        file = TiffFile(out, directories, container.big, container.order, container.ghost, container.framed)
+        total = sum(page.grid.shape[0] * page.grid.shape[1] for page in pages)
+        done = 0
         waiting = None if container.order_of_data is None else [stack.enter_context(_Spool(folder)) for _ in pages]
         for number, parts in _encoded(pages, blocks, workers=workers):
             for place, data in parts:
@@ -189,9 +176,9 @@ def _write_pages(
             for number in container.order_of_data or ():
                 for place, data in waiting[number].in_order():
                     file.put(number, place, data)
-    file.finish()
-    if progress is not None and done < total:
-        progress(total, total, 0)  # the others are sparse
+        file.finish()
+        if progress is not None and done < total:
+            progress(total, total, 0)  # the others are sparse
 
 
 def _encoded(

@@ -331,6 +331,18 @@ def test_threads_of_the_caller_see_no_warning(tmp_path):
     assert (tmp_path / "a.jp2").stat().st_size == pytest.approx(scene().size / 8, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("0000", r"image:0: COMRAT of JPEG 2000 is above 0"),
+        ("best", r"image:0: COMRAT of JPEG 2000 is Nxyz, .* 'best'"),
+    ],
+)
+def test_a_rate_that_is_none_is_refused_by_name(tmp_path, said, message):
+    with pytest.raises(EncodeError, match=message), IO.open(tmp_path / "a.jp2", "w") as writer:
+        writer.add_asset("image:0", provider_of(scene(), metadata={"COMRAT": said}))
+
+
 def test_the_files_of_an_rset_appear_in_order_the_base_first(tmp_path, monkeypatch):
     appeared = []
     real = Path.replace
