@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stacchip_osml.errors import ItemError
+from stacchip_osml.geometry.ellipsoid import E2, A
 from stacchip_osml.geometry.locate import AffineLocator, Locator, is_unbounded, parse_crs, require_locator, to_crs84
 from stacchip_osml.geometry.surface import unit_vectors
 from stacchip_osml.pixel import ImageSize
@@ -16,8 +17,6 @@ from stacchip_osml.pixel.counts import real_numbers, whole_number
 
 __all__ = ["centre", "curve_place", "effective_gsd", "hilbert", "locator_gsd", "place_and_gsd"]
 
-_AXIS = 6_378_137.0  # WGS 84, metres
-_ECCENTRICITY2 = 0.0066943799901413165  # WGS 84, squared
 _ACROSS = (-0.5, 0.5, 0.0, 0.0, 0.0)
 _DOWN = (0.0, 0.0, -0.5, 0.5, 0.0)
 LEVELS = 1000
@@ -88,8 +87,8 @@ def _measured(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> float | Non
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         return None
     west, east, north, south, _ = unit_vectors(lon, lat).T
-    flat = 1.0 - _ECCENTRICITY2 * np.sin(np.radians(lat[-1])) ** 2
-    radii = _AXIS**2 * (1.0 - _ECCENTRICITY2) / flat**2  # meridian times prime vertical
+    flat = 1.0 - E2 * np.sin(np.radians(lat[-1])) ** 2
+    radii = A**2 * (1.0 - E2) / flat**2  # meridian times prime vertical
     (a, b, c), (d, e, f) = (east - west).tolist(), (south - north).tolist()
     area = math.hypot(b * f - c * e, c * d - a * f, a * e - b * d) * float(radii)
     return math.sqrt(area) if area > 0 else None
@@ -151,8 +150,8 @@ def _roughly(lon: list[float], lat: list[float]) -> float:
     )
     a, b, c = (p - q for p, q in zip(east, west, strict=True))
     d, e, f = (p - q for p, q in zip(south, north, strict=True))
-    flat = 1.0 - _ECCENTRICITY2 * math.sin(math.radians(lat[4])) ** 2
-    return math.sqrt(math.hypot(b * f - c * e, c * d - a * f, a * e - b * d) * (1.0 - _ECCENTRICITY2)) * _AXIS / flat
+    flat = 1.0 - E2 * math.sin(math.radians(lat[4])) ** 2
+    return math.sqrt(math.hypot(b * f - c * e, c * d - a * f, a * e - b * d) * (1.0 - E2)) * A / flat
 
 
 def _stated_or(measured: float | None, locate: Locator, level: int) -> float | None:

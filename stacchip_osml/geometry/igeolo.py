@@ -13,16 +13,13 @@ import numpy as np
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.ellipsoid import E2
-from stacchip_osml.geometry.gcp import GcpLocator
-from stacchip_osml.geometry.locate import to_crs84
+from stacchip_osml.geometry.locate import LONLAT, to_crs84
 from stacchip_osml.geometry.mgrs import from_mgrs
-from stacchip_osml.geometry.projective import GcpModel, corner_points, require_points
-from stacchip_osml.geometry.sensor_model import NoProjectionError
+from stacchip_osml.geometry.projective import GcpModel, corner_model
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["igeolo_model", "parse_igeolo"]
 
-LONLAT = "EPSG:4326"
 DEGREES = re.compile(r"([+-]\d\d\.\d{3})([+-]\d{3}\.\d{3})")
 SEXAGESIMAL = re.compile(r"(\d\d)(\d\d)(\d\d)([NS])(\d{3})(\d\d)(\d\d)([EW])")
 ZONED = re.compile(r"(\d\d)(\d{6})(\d{7})")
@@ -41,11 +38,8 @@ def igeolo_model(fields: tuple[str, str], size: ImageSize, *, notes: tuple[str, 
         NoProjectionError: the corners place no image: those of a small one are often the same second.
     """
     crs, corners = parse_igeolo(*fields)
-    require_points(size, "IGEOLO")
-    try:
-        return GcpModel(GcpLocator(corner_points(size, [(x, y, 0.0) for x, y in corners]), crs), "IGEOLO", notes)
-    except ItemError as error:
-        raise NoProjectionError(f"IGEOLO {fields[1][:60]!r} places no image: {error}") from error
+    ground = [(x, y, 0.0) for x, y in corners]
+    return corner_model("IGEOLO", size, ground, crs=crs, notes=notes, said=f" {fields[1][:60]!r}")
 
 
 def parse_igeolo(icords: str, igeolo: str) -> tuple[str, list[tuple[float, float]]]:

@@ -29,18 +29,19 @@ from stacchip_osml.pixel.counts import finite_number, real_numbers
 if TYPE_CHECKING:
     import pyproj
 
-__all__ = ["CRS84", "AffineLocator", "Locator", "Transform", "is_local", "is_unbounded", "parse_crs", "to_crs84"]
-__all__ += ["wrap_longitude"]
+__all__ = ["CRS84", "LONLAT", "AffineLocator", "Locator", "Transform", "is_local", "is_lonlat", "is_unbounded"]
+__all__ += ["native_of", "parse_crs", "to_crs84", "wrap_longitude"]
 
 Floats = NDArray[np.float64]
 Transform = tuple[float, float, float, float, float, float]
 
-CRS84 = "OGC:CRS84"
-_LONLAT = frozenset({CRS84, "EPSG:4326"})  # x, y order makes the two the same
+CRS84, LONLAT = "OGC:CRS84", "EPSG:4326"
 
 
 _RETURN = 1.0
 """A position that does not come back to within this, CRS units, is none: PROJ's own inverses are good to 1e-3."""
+_CYLINDERS = ("Popular Visualisation Pseudo Mercator", "Mercator (", "Equidistant Cylindrical", "Lambert Cylindrical")
+"""Maps that go on eastward and westward: how EPSG's names of their methods begin."""
 _UNBOUNDED = ("sinu", "hammer", "aitoff", "winkel", "wagner", "goode", "interrupted")
 
 
@@ -83,7 +84,8 @@ class AffineLocator:
         if a * e == b * d:
             raise ItemError(f"the transform {values} maps all pixels onto a line")
         object.__setattr__(self, "transform", values)
-        if of_kind("crs", self.crs, str, CRS_TEXT) not in _LONLAT:
+        of_kind("crs", self.crs, str, CRS_TEXT)
+        if not self.is_lonlat:
             to_crs84(self.crs)
 
     @property
@@ -94,7 +96,7 @@ class AffineLocator:
     @property
     def is_lonlat(self) -> bool:
         """True where the CRS is CRS84 itself, so that the affine gives degrees."""
-        return self.crs in _LONLAT
+        return is_lonlat(self.crs)
 
     def project(self, cols: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
         """Give CRS ``(x, y)`` of pixel positions; degrees are not wrapped."""
@@ -131,6 +133,44 @@ def wrap_longitude(lon: Floats) -> Floats:
         return lon
     with np.errstate(invalid="ignore"):
         return np.where(outside & np.isfinite(lon), lon - 360.0 * np.round(lon / 360.0), lon)
+
+
+def is_lonlat(crs: str) -> bool:
+    """Tell whether a CRS is CRS84 itself; EPSG:4326 is, as x comes before y here."""
+    return crs in {CRS84, LONLAT}
+
+
+def native_of(crs: str, lon: Floats, lat: Floats, *, near: float) -> tuple[Floats, Floats]:
+    """Give CRS x, y of degrees; not finite where there is none, and beyond the poles.
+
+    Args:
+        crs: any that PROJ knows.
+        lon: degrees.
+        lat: degrees.
+        near: an x; where x goes on around the Earth, places within half a turn of it are given.
+    """
+    x, y = lon, np.where(np.abs(lat) <= 90.0, lat, np.inf)
+    if not is_lonlat(crs):
+        x, y = (np.asarray(each) for each in to_crs84(crs).transform(x, y, direction="INVERSE"))
+    turn = _turn(crs)
+    if turn is None:
+        return x, y
+    with np.errstate(invalid="ignore"):
+        return x - turn * np.round((x - near) / turn), y
+
+
+@lru_cache(maxsize=256)
+def _turn(crs: str) -> float | None:
+    """Give the CRS units once around the Earth, of degrees or a cylinder whose axis is the Earth's; None of others."""
+    parsed = parse_crs(crs)
+    if parsed.is_geographic:
+        return 360.0
+    operation = parsed.coordinate_operation
+    if operation is None or not any(operation.method_name.startswith(name) for name in _CYLINDERS):
+        return None
+    east, _ = to_crs84(crs).transform([0.0, 1.0, 90.0, 91.0], [0.0] * 4, direction="INVERSE")
+    # the map's edge lies in one of them at most
+    return 360.0 * float(min(abs(east[1] - east[0]), abs(east[3] - east[2])))
 
 
 def parse_crs(crs: str) -> pyproj.CRS:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.gcp import GcpLocator
-from stacchip_osml.geometry.locate import AffineLocator, parse_crs, to_crs84, wrap_longitude
+from stacchip_osml.geometry.locate import LONLAT, AffineLocator, native_of
 from stacchip_osml.geometry.newton import solve_plane
 from stacchip_osml.geometry.pixel_positions import to_corners
 from stacchip_osml.geometry.sensor_model import NoProjectionError, SensorModel, broadcast
@@ -22,12 +22,9 @@ from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.arguments import of_kind
 
-__all__ = ["AffineModel", "GcpModel", "corner_points"]
+__all__ = ["AffineModel", "GcpModel", "corner_model"]
 
 Floats = NDArray[np.float64]
-
-CYLINDERS = ("Popular Visualisation Pseudo Mercator", "Mercator (", "Equidistant Cylindrical", "Lambert Cylindrical")
-"""Maps that go on eastward and westward: how EPSG's names of their methods begin."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,7 +64,7 @@ class AffineModel(SensorModel):
         shape, (east, north, _) = broadcast(lon=lon, lat=lat, heights=0.0 if heights is None else heights)
         a, b, c, d, e, f = self.locator.transform
         middle = a * self.size.width / 2 + b * self.size.height / 2 + c
-        x, y = _in_crs(self.locator.crs, east, north, middle)
+        x, y = native_of(self.locator.crs, east, north, near=middle)
         with np.errstate(invalid="ignore"):
             x, y, size = x - c, y - f, a * e - b * d
             cols, rows = (x * e - y * b) / size, (y * a - x * d) / size
@@ -121,7 +118,7 @@ class GcpModel(SensorModel):
         """Give ``(cols, rows)`` of ground positions at any height; see :class:`SensorModel`."""
         shape, (east, north, _) = broadcast(lon=lon, lat=lat, heights=0.0 if heights is None else heights)
         near = float(self.locator.project(*np.array([(p.col, p.row) for p in self.locator.gcps]).mean(axis=0))[0])
-        x, y = _in_crs(self.locator.crs, east, north, near)
+        x, y = native_of(self.locator.crs, east, north, near=near)
         (a, d), (b, e), (c, f) = self._start
         with np.errstate(all="ignore"):
             start = a * x + b * y + c, d * x + e * y + f
@@ -131,45 +128,43 @@ class GcpModel(SensorModel):
         return f"GcpModel({self.kind}, {self.locator.model} through {len(self.locator.gcps)} points)"
 
 
-def corner_points(size: ImageSize, ground: Sequence[tuple[float, float, float]]) -> tuple[GroundControlPoint, ...]:
-    """Tie the centres of an image's corner pixels to the ground.
+def corner_model(
+    kind: str,
+    size: ImageSize,
+    ground: Sequence[tuple[float, float, float]],
+    *,
+    crs: str = LONLAT,
+    notes: tuple[str, ...] = (),
+    said: str = "",
+) -> GcpModel:
+    """Make the model of an image whose corner pixels' centres are tied to the ground.
 
     Args:
+        kind: what ties them.
         size: of the image.
         ground: x, y and height of upper left, upper right, lower right, lower left.
+        crs: of x and y.
+        notes: of the model.
+        said: what a message quotes beside the kind.
+
+    Raises:
+        NoProjectionError: the corners place no image, or are not four pixels.
     """
     right, low = size.width - 1, size.height - 1
-    return tuple(
+    if min(right, low) < 1:
+        raise NoProjectionError(
+            f"{kind} places no image of {size.width} x {size.height} pixels: its corners lie on a line"
+        )
+    points = tuple(
         GroundControlPoint(col=float(col), row=float(row), x=x, y=y, z=z)
         for (col, row), (x, y, z) in zip(
             (to_corners(*pixel) for pixel in ((0, 0), (right, 0), (right, low), (0, low))), ground, strict=True
         )
     )
-
-
-def _in_crs(crs: str, lon: Floats, lat: Floats, near: float) -> tuple[Floats, Floats]:
-    """Give CRS x and y of degrees, those within half a turn of ``near``; infinite beyond the poles."""
-    lat = np.where(np.abs(lat) <= 90.0, lat, np.inf)
-    if not AffineLocator((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), crs).is_lonlat:
-        lon, lat = (np.asarray(each) for each in to_crs84(crs).transform(lon, lat, direction="INVERSE"))
-    if parse_crs(crs).is_geographic:
-        return near + wrap_longitude(lon - near), lat
-    turn = _turn(crs)
-    if turn is not None:
-        with np.errstate(invalid="ignore"):
-            return lon - turn * np.round((lon - near) / turn), lat
-    return lon, lat
-
-
-@lru_cache(maxsize=256)
-def _turn(crs: str) -> float | None:
-    """Give the CRS units once around the Earth, of a cylinder whose axis is the Earth's; None of other maps."""
-    operation = parse_crs(crs).coordinate_operation
-    if operation is None or not any(operation.method_name.startswith(name) for name in CYLINDERS):
-        return None
-    east, _ = to_crs84(crs).transform([0.0, 1.0, 90.0, 91.0], [0.0] * 4, direction="INVERSE")
-    # the map's edge lies in one of them at most
-    return 360.0 * float(min(abs(east[1] - east[0]), abs(east[3] - east[2])))
+    try:
+        return GcpModel(GcpLocator(points, crs), kind, notes)
+    except ItemError as error:
+        raise NoProjectionError(f"{kind}{said} places no image: {error}") from error
 
 
 def _on_ground(shape: tuple[int, ...], lon: Floats, lat: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
@@ -189,11 +184,3 @@ def _with_ones(points: Floats) -> Floats:
 
 def _short(crs: str) -> str:
     return crs if len(crs) <= 40 else f"{crs[:40]}…"
-
-
-def require_points(size: ImageSize, what: str) -> None:
-    """Refuse an image whose corners are not four pixels: NoProjectionError names it."""
-    if min(size) < 2:
-        raise NoProjectionError(
-            f"{what} places no image of {size.width} x {size.height} pixels: its corners lie on a line"
-        )

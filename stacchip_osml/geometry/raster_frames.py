@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.locate import Transform
+from stacchip_osml.geometry.locate import LONLAT, Transform
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["FRAME_TRES", "LONLAT", "frame_map"]
@@ -33,7 +33,6 @@ HEADER_BYTES = 48
 COVERAGE = 130
 """Of a component: that it is the coverage section."""
 RADIUS = 6_378_137.0
-LONLAT = "EPSG:4326"
 POLES = {"9": 90, "J": -90}
 TURN = 360.0
 

@@ -9,20 +9,17 @@ where there is an ICHIPB they are seen through it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stacchip_osml.errors import ItemError
 from stacchip_osml.geometry.chipped import PlaneMap
-from stacchip_osml.geometry.gcp import GcpLocator
-from stacchip_osml.geometry.projective import GcpModel, corner_points, require_points
+from stacchip_osml.geometry.projective import GcpModel, corner_model
 from stacchip_osml.geometry.rpc import RpcLocator
-from stacchip_osml.geometry.sensor_model import NoProjectionError
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["Ichipb", "blocka_model", "cscrna_model", "parse_ichipb", "rpc_model"]
 
-LONLAT = "EPSG:4326"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?")
 
 _RPC = {
@@ -123,7 +120,7 @@ def cscrna_model(data: bytes, size: ImageSize, *, notes: tuple[str, ...] = ()) -
             _number("CSCRNA", f"{corner}_{name}", fields[f"{corner}_{name}"]) for name in ("LAT", "LONG", "HT")
         )
         corners.append((*_degrees("CSCRNA", f"{corner}_LONG", lon, lat), height))
-    return _corner_model("CSCRNA", corners, size, notes)
+    return corner_model("CSCRNA", size, corners, notes=notes)
 
 
 def blocka_model(data: bytes, size: ImageSize, *, notes: tuple[str, ...] = ()) -> GcpModel | None:
@@ -139,17 +136,7 @@ def blocka_model(data: bytes, size: ImageSize, *, notes: tuple[str, ...] = ()) -
     if not any(fields[name].strip() for name in _CLOCKWISE):
         return None
     corners = [(*_degrees("BLOCKA", name, *_location(name, fields[name])), 0.0) for name in _CLOCKWISE]
-    return _corner_model("BLOCKA", corners, size, notes)
-
-
-def _corner_model(
-    tag: str, corners: Sequence[tuple[float, float, float]], size: ImageSize, notes: tuple[str, ...]
-) -> GcpModel:
-    require_points(size, tag)
-    try:
-        return GcpModel(GcpLocator(corner_points(size, corners), LONLAT), tag, notes)
-    except ItemError as error:
-        raise NoProjectionError(f"{tag} places no image: {error}") from error
+    return corner_model("BLOCKA", size, corners, notes=notes)
 
 
 def _location(name: str, text: str) -> tuple[float, float]:

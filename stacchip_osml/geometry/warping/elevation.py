@@ -15,9 +15,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stacchip_osml.geometry.locate import AffineLocator, Transform, wrap_longitude
+from stacchip_osml.geometry.locate import AffineLocator, Transform, native_of, wrap_longitude
 from stacchip_osml.geometry.sensor_model import broadcast
-from stacchip_osml.geometry.warping.tile_matrix import native_of
 from stacchip_osml.imagery.adapters.identity import identity_of
 from stacchip_osml.imagery.blocks.cache import BlockCache
 from stacchip_osml.imagery.providers.block_grid import level_grid

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import WindowError
-from stacchip_osml.geometry.locate import CRS84, CRS_TEXT, Transform, parse_crs, to_crs84, wrap_longitude
+from stacchip_osml.geometry.locate import CRS84, CRS_TEXT, Transform, is_lonlat, native_of, to_crs84, wrap_longitude
 from stacchip_osml.pixel.arguments import of_kind
 from stacchip_osml.pixel.counts import finite_numbers, real_number, real_numbers, whole_number, whole_numbers
 
-__all__ = ["MapTileLimits", "MapTileSize", "NativeBounds", "TileError", "TileMatrix", "lonlat_of", "native_of"]
+__all__ = ["MapTileLimits", "MapTileSize", "NativeBounds", "TileError", "TileMatrix", "lonlat_of"]
 
 Floats = NDArray[np.float64]
 
@@ -179,7 +179,7 @@ class TileMatrix:
         """Give CRS x, y of degrees; not finite where there is none. Longitudes of a matrix that wraps go on."""
         lon, lat = real_numbers("lon", lon), real_numbers("lat", lat)
         if self.wraps:
-            _, y = (lon, lat) if self.crs == CRS84 else _inverse(self.crs, np.zeros_like(lat), lat)
+            _, y = (lon, lat) if self.crs == CRS84 else native_of(self.crs, np.zeros_like(lat), lat, near=0.0)
             return lon / 360.0 * (self.shape[1] * self.span[0]), np.asarray(y)
         return native_of(self.crs, lon, lat, near=self.origin[0] + self.shape[1] * self.span[0] / 2)
 
@@ -192,37 +192,11 @@ class TileMatrix:
 
 def lonlat_of(crs: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Give degrees of CRS x, y, longitudes within [-180, 180]; infinite where there is no such place."""
-    if _is_lonlat(crs):
+    if is_lonlat(crs):
         off = ~(np.abs(y) <= 90.0)
         return np.where(off, np.inf, wrap_longitude(x)), np.where(off, np.inf, y)
     lon, lat = to_crs84(crs).transform(x, y)
     return wrap_longitude(np.asarray(lon)), np.asarray(lat)
-
-
-def native_of(crs: str, lon: Floats, lat: Floats, *, near: float) -> tuple[Floats, Floats]:
-    """Give CRS x, y of degrees; not finite where there is none.
-
-    Args:
-        crs: any that PROJ knows.
-        lon: degrees.
-        lat: degrees.
-        near: an x; where x is a longitude, those within half a turn of it are given.
-    """
-    if not _is_lonlat(crs):
-        lon, lat = _inverse(crs, lon, lat)
-    if parse_crs(crs).is_geographic:
-        with np.errstate(invalid="ignore"):
-            return near + wrap_longitude(lon - near), lat
-    return lon, lat
-
-
-def _inverse(crs: str, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
-    x, y = to_crs84(crs).transform(lon, lat, direction="INVERSE")
-    return np.asarray(x), np.asarray(y)
-
-
-def _is_lonlat(crs: str) -> bool:
-    return crs in {CRS84, "EPSG:4326"}
 
 
 def _snapped(position: Floats, count: int) -> Floats:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.geometry.ground import locator_gsd
-from stacchip_osml.geometry.locate import CRS84, CRS_TEXT, parse_crs
+from stacchip_osml.geometry.ellipsoid import E2, A
+from stacchip_osml.geometry.ground import centre, locator_gsd
+from stacchip_osml.geometry.locate import CRS_TEXT, is_lonlat, native_of, parse_crs
 from stacchip_osml.geometry.sensor_model import SensorModel
 from stacchip_osml.geometry.warping.elevation import ElevationModel
 from stacchip_osml.geometry.warping.outlines import ground_rings
-from stacchip_osml.geometry.warping.tile_matrix import MapTileSize, TileError, TileMatrix, native_of
+from stacchip_osml.geometry.warping.tile_matrix import MapTileSize, TileError, TileMatrix
 from stacchip_osml.geometry.warping.tile_sets import (
     describe_tile,
     limits_for_area,
@@ -26,7 +27,6 @@ from stacchip_osml.pixel.counts import finite_numbers, whole_number, whole_numbe
 
 __all__ = ["ProjectedImageTileSet"]
 
-_AXIS, _ECCENTRICITY2 = 6_378_137.0, 0.0066943799901413165  # WGS 84
 _FIT = 1e-9
 """Of a pixel: an edge that is so near to a pixel's is that."""
 
@@ -168,18 +168,17 @@ def _cell_of(gsd: float | tuple[float, float]) -> tuple[float, float]:
 def _square_pixels(model: SensorModel, size: ImageSize, crs: str) -> tuple[float, float]:
     """Give CRS units of a pixel that is square on the ground, as large as the image's middle pixel."""
     gsd = locator_gsd(model, size)
-    middle = np.array([size.width / 2]), np.array([size.height / 2])
-    lon, lat = model(*middle)
-    if gsd is None or not (np.isfinite(lon[0]) and np.isfinite(lat[0])):
-        raise ItemError(f"the middle of the image ({size.width} x {size.height}) has no place on the ground")
-    sine2, cosine = math.sin(math.radians(lat[0])) ** 2, math.cos(math.radians(lat[0]))
-    flat = 1.0 - _ECCENTRICITY2 * sine2
-    east = gsd / (math.radians(1.0) * _AXIS / math.sqrt(flat) * max(cosine, 1e-6))  # degrees
-    north = gsd / (math.radians(1.0) * _AXIS * (1.0 - _ECCENTRICITY2) / flat**1.5)
-    if crs in {CRS84, "EPSG:4326"}:
+    lon, lat = centre(size, model)
+    if gsd is None:
+        raise ItemError(f"the middle pixel of the image ({size.width} x {size.height}) is not wholly on the ground")
+    sine2, cosine = math.sin(math.radians(lat)) ** 2, math.cos(math.radians(lat))
+    flat = 1.0 - E2 * sine2
+    east = gsd / (math.radians(1.0) * A / math.sqrt(flat) * max(cosine, 1e-6))  # degrees
+    north = gsd / (math.radians(1.0) * A * (1.0 - E2) / flat**1.5)
+    if is_lonlat(crs):
         return east, north
-    lons, lats = lon[0] + np.array([-0.5, 0.5, 0, 0]) * east, lat[0] + np.array([0, 0, -0.5, 0.5]) * north
-    x, y = native_of(crs, lons, lats, near=float(lon[0]))
+    lons, lats = lon + np.array([-0.5, 0.5, 0, 0]) * east, lat + np.array([0, 0, -0.5, 0.5]) * north
+    x, y = native_of(crs, lons, lats, near=lon)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ItemError(f"the middle of the image has no place in {crs}")
     side = math.sqrt(abs((x[1] - x[0]) * (y[3] - y[2]) - (x[3] - x[2]) * (y[1] - y[0])))
