@@ -372,11 +372,7 @@ class FileAccess:
         return dataset
 
     def _stream_facts(self, driver: str) -> StreamFacts:
-        first, file = self._opening_bytes, self.bytes_of()
-
-        def read(offset: int, size: int) -> bytes:
-            return first[offset : offset + size] if offset + size <= len(first) else file.read_at(offset, size)
-
+        read = reading_on(self._opening_bytes, self.size_bytes, self.bytes_of().read_at)
         return stream_facts(read, size=self.size_bytes, driver=driver, name=self.name)
 
     def _target(self) -> str:
