@@ -300,7 +300,9 @@ class Chipper:
         rows = cutter.rows.rows(positions)
         if not len(rows.positions):
             raise WindowError("a batch needs one chip at least")
-        return ChipBatch(cutter.index, rows, cutter.cut(rows, chain=chain, keep_going=keep_going))
+        with cutter.turn(rows):
+            cut = cutter.cut(rows, chain=chain, keep_going=keep_going)
+        return ChipBatch(cutter.index, rows, cut)
 
 
 def _own(batch: ChipBatch, place: int) -> Chip | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from stacchip_osml.errors import ChipError, LimitError, ReadError, WindowError
 from stacchip_osml.forked import ForkLock
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.location import is_remote
+from stacchip_osml.imagery.turns import ReadingTurns
 from stacchip_osml.imagery.windows.cut import (
     Cut,
     Destination,
@@ -96,6 +98,7 @@ class Cutter:
         self.rows = RowPlans(index)
         self._ready: OrderedDict[tuple[int, str | None], ReadySource] = OrderedDict()
         self._lock = ForkLock()
+        self._turns = ReadingTurns()
 
     def ready(self, number: int, chain: str | None) -> ReadySource:
         """Open the files of a source, with another chain where one is named.
@@ -138,6 +141,10 @@ class Cutter:
                 while len(self._ready) > KEPT_SOURCES:
                     self._ready.popitem(last=False)
         return found
+
+    def turn(self, rows: PlannedRows) -> AbstractContextManager[object]:
+        """Have a turn at the cores while rows are cut for which no server is asked."""
+        return self._turns.turn() if self.is_local(rows) else nullcontext()
 
     def is_local(self, rows: PlannedRows) -> bool:
         """Tell whether no server is asked for any pixel of rows."""

@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.errors import ChipError, LimitError, ReadError
 from stacchip_osml.imagery.machine import usable_cores
-from stacchip_osml.imagery.turns import CORES, ReadingTurns
+from stacchip_osml.imagery.turns import CORES
 from stacchip_osml.load.batch import ChipBatch
 from stacchip_osml.load.cut import Cutter
 from stacchip_osml.load.rows import PlannedRows
@@ -79,7 +79,7 @@ def each(
     cores = usable_cores()
     at_once = max(cores, 2) if threads is None else threads
     busy = min(at_once, cores) if computes else at_once
-    job = _Job(cutter, work, chain, ReadingTurns() if at_once > cores else None, computes)
+    job = _Job(cutter, work, chain, at_once > cores, computes)
     for some in ahead(job.task, _tasks(cutter, positions, busy), in_flight=at_once + -(-at_once // 2), threads=at_once):
         yield from some
 
@@ -114,8 +114,8 @@ class _Job(Generic[T]):
     cutter: Cutter
     work: Work[T]
     chain: str | None
-    turns: ReadingTurns | None
-    """None where there is a core for every thread."""
+    in_turns: bool
+    """There are more threads than cores."""
     computes: bool
 
     def task(self, rows: PlannedRows) -> list[Done[T]]:
@@ -143,16 +143,13 @@ class _Job(Generic[T]):
             for places in apart:
                 found.update(zip(places.tolist(), self._together(rows.some(places)), strict=True))
             return [found[place] for place in range(len(found))]
-        with CORES if self.turns is not None and self.computes else nullcontext():
+        with CORES if self.in_turns and self.computes else nullcontext():
             return [_worked(batch, place, self.work) for place in range(len(batch))]
 
     def _cut(self, rows: PlannedRows) -> ChipBatch:
-        how: dict[str, Any] = {"chain": self.chain, "keep_going": True}
-        if self.turns is None or not self.cutter.is_local(rows):
-            cut = self.cutter.cut(rows, **how)
-        else:
-            with self.turns.turn():
-                cut = self.cutter.cut(rows, **how, threads=1)
+        threads = 1 if self.in_turns and self.cutter.is_local(rows) else None
+        with self.cutter.turn(rows):
+            cut = self.cutter.cut(rows, chain=self.chain, keep_going=True, threads=threads)
         return ChipBatch(self.cutter.index, rows, cut)
 
 
