@@ -292,3 +292,31 @@ def test_where_no_xml_says_it_a_product_lies_between_the_corners_of_all_its_segm
         assert model.kind == "IGEOLO"
         lons, lats, *_ = model.image_to_world([0.5, 39.5, 39.5], [0.5, 49.5, 25.0])
         np.testing.assert_allclose([lons, lats], [[10, 11, 11], [1, 0, 0.5]], rtol=0, atol=1e-9)
+
+
+def test_a_product_behind_another_is_one_image_from_a_file_from_memory_and_in_another_process(tmp_path):
+    names = ("SIDD001001", 9), ("SIDD002001", 7), ("SIDD002002", 5), ("SIDD002003", 4)
+    images = [image_of((1, rows, COLS), IID1=name, IREP="MONO", ICAT="SAR") for name, rows in names]
+    pixels = np.concatenate([read_window(image.pixels, (0, 0, COLS, len_of(image))) for image in images[1:]], 1)
+    path = tmp_path / "a.ntf"
+    path.write_bytes(written(file_of(*images)))
+    for source in (str(path), io.BytesIO(path.read_bytes())):
+        with IO.open([source]) as dataset:
+            assert dataset.get_asset_keys("image") == ["image:0", "image:1"]
+            image = dataset.get_asset("image:1").source
+            np.testing.assert_array_equal(read_window(image, (0, 0, COLS, 16)), pixels)
+            assert image.nitf_parent.index == 1
+            if source == str(path):
+                again = pickle.loads(pickle.dumps(image))
+                np.testing.assert_array_equal(read_window(again, (3, 5, 20, 9)), pixels[:, 5:14, 3:23])
+    segment, whole = read_nitf(path).images[1].pixels, read_nitf(path).joined[1].pixels
+    assert segment.version != whole.version  # a cache holds blocks of both
+
+
+def test_a_remote_sicd_of_several_segments_is_one_image(tmp_path, server):
+    _, pixels = parts_file(tmp_path / "a.ntf", (20, 20, 10), IMODE="P")
+    image = BlockImage(server.serve("/a.ntf", (tmp_path / "a.ntf").read_bytes()))
+
+    assert image.header.size == ImageSize(COLS, ROWS)
+    np.testing.assert_array_equal(image.read(PixelWindow(3, 12, 30, 30)).pixels, pixels[:, 12:42, 3:33])
+    assert load_sensor_model(image).kind == "SICD"
