@@ -313,6 +313,18 @@ def test_a_product_behind_another_is_one_image_from_a_file_from_memory_and_in_an
     assert segment.version != whole.version  # a cache holds blocks of both
 
 
+def test_legends_and_elevations_beside_a_product_stay_images_of_their_own(tmp_path):
+    names = ("SIDD001001", 9, "SAR"), ("SIDD001002", 5, "SAR"), ("SIDD001003", 4, "LEG"), ("DED001", 6, "DED")
+    images = [image_of((1, rows, COLS), IID1=name, IREP="MONO", ICAT=icat) for name, rows, icat in names]
+    path = tmp_path / "a.ntf"
+    path.write_bytes(written(file_of(*images)))
+
+    assert (BlockImage(str(path)).header.size, BlockImage(str(path)).header.images) == (ImageSize(COLS, 14), 3)
+    with IO.open(path) as dataset:
+        sizes = {key: dataset.get_asset(key).num_rows for key in dataset.get_asset_keys("image")}
+    assert sizes == {"image:0": 14, "image:2": 4, "image:3": 6}
+
+
 def test_a_remote_sicd_of_several_segments_is_one_image(tmp_path, server):
     _, pixels = parts_file(tmp_path / "a.ntf", (20, 20, 10), IMODE="P")
     image = BlockImage(server.serve("/a.ntf", (tmp_path / "a.ntf").read_bytes()))
