@@ -4,61 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacchip_osml.encode.chip import Chip, ChipOrigin
+from stacchip_osml.encode.chip import Chip as Chip
+from stacchip_osml.encode.chip import ChipOrigin as ChipOrigin
 from stacchip_osml.lazy import lazy
 
 if TYPE_CHECKING:
-    from stacchip_osml.encode.factory import ChipFactory, ChipMetadataBuilder
-    from stacchip_osml.encode.formats import FORMATS, ImageFormat, encode_chip, image_format, register_format
-    from stacchip_osml.encode.io import (
-        IO,
-        AssetType,
-        BufferedDataAssetProvider,
-        BufferedImageAssetProvider,
-        BufferedMetadataProvider,
-        BufferedTextAssetProvider,
-        DatasetReader,
-        DatasetWriter,
-        PixelType,
-        imsave,
-    )
-    from stacchip_osml.encode.names import safe_name, write_chip
-    from stacchip_osml.encode.pictures.display import to_rgb8
-    from stacchip_osml.encode.pictures.sheet import contact_sheet
-    from stacchip_osml.encode.tiff.image import write_tiff
-    from stacchip_osml.encode.tiff.reading import tiff_metadata
-    from stacchip_osml.encode.tiff.tag_names import TagNameResolver
+    from stacchip_osml.encode.factory import ChipFactory as ChipFactory
+    from stacchip_osml.encode.factory import ChipMetadataBuilder as ChipMetadataBuilder
+    from stacchip_osml.encode.formats import FORMATS as FORMATS
+    from stacchip_osml.encode.formats import ImageFormat as ImageFormat
+    from stacchip_osml.encode.formats import encode_chip as encode_chip
+    from stacchip_osml.encode.formats import image_format as image_format
+    from stacchip_osml.encode.formats import register_format as register_format
+    from stacchip_osml.encode.io import IO as IO
+    from stacchip_osml.encode.io import AssetType as AssetType
+    from stacchip_osml.encode.io import BufferedDataAssetProvider as BufferedDataAssetProvider
+    from stacchip_osml.encode.io import BufferedImageAssetProvider as BufferedImageAssetProvider
+    from stacchip_osml.encode.io import BufferedMetadataProvider as BufferedMetadataProvider
+    from stacchip_osml.encode.io import BufferedTextAssetProvider as BufferedTextAssetProvider
+    from stacchip_osml.encode.io import DatasetReader as DatasetReader
+    from stacchip_osml.encode.io import DatasetWriter as DatasetWriter
+    from stacchip_osml.encode.io import PixelType as PixelType
+    from stacchip_osml.encode.io import imsave as imsave
+    from stacchip_osml.encode.names import safe_name as safe_name
+    from stacchip_osml.encode.names import write_chip as write_chip
+    from stacchip_osml.encode.pictures.display import to_rgb8 as to_rgb8
+    from stacchip_osml.encode.pictures.sheet import contact_sheet as contact_sheet
+    from stacchip_osml.encode.tiff.image import write_tiff as write_tiff
+    from stacchip_osml.encode.tiff.reading import tiff_metadata as tiff_metadata
+    from stacchip_osml.encode.tiff.tag_names import TagNameResolver as TagNameResolver
 
-__all__ = [
-    "FORMATS",
-    "IO",
-    "AssetType",
-    "BufferedDataAssetProvider",
-    "BufferedImageAssetProvider",
-    "BufferedMetadataProvider",
-    "BufferedTextAssetProvider",
-    "Chip",
-    "ChipFactory",
-    "ChipMetadataBuilder",
-    "ChipOrigin",
-    "DatasetReader",
-    "DatasetWriter",
-    "ImageFormat",
-    "PixelType",
-    "TagNameResolver",
-    "contact_sheet",
-    "encode_chip",
-    "image_format",
-    "imsave",
-    "register_format",
-    "safe_name",
-    "tiff_metadata",
-    "to_rgb8",
-    "write_chip",
-    "write_tiff",
-]
-
-_HOMES = {
+HOME = {
     "AssetType": "io",
     "BufferedDataAssetProvider": "io",
     "BufferedImageAssetProvider": "io",
@@ -84,8 +60,11 @@ _HOMES = {
     "write_chip": "names",
     "write_tiff": "tiff.image",
 }
+"""Public name → the module that has it."""
 
-__getattr__ = lazy(__name__, _HOMES)
+__all__ = sorted((*HOME, "Chip", "ChipOrigin"))  # noqa: PLE0605 - one list to keep
+
+__getattr__ = lazy(__name__, HOME)
 
 
 def __dir__() -> list[str]:

@@ -172,7 +172,7 @@ def encode_chip(
         **options: of the format's encoder: :func:`~stacchip_osml.encode.pictures.chip.encode_png`,
             :func:`~stacchip_osml.encode.pictures.chip.encode_jpeg`,
             :func:`~stacchip_osml.encode.tiff.chip.encode_geotiff`,
-            :func:`~stacchip_osml.encode.nitf.chip.encode_nitf`,
+            :func:`~stacchip_osml.encode.nitf.chip_encoders.encode_nitf`,
             :func:`~stacchip_osml.encode.jpeg2000.chip.encode_jp2`.
 
     Returns:

@@ -19,7 +19,7 @@ FOREIGN = {
     "affine": ("imagery", "geometry", "encode", "stac", "index", "load", "app"),
     "cv2": ("imagery/resampling", "chain", "encode/codecs.py", "encode/pictures/sheet.py"),
     "rasterio": ("imagery/gdal/library.py", "imagery/gdal/joined.py", "encode/jpeg2000/codecs.py"),
-    "imagecodecs": ("encode/codecs.py", "encode/jpeg2000/codecs.py", "encode/codecs_nitf.py", "imagery/blocks"),
+    "imagecodecs": ("encode/codecs.py", "encode/jpeg2000/codecs.py", "encode/jpeg_streams.py", "imagery/blocks"),
     "isal": ("encode/codecs.py",),
     "lxml": ("imagery/xml_trees.py", "encode"),
     "obstore": ("imagery", "stac/documents.py"),

@@ -28,9 +28,8 @@ from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, ParentImage, 
 from stacchip_osml.encode.nitf.rpc_fit import fitted_rpc00b
 from stacchip_osml.encode.nitf.rpc_tre import is_scaled, rpc00b_tre
 from stacchip_osml.geometry import AffineLocator, Locator, RpcLocator
-from stacchip_osml.pixel.counts import whole_number
 
-__all__ = ["ChipAccount", "chip_account", "chip_file", "encode_nitf"]
+__all__ = ["ChipAccount", "chip_account", "chip_file"]
 
 SENSOR_TRES = frozenset(
     ("RPC00A", "RPC00B", "CSCRNA", "CSEXRA", "CSEXRB", "USE00A", "USE26A", "SENSRA", "SENSRB", "ACFTA", "ACFTB")
@@ -50,34 +49,8 @@ class ChipAccount:
     """Of the file, in order."""
 
 
-def encode_nitf(
-    chip: Chip, *, overrides: Mapping[str, Any] | None = None, version: Version = "NITF02.10", workers: int = 1
-) -> bytes:
-    """Write a chip as a NITF 2.1 or NSIF 1.0 file, in memory.
-
-    Args:
-        chip: its origin, where it has one, tells the file that it was cut from.
-        overrides: fields of the image subheader or the file header, and TREs, that are to be others than they would
-            be: ``{"IC": "C8", "COMRAT": "N1.0", "ICHIPB": None}``. Only read.
-        version: of the format.
-        workers: threads that encode.
-
-    Returns:
-        The whole file.
-
-    Raises:
-        EncodeError: a field breaks a rule, the format cannot carry the pixels, or a SICD chip is resampled.
-        ReadError: the parent's headers could not be read.
-    """
-    from stacchip_osml.encode.nitf.write import nitf_bytes
-
-    return nitf_bytes(
-        chip_file(chip, overrides=overrides, version=version), workers=whole_number("workers", workers, least=1)
-    )
-
-
 def chip_file(chip: Chip, *, overrides: Mapping[str, Any] | None = None, version: Version = "NITF02.10") -> NitfFile:
-    """Give the record of a chip's file; see :func:`encode_nitf`."""
+    """Give the record of a chip's file; see :func:`stacchip_osml.encode.nitf.encode_nitf`."""
     said = _overrides(overrides)
     work = _Work(chip)
     asked = said.image.get("ICORDS") if "IGEOLO" not in said.image else ""
@@ -118,7 +91,7 @@ def chip_account(chip: Chip) -> ChipAccount:
     """Tell what becomes of each TRE and data extension of a chip's parent.
 
     Raises:
-        EncodeError: as :func:`encode_nitf`.
+        EncodeError: as :func:`stacchip_osml.encode.nitf.encode_nitf`.
     """
     work = _Work(chip)
     on_map = work.on_map(place_fields(work.place, asked=None).get("ICORDS"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from stacchip_osml.encode.nitf.igeolo import Corners
@@ -45,8 +45,6 @@ class ChipExtensions:
     """What the chip still is."""
     corners: Corners | None = None
     """``(lon, lat)`` that its XML states."""
-    fields: dict[str, str] = field(default_factory=dict)
-    """Image fields that the product's standard fixes."""
 
 
 def chip_extensions(
@@ -93,10 +91,7 @@ def chip_extensions(
         header = _located(extension.user_header, corners)
         kept.append(DataExtension(fields=extension.fields, user_header=header, data=xml))
         fates.append(ExtensionFate(desid, "changed", f"{found} XML of the chip"))
-    fields: dict[str, str] = {}
-    if kind is not None:
-        fields["IID1"] = "SICD000" if kind == "SICD" else "SIDD001001"
-    return ChipExtensions(extensions=tuple(kept), fates=tuple(fates), kind=kind, corners=corners, fields=fields)
+    return ChipExtensions(extensions=tuple(kept), fates=tuple(fates), kind=kind, corners=corners)
 
 
 def _first_row(parent: ParentImage) -> int:

@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from stacchip_osml.encode.codecs_nitf import MOST_INTERVAL, restarted_jpeg
 from stacchip_osml.encode.in_order import in_order
+from stacchip_osml.encode.jpeg_streams import MOST_INTERVAL, restarted_jpeg
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET
 from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_rates import JpegRate

@@ -51,7 +51,7 @@ from stacchip_osml.encode.nitf.tables import (
     image_layout,
     text_layout,
 )
-from stacchip_osml.encode.nitf.tre_bytes import iter_tres, parse_tres
+from stacchip_osml.encode.nitf.tre_bytes import iter_tres
 from stacchip_osml.errors import DecodeError, LimitError
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.blocks.layout import ImageLayout
@@ -241,7 +241,7 @@ def _extensions(
             if not item.isdigit():
                 raise DecodeError(f"{part.where}: DESITEM is {item!r}")
             key = fields["DESOFLW"], int(item)
-            overflows[key] = overflows.get(key, ()) + parse_tres(data, where=part.where)
+            overflows[key] = (*overflows.get(key, ()), *iter_tres(data, where=part.where))
     return tuple(extensions), overflows
 
 

@@ -21,7 +21,7 @@ from stacchip_osml.errors import DecodeError, EncodeError
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError
 from stacchip_osml.imagery.nitf.fields import iter_tagged
 
-__all__ = ["AREA_BYTES", "TreAreas", "iter_tres", "parse_tres", "place_tres", "tres_bytes"]
+__all__ = ["AREA_BYTES", "TreAreas", "iter_tres", "place_tres", "tres_bytes"]
 
 AREA_BYTES = 99_996
 """Of TREs in one area: five digits, less the three of the overflow."""
@@ -45,8 +45,8 @@ def tres_bytes(tres: Sequence[Tre]) -> bytes:
     return b"".join([_tre_bytes(tre) for tre in tres])
 
 
-def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:
-    """Take TREs apart, all of them.
+def iter_tres(data: bytes, *, where: str) -> Iterator[Tre]:
+    """Take TREs apart, one by one.
 
     Args:
         data: all of an area or of an overflow.
@@ -55,11 +55,6 @@ def parse_tres(data: bytes, *, where: str) -> tuple[Tre, ...]:
     Raises:
         DecodeError: it ends within one, or a tag or length is none.
     """
-    return tuple(iter_tres(data, where=where))
-
-
-def iter_tres(data: bytes, *, where: str) -> Iterator[Tre]:
-    """Take TREs apart one by one; see :func:`parse_tres`."""
     try:
         for tag, found in iter_tagged(data):
             yield Tre(tag, found)

@@ -8,7 +8,6 @@ same height, as DRI wants it.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.codecs import jpeg_bytes
 from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.jpeg2000.tiles import PixelSource
+from stacchip_osml.encode.jpeg_streams import EOI, MOST_INTERVAL, SOI, head_of, restart, taken_apart
 from stacchip_osml.encode.pictures.chip import JPEG_MAX_SIDE, SUBSAMPLINGS
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import PixelWindow
@@ -27,8 +27,6 @@ __all__ = ["write_jpeg"]
 MCU = {"444": (8, 8), "422": (8, 16), "420": (16, 16)}
 """Subsampling → (rows, cols) of an MCU of three components; of one it is 8 × 8 (A.2.3)."""
 BAND_ROWS = 256
-MOST_INTERVAL = 65_535
-SOI, EOI, SOF0, SOS = b"\xff\xd8", b"\xff\xd9", 0xC0, 0xDA
 
 
 def write_jpeg(
@@ -74,7 +72,8 @@ def write_jpeg(
     interval = rows // unit[0] * across if len(windows) > 1 else 0
 
     def work(pixels: NDArray[Any]) -> tuple[bytes, bytes]:
-        return _split(jpeg_bytes(pixels, quality=quality, subsampling=subsampling), height, interval)
+        segments, scan = taken_apart(jpeg_bytes(pixels, quality=quality, subsampling=subsampling))
+        return SOI + head_of(segments, rows=height, interval=interval), scan
 
     head = b""
     for number, (tables, scan) in enumerate(in_order(map(source.read, windows), work, workers=workers)):
@@ -84,25 +83,8 @@ def write_jpeg(
         elif tables != head:
             raise EncodeError("JPEG bands were coded with different tables")
         else:
-            out.write(bytes((0xFF, 0xD0 + (number - 1) % 8)))
+            out.write(restart(number))
         out.write(scan)
         if progress is not None:
             progress(windows[number].y + windows[number].height, height)
     out.write(EOI)
-
-
-def _split(stream: bytes, height: int, interval: int) -> tuple[bytes, bytes]:
-    """Give everything up to the scan, with the whole image's height and the restart interval, and the scan."""
-    at = 2
-    parts = [SOI]
-    while True:
-        kind, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4], "big")
-        segment = bytearray(stream[at : at + 2 + length])
-        if kind == SOF0:
-            segment[5:7] = struct.pack(">H", height)
-        if kind == SOS and interval:
-            parts.append(struct.pack(">HHH", 0xFFDD, 4, interval))
-        parts.append(bytes(segment))
-        at += 2 + length
-        if kind == SOS:
-            return b"".join(parts), stream[at : stream.rindex(EOI)]

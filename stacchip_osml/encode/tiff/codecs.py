@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode import codecs
+from stacchip_osml.encode.jpeg_streams import EOI, SOI, segment, taken_apart
 from stacchip_osml.encode.tiff.file import Tags
 from stacchip_osml.errors import EncodeError
 
@@ -50,6 +51,8 @@ LERC_THEN = {None: 0, "deflate": 1, "zstd": 2}
 LERC_VERSION = 4
 """LERC 2.4, what libtiff writes."""
 YCBCR = 6
+TABLES, APPLICATIONS = (0xDB, 0xC4), range(0xE0, 0xF0)
+"""Markers of JPEG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,7 +347,7 @@ def _jpeg(
     encode = partial(codecs.jpeg_stream, quality=quality, subsampling=subsampling, ycbcr=ycbcr)
     shape = (16, 16) if samples == 1 else (16, 16, samples)
     tables, _ = _split(encode(np.zeros(shape, np.uint8)))
-    tags[347] = ("U", b"\xff\xd8" + tables + b"\xff\xd9")
+    tags[347] = ("U", SOI + tables + EOI)
     if ycbcr:
         tags[530] = ("H", list(SUBSAMPLINGS[subsampling]))
         tags[532] = ("R", [0, 255, 128, 255, 128, 255])
@@ -360,14 +363,7 @@ def _jpeg(
 
 def _split(stream: bytes) -> tuple[bytes, bytes]:
     """Take quantisation and Huffman tables (and what JFIF and Adobe add) out of a JPEG stream (ITU-T T.81, B.2)."""
-    tables, rest, at = [], [stream[:2]], 2
-    while True:
-        marker, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4], "big")
-        segment = stream[at : at + 2 + length]
-        at += 2 + length
-        if marker in {0xDB, 0xC4}:
-            tables.append(segment)
-        elif not 0xE0 <= marker <= 0xEF:
-            rest.append(segment)
-        if marker == 0xDA:
-            return b"".join(tables), b"".join((*rest, stream[at:]))
+    segments, scan = taken_apart(stream)
+    tables = [segment(marker, body) for marker, body in segments if marker in TABLES]
+    rest = [segment(marker, body) for marker, body in segments if marker not in TABLES and marker not in APPLICATIONS]
+    return b"".join(tables), b"".join((SOI, *rest, scan, EOI))

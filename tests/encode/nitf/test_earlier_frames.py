@@ -8,7 +8,7 @@ import pytest
 from nitf_files import jbpy_complaints
 
 from stacchip_osml.encode.nitf import read_nitf, write_nitf
-from stacchip_osml.encode.nitf.tre_bytes import parse_tres
+from stacchip_osml.encode.nitf.tre_bytes import iter_tres
 from stacchip_osml.geometry import load_sensor_model
 from stacchip_osml.geometry.locate import AffineLocator
 from stacchip_osml.geometry.raster_frames import frame_map
@@ -76,7 +76,7 @@ def test_the_map_of_a_frame_about_a_pole_is_in_polynomials():
     data = frame(POLAR, name="00000001.ON9")
     size = ImageSize(32, 64)
     file_tre, image_tre = (
-        parse_tres(tre, where="frame")[0].data for tre in earlier.frame_tres(POLAR, name="00000001.ON9")
+        next(iter_tres(tre, where="frame")).data for tre in earlier.frame_tres(POLAR, name="00000001.ON9")
     )
     map_of = AffineLocator(*frame_map({"RPFIMG": image_tre}, {"RPFHDR": file_tre}, size))
     cols, rows = np.array([0.0, 32.0, 11.5]), np.array([0.0, 64.0, 7.25])

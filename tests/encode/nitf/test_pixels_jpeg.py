@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pixel_readers import READERS, first_segment
 
-from stacchip_osml.encode.codecs_nitf import restarted_jpeg
+from stacchip_osml.encode.jpeg_streams import restarted_jpeg
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage
 from stacchip_osml.encode.nitf.write import write_nitf
 from stacchip_osml.imagery.blocks import batch
