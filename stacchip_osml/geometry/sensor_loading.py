@@ -62,6 +62,14 @@ class _NitfImage(Protocol):
 
 
 @runtime_checkable
+class _JoinedImage(_NitfImage, Protocol):
+    """A record of an image of several segments."""
+
+    @property
+    def segments(self) -> Sequence[_NitfImage]: ...
+
+
+@runtime_checkable
 class _NitfFile(Protocol):
     """A record of a NITF file."""
 
@@ -70,7 +78,7 @@ class _NitfFile(Protocol):
     @property
     def images(self) -> Sequence[_NitfImage]: ...
     @property
-    def joined(self) -> Mapping[int, _NitfImage]: ...
+    def joined(self) -> Mapping[int, _JoinedImage]: ...
     @property
     def extensions(self) -> Sequence[Any]: ...
 
@@ -158,7 +166,9 @@ def _facts_of_image(image: BlockImage, asset_key: str | None) -> SensorFacts:
 def _facts_of_record(file: _NitfFile, index: int) -> SensorFacts:
     if not 0 <= index < len(file.images):
         raise ItemError(f"the file has {len(file.images)} images, none with number {index}")
-    image = file.joined.get(index, file.images[index])
+    image, whole = file.images[index], file.joined.get(index)
+    if whole is not None and whole.segments[0] is image:  # else the file's images are no longer those it was read with
+        image = whole
     segments = [product_segment(each.fields) for each in file.images]
     xml = [each.data for each in file.extensions if each.data.lstrip(b"\0 \t\r\n\xef\xbb\xbf")[:1] == b"<"]
     if is_beside(segments[index].icat):

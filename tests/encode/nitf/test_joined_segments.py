@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -292,6 +293,9 @@ def test_where_no_xml_says_it_a_product_lies_between_the_corners_of_all_its_segm
         assert model.kind == "IGEOLO"
         lons, lats, *_ = model.image_to_world([0.5, 39.5, 39.5], [0.5, 49.5, 25.0])
         np.testing.assert_allclose([lons, lats], [[10, 11, 11], [1, 0, 0.5]], rtol=0, atol=1e-9)
+    other = replace(read_nitf(path), images=read_nitf(path).images[:1])  # no longer the image of both
+    lons, lats, *_ = load_sensor_model(other).image_to_world([39.5], [24.5])
+    np.testing.assert_allclose([lons, lats], [[11], [0.5]], rtol=0, atol=1e-9)
 
 
 def test_a_product_behind_another_is_one_image_from_a_file_from_memory_and_in_another_process(tmp_path):
