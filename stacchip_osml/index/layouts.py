@@ -26,7 +26,7 @@ from stacchip_osml.pixel import ImageSize
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.location import FileStamp
-    from stacchip_osml.imagery.network.remote import RemoteStamp
+    from stacchip_osml.imagery.network.version import RemoteStamp
 
 __all__ = ["StoredHeader", "dump_number", "parse_number"]
 

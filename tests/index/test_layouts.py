@@ -15,7 +15,7 @@ from stacchip_osml.imagery.blocks.fingerprint import FINGERPRINT_HEAD, FINGERPRI
 from stacchip_osml.imagery.blocks.layout import ImageLayout, Unserved
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.imagery.location import FileStamp
-from stacchip_osml.imagery.network.remote import RemoteStamp
+from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.index.layouts import StoredHeader
 from stacchip_osml.pixel import ImageSize
 

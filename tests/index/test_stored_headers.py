@@ -15,7 +15,7 @@ from stored_scenes import FULL, layout_of, require_same_layout, stored_of, with_
 from stacchip_osml import ChipIndex, merge
 from stacchip_osml.errors import CommitConflict, IndexSchemaError, LimitError
 from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
-from stacchip_osml.imagery.network.remote import RemoteStamp
+from stacchip_osml.imagery.network.version import RemoteStamp
 from stacchip_osml.index import tables
 from stacchip_osml.index.headers import HEADER_SCHEMA, headers_from_table, headers_to_table
 from stacchip_osml.index.layouts import StoredHeader

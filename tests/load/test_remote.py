@@ -142,7 +142,7 @@ def test_chips_of_an_object_store_are_those_of_the_local_file(s3_environment, sm
     index = Indexer(item("s3://bucket/deep/a b.tif"), 100, edges="partial").create_index()
 
     assert_chips_are_those_of_the_file(index, small)
-    with pytest.raises(AssetMissing, match=r"s3://bucket/none\.tif: no such object"):
+    with pytest.raises(AssetMissing, match=r"s3://bucket/none\.tif: status 404"):
         GdalImage("s3://bucket/none.tif").read(FAR)
 
 

@@ -29,14 +29,14 @@ from typing import Any, NamedTuple
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, LimitError, ReadError, RemoteReadError, redact
 from stacchip_osml.imagery.blocks.ranges import Ask, Part, RangeError, get_range
-from stacchip_osml.imagery.format import OPENING_BYTES
+from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES
 from stacchip_osml.imagery.limits import FetchLimits
 from stacchip_osml.imagery.location import is_remote, require_location
 from stacchip_osml.imagery.network.connections import Call
 from stacchip_osml.imagery.network.stores import LONGEST_PAUSE_S
 from stacchip_osml.imagery.network.version import RemoteStamp
 
-__all__ = ["MOST_BYTES", "RemoteObject"]
+__all__ = ["MOST_BYTES", "RemoteObject", "read_remote_head"]
 
 MOST_BYTES = 1 << 30
 """Of one request."""
@@ -317,3 +317,22 @@ class RemoteObject:
     def _forget(self, target: _Target) -> None:
         if self._target == target:
             self._target = target._replace(led_to=target.url)
+
+
+def read_remote_head(location: str, fetch: FetchLimits, *, size: int = HEAD_BYTES) -> tuple[bytes, RemoteStamp]:
+    """Read the first bytes of an object.
+
+    Args:
+        location: as ``require_location`` accepts it, signed where it needs to be.
+        fetch: how long and how often to ask.
+        size: how many.
+
+    Returns:
+        The bytes (fewer where the object is shorter), and which version they are of.
+
+    Raises:
+        AssetMissing: there is no such object.
+        RemoteReadError: the server did not give it.
+    """
+    target = RemoteObject(location, fetch=fetch)
+    return target.read_at(0, size), target.stamp

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacchip_osml.errors import AssetChanged, AssetMissing, DecodeError, ReadError, RemoteReadError, redact
 from stacchip_osml.extensions import load_extensions
+from stacchip_osml.imagery.blocks.objects import RemoteObject, read_remote_head
 from stacchip_osml.imagery.format import HEAD_BYTES, OPENING_BYTES, sniff_driver
 from stacchip_osml.imagery.gdal.codestreams import (
     StreamFacts,
@@ -57,14 +58,13 @@ from stacchip_osml.imagery.location import (
     read_local_head,
     require_location,
 )
-from stacchip_osml.imagery.network.remote import gdal_fetch_options, read_remote_head
+from stacchip_osml.imagery.network.remote import gdal_fetch_options
 from stacchip_osml.imagery.network.version import TRANSIENT, RemoteStamp
 from stacchip_osml.imagery.tiff.directories import page_directory
 from stacchip_osml.pixel.counts import whole_number
 
 if TYPE_CHECKING:
     from stacchip_osml.imagery.blocks.files import LocalFile
-    from stacchip_osml.imagery.blocks.objects import RemoteObject
 
 __all__ = ["OPEN_HANDLES", "FileAccess", "close_idle_handles"]
 
@@ -329,8 +329,6 @@ class FileAccess:
         return self._object(self._version)
 
     def _object(self, version: RemoteStamp | None) -> RemoteObject:
-        from stacchip_osml.imagery.blocks.objects import RemoteObject
-
         size, etag = (None, None) if version is None else (version.size_bytes, version.etag)
         return RemoteObject(self.location, sign=self.sign, fetch=self.fetch, expect_size=size, expect_etag=etag)
 

@@ -15,9 +15,8 @@ import pytest
 
 from stacchip_osml.errors import ReadError
 from stacchip_osml.imagery.blocks.fetch import RangeRequest, fetch_ranges
-from stacchip_osml.imagery.blocks.objects import RemoteObject
+from stacchip_osml.imagery.blocks.objects import RemoteObject, read_remote_head
 from stacchip_osml.imagery.network import stores
-from stacchip_osml.imagery.network.remote import read_remote_head
 from tests.imagery.patience import PATIENT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from stacchip_osml.errors import ReadError
+from stacchip_osml.imagery.blocks.objects import read_remote_head
 from stacchip_osml.imagery.limits import FetchLimits
-from stacchip_osml.imagery.network.remote import read_remote_head
 
 
 @pytest.fixture
