@@ -269,6 +269,8 @@ class ServedImage(HeaderFacts):
         return agreed_layout(parsed, self.header, nodata=nodata)
 
     def _parsed_layout(self) -> ImageLayout:
+        if self._said is not None and self._said.layout is not None:
+            return self._said.layout
         file = self.file
         return parse_layout(self.header, file.read_at, name=self.name, limits=self.limits, size=file.size)
 

@@ -103,48 +103,63 @@ def joined_segments(
         return ()
     found: list[JoinedSegments] = []
     with suppress(DecodeError, NotServedError):
-        if first is not None and not _product_of(ahead, segments[first]):
-            return ()
-        products: dict[str, list[Segment]] = {}
-        for segment in segments:
-            products.setdefault(_product_of(ahead, segment), []).append(segment)
-        products.pop("", None)
-        for named in products.values():
-            joined = _joined(ahead, named) if len(named) > 1 else None
-            if joined is not None and first in {None, joined.numbers[0]}:
-                found.append(joined)
+        wanted = None if first is None else _named(_iid1(ahead, segments[first]))[0]
+        products: dict[str, list[_Said]] = {}
+        for segment in segments if wanted != "" else ():
+            product, place = _named(_iid1(ahead, segment))
+            if product and wanted in {None, product} and (said := _said(ahead, segment, place)) is not None:
+                products.setdefault(product, []).append(said)
+        joined = [_joined(each) for each in products.values() if len(each) > 1]
+        found = [each for each in joined if each is not None and first in {None, each.numbers[0]}]
     return tuple(found)
 
 
-def _product_of(ahead: ReadAhead, segment: Segment) -> str:
-    """Give the product that a segment is named after; empty where it is none's."""
-    return _named(ahead.exactly(segment.subheader, IID1.stop)[IID1].decode("latin-1").strip())[0]
+class _Said(NamedTuple):
+    """What the subheader of a product's segment says."""
+
+    number: int
+    place: int
+    """In its product, from 1 on."""
+    size: ImageSize
+    igeolo: str
+    is_plain: bool
+    """Uncompressed, of a type that products have."""
+    alike: tuple[object, ...]
+    """What all segments of an image say alike."""
 
 
-def _joined(ahead: ReadAhead, named: Sequence[Segment]) -> JoinedSegments | None:
-    """Join the segments of a product, less its legends; None where they are not one image."""
-    numbers, sizes, corners, alike = [], [], [], set()
-    for segment in named:
-        head = ahead.exactly(segment.subheader, MARKING.stop)
-        image = ImageFields(ahead, segment)
-        if is_beside(image.icat):
-            continue
-        numbers.append(segment.number)
-        sizes.append(image.size)
-        corners.append(image.igeolo.decode("latin-1"))
-        begin = image.at
-        image.read_bands()
-        bands = ahead.exactly(begin, image.at - begin)
-        imode, across, _, cols, _, bits = BLOCKS.unpack(image.take(BLOCKS.size))
-        is_counted = _named(head[IID1].decode("latin-1").strip())[1] == len(numbers)
-        if not is_counted or image.ic != "NC" or (image.pvtype, bits) not in STORED:
-            return None
-        about = image.size.width, image.pvtype, image.irep, image.icat, image.icords
-        alike.add((head[MARKING], *about, bands, imode, across, cols))
-    if len(numbers) < 2 or len(alike) > 1:
+def _iid1(ahead: ReadAhead, segment: Segment) -> str:
+    return ahead.exactly(segment.subheader, IID1.stop)[IID1].decode("latin-1").strip()
+
+
+def _said(ahead: ReadAhead, segment: Segment, place: int) -> _Said | None:
+    """Read a subheader; None of a legend or elevations."""
+    marking = ahead.exactly(segment.subheader, MARKING.stop)[MARKING]
+    image = ImageFields(ahead, segment)
+    if is_beside(image.icat):
         return None
-    size = ImageSize(sizes[0].width, sum(each.height for each in sizes))
-    return JoinedSegments(tuple(numbers), size, corners[0][:30] + corners[-1][30:])
+    begin = image.at
+    image.read_bands()
+    bands = ahead.exactly(begin, image.at - begin)
+    imode, across, _, cols, _, bits = BLOCKS.unpack(image.take(BLOCKS.size))
+    about = image.size.width, image.pvtype, image.irep, image.icat, image.icords
+    return _Said(
+        number=segment.number,
+        place=place,
+        size=image.size,
+        igeolo=image.igeolo.decode("latin-1"),
+        is_plain=image.ic == "NC" and (image.pvtype, bits) in STORED,
+        alike=(marking, *about, bands, imode, across, cols, bits),
+    )
+
+
+def _joined(said: Sequence[_Said]) -> JoinedSegments | None:
+    """Join the segments of a product; None where they are not one image."""
+    is_counted = [each.place for each in said] == list(range(1, len(said) + 1))
+    if not is_counted or not all(each.is_plain for each in said) or len({each.alike for each in said}) > 1:
+        return None
+    size = ImageSize(said[0].size.width, sum(each.size.height for each in said))
+    return JoinedSegments(tuple(each.number for each in said), size, said[0].igeolo[:30] + said[-1].igeolo[30:])
 
 
 def _named(iid1: str) -> tuple[str, int]:

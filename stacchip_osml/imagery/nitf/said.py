@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stacchip_osml.errors import DecodeError, LimitError
-from stacchip_osml.imagery.blocks.layout import LevelLayout, ReadAt
+from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, ReadAt
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.header import BandHeader, ImageHeader, PictureTags, nitf_time
 from stacchip_osml.imagery.limits import ReadLimits
@@ -53,6 +53,8 @@ class NitfSaid:
     """ABPP, NBPP where it is no number."""
     picture_tags: PictureTags
     description: str = ""
+    layout: ImageLayout | None = None
+    """Where its blocks are, where that was found on the way."""
 
 
 def nitf_said(
@@ -145,7 +147,8 @@ def joined_said(
     joined = joined_segments(ahead, segments, first=0)
     if not joined:
         return None
-    level = joined_layout(read, segments, joined[0], name=name, limits=limits, size=size).levels[0]
+    layout = joined_layout(read, segments, joined[0], name=name, limits=limits, size=size)
+    level = layout.levels[0]
     return NitfSaid(
         header=replace(
             header,
@@ -163,6 +166,7 @@ def joined_said(
         actual_bits_per_pixel=told.actual_bits_per_pixel,
         picture_tags=told.picture_tags,
         description=told.description,
+        layout=layout,
     )
 
 
