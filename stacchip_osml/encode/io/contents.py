@@ -28,7 +28,7 @@ class Entry:
     title: str
     description: str
     roles: tuple[str, ...]
-    metadata: Mapping[str, Any]
+    metadata: BufferedMetadataProvider
     record: Any = None
     """The format's own record of the image, where it comes from a dataset."""
 

@@ -7,13 +7,14 @@ is copied as these segments where nobody changes how it is stored or where it li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
 from stacchip_osml.encode.io.assets import DataAsset, GraphicsAsset, ImageAsset, TextAsset
 from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.kinds import AssetType
+from stacchip_osml.encode.io.losses import JPEG
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
 from stacchip_osml.encode.io.nitf_places import NitfPlace, nitf_place
@@ -178,11 +179,11 @@ def _place(entry: Entry) -> NitfPlace | None:
 
 def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     """Make the record of an image: its metadata say how; place, title and description fill what they do not say."""
-    metadata = BufferedMetadataProvider(entry.metadata)
     kind = dtype_of(entry.provider).name
-    require_known(kind, metadata, f"{entry.key}: ")
-    _drop_false_comrat(metadata)
-    fields, tres = split_metadata(metadata, where=entry.key)
+    require_known(kind, entry.metadata, f"{entry.key}: ")
+    fields, tres = split_metadata(entry.metadata, where=entry.key)
+    if fields.get("IC", "").strip() in {"NC", "NM"}:
+        fields.pop("COMRAT", None)  # a copy brought it along, and nothing is compressed
     if entry.title and "IID2" not in fields:
         fields["IID2"] = entry.title
     if entry.description and "NICOM" not in fields and not any(name.startswith("ICOM") for name in fields):
@@ -193,7 +194,7 @@ def nitf_image(entry: Entry, place: NitfPlace | None = None) -> NitfImage:
     record = entry.record
     if isinstance(record, NitfImage):
         return replace(record, fields=fields, tres=tres, has_pad=_has_pad(entry))
-    if fields.get("IREP", "").strip() == "YCbCr601" and fields.get("IC", "").strip() not in {"C3", "M3", "I1"}:
+    if fields.get("IREP", "").strip() == "YCbCr601" and fields.get("IC", "").strip() not in JPEG:
         raise EncodeError(
             f"{entry.key}: IREP=YCbCr601 is of JPEG (MIL-STD-2500C, table A-3), and IC is {fields.get('IC', 'none')}: "
             "pixels that were read of JPEG are red, green and blue, so say IREP RGB, and IREPBAND1 to 3 R, G, B"
@@ -227,12 +228,6 @@ def _has_pad(entry: Entry) -> bool:
     return header is None or any(band.nodata is not None for band in header.bands)
 
 
-def _drop_false_comrat(metadata: BufferedMetadataProvider) -> None:
-    """Take out a compression rate that a copy brought along, where nothing is compressed."""
-    if str(metadata.get("IC", "")).strip() in {"NC", "NM"}:
-        metadata.pop("COMRAT", None)
-
-
 def _comments(entry: Entry) -> dict[str, str]:
     """Write a description as image comments."""
     text = " ".join(entry.description.split())
@@ -247,7 +242,7 @@ def _comments(entry: Entry) -> dict[str, str]:
 
 def _text_segment(number: int, entry: Entry) -> TextSegment:
     asset: TextAsset = entry.provider
-    fields, tres = split_metadata(BufferedMetadataProvider(entry.metadata), where=entry.key)
+    fields, tres = split_metadata(entry.metadata, where=entry.key)
     own = {"TEXTID": f"TEXT{number:03d}", "TXTITL": entry.title, "TXTFMT": asset.format}
     return TextSegment(fields={**own, **fields}, tres=tres, data=asset.data)
 
@@ -256,16 +251,15 @@ def _graphic_segment(entry: Entry) -> GraphicSegment:
     asset: GraphicsAsset = entry.provider
     if not isinstance(asset.record, GraphicSegment):
         raise EncodeError(f"{entry.key}: graphics are copied from NITF files only")
-    fields, tres = split_metadata(BufferedMetadataProvider(entry.metadata), where=entry.key)
+    fields, tres = split_metadata(entry.metadata, where=entry.key)
     return GraphicSegment(fields=fields, tres=tres, data=asset.data)
 
 
 def _data_extension(entry: Entry) -> DataExtension:
     asset: DataAsset = entry.provider
-    metadata: Mapping[str, Any] = entry.metadata
-    header = metadata.get("DESSHF", b"")
+    header = entry.metadata.get("DESSHF", b"")
     user_header = header if isinstance(header, bytes) else str(header).encode("latin-1")
-    own = {key: value for key, value in metadata.items() if key != "DESSHF"}
+    own = {key: value for key, value in entry.metadata.items() if key != "DESSHF"}
     fields, tres = split_metadata(BufferedMetadataProvider(own), where=entry.key)
     if tres:
         raise EncodeError(f"{entry.key}: a data extension holds no TREs; {tres[0].tag} belongs to an image or the file")

@@ -49,11 +49,7 @@ def xml_user_header(fields: Mapping[str, str]) -> bytes:
     """
     if unknown := set(fields) - {field.name for field in XML_FIELDS}:
         raise EncodeError(f"{sorted(unknown)} are no fields of {XML}")
-    return written_fields(_xml_layout, fields, where="DESSHF")
-
-
-def _xml_layout(_: Mapping[str, str]) -> Iterator[Field]:
-    yield from XML_FIELDS
+    return written_fields(lambda _: iter(XML_FIELDS), fields, where="DESSHF")
 
 
 def xml_fields(user_header: bytes, *, where: str = "DESSHF") -> dict[str, str]:

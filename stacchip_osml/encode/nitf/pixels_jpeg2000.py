@@ -13,12 +13,12 @@ Rules:
 from __future__ import annotations
 
 import shutil
-import struct
 import tempfile
 from typing import BinaryIO
 
 import numpy as np
 
+from stacchip_osml.encode.jpeg2000.markers import SOT, SOT_HEAD
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET
 from stacchip_osml.encode.nitf.pixels_blocking import SMALLEST_TILE, Blocking
@@ -38,8 +38,7 @@ MOST_COMPONENTS = 16_384
 MOST_TILES = 65_535
 MOST_LAYERS = 32
 IN_MEMORY = 64 << 20
-SOT, EOC = 0xFF90, 0xFFD9
-SOT_HEAD = struct.Struct(">HHHIBB")
+MARK = SOT.to_bytes(2, "big")
 
 
 def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
@@ -141,17 +140,17 @@ def _options(storage: Storage, blocking: Blocking) -> Jpeg2000Options:
 
 def _tile_places(stream: BinaryIO) -> dict[int, int]:
     """Find where each tile begins in a codestream: the SOT of its first part."""
-    stream.seek(2)
     at = 2
-    while (head := stream.read(4))[:2] != b"\xff\x90":
-        at += 2 + int.from_bytes(head[2:], "big")
+
+    def head(size: int) -> bytes:
         stream.seek(at)
+        return stream.read(size)
+
+    while (segment := head(4))[:2] != MARK:
+        at += 2 + int.from_bytes(segment[2:], "big")
     places: dict[int, int] = {}
-    while True:
-        stream.seek(at)
-        head = stream.read(SOT_HEAD.size)
-        if head[:2] != b"\xff\x90":
-            return places
-        _, _, tile, length, _, _ = SOT_HEAD.unpack(head)
+    while (part := head(SOT_HEAD.size))[:2] == MARK:
+        _, _, tile, length, _, _ = SOT_HEAD.unpack(part)
         places.setdefault(tile, at)
         at += length
+    return places

@@ -16,7 +16,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from stacchip_osml.encode.atomic import atomic_file
+from stacchip_osml.encode.atomic import opened
 from stacchip_osml.encode.tiff.absence import absence_mask
 from stacchip_osml.encode.tiff.codecs import COMPRESSIONS, block_coder
 from stacchip_osml.encode.tiff.cog import data_order, ghost_note
@@ -84,7 +84,8 @@ def write_tiff(
     """Write an image as TIFF, GeoTIFF or COG.
 
     Args:
-        target: a path, which gets the file whole or not at all; or an open seekable file, written from its position.
+        target: a path, which gets the file whole or not at all; or an open seekable file, written from its position,
+            and cut back to it where that fails.
         image_levels: any object of the image provider protocol; or a sequence of them, full resolution first, then
             overviews from fine to coarse. With more than one worker they are read by several threads.
         layout: ``tiff``, or ``cog`` with its overviews and its order of parts.
@@ -184,7 +185,7 @@ def write_tiff(
     ) -> Levels:
         return levels_of(
             images,
-            block=storage.block if storage.tiled else (storage.block[0], size.width),
+            block=storage.block_of(size),
             overviews=overviews,
             layout=layout,
             nodata=absent,
@@ -207,7 +208,7 @@ def write_tiff(
         masks = absence_mask(
             image_levels,
             image.sizes,
-            storage.block if storage.tiled else (storage.block[0], size.width),
+            storage.block_of(size),
             stays_sparse=image.stays_sparse,
             is_said="alpha" in picture.colors,
         )
@@ -237,15 +238,10 @@ def write_tiff(
         order_of_data=data_order(per_level) if cog else None,
     )
 
-    def write(out: BinaryIO, folder: Path | None) -> None:
-        blocks = chain.from_iterable(streams)
+    folder = Path(os.path.realpath(target)).parent if isinstance(target, (str, os.PathLike)) else None
+    blocks = chain.from_iterable(streams)
+    with opened(target) as out:
         write_pages(out, pages, blocks, container=container, workers=workers, progress=progress, folder=folder)
-
-    if isinstance(target, (str, os.PathLike)):
-        with atomic_file(target) as file:
-            write(file, Path(os.path.realpath(target)).parent)
-    else:
-        write(target, None)
 
 
 def image_pages(

@@ -299,6 +299,16 @@ def test_an_open_file_is_written_from_its_position_on():
     assert out.tell() == len(out.getvalue())
 
 
+def test_an_open_file_is_cut_back_to_where_it_stood_when_the_image_fails():
+    out = io.BytesIO(b"before")
+    out.seek(0, io.SEEK_END)
+
+    with pytest.raises(ZeroDivisionError, match="the source is gone"):
+        write_tiff(out, Lazy(fail_at=7), tile=32)
+
+    assert out.getvalue() == b"before"
+
+
 def test_progress_counts_every_block_of_every_level():
     told = []
     written(Lazy(), tile=128, overviews=1, progress=lambda *each: told.append(each))
