@@ -13,7 +13,8 @@ from typing import Any
 
 from stacchip_osml.encode.io.format_names import DatasetFormat
 from stacchip_osml.encode.io.places import header_of
-from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
+from stacchip_osml.encode.jpeg2000.markers import is_tile_side
+from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE
 from stacchip_osml.encode.tiff.absence import is_cut_by, with_bands_apart
 from stacchip_osml.imagery.providers.block_grid import BlockGrid, level_grid
 from stacchip_osml.imagery.providers.facts import has_absent
@@ -59,9 +60,7 @@ def masked_hints(
         named = (("NPPBV", grid.block_shape[0]), ("NPPBH", grid.block_shape[1]))
         rows, cols = (int(hints.get(name, side)) for name, side in named)
         coding = hints.get("IC", str(image.metadata.get("IC", "NC")) if is_nitf else "NC").strip()
-        is_held = coding in {"NC", "NM"} or all(
-            side >= SMALLEST_TILE and not side & (side - 1) for side in (rows, cols)
-        )
+        is_held = coding in {"NC", "NM"} or (is_tile_side(rows) and is_tile_side(cols))
         is_held &= min(rows, cols) >= 1 and max(rows, cols) <= LONGEST_SIDE
         is_cut = not is_held or is_cut_by(image, BlockGrid(grid.image_size, (rows, cols)))
         is_cut = is_cut or with_bands_apart(image) is not None

@@ -38,7 +38,8 @@ from stacchip_osml.encode.io.places import WithoutCrs, header_of, lost_crs, plac
 from stacchip_osml.encode.io.reader import DatasetReader
 from stacchip_osml.encode.io.targets import as_target
 from stacchip_osml.encode.io.writer import DatasetWriter
-from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE, SMALLEST_TILE
+from stacchip_osml.encode.jpeg2000.markers import is_tile_side
+from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE
 from stacchip_osml.encode.palette import holds_colors
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery.adapters.view import ProviderView
@@ -399,7 +400,7 @@ def _sides_not_held(metadata: Mapping[str, Any], ic: str) -> list[str]:
     found = []
     for side, blocks, length in (("NPPBH", "NBPR", "NCOLS"), ("NPPBV", "NBPC", "NROWS")):
         pixels, is_cut, whole = int(metadata[side]), int(metadata[blocks]) > 1, int(metadata[length])
-        is_tile = not is_cut or (pixels >= SMALLEST_TILE and not pixels & (pixels - 1))
+        is_tile = not is_cut or is_tile_side(pixels)
         if (ic in JPEG2000 and not is_tile) or (ic in JPEG2000 + JPEG and (pixels or whole) > LONGEST_SIDE):
             found.append(side)
     return found

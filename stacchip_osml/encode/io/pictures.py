@@ -19,6 +19,7 @@ from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.losses import JPEG, JPEG2000
 from stacchip_osml.encode.io.places import colors_of, header_of, place_of
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
+from stacchip_osml.encode.jpeg2000.markers import is_tile_side
 from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
 from stacchip_osml.encode.nitf.pixels_rates import parse_rate
 from stacchip_osml.encode.palette import whole_table
@@ -176,7 +177,7 @@ def jpeg2000_options(
 def _tile(metadata: Mapping[str, Any], name: str) -> tuple[int, int]:
     """Read NPPBV and NPPBH, where they are tiles that JPEG 2000 is written in here; else 1024."""
     sides = [_number(metadata, key, name) or 1024 for key in ("NPPBV", "NPPBH")]
-    rows, cols = (side if 32 <= side <= 1 << 15 and not side & (side - 1) else 1024 for side in sides)
+    rows, cols = (side if is_tile_side(side) else 1024 for side in sides)
     return rows, cols
 
 

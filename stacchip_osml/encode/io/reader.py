@@ -295,13 +295,12 @@ def _pages(first: BlockImage, driver: str) -> Makers:
 
 
 def _tags(image: BlockImage, driver: str) -> Mapping[str, Any]:
-    """Give the metadata of an image that is alone in its file."""
-    if driver != "GTiff":
+    """Give the metadata of an image: a local TIFF's tags by number and geo keys by name; of others what GDAL names."""
+    if driver != "GTiff" or image.remote:
         return image.metadata
-    from stacchip_osml.encode.io.tiff_dataset import tiff_metadata
+    from stacchip_osml.encode.tiff.reading import tiff_metadata
 
-    found: Mapping[str, Any] = tiff_metadata(image)
-    return found
+    return tiff_metadata(image.location)
 
 
 def _image(source: Any, key: str, metadata: Mapping[str, Any], driver: str, roles: tuple[str, ...]) -> ImageAsset:

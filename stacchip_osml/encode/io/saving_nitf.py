@@ -9,6 +9,7 @@ from stacchip_osml.encode.io.losses import JPEG2000, NITF_COMPRESSIONS, nitf_rat
 from stacchip_osml.encode.io.nitf_metadata import is_foreign, split_metadata
 from stacchip_osml.encode.io.nitf_places import nitf_place
 from stacchip_osml.encode.io.save_request import SaveRequest
+from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE
 from stacchip_osml.encode.nitf.records import NitfFile, NitfImage, Tre
 from stacchip_osml.encode.nitf.tables import FILE_FIELDS
 from stacchip_osml.encode.nitf.types_known import MISREAD
@@ -21,8 +22,6 @@ __all__ = ["nitf_writer"]
 
 BY_DEFAULT = "C8"
 BLOCK = 1024
-LARGEST_BLOCK = 8192
-"""Pixels of a block's side (MIL-STD-2500C, table A-3: NPPBH)."""
 KEPT_BY_JPEG2000 = ("uint8", "uint16", "int16")
 
 
@@ -94,8 +93,8 @@ def _storage(request: SaveRequest, given: dict[str, str]) -> dict[str, Any]:
     fields |= nitf_rate(ic, bits, quality=request.quality, ratio=request.ratio, given=given.get("COMRAT"))
     fields |= {name: str(request.options[option]) for option, name in HINTS.items() if option in request.options}
     for name, side in zip(("NPPBV", "NPPBH"), request.block or (BLOCK, BLOCK), strict=True):
-        if side > LARGEST_BLOCK:
-            raise EncodeError(f"{name} is 1 to {LARGEST_BLOCK} (MIL-STD-2500C, table A-3), got {side}")
+        if side > LONGEST_SIDE:
+            raise EncodeError(f"{name} is 1 to {LONGEST_SIDE} (MIL-STD-2500C, table A-3), got {side}")
     rows, cols = request.block or (BLOCK, BLOCK)
     bands, height, width = request.pixels.shape
     is_packed = request.pixels.dtype == bool and bands > 1

@@ -17,25 +17,17 @@ from typing import Any, BinaryIO
 from stacchip_osml.encode.io.contents import Contents, Entry
 from stacchip_osml.encode.io.nitf_metadata import FIELD, FOREIGN
 from stacchip_osml.encode.io.places import colors_of, header_of, place_of
+from stacchip_osml.encode.tiff.geokeys_named import PLACE_NAMES
 from stacchip_osml.encode.tiff.tag_names import TAG_NAMES
 from stacchip_osml.errors import EncodeError
-from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.display.picture import color_table_of
 from stacchip_osml.imagery.pyramids.levels import LevelView
 
-__all__ = ["tiff_metadata", "write_tiff_contents"]
+__all__ = ["write_tiff_contents"]
 
-PLACE_NAMES = ("GeoPixelScale", "GeoTiepoints", "GeoTransform")
 PLACE_TAGS = ("33550", "33922", "34264")
 """Metadata that say a place."""
 BUILT_IN_MASK = "mask"
-
-
-def tiff_metadata(image: BlockImage) -> Mapping[str, Any]:
-    """Give the tags of the image's own directory by number and the geo keys by name; of a remote file, GDAL's names."""
-    from stacchip_osml.encode.tiff.reading import tiff_metadata as tags_of
-
-    return image.metadata if image.remote else tags_of(image.location)
 
 
 def write_tiff_contents(out: BinaryIO, contents: Contents, *, workers: int, progress: Any) -> None:

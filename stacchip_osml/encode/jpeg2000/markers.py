@@ -1,4 +1,4 @@
-"""Markers of JPEG 2000 codestreams, and a codestream taken apart.
+"""Markers of JPEG 2000 codestreams, a codestream taken apart, and which sides tiles may have.
 
 Reference: ISO/IEC 15444-1, annex A.
 """
@@ -8,11 +8,34 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-__all__ = ["COM", "EOC", "SIZ", "SOC", "SOD", "SOT", "SOT_HEAD", "TLM", "TilePart", "taken_apart"]
+__all__ = [
+    "COM",
+    "EOC",
+    "LARGEST_TILE",
+    "SIZ",
+    "SMALLEST_TILE",
+    "SOC",
+    "SOD",
+    "SOT",
+    "SOT_HEAD",
+    "TLM",
+    "TilePart",
+    "is_tile_side",
+    "taken_apart",
+]
 
 SOC, SIZ, COM, TLM, SOT, SOD, EOC = 0xFF4F, 0xFF51, 0xFF64, 0xFF55, 0xFF90, 0xFF93, 0xFFD9
 SOT_HEAD = struct.Struct(">HHHIBB")
 """SOT, Lsot, Isot, Psot, TPsot, TNsot (A.4.2)."""
+
+
+SMALLEST_TILE, LARGEST_TILE = 32, 1 << 15
+"""Sides of tiles, where there are several."""
+
+
+def is_tile_side(side: int) -> bool:
+    """Tell whether several tiles may have it: a power of two, as they are coded one by one (B.5 to B.7)."""
+    return SMALLEST_TILE <= side <= LARGEST_TILE and not side & (side - 1)
 
 
 class TilePart(NamedTuple):

@@ -25,7 +25,18 @@ from numpy.typing import NDArray
 
 from stacchip_osml.encode.in_order import encoding_threads, in_order
 from stacchip_osml.encode.jpeg2000.codecs import EXACT_BITS, most_levels, openjpeg_lossless, openjpeg_tile, openjph_tile
-from stacchip_osml.encode.jpeg2000.markers import COM, EOC, SIZ, SOC, SOT, SOT_HEAD, TLM, taken_apart
+from stacchip_osml.encode.jpeg2000.markers import (
+    COM,
+    EOC,
+    LARGEST_TILE,
+    SIZ,
+    SOC,
+    SOT,
+    SOT_HEAD,
+    TLM,
+    is_tile_side,
+    taken_apart,
+)
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
@@ -38,7 +49,6 @@ Array = NDArray[Any]
 TLM_ENTRIES = 10_000
 """Of one TLM segment; 65,535 bytes hold a few more."""
 MOST_TILES = 65_535
-LARGEST_TILE = 1 << 15
 LARGEST_SAMPLE = 4
 """Bytes."""
 MOST_LEVELS = 5
@@ -178,7 +188,7 @@ def _planned(source: PixelSource, options: Jpeg2000Options, workers: int) -> _Pl
         size.width if options.tile[1] >= size.width else options.tile[1],
     )
     for have, name, side in zip(options.tile, ("rows", "columns"), (size.height, size.width), strict=True):
-        if have < side and (not 32 <= have <= LARGEST_TILE or have & (have - 1)):
+        if have < side and not is_tile_side(have):
             raise EncodeError(f"tile {name} of JPEG 2000 must be a power of two from 32 to {LARGEST_TILE}, got {have}")
     grid = BlockGrid(size, tile)
     if grid.shape[0] * grid.shape[1] > MOST_TILES:

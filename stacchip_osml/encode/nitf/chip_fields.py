@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.parent import is_image_file
+from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE
 from stacchip_osml.encode.nitf.pixels_storage import IREP_BANDS, IREPS
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
 from stacchip_osml.encode.nitf.records import NitfImage, is_decoded_to_rgb
@@ -61,8 +62,6 @@ COMPLEX_CATEGORIES = {"SARIQ": "SAR"}
 """What a picture made of complex pixels is called."""
 UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """What an item says whose image has no time."""
-ONE_BLOCK = 8192
-"""Longest side of a block."""
 
 
 def chip_kind(
@@ -214,7 +213,7 @@ def _parents_bands(parent: Mapping[str, str], bands: Sequence[int], count: int) 
         irep = "RGB"
         fields |= {f"IREPBAND{place}": "RGB"[band] for place, band in enumerate(bands, start=1)}
     fields["IREP"] = _representation(irep, fields, bands, count)
-    if fields["IREP"] == "MONO" and not _has_luts(fields):
+    if fields["IREP"] == "MONO" and not fields.get("NLUTS1", "0").strip("0 "):
         fields["IREPBAND1"] = "M"
     return fields
 
@@ -236,10 +235,6 @@ def _representation(irep: str, fields: Mapping[str, str], bands: Sequence[int], 
     if len(bands) == 1:
         return "RGB/LUT" if irep == "RGB/LUT" else "MONO"
     return "RGB" if len(bands) == 3 and sorted(marks) == ["B", "G", "R"] else "MULTI"
-
-
-def _has_luts(fields: Mapping[str, str]) -> bool:
-    return any(fields.get(f"NLUTS{band}", "0").strip("0 ") for band in range(1, 2))
 
 
 def _keeps_storage(chip: Chip, parent: Mapping[str, str], *, is_resampled: bool) -> bool:
@@ -315,6 +310,6 @@ def sicd_storage(size: ImageSize) -> dict[str, str]:
     return {
         "IC": "NC",
         "IMODE": "P",
-        "NPPBH": str(size.width if size.width <= ONE_BLOCK else 0),
-        "NPPBV": str(size.height if size.height <= ONE_BLOCK else 0),
+        "NPPBH": str(size.width if size.width <= LONGEST_SIDE else 0),
+        "NPPBV": str(size.height if size.height <= LONGEST_SIDE else 0),
     }

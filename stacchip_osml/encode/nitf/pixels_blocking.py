@@ -17,12 +17,10 @@ from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["LONGEST_SIDE", "MOST_BYTES", "MOST_PLACED_ROWS", "SMALLEST_TILE", "Blocking", "blocking_of", "split_rows"]
+__all__ = ["LONGEST_SIDE", "MOST_BYTES", "MOST_PLACED_ROWS", "Blocking", "blocking_of", "split_rows"]
 
 CLAUSE = "MIL-STD-2500C, table A-3"
 LONGEST_SIDE = 8192
-SMALLEST_TILE = 32
-"""Of JPEG 2000, where there are several: a power of two (ISO/IEC 15444-1, B.5 to B.7)."""
 MOST_BLOCKS = 9999
 """Along a side: NBPR and NBPC have four digits."""
 MOST_ROWS = 99_999_999

@@ -18,10 +18,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from stacchip_osml.encode.jpeg2000.markers import SOT, SOT_HEAD
-from stacchip_osml.encode.jpeg2000.tiles import Jpeg2000Options, write_codestream
+from stacchip_osml.encode.jpeg2000.markers import SMALLEST_TILE, SOT, SOT_HEAD, is_tile_side
+from stacchip_osml.encode.jpeg2000.tiles import MOST_TILES, Jpeg2000Options, write_codestream
 from stacchip_osml.encode.nitf.masks import MOST_OFFSET
-from stacchip_osml.encode.nitf.pixels_blocking import SMALLEST_TILE, Blocking
+from stacchip_osml.encode.nitf.pixels_blocking import Blocking
 from stacchip_osml.encode.nitf.pixels_rates import Rate
 from stacchip_osml.encode.nitf.pixels_storage import Storage
 from stacchip_osml.encode.nitf.pixels_work import Work, part_of, require_samples
@@ -35,7 +35,6 @@ CLAUSE = "BPJ2K01.20, 8.1"
 EXACT_BITS = {"C8": 24, "M8": 24, "CD": 16, "MD": 16}
 """Bits a sample that the encoder keeps and a second decoder reads; the standard ends at 38."""
 MOST_COMPONENTS = 16_384
-MOST_TILES = 65_535
 MOST_LAYERS = 32
 IN_MEMORY = 64 << 20
 MARK = SOT.to_bytes(2, "big")
@@ -59,7 +58,7 @@ def require_jpeg2000(storage: Storage, blocking: Blocking) -> None:
     if storage.bands > MOST_COMPONENTS:
         raise EncodeError(f"NBANDS of IC={ic} ends at {MOST_COMPONENTS}, got {storage.bands} (ISO/IEC 15444-1, A.5.1)")
     for name, side, count in zip(("NPPBV", "NPPBH"), (rows, cols), blocking.shape, strict=True):
-        if count > 1 and (side < SMALLEST_TILE or side & (side - 1)):
+        if count > 1 and not is_tile_side(side):
             raise EncodeError(
                 f"{name} of IC={ic} is a power of two of at least {SMALLEST_TILE} where there are several blocks: "
                 f"tiles are coded one by one, which is the same only then (ISO/IEC 15444-1, B.5 to B.7); got {side}"
