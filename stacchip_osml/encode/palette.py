@@ -7,12 +7,15 @@ image have the same one; values beyond it are black.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENTRIES", "free_entry", "holds_colors", "lost_colors", "whole_table"]
+if TYPE_CHECKING:
+    from stacchip_osml.imagery.display.picture import ColorTable
+
+__all__ = ["ENTRIES", "free_entry", "holds_colors", "lost_colors", "lut_fields", "whole_table"]
 
 ENTRIES = 256
 """Of a table: one for every value of 8 bits."""
@@ -37,6 +40,16 @@ def whole_table(table: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
     whole = np.zeros((ENTRIES, 3), np.uint8)
     whole[: len(table)] = table
     return whole
+
+
+def lut_fields(table: ColorTable) -> dict[str, str]:
+    """Give NITF's fields of an image of one 8-bit band whose values are entries of a table (MIL-STD-2500C, table A-3).
+
+    Args:
+        table: red, green and blue, 0 to 255, of the values from 0 on; those beyond are black.
+    """
+    tables = {f"LUTD1{n}": of.tobytes().decode("latin-1") for n, of in enumerate(whole_table(table).T, start=1)}
+    return {"IREP": "RGB/LUT", "IREPBAND1": "LU", "NLUTS1": "3", "NELUT1": f"{ENTRIES:05d}", **tables}
 
 
 def free_entry(values: NDArray[np.uint8], valid: NDArray[np.bool_], nodata: float | complex | None) -> int | None:

@@ -20,7 +20,6 @@ from stacchip_osml.encode.io.nitf_metadata import metadata_of, split_metadata
 from stacchip_osml.encode.io.nitf_places import NitfPlace, nitf_place
 from stacchip_osml.encode.io.places import header_of, place_of
 from stacchip_osml.encode.nitf.image_parts import HINTS, STORAGE
-from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.read import read_nitf
 from stacchip_osml.encode.nitf.records import (
     DataExtension,
@@ -31,6 +30,7 @@ from stacchip_osml.encode.nitf.records import (
 )
 from stacchip_osml.encode.nitf.types_known import require_known
 from stacchip_osml.encode.nitf.write import write_nitf
+from stacchip_osml.encode.palette import lut_fields
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.display.picture import color_table_of
 from stacchip_osml.imagery.providers.facts import dtype_of

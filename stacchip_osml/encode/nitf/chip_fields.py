@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.chip import Chip
-from stacchip_osml.encode.nitf.luts import lut_fields
 from stacchip_osml.encode.nitf.parent import is_image_file
 from stacchip_osml.encode.nitf.pixels_blocking import LONGEST_SIDE
 from stacchip_osml.encode.nitf.pixels_storage import IREP_BANDS, IREPS
 from stacchip_osml.encode.nitf.provenance import comments_of_chip
 from stacchip_osml.encode.nitf.records import NitfImage, is_decoded_to_rgb
 from stacchip_osml.encode.nitf.tables import security_names
+from stacchip_osml.encode.palette import lut_fields
 from stacchip_osml.imagery.display.picture import ColorTable
 from stacchip_osml.pixel import ImageSize
 

@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.chip_place import chip_place
 from stacchip_osml.encode.tiff.codecs import compression_of
+from stacchip_osml.encode.tiff.file import Container
 from stacchip_osml.encode.tiff.geokeys import sayable_crs
 from stacchip_osml.encode.tiff.image import array_blocks, image_pages, mask_page
 from stacchip_osml.encode.tiff.levels import fits_gdal
 from stacchip_osml.encode.tiff.options import Storage, storage_of
-from stacchip_osml.encode.tiff.pages import Container, PageBlock, write_pages
+from stacchip_osml.encode.tiff.pages import PageBlock, write_pages
 from stacchip_osml.encode.tiff.tags import Described, level_tags, picture_of, place_tags, require_entries
 
 __all__ = ["encode_geotiff"]

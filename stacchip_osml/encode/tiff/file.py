@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from stacchip_osml.errors import EncodeError
 
-__all__ = ["CLASSIC_BYTES", "Directory", "Tags", "TiffFile"]
+__all__ = ["CLASSIC_BYTES", "Container", "Directory", "Tags", "TiffFile"]
 
 Tags = dict[int, tuple[str, Any]]
 """Tag number → (kind of its values, the values).
@@ -65,6 +65,21 @@ class Directory:
     """Whether its blocks are tiles; else strips."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What kind of TIFF it is."""
+
+    big: bool = False
+    order: str = "<"
+    """``<`` or ``>``."""
+    ghost: bytes = b""
+    """What stands between the header and the first directory."""
+    framed: bool = False
+    """Whether each block has its length before it and its last four bytes again after it, as GDAL's COGs do."""
+    order_of_data: Sequence[int] | None = None
+    """Of the directories; None where blocks may stand in the order in which they come."""
+
+
 @dataclass(slots=True)
 class _Table:
     """Where the blocks of one directory lie, and where in the file that is said."""
@@ -81,13 +96,7 @@ class TiffFile:
 
     out: BinaryIO
     directories: Sequence[Directory]
-    big: bool
-    order: str
-    """``<`` or ``>``."""
-    ghost: bytes = b""
-    """What stands between the header and the first directory."""
-    framed: bool = False
-    """Whether each block has its length before it and its last four bytes again after it, as GDAL's COGs do."""
+    container: Container
     _base: int = field(init=False)
     _at: int = field(init=False)
     _tables: list[_Table] = field(init=False)
@@ -98,19 +107,19 @@ class TiffFile:
         self._tables = [
             _Table(np.zeros(each.blocks, np.int64), np.zeros(each.blocks, np.int64)) for each in self.directories
         ]
-        self._at = (16 if self.big else 8) + len(self.ghost)
+        self._at = (16 if self.container.big else 8) + len(self.container.ghost)
         self._at += self._at % 2
         parts = []
         for index, (each, table) in enumerate(zip(self.directories, self._tables, strict=True)):
             parts.append(self._packed(each, table, start=self._at, last=index + 1 == len(self.directories)))
             self._at += len(parts[-1])
         self._require_room(self._at)
-        mark, first = (b"II" if self.order == "<" else b"MM"), self._at - sum(map(len, parts))
-        if self.big:
-            head = mark + struct.pack(f"{self.order}HHHQ", 43, 8, 0, first)
+        mark, first = (b"II" if self.container.order == "<" else b"MM"), self._at - sum(map(len, parts))
+        if self.container.big:
+            head = mark + struct.pack(f"{self.container.order}HHHQ", 43, 8, 0, first)
         else:
-            head = mark + struct.pack(f"{self.order}HI", 42, first)
-        self.out.write((head + self.ghost).ljust(first, b"\0") + b"".join(parts))
+            head = mark + struct.pack(f"{self.container.order}HI", 42, first)
+        self.out.write((head + self.container.ghost).ljust(first, b"\0") + b"".join(parts))
 
     def put(self, directory: int, block: int, data: bytes) -> None:
         """Write one block where the file ends now.
@@ -118,7 +127,7 @@ class TiffFile:
         Raises:
             EncodeError: a classic TIFF would pass 4 GiB.
         """
-        if self.framed:
+        if self.container.framed:
             whole, before = b"".join((struct.pack("<I", len(data)), data, data[-4:].rjust(4, b"\0"))), 4
         else:
             whole, before = data, 0
@@ -130,7 +139,7 @@ class TiffFile:
 
     def finish(self) -> None:
         """Fill in the tables; the file's position is its end afterwards."""
-        word = f"{self.order}{'u8' if self.big else 'u4'}"
+        word = f"{self.container.order}{'u8' if self.container.big else 'u4'}"
         for table in self._tables:
             for at, numbers in ((table.offsets_at, table.offsets), (table.counts_at, table.counts)):
                 self.out.seek(self._base + at)
@@ -138,19 +147,19 @@ class TiffFile:
         self.out.seek(self._base + self._at)
 
     def _require_room(self, end: int) -> None:
-        if not self.big and end > CLASSIC_BYTES:
+        if not self.container.big and end > CLASSIC_BYTES:
             raise EncodeError(
                 f"the file needs {end} bytes; positions of 32 bits end at 4 GiB (TIFF 6.0, section 2): set bigtiff"
             )
 
     def _packed(self, directory: Directory, table: _Table, *, start: int, last: bool) -> bytes:
         """Pack one directory that begins at ``start``; values that do not fit into their entries follow them."""
-        word, most = ("Q", 8) if self.big else ("I", 4)
-        pack, size = _entry(self.order, self.big)
+        word, most = ("Q", 8) if self.container.big else ("I", 4)
+        pack, size = _entry(self.container.order, self.container.big)
         offsets, counts = TILES if directory.tiled else STRIPS
         room = bytes(most * directory.blocks)
         tags: Tags = {**directory.tags, offsets: (word, room), counts: (word, room)}
-        head = struct.pack(self.order + ("Q" if self.big else "H"), len(tags))
+        head = struct.pack(self.container.order + ("Q" if self.container.big else "H"), len(tags))
         at = start + len(head) + size - most  # of the value, or of its place, in the entry
         position = at + size * (len(tags) - 1) + 2 * most
         places: dict[int, int] = {}
@@ -158,19 +167,19 @@ class TiffFile:
         values: list[bytes] = []
         for number in sorted(tags):
             kind, told = tags[number]
-            count, packed = (directory.blocks, told) if told is room else _values(kind, told, self.order)
+            count, packed = (directory.blocks, told) if told is room else _values(kind, told, self.container.order)
             length = len(packed)
             if length > most:
                 places[number] = position
                 values.append(packed + b"\0" if length % 2 else packed)  # values begin on even bytes
-                packed = struct.pack(self.order + word, position)
+                packed = struct.pack(self.container.order + word, position)
                 position += length + length % 2
             else:
                 places[number] = at
             entries.append(pack(number, TYPES[kind], count, packed))
             at += size
         table.offsets_at, table.counts_at = places[offsets], places[counts]
-        return b"".join((head, *entries, struct.pack(self.order + word, 0 if last else position), *values))
+        return b"".join((head, *entries, struct.pack(self.container.order + word, 0 if last else position), *values))
 
 
 @lru_cache(maxsize=4)

@@ -20,11 +20,11 @@ from stacchip_osml.encode.atomic import opened
 from stacchip_osml.encode.tiff.absence import absence_mask
 from stacchip_osml.encode.tiff.codecs import COMPRESSIONS, block_coder
 from stacchip_osml.encode.tiff.cog import data_order, ghost_note
-from stacchip_osml.encode.tiff.file import Tags
+from stacchip_osml.encode.tiff.file import Container, Tags
 from stacchip_osml.encode.tiff.level_places import level_place_tags
 from stacchip_osml.encode.tiff.levels import Levels, MaskView, fits_gdal, holds, levels_of
 from stacchip_osml.encode.tiff.options import Storage, storage_of
-from stacchip_osml.encode.tiff.pages import Container, Page, PageBlock, needs_big, write_pages
+from stacchip_osml.encode.tiff.pages import Page, PageBlock, needs_big, write_pages
 from stacchip_osml.encode.tiff.tags import Described, hints_of, level_tags, picture_of, place_tags, require_entries
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint

@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from stacchip_osml.encode.file_memory import room_for
 from stacchip_osml.encode.in_order import in_order
 from stacchip_osml.encode.tiff.codecs import BlockCoder
-from stacchip_osml.encode.tiff.file import CLASSIC_BYTES, Directory, Tags, TiffFile
+from stacchip_osml.encode.tiff.file import CLASSIC_BYTES, Container, Directory, Tags, TiffFile
 from stacchip_osml.imagery.providers.block_grid import BlockGrid
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["Container", "Page", "PageBlock", "needs_big", "write_pages"]
+__all__ = ["Page", "PageBlock", "needs_big", "write_pages"]
 
 TASK_BYTES = 1 << 20
 """Pixels that a thread takes at once: handing work over, and its result back, is worth some thousand of them."""
@@ -110,20 +110,6 @@ class PageBlock(NamedTuple):
     """``(bands, rows, cols)`` in native byte order, short at the right and bottom edge."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """What kind of TIFF it is."""
-
-    big: bool = False
-    order: str = "<"
-    ghost: bytes = b""
-    """Between the header and the directories."""
-    framed: bool = False
-    """Lengths before blocks, their last bytes again after them."""
-    order_of_data: Sequence[int] | None = None
-    """Of the directories; None where blocks may stand in the order in which they come."""
-
-
 def needs_big(pages: Sequence[Page]) -> bool:
     """Tell whether a file might pass what classic TIFF can point to."""
     growth = 1.0 if all(page.coder.compression.name == "none" for page in pages) else WORST_GROWTH
@@ -159,7 +145,7 @@ def write_pages(
     with ExitStack() as stack:
         stack.enter_context(room_for(out, sum(page.raw_bytes for page in pages)))
         directories = [page.directory() for page in pages]
-        file = TiffFile(out, directories, container.big, container.order, container.ghost, container.framed)
+        file = TiffFile(out, directories, container)
         total = sum(page.grid.shape[0] * page.grid.shape[1] for page in pages)
         done = 0
         waiting = None if container.order_of_data is None else [stack.enter_context(_Spool(folder)) for _ in pages]
