@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 from stacchip_osml.errors import DecodeError, ItemError, LimitError
 from stacchip_osml.geometry.sensor_facts import SensorFacts
-from stacchip_osml.geometry.xml_fields import XML_BYTES
 from stacchip_osml.imagery.blocks.layout import ReadAt
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
 from stacchip_osml.imagery.nitf.fields import (
@@ -28,6 +27,7 @@ from stacchip_osml.imagery.nitf.fields import (
     iter_tagged,
 )
 from stacchip_osml.imagery.nitf.product_segments import ProductSegment, first_row, is_beside, joined_segments
+from stacchip_osml.imagery.xml_trees import XML_BYTES
 
 __all__ = ["is_nitf", "read_nitf_facts"]
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stacchip_osml.errors import ItemError
-from stacchip_osml.imagery.xml_trees import XML_BYTES
 
-__all__ = ["XML_BYTES", "XmlFields"]
+__all__ = ["XmlFields"]
 
 EXPONENT = 40
 """Largest exponent of a polynomial; orders come from the file, and memory would follow them."""

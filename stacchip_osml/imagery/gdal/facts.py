@@ -7,7 +7,7 @@ itself: everything is read through attributes and turned into text and numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,11 @@ class Level:
     """One value a band; some files write it with other digits in each level."""
     place: LevelPlace | None = None
     """Where it lies on R0, where the level itself says it."""
+    grid: BlockGrid = field(init=False, repr=False, compare=False)
+    """Where its blocks lie."""
 
-    @property
-    def grid(self) -> BlockGrid:
-        """Where its blocks lie."""
-        return BlockGrid(self.size, self.block_shape)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", BlockGrid(self.size, self.block_shape))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
