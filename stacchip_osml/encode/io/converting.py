@@ -20,18 +20,10 @@ from typing import Any, NoReturn
 
 from stacchip_osml.encode.io.absent_blocks import lost_absence, masked_hints
 from stacchip_osml.encode.io.assets import ImageAsset
+from stacchip_osml.encode.io.converting_options import encoder_options, nitf_hints
 from stacchip_osml.encode.io.format_names import DatasetFormat, format_of_name, format_of_path
 from stacchip_osml.encode.io.kinds import AssetType
-from stacchip_osml.encode.io.losses import (
-    JPEG,
-    JPEG2000,
-    NITF_COMPRESSIONS,
-    jpeg_quality,
-    nitf_rate,
-    require_no_quality,
-    require_no_ratio,
-    tiff_level,
-)
+from stacchip_osml.encode.io.losses import JPEG, JPEG2000
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import WithoutCrs, header_of, lost_crs, place_of
@@ -49,7 +41,7 @@ from stacchip_osml.imagery.providers.facts import dtype_of
 from stacchip_osml.pixel import ImageSize
 from stacchip_osml.pixel.counts import whole_number
 
-__all__ = ["Conversion", "convert", "encoder_options", "left_out_of", "nitf_hints", "require_image"]
+__all__ = ["Conversion", "convert", "left_out_of", "require_image"]
 
 WITHOUT_ALPHA = {"nitf", "nsif", "j2k", "jhc", "jpeg"}
 """Formats that do not say which band is alpha."""
@@ -302,69 +294,6 @@ def _told(image: ImageAsset) -> Mapping[str, Any]:
         "bands": image.num_bands,
         "dtype": image.pixel_value_type.to_numpy_dtype(),
     }
-
-
-def encoder_options(
-    kind: DatasetFormat,
-    *,
-    compression: str | None,
-    quality: float | None,
-    ratio: float | None,
-    block: tuple[int, int] | None,
-) -> dict[str, Any]:
-    """Give the options of a format's writer; of NITF they are metadata."""
-    named = None if compression is None else compression.lower()
-    if kind.driver == "NITF":
-        return {}
-    if kind.name == "tiff":
-        options: dict[str, Any] = {} if named is None else {"compression": named}
-        options |= tiff_level(named, quality=quality, ratio=ratio)
-        return options if block is None else {**options, "tile": (block[1], block[0])}
-    if kind.name in {"png", "jpeg"}:
-        if named not in {None, {"png": "deflate"}.get(kind.name, kind.name)} or block is not None:
-            raise EncodeError(f"{kind.name} has one compression and no blocks")
-        require_no_ratio(kind.name, ratio, has_quality=kind.name == "jpeg")
-        if quality is None:
-            return {}
-        if kind.name == "png":
-            raise EncodeError("png is lossless and has no quality")
-        return {"quality": jpeg_quality(quality)}
-    if named not in {None, "jpeg2000", "j2k", "htj2k"}:
-        raise EncodeError(f"{kind.name} is compressed as jpeg2000 or htj2k, not {named}")
-    require_no_quality(kind.name, quality)
-    options = {"ratio": ratio}
-    if named is not None:
-        options["high_throughput"] = named == "htj2k" or kind.name in {"jhc", "jph"}
-    return options if block is None else {**options, "tile": (block[1], block[0])}
-
-
-def nitf_hints(
-    kind: DatasetFormat,
-    *,
-    compression: str | None,
-    quality: float | None,
-    ratio: float | None,
-    block: tuple[int, int] | None,
-    images: list[ImageAsset],
-) -> dict[str, str]:
-    """Say in NITF's fields how images are to be coded."""
-    if kind.driver != "NITF":
-        return {}
-    hints: dict[str, str] = {}
-    if compression is not None:
-        ic = NITF_COMPRESSIONS.get(compression.lower(), compression.upper())
-        hints["IC"] = ic
-        bits = max((image.actual_bits_per_pixel for image in images), default=8)
-        hints |= nitf_rate(ic, bits, quality=75.0 if quality is None and ic in JPEG else quality, ratio=ratio)
-        if ic in JPEG2000:
-            hints["IMODE"] = "B"
-    elif quality is not None:
-        raise EncodeError("quality of NITF needs a compression, jpeg")
-    elif ratio is not None:
-        raise EncodeError("ratio of NITF needs a compression, jpeg2000 or htj2k")
-    if block is not None:
-        hints |= {"NPPBH": f"{block[0]:04d}", "NPPBV": f"{block[1]:04d}"}
-    return hints
 
 
 def _as_written(asset: Any, kind: DatasetFormat, source_format: str, hints: Mapping[str, str], *, has_crs: bool) -> Any:

@@ -15,7 +15,8 @@ from stacchip_osml.chain import ProcessingChain
 from stacchip_osml.encode.atomic import atomic_file
 from stacchip_osml.encode.factory import ChipFactory
 from stacchip_osml.encode.io.assets import ImageAsset
-from stacchip_osml.encode.io.converting import Conversion, encoder_options, left_out_of, nitf_hints, require_image
+from stacchip_osml.encode.io.converting import Conversion, left_out_of, require_image
+from stacchip_osml.encode.io.converting_options import encoder_options, nitf_hints
 from stacchip_osml.encode.io.format_names import format_of_name, format_of_path
 from stacchip_osml.encode.io.opening import IO
 from stacchip_osml.encode.io.places import header_of, lost_crs
