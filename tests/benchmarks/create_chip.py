@@ -147,11 +147,13 @@ def _compared(
     model = load_sensor_model(image) if case.model else None
     name = f"{case.name}, {case.model}" if case.model else case.name
 
-    def cut(threads: int | None) -> list[bytes | None]:
+    def cut(threads: int | None, keep: Callable[[Any], object] = len) -> None:
         factory = ChipFactory(image, model, output_format=case.name, format_options=case.options, threads=threads)
-        return [factory.create_chip(window, size) for window in windows]
+        for window in windows:
+            keep(factory.create_chip(window, size))
 
-    chips = [chip for chip in cut(1) if chip is not None]
+    chips: list[bytes] = []
+    cut(1, chips.append)
     row: dict[str, Any] = {"format": name, "window": f"{windows[0][2]} px, {kind}"}
     if (document_of(chips[0]) is not None) != case.has_document:
         raise AssertionError(f"{name}: a chip with XML, and an image without, or the other way round")
