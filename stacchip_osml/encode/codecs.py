@@ -131,7 +131,7 @@ def deflate_bytes(data: Any, level: int | None = None) -> bytes:
     return bytes(imagecodecs.deflate_encode(data, level=level))
 
 
-def deflate_part(data: Any, level: int | None = None, *, last: bool) -> tuple[tuple[bytes, bytes], int]:
+def deflate_part(data: Any, level: int | None = None, *, last: bool) -> tuple[tuple[bytes, ...], int]:
     """Compress a part of what stands between the header and the check value of a zlib stream.
 
     Args:
@@ -140,7 +140,7 @@ def deflate_part(data: Any, level: int | None = None, *, last: bool) -> tuple[tu
         last: nothing follows; else the part ends on a byte (RFC 1951, 3.2.4, an empty stored block).
 
     Returns:
-        The bytes in two pieces, and Adler-32 of ``data`` (RFC 1950, 8).
+        The bytes in pieces, and Adler-32 of ``data`` (RFC 1950, 8).
     """
     packer: Any
     first, rest = b"", data
@@ -152,7 +152,7 @@ def deflate_part(data: Any, level: int | None = None, *, last: bool) -> tuple[tu
     else:
         strategy = zlib.Z_RLE if level <= 1 else zlib.Z_FILTERED
         packer = zlib.compressobj(level, zlib.DEFLATED, BARE, zlib.DEF_MEM_LEVEL, strategy)
-    packed = first + packer.compress(rest), packer.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+    packed = first, packer.compress(rest), packer.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
     return packed, isal_zlib.adler32(data)
 
 
