@@ -23,6 +23,8 @@ LARGE = 4 << 20
 """From how many bytes on large pages are asked for; numpy's arrays do so, too."""
 MOST_ROOM = 256 << 20
 """That are held for a file that may become shorter."""
+MOST_MOVED = 1 << 20
+"""That a file may hold before room is made behind them."""
 
 
 def fresh_file(size: int) -> io.BytesIO:
@@ -52,16 +54,18 @@ def reserve(out: BinaryIO, end: int) -> None:
 
 @contextmanager
 def room_for(out: BinaryIO, size: int) -> Iterator[None]:
-    """Hold memory for a file that is in memory and empty; it ends where ``out`` stands afterwards.
+    """Hold memory for what is written to a file in memory; it ends where ``out`` stands afterwards.
 
     Args:
-        out: any file; of others nothing is done.
-        size: what is written at most, mostly.
+        out: any file; nothing is done but for one in memory that stands at its end.
+        size: what is written from there on at most, mostly.
     """
-    if type(out) is not io.BytesIO or out.tell() or size < LARGE or out.getbuffer().nbytes:
+    if type(out) is not io.BytesIO or size < LARGE or not (held := out.tell()) == out.getbuffer().nbytes <= MOST_MOVED:
         yield
         return
-    _begin(out, min(size, MOST_ROOM))
+    before = out.getvalue()
+    _begin(out, held + min(size, MOST_ROOM))
+    out.write(before)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ import pytest
 from stacchip_osml.encode import imsave
 from stacchip_osml.encode.array_provider import ArrayProvider
 from stacchip_osml.encode.codecs import integer_predict, interleaved
-from stacchip_osml.encode.file_memory import LARGE, fresh_file, reserve, room_for
+from stacchip_osml.encode.file_memory import LARGE, MOST_MOVED, fresh_file, reserve, room_for
 from stacchip_osml.encode.io.checked import CheckedProvider
 from stacchip_osml.encode.scratch import MOST, scratch
 from stacchip_osml.encode.tiff.image import write_tiff
@@ -63,14 +63,27 @@ def test_room_is_given_back_when_writing_fails():
     assert out.getvalue() == b"half"
 
 
-def test_a_file_that_holds_something_is_written_behind_it():
-    out = io.BytesIO(b"before")
+@pytest.mark.parametrize("before", [b"before", bytes(MOST_MOVED), bytes(MOST_MOVED + 1)])
+def test_a_file_that_holds_something_is_written_behind_it(before):
+    out = io.BytesIO(before)
+    out.seek(0, io.SEEK_END)
+
+    with room_for(out, LARGE):
+        has_room = out.getbuffer().nbytes > len(before)
+        out.write(b" and behind")
+
+    assert has_room == (len(before) <= MOST_MOVED)
+    assert out.getvalue() == before + b" and behind"
+
+
+def test_a_file_that_goes_on_behind_where_it_stands_keeps_that():
+    out = io.BytesIO(b"before and behind")
     out.seek(6)
 
     with room_for(out, LARGE):
-        out.write(b" and behind")
+        out.write(b" or ")
 
-    assert out.getvalue() == b"before and behind"
+    assert out.getvalue() == b"before or  behind"
 
 
 def test_a_failed_tiff_leaves_nothing_in_a_file_in_memory():

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.encode.file_memory import room_for
 from stacchip_osml.encode.in_order import encoding_threads, in_order
 from stacchip_osml.encode.jpeg2000.codecs import EXACT_BITS, most_levels, openjpeg_lossless, openjpeg_tile, openjph_tile
 from stacchip_osml.encode.jpeg2000.markers import (
@@ -154,20 +155,22 @@ def write_codestream(
     start = out.tell()
     lengths: list[int] = []
     shared: bytes | None = None
-    for number, (segments, body) in enumerate(_coded(source, windows, plan, workers)):
-        if shared is None:
-            shared = segments
-            out.write(_siz(source, plan) + segments)
-            table = out.tell()
-            out.write(_tlm([0] * count))
-        elif segments != shared:
-            raise EncodeError(f"JPEG 2000 tile {number} was coded otherwise than the first; choose another tile size")
-        out.write(SOT_HEAD.pack(SOT, 10, number, SOT_HEAD.size + len(body), 0, 1))
-        out.write(body)
-        lengths.append(SOT_HEAD.size + len(body))
-        if progress is not None:
-            progress(number + 1, count)
-    out.write(struct.pack(">H", EOC))
+    raw = source.size.width * source.size.height * source.bands * source.dtype.itemsize
+    with room_for(out, raw if options.ratio is None else int(raw / options.ratio)):
+        for number, (segments, body) in enumerate(_coded(source, windows, plan, workers)):
+            if shared is None:
+                shared = segments
+                out.write(_siz(source, plan) + segments)
+                table = out.tell()
+                out.write(_tlm([0] * count))
+            elif segments != shared:
+                raise EncodeError(f"JPEG 2000 tile {number} was coded otherwise than the first: choose other tiles")
+            out.write(SOT_HEAD.pack(SOT, 10, number, SOT_HEAD.size + len(body), 0, 1))
+            out.write(body)
+            lengths.append(SOT_HEAD.size + len(body))
+            if progress is not None:
+                progress(number + 1, count)
+        out.write(struct.pack(">H", EOC))
     end = out.tell()
     out.seek(table)
     out.write(_tlm(lengths))

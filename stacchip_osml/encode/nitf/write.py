@@ -95,7 +95,8 @@ def nitf_bytes(file: NitfFile, *, workers: int = 1) -> bytes:
 def _write(plan: FilePlan, out: BinaryIO, *, workers: int, progress: Any) -> None:
     """Write all of it from where ``out`` stands."""
     start = out.tell()
-    reserve(out, start + _known_bytes(plan))
+    if all(part.size for part in plan.parts):
+        reserve(out, start + _known_bytes(plan))
     out.write(plan.head)
     sizes, late = [], []
     for part, header in zip(plan.parts, plan.subheaders, strict=True):

@@ -26,7 +26,8 @@ __all__ = ["write_jpeg"]
 
 MCU = {"444": (8, 8), "422": (8, 16), "420": (16, 16)}
 """Subsampling → (rows, cols) of an MCU of three components; of one it is 8 × 8 (A.2.3)."""
-BAND_ROWS = 256
+BAND_BYTES = 1 << 20
+"""Of samples: a core's memory holds them, and threads end together."""
 
 
 def write_jpeg(
@@ -67,7 +68,7 @@ def write_jpeg(
         raise EncodeError(f"JPEG subsampling is one of {', '.join(SUBSAMPLINGS)}; got {subsampling!r}")
     unit = MCU[subsampling] if bands == 3 else (8, 8)
     across = -(-width // unit[1])
-    rows = min(BAND_ROWS // unit[0], MOST_INTERVAL // across) * unit[0]
+    rows = min(max(BAND_BYTES // (width * bands * unit[0]), 1), MOST_INTERVAL // across) * unit[0]
     windows = [PixelWindow(0, top, width, min(rows, height - top)) for top in range(0, height, rows)]
     interval = rows // unit[0] * across if len(windows) > 1 else 0
 
