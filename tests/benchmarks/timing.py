@@ -34,6 +34,14 @@ class Samples:
         """Median CPU seconds."""
         return statistics.median(self.cpu)
 
+    def times_faster(self, other: Samples) -> float:
+        """Give how many times faster than ``other`` it is: the median of rounds, whose two sides stand together.
+
+        A machine that is slower for some rounds is slower for both sides of each; medians of either side may be of
+        rounds that it was slow for and of rounds that it was not.
+        """
+        return statistics.median(theirs / ours for ours, theirs in zip(self.wall, other.wall, strict=True))
+
 
 Side = Callable[[], tuple[float, float]]
 """Does one round and gives its wall and CPU seconds."""
