@@ -42,6 +42,8 @@ class WindowReader:
 
     image: Any
     """What is read: an image file, or any provider."""
+    knows_masks: bool
+    """It is a :class:`PixelReader`: alpha and mask bands are heeded."""
     level: int
     """Of the image."""
     dtype: np.dtype[Any]
@@ -73,16 +75,20 @@ class WindowReader:
             DecodeError: its pixels are of no known type.
         """
         image, level = shown_image(provider)
-        if not isinstance(image, PixelReader):
+        knows_masks = isinstance(image, PixelReader)  # asked once: that takes longer than it takes to plan a window
+        if not knows_masks:
             image, level, is_given = provider, 0, True
         is_told = nodata is not None and is_given and any(value is not None for value in nodata)
         values = tuple(nodata) if nodata is not None and is_told else None
-        return cls(image=image, level=level, dtype=dtype_of(provider), nodata=values, cache=cache, threads=threads)
-
-    @property
-    def knows_masks(self) -> bool:
-        """Whether alpha and mask bands are heeded."""
-        return isinstance(self.image, PixelReader)
+        return cls(
+            image=image,
+            knows_masks=knows_masks,
+            level=level,
+            dtype=dtype_of(provider),
+            nodata=values,
+            cache=cache,
+            threads=threads,
+        )
 
     @property
     def is_local(self) -> bool:
@@ -113,7 +119,7 @@ class WindowReader:
         if told is not None and chosen is not None:
             told = tuple(told[band] for band in chosen)
         image, level = self.image, self.level
-        if not isinstance(image, PixelReader):
+        if not self.knows_masks:
             return read_by_blocks(
                 image, window, level=level, bands=chosen, nodata=told, pixels=there.pixels, mask=there.mask
             )
