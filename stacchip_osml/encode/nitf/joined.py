@@ -32,7 +32,7 @@ def find_joined(file: Any, count: int) -> tuple[JoinedSegments, ...]:
     """
     if count < 2:
         return ()
-    ahead = ReadAhead(file.read_at, name=file.name, size=file.size, reads=READS + 4 * count)
+    ahead = ReadAhead(file.read_at, name=file.name, size=file.size, reads=READS + 6 * count)
     try:
         return joined_segments(ahead, read_segments(ahead))
     except NotServedError:  # a length that is no number, which those who read the file say

@@ -96,8 +96,7 @@ def with_bands_apart(image: Any) -> Any:
     if not callable(find) or not hasattr(image, "read"):
         return None
     for level in range(num_levels(image)):
-        stored = find(level).level
-        if stored is not None and stored.planes > 1:
+        for stored in find(level).parts:
             held = stored.layout.counts.any(axis=0)
             if (held.any(axis=0) != held.all(axis=0)).any():
                 return image

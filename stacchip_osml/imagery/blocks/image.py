@@ -104,10 +104,10 @@ class BlockImage(ServedImage):
         grid = self.level_grid(resolution_level)
         if not grid.has(block_row, block_col):
             return False
-        stored = self.source(resolution_level).level
-        if stored is None:
+        source = self.source(resolution_level)
+        if source.level is None:
             return self.read_by_gdal.has_block(block_row, block_col, resolution_level)
-        return stored.stores(grid.window(block_row, block_col))
+        return source.stores(grid.window(block_row, block_col))
 
     def get_block(
         self, block_row: int, block_col: int, resolution_level: int = 0, bands: Sequence[int] | None = None

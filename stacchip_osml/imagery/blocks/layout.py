@@ -7,7 +7,7 @@ them, from 0: band ``b`` is sample ``b % samples`` of plane ``b // samples``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -18,10 +18,15 @@ from numpy.typing import NDArray
 from stacchip_osml.imagery.level_places import LevelPlace
 from stacchip_osml.pixel import ImageSize
 
-__all__ = ["BlockCodec", "ImageLayout", "LevelLayout", "ReadAt", "Unserved"]
+__all__ = ["BlockCodec", "ImageLayout", "LevelLayout", "ReadAt", "Unserved", "stacked_size"]
 
 ReadAt = Callable[[int, int], bytes]
 """``(offset, size)`` → bytes of the file, fewer at its end; what parsers read headers through."""
+
+
+def stacked_size(sizes: Sequence[ImageSize]) -> ImageSize:
+    """Give the size of images of one width, one below the other."""
+    return ImageSize(sizes[0].width, sum(size.height for size in sizes))
 
 
 _kind = lru_cache(maxsize=64)(np.dtype)
@@ -81,6 +86,7 @@ class LevelLayout:
     """Where the blocks of one pyramid level are."""
 
     size: ImageSize
+    """With what lies ``below``."""
     block_shape: tuple[int, int]
     """(rows, cols) of one block."""
     short_edge: bool
@@ -94,12 +100,28 @@ class LevelLayout:
     """Same shape: bytes; 0 where a part is not stored. A block without any stored part is absent (sparse)."""
     mask: LevelLayout | None = None
     """Blocks of the level's mask band: one sample, 0 where pixels hold nothing."""
+    below: tuple[LevelLayout, ...] = ()
+    """Rows below those of these blocks, in blocks of their own: an image in several NITF segments. Each as wide, of as
+    many planes and samples and of the same dtype; none has a mask, or anything below it."""
 
     @property
     def grid(self) -> tuple[int, int]:
         """(rows, cols) of the block grid."""
         rows, cols = self.offsets.shape[2:]
         return rows, cols
+
+    @classmethod
+    def stacked(cls, parts: Sequence[LevelLayout]) -> LevelLayout:
+        """Lay levels below each other; see ``below``."""
+        return replace(parts[0], size=stacked_size([part.size for part in parts]), below=tuple(parts[1:]))
+
+    @property
+    def apart(self) -> tuple[LevelLayout, ...]:
+        """From top to bottom the parts that have blocks of their own, nothing below any of them."""
+        if not self.below:
+            return (self,)
+        height = self.size.height - sum(part.size.height for part in self.below)
+        return replace(self, size=ImageSize(self.size.width, height), below=()), *self.below
 
     @property
     def planes(self) -> int:

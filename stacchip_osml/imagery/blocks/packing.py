@@ -5,6 +5,8 @@ Bytes of a level::
     format (1 byte) · length and JSON of the head · shared bytes of image and mask
     · counts of the image · counts of the mask · offset of the first part · steps
 
+What lies below the image in blocks of its own takes the place of a mask.
+
 A step is the gap from the end of one stored part to the start of the next:
 writers leave the same gap everywhere (8 bytes in GDAL's COGs), so steps are
 mostly one number. Parts are followed in the order that needs fewer bytes: plane
@@ -25,7 +27,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +41,7 @@ from stacchip_osml.imagery.blocks.integers import (
     pack_signed,
     unpack_integers,
 )
-from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout, Unserved
+from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout, Unserved, stacked_size
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.pixel import ImageSize
 
@@ -49,7 +52,8 @@ MAX_PARTS = 1 << 24
 """Most parts of blocks, mask included, that a level may have to be packed: 256 MiB as arrays."""
 MAX_END = 1 << 60
 """No file is longer."""
-MAX_HEAD = 1 << 12
+MAX_HEAD = 1 << 18
+"""Of an image in 999 segments, which a file may have."""
 MAX_REASON = 1000
 MAX_SHARED = 1 << 24
 SIDE = 2**31
@@ -63,7 +67,7 @@ _DEFAULTS = {one.name: one.default for one in fields(BlockCodec) if one.default 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """A level or its mask without its integers."""
+    """A level, its mask or what lies below it, without its integers."""
 
     size: ImageSize
     block_shape: tuple[int, int]
@@ -90,11 +94,10 @@ def pack_level(level: LevelLayout | Unserved) -> bytes:
     """
     if isinstance(level, Unserved):
         return _framed(_dump({"unserved": level.reason[:MAX_REASON]}))
-    images = (level,) if level.mask is None else (level, level.mask)
-    if images[-1].mask is not None:
-        raise ValueError("a mask has no mask")
-    parts = sum(image.offsets.size for image in images)
-    if parts > MAX_PARTS:
+    images = (*level.apart, *(() if level.mask is None else (level.mask,)))
+    if any(image.below or image.mask is not None for image in images[1:]) or (level.below and level.mask is not None):
+        raise ValueError("a mask has no mask, and neither has what lies above or below other blocks")
+    if (parts := sum(image.offsets.size for image in images)) > MAX_PARTS:
         raise LimitError(f"{parts} parts of blocks, at most {MAX_PARTS} are packed")
     heads = tuple(_head_of(image) for image in images)
     counts, offsets = (_joined([getattr(image, name) for image in images]) for name in ("counts", "offsets"))
@@ -108,7 +111,8 @@ def pack_level(level: LevelLayout | Unserved) -> bytes:
             steps, is_turned = turned, True
     shared = [image.codec.shared for image in images]
     lengths = [pack_integers(image.counts.ravel()) for image in images]
-    return _framed(_head_text(heads, is_turned=is_turned), *shared, *lengths, steps)
+    text = _head_text(heads, "below" if level.mask is None else "mask", is_turned=is_turned)
+    return _framed(text, *shared, *lengths, steps)
 
 
 def unpack_level(
@@ -130,20 +134,19 @@ def unpack_level(
         raise ValueError(f"format {data[:1].hex() or 'none'} of a packed level is not known")
     source = PackedSource(data, 1)
     try:
-        heads, is_turned, reason = _parsed(source.take(source.number(), MAX_HEAD))
-        if reason is not None:
+        parsed = _parsed(source.take(source.number(), MAX_HEAD))
+        if parsed.reason is not None:
             source.require_empty()
-            return Unserved(reason=reason)
-        return _unpack(
-            source,
-            heads,
-            MAX_END if end is None else min(end, MAX_END),
-            limits or ReadLimits(),
-            name,
-            is_turned=is_turned,
-        )
+            return Unserved(reason=parsed.reason)
+        most = MAX_END if end is None else min(end, MAX_END)
+        parts = _unpack(source, parsed, most, limits or ReadLimits(), name)
     except IndexError:
         raise ValueError("ends before its integers do") from None
+    if len(parts) == 1:
+        return parts[0]
+    if parsed.is_masked:
+        return replace(parts[0], mask=parts[1])
+    return LevelLayout.stacked(parts)
 
 
 def look_at_level(data: bytes) -> tuple[tuple[int, int], str] | None:
@@ -154,43 +157,40 @@ def look_at_level(data: bytes) -> tuple[tuple[int, int], str] | None:
     """
     source = PackedSource(data, 1)
     try:
-        heads, _, reason = _parsed(source.take(source.number(), MAX_HEAD))
+        parsed = _parsed(source.take(source.number(), MAX_HEAD))
     except IndexError:
         raise ValueError("ends before its head does") from None
-    return None if reason is not None else (heads[0].block_shape, heads[0].codec.compression)
+    return None if parsed.reason is not None else (parsed.heads[0].block_shape, parsed.heads[0].codec.compression)
 
 
-def _unpack(
-    source: PackedSource, heads: Sequence[_Head], end: int, limits: ReadLimits, name: str, *, is_turned: bool
-) -> LevelLayout:
-    codecs = []
+def _unpack(source: PackedSource, parsed: _Parsed, end: int, limits: ReadLimits, name: str) -> list[LevelLayout]:
+    """Give the image's blocks, and its mask or what lies below them."""
+    heads, codecs = parsed.heads, []
+    size = heads[0].size if parsed.is_masked else stacked_size([head.size for head in heads])
+    limits.require_image(name, size, heads[0].shape[1] * heads[0].codec.samples)
     for head in heads:
-        codec, planes = head.codec, head.shape[1]
-        limits.require_image(name, head.size, planes * codec.samples)
+        codec = head.codec
         codecs.append(replace(codec, shared=source.take(head.shared, MAX_SHARED)) if head.shared else codec)
     counts = _joined([unpack_integers(source, head.count) for head in heads])
-    if is_turned:
+    if parsed.is_turned:
         order = _block_order(tuple(head.shape for head in heads))
         offsets = np.empty_like(counts)
         offsets[order] = _unpack_steps(source, counts[order], end)
     else:
         offsets = _unpack_steps(source, counts, end)
     source.require_empty()
-    level, last = None, len(counts)
-    for head, codec in zip(reversed(heads), reversed(codecs), strict=True):
-        first = last - head.count
-        level = LevelLayout(
+    edges = [0, *accumulate(head.count for head in heads)]
+    return [
+        LevelLayout(
             size=head.size,
             block_shape=head.block_shape,
             short_edge=head.short_edge,
             codec=codec,
             offsets=offsets[first:last].reshape(head.shape),
             counts=counts[first:last].reshape(head.shape),
-            mask=level,
         )
-        last = first
-    assert level is not None  # noqa: S101 - there is always the image
-    return level
+        for head, codec, (first, last) in zip(heads, codecs, pairwise(edges), strict=True)
+    ]
 
 
 def _joined(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -205,14 +205,14 @@ def _framed(head: bytes, *pieces: bytes) -> bytes:
 
 
 def _head_of(level: LevelLayout) -> _Head:
-    shape = level.offsets.shape
+    shape, codec = level.offsets.shape, level.codec
     head = _Head(
         level.size,
         level.block_shape,
         level.short_edge,
         (shape[0], shape[1], shape[2], shape[3]),
-        replace(level.codec, shared=b"") if level.codec.shared else level.codec,
-        len(level.codec.shared),
+        replace(codec, shared=b"") if codec.shared else codec,
+        len(codec.shared),
     )
     if level.counts.shape != shape or shape[2:] != _grid(level.size, level.block_shape):
         raise ValueError(f"{shape} offsets and {level.counts.shape} counts for {level.size} in {level.block_shape}")
@@ -224,23 +224,39 @@ def _grid(size: ImageSize, block_shape: tuple[int, int]) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=512)
-def _head_text(heads: tuple[_Head, ...], *, is_turned: bool) -> bytes:
-    document: dict[str, Any] = {"order": "block"} if is_turned else {}
-    for name, head in zip(("image", "mask"), heads, strict=False):
-        codec = {key: value for key in _CODEC if (value := getattr(head.codec, key)) != _DEFAULTS.get(key, MISSING)}
-        document[name] = {"block": list(head.block_shape), "codec": codec, "size": list(head.size)}
-        if head.short_edge:
-            document[name]["short"] = True
-        if head.shape[:2] != (1, 1):
-            document[name]["stack"] = list(head.shape[:2])
-        if head.shared:
-            document[name]["shared"] = head.shared
+def _head_text(heads: tuple[_Head, ...], others: str, *, is_turned: bool) -> bytes:
+    """Write heads down; ``others`` says what all but the first are of."""
+    image, *more = map(_head_document, heads)
+    document: dict[str, Any] = {"image": image, **({"order": "block"} if is_turned else {})}
+    if more:
+        document[others] = more[0] if others == "mask" else more
     return _dump(document)
 
 
+def _head_document(head: _Head) -> dict[str, Any]:
+    codec = {key: value for key in _CODEC if (value := getattr(head.codec, key)) != _DEFAULTS.get(key, MISSING)}
+    document: dict[str, Any] = {"block": list(head.block_shape), "codec": codec, "size": list(head.size)}
+    if head.short_edge:
+        document["short"] = True
+    if head.shape[:2] != (1, 1):
+        document["stack"] = list(head.shape[:2])
+    if head.shared:
+        document["shared"] = head.shared
+    return document
+
+
+class _Parsed(NamedTuple):
+    heads: tuple[_Head, ...] = ()
+    """Of the image, then of its mask or of what lies below it."""
+    is_masked: bool = False
+    is_turned: bool = False  # parts go block by block
+    reason: str | None = None
+    """Why a level is not served."""
+
+
 @lru_cache(maxsize=512)
-def _parsed(text: bytes) -> tuple[tuple[_Head, ...], bool, str | None]:
-    """Read the heads of image and mask, whether parts go block by block, and why a level is not served."""
+def _parsed(text: bytes) -> _Parsed:
+    """Read the heads of a level."""
     try:
         document = json.loads(text)
     except RecursionError as error:
@@ -250,25 +266,28 @@ def _parsed(text: bytes) -> tuple[tuple[_Head, ...], bool, str | None]:
     if "unserved" in document:
         if not isinstance(document["unserved"], str):
             raise ValueError(f"its reason is {document['unserved']!r:.40}")
-        return (), False, document["unserved"]
-    heads = tuple(_head(document.get(name)) for name in ("image", "mask") if name == "image" or name in document)
+        return _Parsed(reason=document["unserved"])
+    is_masked, below = "mask" in document, document.get("below", [])
+    if not isinstance(below, list) or (below and is_masked):
+        raise ValueError(f"below it lies {below!r:.40}")
+    heads = tuple(map(_head, (document.get("image"), *([document["mask"]] if is_masked else below))))
     if (claimed := sum(head.count for head in heads)) > MAX_PARTS:
         raise ValueError(f"claims {claimed} parts of blocks, at most {MAX_PARTS} are packed")
-    if heads[-1].size != heads[0].size or (len(heads) > 1 and heads[1].shape[1] * heads[1].codec.samples != 1):
+    if is_masked and (heads[1].size != heads[0].size or heads[1].shape[1] * heads[1].codec.samples != 1):
         raise ValueError("its mask is not one band of the image's size")
-    return heads, document.get("order") == "block", None
+    if below and len({(head.size.width, head.shape[1], head.codec.samples, head.codec.dtype) for head in heads}) > 1:
+        raise ValueError("what lies below it is of another width, or of other bands")
+    return _Parsed(heads, is_masked, document.get("order") == "block")
 
 
 def _head(value: Any) -> _Head:
     if not isinstance(value, dict):
         raise ValueError(f"a head is {value!r:.40}")  # noqa: TRY004 - damage is one kind of error
-    width, height = _pair(value.get("size"))
-    block_shape = _pair(value.get("block"))
+    size, block_shape = ImageSize(*_pair(value.get("size"))), _pair(value.get("block"))
     stack = _pair(value.get("stack", [1, 1]))
     shared = value.get("shared", 0)
     if type(shared) is not int or not 0 <= shared <= MAX_SHARED:
         raise ValueError(f"{shared!r:.40} shared bytes")
-    size = ImageSize(width, height)
     return _Head(
         size,
         block_shape,

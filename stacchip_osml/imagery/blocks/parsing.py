@@ -109,12 +109,12 @@ def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: st
 
 
 def joined_instead(
-    told: GdalImage | OwnImage, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
+    told: GdalImage | OwnImage | NitfSaid, file: LocalFile | RemoteObject, *, name: str, limits: ReadLimits
 ) -> NitfSaid | None:
-    """Give what a file says of an image that it stores in several parts; None where GDAL's is the whole.
+    """Give what a file says of an image that it stores in several parts; None where the first is the whole.
 
     Args:
-        told: GDAL's.
+        told: what says it of the first.
         file: the file.
         name: of the file, for messages.
         limits: refused above these.

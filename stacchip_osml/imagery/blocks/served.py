@@ -140,9 +140,10 @@ class ServedImage(HeaderFacts):
             except DecodeError as error:
                 self._said = said_instead(error, self.file, name=self.name, limits=self.limits)
                 self._gdal = None  # it cannot say more
-            else:
-                self._said = joined_instead(self.gdal, self.file, name=self.name, limits=self.limits)
-                self._is_joined = self._said is not None
+            told = self.gdal if self._said is None else self._said
+            joined = joined_instead(told, self.file, name=self.name, limits=self.limits)
+            self._is_joined = joined is not None
+            self._said = joined or self._said
         self._is_looked_at = True
         return self.gdal if self._said is None else self._said
 
@@ -180,6 +181,8 @@ class ServedImage(HeaderFacts):
             ReadError: GDAL cannot open it.
         """
         gdal, header = self.gdal, self.header
+        if self._is_joined:  # GDAL has the first segment alone
+            raise DecodeError(f"{self.name}: {self.served_by(0).partition(': ')[2]}, in an image of several segments")
         if not self._is_one:
             sizes = tuple(level.size for level in gdal.stored_levels())
             if (sizes, gdal.num_bands, gdal.pixel_value_type) != (header.levels, self.num_bands, self.pixel_value_type):
@@ -219,7 +222,9 @@ class ServedImage(HeaderFacts):
             LimitError: its blocks are larger than the limits.
         """
         source = self.source(level, (band,))
-        if source.level is None or source.late or not source.level.layout.counts.any(axis=0).all():
+        if source.level is None or source.late:
+            return None
+        if not all(part.layout.counts.any(axis=0).all() for part in source.parts):
             return None
         return () if source.value is None else (source.value,)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate, pairwise, starmap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout, Unserved
+from stacchip_osml.imagery.blocks.layout import ImageLayout, LevelLayout
 from stacchip_osml.imagery.blocks.stored import StoredLevel
 from stacchip_osml.imagery.header import ImageHeader
 from stacchip_osml.imagery.limits import ReadLimits
-from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel import ImageSize, PixelWindow
 
-__all__ = ["LevelSource", "LevelSources", "alike", "fill_values"]
+__all__ = ["LevelSource", "LevelSources", "alike", "fill_values", "share_of"]
 
 Nodata = float | complex | None
 
@@ -43,6 +44,24 @@ class LevelSource:
     """Validity can only be told when the whole window is there."""
     value: Nodata
     """Else: the one nodata value of all bands chosen."""
+    below: tuple[StoredLevel, ...] = ()
+    """Rows below those of ``level``, in blocks of their own."""
+
+    @property
+    def parts(self) -> tuple[StoredLevel, ...]:
+        """From top to bottom what has blocks of its own; none where GDAL serves the level."""
+        return () if self.level is None else (self.level, *self.below)
+
+    @property
+    def rows(self) -> tuple[range, ...]:
+        """Of the level, those of each part; all where GDAL serves it."""
+        edges = [0, *accumulate(part.size.height for part in self.parts)] if self.below else [0, self.size.height]
+        return tuple(starmap(range, pairwise(edges)))
+
+    def stores(self, window: PixelWindow) -> bool:
+        """Tell whether any block under a window of the level is stored."""
+        shares = (share_of(window, rows) for rows in self.rows)
+        return any(share is not None and part.stores(share) for part, share in zip(self.parts, shares, strict=True))
 
     @property
     def extra_alpha(self) -> bool:
@@ -88,27 +107,30 @@ class LevelSources:
         nodata = tuple(band.nodata for band in header.bands)
         layout = self._layout.levels[level]
         colors = [band.color for band in header.bands]
-        masked = isinstance(layout, LevelLayout) and layout.mask is not None
+        parts = layout.apart if isinstance(layout, LevelLayout) else ()
+        mask = layout.mask if isinstance(layout, LevelLayout) else None
+        masked = mask is not None
         alpha = colors.index("alpha") if "alpha" in colors and not masked else None
         judging = (None,) * count if masked else nodata
+        title = f"level {level}"
+        below = [self._stored(part, f"{title}, part {number}") for number, part in enumerate(parts[1:], 2)]
         return LevelSource(
             size=header.levels[level],
             dtype=dtype,
             bands=chosen,
             most_pixels=self._limits.request_bytes // (len(chosen) * dtype.itemsize),
             fill=fill_values(tuple(nodata[band] for band in chosen), dtype)[:, None, None],
-            level=self._stored(layout, f"level {level}"),
+            level=self._stored(parts[0], title) if parts else None,
             nodata=judging,
             alpha=alpha,
-            mask=self._stored(layout.mask, f"the mask of level {level}") if isinstance(layout, LevelLayout) else None,
+            mask=None if mask is None else self._stored(mask, f"the mask of {title}"),
             late=alpha is not None or masked or not all(alike(judging[band], judging[chosen[0]]) for band in chosen),
             value=judging[chosen[0]],
+            below=tuple(below),
         )
 
-    def _stored(self, layout: LevelLayout | Unserved | None, title: str) -> StoredLevel | None:
+    def _stored(self, layout: LevelLayout, title: str) -> StoredLevel:
         """Make a level ready, once for all choices of its bands."""
-        if not isinstance(layout, LevelLayout):
-            return None
         stored = self._levels.get(title)
         if stored is None:
             stored = StoredLevel(layout, title=title)
@@ -117,6 +139,12 @@ class LevelSources:
                 self._limits.require_block(self._name, shape, stored.samples, stored.dtype.itemsize)
             self._levels[title] = stored
         return stored
+
+
+def share_of(window: PixelWindow, rows: range) -> PixelWindow | None:
+    """Give what some rows of a level have of a window, counted from the first of them; None of no row."""
+    top, bottom = max(window.y, rows.start), min(window.y + window.height, rows.stop)
+    return PixelWindow(window.x, top - rows.start, window.width, bottom - top) if top < bottom else None
 
 
 def fill_values(nodata: tuple[Nodata, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -3,7 +3,8 @@
 Images whose bands follow each other in one result, and whose blocks lie alike,
 are read as if they were one image: what is looked up, checked and planned for
 a window is then the same for all of them, and done once. Others are read side
-by side into parts of the result.
+by side into parts of the result, and the parts of an image that have blocks of
+their own one below the other.
 
 Rules: what windows of the same images and level have in common is found out
 once a call; what concerns one window is its result and no one else's.
@@ -11,7 +12,8 @@ once a call; what concerns one window is its result and no one else's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,7 +24,7 @@ from stacchip_osml.errors import ChipError, ReadError
 from stacchip_osml.imagery.blocks.arena import Arena
 from stacchip_osml.imagery.blocks.plan import Layer, layers_of
 from stacchip_osml.imagery.blocks.served import ServedImage
-from stacchip_osml.imagery.blocks.sources import LevelSource, alike
+from stacchip_osml.imagery.blocks.sources import LevelSource, alike, share_of
 from stacchip_osml.imagery.blocks.target import Target
 from stacchip_osml.imagery.limits import require_inside
 from stacchip_osml.imagery.providers.protocol import MaskedPixels
@@ -64,6 +66,8 @@ class Slab:
     """Bands of each image, in the slab."""
     bands: slice
     """Of the read."""
+    rows: range
+    """Of the level: all, or those of a part that has blocks of its own."""
     source: LevelSource
     """Of the first image; the others' are alike in all that decides which pixels are valid."""
     layers: tuple[Layer, ...]
@@ -160,8 +164,12 @@ class Call:
             self.windows.append(_ready(read, number, slabs[0], pixels, mask))
             return
         for slab in slabs:
-            part = None if mask is None else mask[slab.bands]
-            self.windows.append(_ready(read, number, slab, pixels[slab.bands], part))
+            if (share := share_of(read.window, slab.rows)) is None:
+                continue
+            top = slab.rows.start + share.y - y
+            at = slab.bands, slice(top, top + share.height)
+            part = read._replace(window=share)
+            self.windows.append(_ready(part, number, slab, pixels[at], None if mask is None else mask[at]))
         self.wholes[number] = MaskedPixels(pixels, _some_mask(read, pixels, mask))
 
     def outcome(self, window: ReadyWindow, changed: dict[int, ChipError]) -> Outcome:
@@ -236,38 +244,47 @@ def _slabs(places: tuple[int, ...], sources: tuple[LevelSource, ...]) -> tuple[S
             runs[-1].append(number)
         else:
             runs.append([number])
-    slabs, first = [], 0
+    slabs: list[Slab] = []
+    first = 0
     for run in runs:
-        layers: list[Layer] = []
-        spans: list[slice] = []
-        count = 0
-        for number in run:
-            source = sources[number]
-            if source.level is not None:
-                layers += layers_of(source.level, source.bands, image=places[number], first=count)
-            spans.append(slice(count, count + len(source.bands)))
-            count = spans[-1].stop
-        lead, place = sources[run[0]], places[run[0]]
-        alpha = lead.level is not None and lead.alpha is not None and lead.extra_alpha
-        slabs.append(
-            Slab(
-                images=tuple(places[number] for number in run),
-                spans=tuple(spans),
-                bands=slice(first, first + count),
-                source=lead,
-                layers=tuple(layers),
-                fill=np.concatenate([sources[number].fill for number in run]),
-                alpha=tuple(layers_of(lead.level, (lead.alpha,), image=place)) if alpha else (),  # type: ignore[arg-type]
-                shared=() if lead.mask is None else tuple(layers_of(lead.mask, (0,), image=place)),
-            )
-        )
-        first += count
+        lead, there = sources[run[0]], [places[number] for number in run]
+        if lead.below:
+            parts = [[replace(lead, level=part, below=())] for part in lead.parts]
+        else:
+            parts = [[sources[number] for number in run]]
+        slabs += [_slab(there, part, rows, first) for part, rows in zip(parts, lead.rows, strict=True)]
+        first = slabs[-1].bands.stop
     return tuple(slabs)
+
+
+def _slab(places: Sequence[int], sources: Sequence[LevelSource], rows: range, first: int) -> Slab:
+    """Put together some rows of images that are read as one; ``first`` is their first band in the read."""
+    layers: list[Layer] = []
+    spans: list[slice] = []
+    count = 0
+    for place, source in zip(places, sources, strict=True):
+        if source.level is not None:
+            layers += layers_of(source.level, source.bands, image=place, first=count)
+        spans.append(slice(count, count + len(source.bands)))
+        count = spans[-1].stop
+    lead, place = sources[0], places[0]
+    alpha = lead.level is not None and lead.alpha is not None and lead.extra_alpha
+    return Slab(
+        images=tuple(places),
+        spans=tuple(spans),
+        bands=slice(first, first + count),
+        rows=rows,
+        source=lead,
+        layers=tuple(layers),
+        fill=np.concatenate([source.fill for source in sources]),
+        alpha=tuple(layers_of(lead.level, (lead.alpha,), image=place)) if alpha else (),  # type: ignore[arg-type]
+        shared=() if lead.mask is None else tuple(layers_of(lead.mask, (0,), image=place)),
+    )
 
 
 def _joins(one: LevelSource, other: LevelSource) -> bool:
     """Tell whether two images are read as one: same grid of blocks, and one rule for what is valid."""
-    if one.level is None or other.level is None or one.late or other.late:
+    if one.level is None or other.level is None or one.late or other.late or one.below or other.below:
         return False
     grids = [(level.rows, level.cols, level.grid_rows, level.grid_cols) for level in (one.level, other.level)]
     return grids[0] == grids[1] and alike(one.value, other.value)

@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stacchip_osml.errors import DecodeError
 from stacchip_osml.imagery.blocks.layout import BlockCodec, ImageLayout, LevelLayout, ReadAt, Unserved
 from stacchip_osml.imagery.blocks.read_ahead import READS, NotServedError, ReadAhead
 from stacchip_osml.imagery.jpeg2000.blocks import codestream_layout
@@ -39,7 +40,6 @@ from stacchip_osml.imagery.nitf.places import (
     read_mask_table,
     require_few,
     require_small,
-    stacked_level,
 )
 from stacchip_osml.imagery.nitf.product_segments import JoinedSegments, joined_segments
 
@@ -118,7 +118,9 @@ def joined_layout(
     limits: ReadLimits,
     size: int | None = None,
 ) -> ImageLayout:
-    """Find the blocks of an image that is stored in several segments: rows of equal number, none over a seam.
+    """Find the blocks of an image that is stored in several segments: those of each, one segment below the other.
+
+    It has no levels but full resolution: where a seam lies between two pixels of one of them, there is no such level.
 
     Args:
         read: the file.
@@ -128,24 +130,37 @@ def joined_layout(
         limits: the largest image that is taken on.
         size: of the file; None where unknown.
 
+    Returns:
+        One level, not served where one of the segments is not, or is damaged.
+
     Raises:
-        DecodeError: a segment's subheader is damaged.
         LimitError: the image is larger than ``limits``.
     """
-    ahead = ReadAhead(read, name=name, size=size, reads=READS * len(segments))
-    try:
-        images = [(segments[number], read_subheader(ahead, segments[number], limits)) for number in joined.numbers]
-        limits.require_image(name, joined.size, images[0][1].bands)
-        level = stacked_level([_uncompressed_level(image, segment.data, None) for segment, image in images])
-        require_small(level, limits)
-    except NotServedError as reason:
-        return ImageLayout(levels=(Unserved(reason=str(reason)),))
-    return ImageLayout(levels=(level,))
+    levels: list[LevelLayout] = []
+    pad = None
+    for number in joined.numbers:
+        ahead = ReadAhead(read, name=name, size=size, reads=READS)  # each may be asked for as often
+        try:
+            found = segment_layout(ahead, segments[number], limits)
+        except DecodeError as error:
+            return ImageLayout(levels=(Unserved(reason=f"image segment {number + 1}: {error}"),))
+        level, pad = found.levels[0], found.pad
+        if isinstance(level, LevelLayout) and levels and _likeness(level) != _likeness(levels[0]):
+            level = Unserved(reason="its data is of another kind than that of the first")
+        if isinstance(level, Unserved):
+            return ImageLayout(levels=(Unserved(reason=f"image segment {number + 1}: {level.reason}"),))
+        levels.append(level)
+    limits.require_image(name, joined.size, levels[0].bands)
+    return ImageLayout(levels=(LevelLayout.stacked(levels),), pad=pad)
+
+
+def _likeness(level: LevelLayout) -> tuple[object, ...]:
+    return level.size.width, level.planes, level.codec.samples, level.codec.dtype
 
 
 def _of_many(ahead: ReadAhead, read: ReadAt, segments: Sequence[Segment]) -> ReadAhead:
     """Read on, as often as there are segments."""
-    return ReadAhead(read, name=ahead.name, size=ahead.size, reads=READS + 4 * len(segments))
+    return ReadAhead(read, name=ahead.name, size=ahead.size, reads=READS + 6 * len(segments))
 
 
 def parse_nitf_segments(
@@ -209,7 +224,7 @@ def _uncompressed(ahead: ReadAhead, segment: Segment, image: Subheader, limits: 
     level = _uncompressed_level(image, data, records)
     require_small(level, limits)
     end = segment.end if ahead.size is None else ahead.size
-    if level.counts.any() and not is_there(Places(level.offsets, level.counts), end).any():
+    if not segment.number and level.counts.any() and not is_there(Places(level.offsets, level.counts), end).any():
         raise NotServedError("its image data is cut short")
     return ImageLayout(levels=(level,))
 

@@ -12,7 +12,7 @@ import numpy as np
 from stacchip_osml.imagery.blocks.read_ahead import ReadAhead
 from stacchip_osml.imagery.nitf.fields import Segment, Subheader
 
-__all__ = ["pad_pixel"]
+__all__ = ["pad_code", "pad_pixel"]
 
 HEAD = 10
 """Bytes of IMDATOFF, BMRLNTH, TMRLNTH and TPXCDLNTH."""
@@ -28,14 +28,24 @@ def pad_pixel(ahead: ReadAhead, segment: Segment, image: Subheader) -> float | c
     Raises:
         NotServedError: no read is left.
     """
-    if "M" not in image.ic:
-        return None
+    bits, code = pad_code(ahead, segment, image.ic)
+    return _value(code, bits, image) if bits else None
+
+
+def pad_code(ahead: ReadAhead, segment: Segment, ic: str) -> tuple[int, bytes]:
+    """Read TPXCDLNTH and TPXCD of an image with this IC; 0 and nothing where it has none, or the file ends before.
+
+    Raises:
+        NotServedError: no read is left.
+    """
+    if "M" not in ic:
+        return 0, b""
     head = ahead.upto(segment.data, HEAD)
     bits = int.from_bytes(head[8:], "big")
     if len(head) < HEAD or not 0 < bits <= MOST_BITS or int.from_bytes(head[:4], "big") < HEAD:
-        return None
+        return 0, b""
     code = ahead.upto(segment.data, HEAD + -(-bits // 8))[HEAD:]
-    return _value(code, bits, image) if len(code) == -(-bits // 8) else None
+    return (bits, code) if len(code) == -(-bits // 8) else (0, b"")
 
 
 def _value(code: bytes, bits: int, image: Subheader) -> float | complex | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +11,6 @@ from stacchip_osml.imagery.blocks.layout import BlockCodec, LevelLayout
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
 from stacchip_osml.imagery.limits import ReadLimits
 from stacchip_osml.imagery.nitf.fields import Segment, Subheader
-from stacchip_osml.pixel import ImageSize
 
 __all__ = [
     "MOST_BLOCKS",
@@ -26,7 +23,6 @@ __all__ = [
     "recorded_places",
     "require_few",
     "require_small",
-    "stacked_level",
 ]
 
 MOST_BLOCKS = 1 << 22
@@ -147,36 +143,6 @@ def padded_level(image: Subheader, codec: BlockCodec, places: Places) -> LevelLa
         codec=codec,
         offsets=np.ascontiguousarray(places.offsets[None, :, :down, :across]),
         counts=np.ascontiguousarray(places.counts[None, :, :down, :across]),
-    )
-
-
-def stacked_level(levels: Sequence[LevelLayout]) -> LevelLayout:
-    """Lay images of one width below each other, uncompressed and of one block grid across.
-
-    Blocks become so low that none lies over a seam.
-
-    Raises:
-        NotServedError: they are too many then.
-    """
-    step = math.gcd(*(level.block_shape[0] for level in levels), *(level.size.height for level in levels[:-1]))
-    require_few(sum(-(-level.size.height // step) * level.offsets[0, :, 0].size for level in levels))
-    cols = levels[0].block_shape[1]
-    parts = []
-    for level in levels:
-        share = level.block_shape[0] // step
-        length = level.counts // share
-        starts = level.offsets[..., None, :] + length[..., None, :] * np.arange(share)[:, None]
-        shape = (*level.offsets.shape[:2], -1, level.grid[1])
-        rows = -(-level.size.height // step)
-        parts.append((starts.reshape(shape)[:, :, :rows], np.repeat(length, share, axis=2)[:, :, :rows]))
-    offsets, counts = (np.ascontiguousarray(np.concatenate(each, axis=2)) for each in zip(*parts, strict=True))
-    return LevelLayout(
-        size=ImageSize(levels[0].size.width, sum(level.size.height for level in levels)),
-        block_shape=(step, cols),
-        short_edge=False,
-        codec=levels[0].codec,
-        offsets=offsets,
-        counts=counts,
     )
 
 

@@ -3,10 +3,11 @@
 IID1 names the product and counts its segments from the top. A legend is named as
 if it were one of them, and elevations stand beside them: XML describes neither.
 
-Segments are one image where they are all of a product, in order, uncompressed, and
-say the same of everything but rows, place and blocking by rows: columns, pixels,
-bands, tables, markings. ``IALVL`` and ``ILOC`` say how an image is displayed, and
-are not asked: files are found in which they contradict IID1, which XML agrees with.
+Segments are one image where they are all of a product, in order, and say the same of
+everything but rows, place, which of their blocks are stored and blocking by rows:
+columns, pixels, kind of compression, bands, tables, pad pixel, markings. ``IALVL``
+and ``ILOC`` say how an image is displayed, and are not asked: files are found in which
+they contradict IID1, which XML agrees with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple
 from stacchip_osml.errors import DecodeError, ItemError
 from stacchip_osml.imagery.blocks.read_ahead import NotServedError, ReadAhead
 from stacchip_osml.imagery.nitf.fields import BLOCKS, EARLIER, ImageFields, Segment
+from stacchip_osml.imagery.nitf.pads import pad_code
 from stacchip_osml.pixel import ImageSize
 
 __all__ = ["JoinedSegments", "ProductSegment", "first_row", "is_beside", "joined_segments", "product_segment"]
@@ -29,6 +31,12 @@ IID1, MARKING = slice(2, 12), slice(123, 290)
 """Bytes of a subheader: the name; ISCLAS to ISCTLN."""
 STORED = frozenset({("R", b"32"), ("SI", b"16"), ("INT", b"08"), ("INT", b"16")})
 """PVTYPE and NBPP of SICD and SIDD pixels."""
+COMPRESSIONS = {
+    **dict.fromkeys(("NC", "NM"), "none"),
+    **dict.fromkeys(("C3", "M3"), "JPEG"),
+    **dict.fromkeys(("C8", "M8", "CD", "MD"), "JPEG 2000"),
+}
+"""IC → kind of compression, of those that blocks serve."""
 
 
 class ProductSegment(NamedTuple):
@@ -122,8 +130,8 @@ class _Said(NamedTuple):
     """In its product, from 1 on."""
     size: ImageSize
     igeolo: str
-    is_plain: bool
-    """Uncompressed, of a type that products have."""
+    is_served: bool
+    """Of a type that products have, and of a compression that blocks serve."""
     alike: tuple[object, ...]
     """What all segments of an image say alike."""
 
@@ -148,15 +156,25 @@ def _said(ahead: ReadAhead, segment: Segment, place: int) -> _Said | None:
         place=place,
         size=image.size,
         igeolo=image.igeolo.decode("latin-1"),
-        is_plain=image.ic == "NC" and (image.pvtype, bits) in STORED,
-        alike=(marking, *about, bands, imode, across, cols, bits),
+        is_served=image.ic in COMPRESSIONS and (image.pvtype, bits) in STORED,
+        alike=(
+            marking,
+            *about,
+            bands,
+            imode,
+            across,
+            cols,
+            bits,
+            COMPRESSIONS.get(image.ic),
+            *pad_code(ahead, segment, image.ic),
+        ),
     )
 
 
 def _joined(said: Sequence[_Said]) -> JoinedSegments | None:
     """Join the segments of a product; None where they are not one image."""
     is_counted = [each.place for each in said] == list(range(1, len(said) + 1))
-    if not is_counted or not all(each.is_plain for each in said) or len({each.alike for each in said}) > 1:
+    if not is_counted or not all(each.is_served for each in said) or len({each.alike for each in said}) > 1:
         return None
     size = ImageSize(said[0].size.width, sum(each.size.height for each in said))
     return JoinedSegments(tuple(each.number for each in said), size, said[0].igeolo[:30] + said[-1].igeolo[30:])

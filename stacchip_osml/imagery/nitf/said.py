@@ -118,14 +118,14 @@ def nitf_said(
 
 
 def joined_said(
-    told: GdalImage | OwnImage, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None
+    told: GdalImage | OwnImage | NitfSaid, read: ReadAt, *, name: str, limits: ReadLimits, size: int | None
 ) -> NitfSaid | None:
-    """Say of an image that is stored in several segments what GDAL says of the first of them.
+    """Say of an image that is stored in several segments what is said of the first of them.
 
     Corners and polynomials of that one are left out: where the image lies, its XML says.
 
     Args:
-        told: GDAL's image of the file.
+        told: GDAL's image of the file, or what stands for it.
         read: gives the file's bytes.
         name: of the file, for messages.
         limits: refused above these.

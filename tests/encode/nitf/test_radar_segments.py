@@ -1,6 +1,6 @@
 """SICD and SIDD products in several image segments, with legends: which rows of which product a chip shows.
 
-Compressed segments are images of their own: no two codestreams are one.
+Segments of other markings are images of their own.
 """
 
 import re
@@ -30,14 +30,17 @@ SIDD = {"IC": "C8", "COMRAT": "N001.0", "IREP": "MONO", "ICAT": "SAR"}
 
 def sicd_file(path, *names_and_rows):
     """Segments of one image of 50 rows."""
-    images = [image_of((2, rows, COLS), "int16", IID1=name, **SICD) for name, rows in names_and_rows]
+    images = [image_of((2, rows, COLS), "int16", IID1=name, ISCTLN=name, **SICD) for name, rows in names_and_rows]
     path.write_bytes(written(file_of(*images, extensions=(radar_extension(sicd_xml(50, COLS), "SICD"),))))
     return path
 
 
 def sidd_file(path, *segments):
     """Two products, of 50 and of 9 rows."""
-    images = [image_of((1, rows, cols), IID1=name, **{**SIDD, "ICAT": icat}) for name, rows, cols, icat in segments]
+    images = [
+        image_of((1, rows, cols), IID1=name, ISCTLN=name, **{**SIDD, "ICAT": icat})
+        for name, rows, cols, icat in segments
+    ]
     documents = tuple(radar_extension(sidd_xml(rows, cols), "SIDD") for rows, cols in ((50, COLS), (9, 8)))
     path.write_bytes(written(file_of(*images, extensions=documents)))
     return path

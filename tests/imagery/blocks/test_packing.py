@@ -54,6 +54,9 @@ def require_same(one, two):
     assert (one.mask is None) == (two.mask is None)
     if one.mask is not None:
         require_same(one.mask, two.mask)
+    assert len(one.below) == len(two.below)
+    for part, other in zip(one.below, two.below, strict=True):
+        require_same(part, other)
 
 
 codecs = st.builds(
@@ -102,8 +105,14 @@ def placed(draw, *, size, codec, planes):
 def levels(draw):
     size = ImageSize(draw(st.integers(1, 900)), draw(st.integers(1, 900)))
     level = draw(placed(size=size, codec=draw(codecs), planes=draw(st.integers(1, 3))))
-    if draw(st.booleans()):
-        level = dataclasses.replace(level, mask=draw(placed(size=size, codec=MASK, planes=1)))
+    match draw(st.sampled_from(["alone", "masked", "over others"])):
+        case "masked":
+            level = dataclasses.replace(level, mask=draw(placed(size=size, codec=MASK, planes=1)))
+        case "over others":
+            codec = dataclasses.replace(level.codec, shared=draw(st.binary(max_size=9)))
+            sizes = [ImageSize(size.width, height) for height in draw(st.lists(st.integers(1, 300), max_size=3))]
+            below = [draw(placed(size=each, codec=codec, planes=level.planes)) for each in sizes]
+            level = LevelLayout.stacked([level, *below])
     return level
 
 
@@ -114,6 +123,43 @@ def test_a_level_comes_back_as_it_was(level):
 
     require_same(level, unpack_level(packed, end=1 << 60))
     assert pack_level(unpack_level(packed)) == packed
+
+
+def stacked(count=2, **changes):
+    """Levels of one width below each other; ``changes`` are of the last."""
+    size, blocks = ImageSize(30, 20), np.ones((1, 1, 1, 1), np.int64)
+    codec = BlockCodec(compression="deflate", dtype="uint8", stored="|u1", bits=8, samples=1)
+    level = LevelLayout(
+        size=size, block_shape=(32, 32), short_edge=False, codec=codec, offsets=9 * blocks, counts=blocks
+    )
+    return LevelLayout.stacked([*([level] * (count - 1)), dataclasses.replace(level, **changes)])
+
+
+def test_as_many_parts_as_a_nitf_file_may_have_segments_come_back():
+    level = stacked(999)
+    assert level.size == ImageSize(30, 999 * 20)
+    require_same(level, unpack_level(pack_level(level)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": ImageSize(29, 20)},
+        {"codec": BlockCodec(compression="deflate", dtype="int8", stored="i1", bits=8, samples=1)},
+        {"codec": BlockCodec(compression="deflate", dtype="uint8", stored="|u1", bits=8, samples=2)},
+    ],
+)
+def test_parts_that_cannot_lie_below_each_other_are_damage(changes):
+    with pytest.raises(ValueError, match="below it is of another width, or of other bands"):
+        unpack_level(pack_level(stacked(**changes)))
+
+
+def test_what_has_something_below_it_has_no_mask():
+    level = stacked()
+    (top, _), message = level.apart, "neither has what lies above or below other blocks"
+    for wrong in (dataclasses.replace(level, mask=top), stacked(mask=top), stacked(below=(top,))):
+        with pytest.raises(ValueError, match=message):
+            pack_level(wrong)
 
 
 @given(reason=st.text(max_size=900))
