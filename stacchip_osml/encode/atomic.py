@@ -55,7 +55,10 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         ChipError: the file system refused: no folder, no permission, no room. What was under the name is still there.
     """
-    target = Path(os.path.realpath(path))  # Path.resolve raises on loops
+    try:
+        target = Path(os.path.realpath(path))  # Path.resolve raises on loops
+    except ValueError as error:  # NUL, or letters that the file system's encoding does not have
+        raise ChipError(f"cannot write {os.fspath(path)!r:.200}: {error}") from error
     with temporary_beside(target) as temporary:
         mode = _mode_to_keep(target)
         try:

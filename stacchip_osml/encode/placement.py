@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Protocol
 
 from affine import Affine
 
+from stacchip_osml.encode.field_text import list_of
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
@@ -77,9 +79,10 @@ def find_placement(
     Raises:
         EncodeError: more than one of ``corners``, ``transform`` and ``gcps``, or numbers that are no place.
     """
+    points = list_of("gcps", gcps, GroundControlPoint, "a list of GroundControlPoint")
     given = [
         name
-        for name, value in (("corners", corners), ("transform", transform), ("gcps", gcps or None))
+        for name, value in (("corners", corners), ("transform", transform), ("gcps", points or None))
         if value is not None
     ]
     if len(given) > 1:
@@ -88,25 +91,29 @@ def find_placement(
     if corners is not None:
         return _of_corners(size, corners, LON_LAT if named is None else named)
     if transform is not None:
-        numbers = _numbers(tuple(transform)[:6])
-        if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
+        numbers = _numbers(transform)[:6]
+        if len(numbers) < 6 or not all(map(math.isfinite, numbers)):
             raise EncodeError(f"a transform is six finite numbers, a b c d e f; got {transform!r}")
         matrix = Affine(*numbers)
         if matrix.determinant == 0:
             raise EncodeError(f"a transform must not map the image onto a line: {transform!r}")
         return Placement(transform=matrix, crs=named)
-    if gcps:
-        return Placement(gcps=tuple(gcps), crs=named)
+    if points:
+        return Placement(gcps=points, crs=named)
     return None if named is None else Placement(crs=named)
 
 
-def _crs_text(crs: str | int | NamedCrs | None) -> str | None:
+def _crs_text(crs: Any) -> str | None:
     if crs is None or isinstance(crs, str):
         return crs
-    return f"EPSG:{crs}" if isinstance(crs, int) else crs.to_string()
+    if hasattr(crs, "to_string"):
+        return str(crs.to_string())
+    if isinstance(crs, bool) or not isinstance(crs, Integral):
+        raise EncodeError(f"crs is EPSG:n or n, WKT, or a CRS of pyproj or rasterio, got {crs!r:.60}")
+    return f"EPSG:{int(crs)}"
 
 
-def _numbers(given: Sequence[Any]) -> tuple[float, ...]:
+def _numbers(given: Any) -> tuple[float, ...]:
     """Give numbers; none where one of them is none."""
     try:
         return tuple(float(number) for number in given)
@@ -114,8 +121,16 @@ def _numbers(given: Sequence[Any]) -> tuple[float, ...]:
         return ()
 
 
+def _listed(given: Any) -> tuple[Any, ...]:
+    """Give things as a tuple; none where they are no list."""
+    try:
+        return tuple(given)
+    except TypeError:
+        return ()
+
+
 def _of_corners(size: ImageSize, corners: Sequence[tuple[float, float]], crs: str) -> Placement:
-    points = [_numbers(corner) for corner in corners]
+    points = [_numbers(corner) for corner in _listed(corners)]
     if len(points) != 4 or any(len(point) != 2 or not all(map(math.isfinite, point)) for point in points):
         raise EncodeError(f"corners are four (x, y) of finite numbers, UL UR LR LL; got {corners!r}")
     if crs == LON_LAT and any(not (abs(lon) <= 360 and abs(lat) <= 90) for lon, lat in points):

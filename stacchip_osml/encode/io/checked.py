@@ -40,6 +40,11 @@ REQUIRED = (
     "pad_pixel_value",
 )
 """Attributes that an object must have to be written as an image."""
+WHOLE = (
+    *("num_rows", "num_columns", "num_bands", "num_resolution_levels"),
+    *("num_pixels_per_block_horizontal", "num_pixels_per_block_vertical"),
+)
+"""Those that count, the first three from 1."""
 KEPT_BYTES = 256 << 20
 """Of decoded blocks, where a reader of rows comes back to them."""
 
@@ -49,7 +54,7 @@ def require_provider(provider: Any) -> None:
 
     Raises:
         TypeError: naming the attributes that are missing.
-        EncodeError: an image without rows, columns or bands.
+        EncodeError: an image without rows, columns or bands, or with sides that are no whole numbers.
     """
     missing = [name for name in REQUIRED if not hasattr(provider, name)]
     if missing:
@@ -57,8 +62,15 @@ def require_provider(provider: Any) -> None:
             f"{type(provider).__name__} is no image provider: it has no {', '.join(missing)} "
             f"(required are {', '.join(REQUIRED)})"
         )
-    for name in ("num_rows", "num_columns", "num_bands"):
-        if not getattr(provider, name) >= 1:
+    for name in WHOLE:
+        try:
+            is_whole = int(getattr(provider, name)) == getattr(provider, name)
+        except (TypeError, ValueError, OverflowError):
+            is_whole = False
+        if not is_whole:
+            raise EncodeError(f"{key_of(provider)}: {name} is a whole number, got {getattr(provider, name)!r:.60}")
+    for name in WHOLE[:3]:
+        if getattr(provider, name) < 1:
             raise EncodeError(f"{key_of(provider)}: {name} is {getattr(provider, name)}; an image has at least 1")
     if not callable(provider.get_block):
         raise TypeError(f"{type(provider).__name__} is no image provider: its get_block is no method")

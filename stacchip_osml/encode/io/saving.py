@@ -32,6 +32,7 @@ from stacchip_osml.encode.placement import NamedCrs, find_placement
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.imagery.header import GroundControlPoint
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number, whole_or_none
 
 __all__ = ["imsave"]
 
@@ -92,9 +93,14 @@ def imsave(
         kind = format_of_path(target)
     else:
         raise EncodeError("an open file has no ending that says its format: give format=")
+    options = {name: value for name, value in options.items() if value is not None}
     told = {"compression": compression, "quality": quality, "ratio": ratio, "nodata": nodata, "bits": bits}
     _require_kinds({**told, "workers": workers, **options})
     pixels = _checked(data)
+    if bits is not None and bits > pixels.dtype.itemsize * 8:
+        raise EncodeError(
+            f"bits are those of a sample: at most {pixels.dtype.itemsize * 8} of {pixels.dtype}, got {bits}"
+        )
     size = ImageSize(pixels.shape[2], pixels.shape[1])
     request = SaveRequest(
         kind=kind,
@@ -108,7 +114,7 @@ def imsave(
         bits=bits,
         metadata=BufferedMetadataProvider(metadata),
         options=options,
-        workers=workers,
+        workers=whole_number("workers", workers, least=1),
     )
     write = SAVERS[kind.name](request)
     with opened_for_writing([target]) as (out,):
@@ -116,7 +122,8 @@ def imsave(
 
 
 KINDS: dict[str, tuple[type, str]] = {
-    "compression": (str, "text"),
+    **dict.fromkeys(("compression", "subsampling"), (str, "text")),
+    **dict.fromkeys(("color_transform", "sparse"), (bool, "True or False")),
     "nodata": (Complex, "a number"),
     **dict.fromkeys(("quality", "ratio", "level"), (Real, "a finite number")),
     **dict.fromkeys(("bits", "workers"), (Integral, "a whole number of at least 1")),
@@ -131,13 +138,18 @@ def _require_kinds(given: Mapping[str, Any]) -> None:
         value = given.get(name)
         if value is None:
             continue
-        is_one = isinstance(value, kind) and not isinstance(value, bool)
+        is_one = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
         if not is_one or (kind is Real and not math.isfinite(value)) or (words.endswith("1") and value < 1):
             raise EncodeError(f"{name} is {words}, got {value!r}")
 
 
 def _checked(data: ArrayLike) -> NDArray[Any]:
-    pixels = np.asarray(data)
+    if np.ma.is_masked(data):
+        raise EncodeError("what a masked array masks would be lost: fill it, data.filled(0), and in GeoTIFF give mask=")
+    try:
+        pixels = np.asarray(data)
+    except ValueError as error:  # rows of unlike lengths
+        raise EncodeError(f"an image is (rows, cols) or (bands, rows, cols): {error}") from error
     if pixels.ndim == 2:
         pixels = pixels[np.newaxis]
     if pixels.ndim != 3 or 0 in pixels.shape:
@@ -172,7 +184,7 @@ def _png(request: SaveRequest) -> Write:
     require_no_ratio("png", request.ratio)
     if request.compression not in {None, "deflate", "png"}:
         raise EncodeError(f"PNG has one compression, deflate, not {request.compression}")
-    level = request.options.get("level")
+    level = whole_or_none("level", request.options.get("level"), least=0)
     request.require_only({"level"})
     source = ArraySource(request.pixels)
     return lambda out: write_png(out, source, level=level, workers=request.workers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from io import UnsupportedOperation
+from io import TextIOBase
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -28,16 +28,18 @@ def as_target(value: Any) -> Target:
 
     Raises:
         TypeError: it is neither.
-        EncodeError: a URL of another kind, or a file that cannot be sought.
+        EncodeError: a URL of another kind, or a file that is closed, cannot be sought, or is not written to.
     """
     if isinstance(value, (str, os.PathLike)):
         return local_path(os.fspath(value))
-    if not (hasattr(value, "write") and hasattr(value, "seek")):
+    if not (hasattr(value, "write") and hasattr(value, "seek")) or isinstance(value, TextIOBase):
         raise TypeError(f"a target is a path or a binary file open for writing, not a {type(value).__name__}")
     try:
         value.seek(value.tell())
-    except (UnsupportedOperation, OSError) as error:
-        raise EncodeError("a file to write to must be seekable; io.BytesIO is") from error
+    except (OSError, ValueError) as error:  # UnsupportedOperation is both
+        raise EncodeError("a file to write to must be open and seekable; io.BytesIO is") from error
+    if hasattr(value, "writable") and not value.writable():
+        raise EncodeError("a file to write to must be open for writing; io.BytesIO is")
     return cast("BinaryIO", value)
 
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
@@ -290,15 +292,16 @@ def block_coder(
     )
 
 
-def _require_level(row: Compression, level: Level) -> Level:
+def _require_level(row: Compression, level: Any) -> Level:
     if level is None:
         return row.level
     if row.levels is None:
         raise EncodeError(f"{row.name} has no levels, got {level!r}")
     low, high = row.levels
-    if isinstance(level, bool) or not low <= level <= high or (row.whole and level != int(level)):
+    is_number = isinstance(level, Real) and not isinstance(level, bool)
+    if not is_number or not low <= level <= high or (row.whole and level != int(level)):
         raise EncodeError(f"{row.name} levels are {low:g} to {high:g}, got {level!r}")
-    return level
+    return float(level) if not row.whole else int(level)
 
 
 def _require_bits(row: Compression, bits: int, dtype: np.dtype[Any]) -> int:
@@ -316,6 +319,8 @@ def _require_predictor(row: Compression, predictor: Any, dtype: np.dtype[Any], *
     said = predictor.strip().lower() if isinstance(predictor, str) else predictor
     if isinstance(said, str) and said.isdecimal():
         said = int(said)
+    if not isinstance(said, (str, int, NoneType)):
+        said = ""
     number = NUMBERS.get(said, 0) if isinstance(said, int) and not isinstance(said, bool) else PREDICTORS.get(said, 0)
     if number == 0:
         raise EncodeError(f"predictor (tag 317) must be none, horizontal or float, got {predictor!r}")
@@ -341,7 +346,7 @@ def _jpeg(
     tags: Tags, *, quality: int, samples: int, colors: bool, subsampling: str
 ) -> Callable[[Samples, Level], bytes]:
     """Prepare the tables that all blocks share, and give what encodes a block without them."""
-    if subsampling not in SUBSAMPLINGS:
+    if not isinstance(subsampling, str) or subsampling not in SUBSAMPLINGS:
         raise EncodeError(f"subsampling (tag 530) must be one of {', '.join(SUBSAMPLINGS)}, got {subsampling!r}")
     ycbcr = colors and samples == 3
     encode = partial(codecs.jpeg_stream, quality=quality, subsampling=subsampling, ycbcr=ycbcr)

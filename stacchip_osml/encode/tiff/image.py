@@ -6,10 +6,14 @@ providers; both become pages and blocks, and :mod:`stacchip_osml.encode.tiff.pag
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+from numbers import Real
+from operator import index
 from pathlib import Path
+from types import NoneType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,6 +21,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from stacchip_osml.encode.atomic import opened
+from stacchip_osml.encode.field_text import dict_of, list_of, text_of
 from stacchip_osml.encode.tiff.absence import absence_mask
 from stacchip_osml.encode.tiff.codecs import COMPRESSIONS, block_coder
 from stacchip_osml.encode.tiff.cog import data_order, ghost_note
@@ -134,9 +139,9 @@ def write_tiff(
         ValueError: ``workers`` is less than 1.
     """
     workers = whole_number("workers", workers, least=1)
-    if layout not in LAYOUTS:
+    if not isinstance(layout, str) or layout not in LAYOUTS:
         raise EncodeError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
-    if byteorder not in ORDERS:
+    if not isinstance(byteorder, str) or byteorder not in ORDERS:
         raise EncodeError(f"byteorder must be little or big (TIFF 6.0, section 2), got {byteorder!r}")
     base = image_levels[0] if isinstance(image_levels, (list, tuple)) and image_levels else image_levels
     if isinstance(base, (list, tuple)):
@@ -146,15 +151,18 @@ def write_tiff(
         metadata,
         crs=crs,
         transform=transform,
-        gcps=tuple(gcps),
-        rpcs=None if rpcs is None else dict(rpcs),
+        gcps=list_of("gcps", gcps, GroundControlPoint, "a list of GroundControlPoint"),
+        rpcs=None if rpcs is None else dict_of("rpcs", rpcs),
         nodata=_nodata(nodata, bands, dtype),
         color_table=None if color_table is None else _colors(color_table),
-        colors=tuple(colors),
-        band_names=tuple(band_names),
-        scales=tuple(scales),
-        offsets=tuple(offsets),
-        items=dict(items or {}),
+        colors=list_of("colors", colors, str, "a list of words"),
+        band_names=list_of("band_names", band_names, (str, NoneType), "a list of texts"),
+        scales=list_of("scales", scales, Real, "a list of numbers"),
+        offsets=list_of("offsets", offsets, Real, "a list of numbers"),
+        items={
+            name: text_of(text, where=f"item {name!r:.40}")
+            for name, text in dict_of("items", () if items is None else items).items()
+        },
     )
     picture = picture_of(described, bands, dtype)
     storage = storage_of(
@@ -186,7 +194,7 @@ def write_tiff(
         return levels_of(
             images,
             block=storage.block_of(size),
-            overviews=overviews,
+            overviews=None if overviews is None else whole_number("overviews", overviews),
             layout=layout,
             nodata=absent,
             sparse=keep_sparse,
@@ -238,9 +246,9 @@ def write_tiff(
         order_of_data=data_order(per_level) if cog else None,
     )
 
-    folder = Path(os.path.realpath(target)).parent if isinstance(target, (str, os.PathLike)) else None
     blocks = chain.from_iterable(streams)
     with opened(target) as out:
+        folder = Path(os.path.realpath(target)).parent if isinstance(target, (str, os.PathLike)) else None
         write_pages(out, pages, blocks, container=container, workers=workers, progress=progress, folder=folder)
 
 
@@ -320,7 +328,7 @@ def array_blocks(number: int, page: Page, pixels: NDArray[Any]) -> Iterator[Page
 
 def _colors(table: Any) -> tuple[tuple[int, ...], ...]:
     try:
-        return tuple(tuple(map(int, entry)) for entry in table)
+        return tuple(tuple(map(index, entry)) for entry in table)
     except (TypeError, ValueError) as error:
         raise EncodeError(
             f"color_table is red, green, blue (and alpha) of each value, got {str(table)[:60]} (TIFF 6.0, section 5)"
@@ -334,6 +342,8 @@ def _nodata(told: Any, bands: int, dtype: np.dtype[Any]) -> tuple[float | comple
     if len(values) != bands:
         raise EncodeError(f"{len(values)} nodata values of {bands} bands (GDAL_NODATA, 42113)")
     for value in values:
+        if value is not None and value.imag and not math.isnan(value.real):
+            raise EncodeError(f"nodata {value} has an imaginary part, which GDAL_NODATA (42113) does not hold")
         if value is not None and not fits_gdal(dtype, value):
             read = "0" if dtype.kind in "iu" else "infinity"
             raise EncodeError(f"nodata {value} is no {dtype.name}, and would be read as {read} (GDAL_NODATA, 42113)")
@@ -341,7 +351,7 @@ def _nodata(told: Any, bands: int, dtype: np.dtype[Any]) -> tuple[float | comple
 
 
 def _is_big(told: str | bool, pages: Sequence[Page]) -> bool:
-    if told == "auto":
+    if isinstance(told, str) and told == "auto":
         return needs_big(pages)
     if not isinstance(told, bool):
         raise EncodeError(f'bigtiff must be "auto", True or False, got {told!r}')

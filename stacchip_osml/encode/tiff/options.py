@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from stacchip_osml.encode.tiff.codecs import BlockCoder, Compression, block_code
 from stacchip_osml.encode.tiff.tag_names import VALUE_NAMES
 from stacchip_osml.errors import EncodeError
 from stacchip_osml.pixel import ImageSize
+from stacchip_osml.pixel.counts import whole_number, whole_numbers, whole_or_none
 
 __all__ = ["Storage", "storage_of"]
 
@@ -96,6 +98,7 @@ def storage_of(
     row = compression_of(compression if compression is not None else said if said is not None else "deflate")
     if predictor is None and PREDICTOR in hints and (said is None or compression_of(said) is row):
         predictor = _named(PREDICTOR, hints[PREDICTOR])
+    bits = whole_or_none("bits", bits, least=1)
     if bits is None and BITS in hints:
         bits = _told_bits(hints[BITS], dtype, row)
     block, tiled = _block(size, layout, hints, tile=tile, largest=largest_tile, rows=rows_per_strip)
@@ -135,7 +138,7 @@ def _told_bits(told: Any, dtype: np.dtype[Any], row: Compression) -> int | None:
 def _interleave(
     told: str | None, hints: Mapping[int, Any], layout: str, *, compression: str, bands: int, dtype: np.dtype[Any]
 ) -> str:
-    if told not in {None, *INTERLEAVES.values()}:
+    if told is not None and (not isinstance(told, str) or told not in INTERLEAVES.values()):
         raise EncodeError(f"interleave must be band or pixel, got {told!r}")
     picture = compression in TOGETHER and bands in (3, 4)
     if told is None and PLANAR in hints and not picture:
@@ -172,13 +175,15 @@ def _block(
         elif ROWS_PER_STRIP in hints and layout == "tiff":
             rows = _whole(ROWS_PER_STRIP, hints[ROWS_PER_STRIP])
     if rows is not None:
+        rows = whole_number("rows_per_strip", rows)
         if rows < 1:
             raise EncodeError(f"RowsPerStrip (278) must be at least 1 (TIFF 6.0, section 8), got {rows}")
-        return (min(int(rows), size.height), size.width), False
+        return (min(rows, size.height), size.width), False
     if tile is None:
         wanted = COG_SIDES if layout == "cog" else (TILE_SIDE,)
         return _within(size, wanted if largest is None else (largest,)), True
-    sides = (tile, tile) if isinstance(tile, int) else (int(tile[0]), int(tile[1]))
+    height, width = whole_numbers("tile", (tile, tile) if isinstance(tile, Integral) else tile, 2)
+    sides = height, width
     _require_sides(sides)
     return sides, True
 
