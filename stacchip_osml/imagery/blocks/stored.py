@@ -3,8 +3,7 @@
 Uncompressed samples of whole bytes need no decoder: the rows and columns that
 a window wants are byte ranges. :class:`RawForm` says where they lie. Strips of
 such samples that follow each other without a gap are one tall block, so an
-image of ten thousand one-row strips costs one read, not ten thousand; with gaps
-at even distances, as in an image of several NITF segments, they are several.
+image of ten thousand one-row strips costs one read, not ten thousand.
 """
 
 from __future__ import annotations
@@ -158,7 +157,7 @@ def _raw_form(codec: BlockCodec, block_shape: tuple[int, int]) -> RawForm | None
 
 
 def _joined(layout: LevelLayout) -> LevelLayout:
-    """Make tall blocks of uncompressed strips that follow each other: one, or several as tall where there are gaps."""
+    """Make one tall block of uncompressed strips that follow each other without a gap."""
     codec = layout.codec
     (rows, cols), (grid_rows, grid_cols) = layout.block_shape, layout.grid
     simple = codec.order != "band" or codec.samples == 1
@@ -170,14 +169,12 @@ def _joined(layout: LevelLayout) -> LevelLayout:
     expected = np.full(grid_rows, rows * form.row, np.int64)
     if layout.short_edge:
         expected[-1] = (layout.size.height - (grid_rows - 1) * rows) * form.row
-    gaps = np.flatnonzero((np.diff(offsets, axis=1) != counts[:, :-1]).any(axis=0)) + 1
-    step = int(np.gcd.reduce(gaps)) if len(gaps) else grid_rows
-    if (counts != expected).any() or step == 1:
+    if (counts != expected).any() or (np.diff(offsets, axis=1) != counts[:, :-1]).any():
         return layout
     return replace(
         layout,
-        block_shape=(min(step * rows, layout.size.height), cols),
+        block_shape=(layout.size.height, cols),
         short_edge=True,
-        offsets=np.ascontiguousarray(offsets[None, :, ::step, None]),
-        counts=np.add.reduceat(counts, np.arange(0, grid_rows, step), axis=1)[None, :, :, None],
+        offsets=np.ascontiguousarray(offsets[None, :, :1, None]),
+        counts=counts.sum(axis=1)[None, :, None, None],
     )
