@@ -44,8 +44,9 @@ GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737})
 GEO_CRS_TAGS = frozenset({34735, 34736, 34737})
 HINTS = frozenset({258, 259, 278, 284, 317, 322, 323})
 """How blocks are stored: :mod:`stacchip_osml.encode.tiff.options` reads them."""
-OF_THE_PIXELS = frozenset({254, 255, 256, 257, 266, 277, 339, 347, 529, 530, 531, 532, 50674})
-"""What pixels and their compression decide themselves."""
+OF_THE_PIXELS = frozenset({254, 255, 256, 257, 266, 277, 339, 347, 529, 530, 531, 532, 32996, 32997, 32998, 50674})
+"""What pixels and their compression decide themselves; 32996 is SampleFormat in the files of SGI, and libtiff's LERC
+heeds it."""
 PLACES_IN_A_FILE = frozenset({273, 279, 288, 289, 324, 325, 330, 34665, 34853, 40965})
 
 RPC_ORDER = (

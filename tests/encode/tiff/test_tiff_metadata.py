@@ -154,6 +154,13 @@ def test_hints_in_the_metadata_are_honoured_and_arguments_win():
     assert (other["259"], other["284"], other["322"], "317" in other) == (32773, 1, 32, False)
 
 
+def test_tags_that_say_in_another_way_what_samples_are_are_not_carried_over():
+    data = written(metadata={"32996": [0, 0, 0], "32997": 1, "32998": 1}, compression="lerc")
+
+    assert np.array_equal(read(data, lambda dataset: dataset.read()), PIXELS)
+    assert not {"32996", "32997", "32998"} & tiff_metadata(data).keys()
+
+
 def test_texts_numbers_and_private_tags_are_written_as_they_read():
     told = {
         "270": "a scene",
