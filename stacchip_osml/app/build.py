@@ -13,7 +13,7 @@ import click
 from stacchip_osml.app.chain_file import load_chain
 from stacchip_osml.app.options import BOX, LEVELS, NAMES, PLACE, QUALITY, SIZE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, note, one_line, print_table, progress_bar
-from stacchip_osml.app.problems import say_problems, told
+from stacchip_osml.app.problems import lead_on, say_problems, told
 from stacchip_osml.app.saving import force_option, portable_option, require_free_index, save_index, say_saved
 from stacchip_osml.app.selection import read_geojson
 from stacchip_osml.app.texts import FOUND
@@ -33,7 +33,7 @@ SHOWN_FILES = 5
 
 
 @click.command("build", short_help="Index the chips of items, APIs, images or folders.")
-@click.argument("sources", type=PLACE, nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", type=PLACE, nargs=-1, metavar="SOURCE...")
 @click.argument("out", type=PLACE)
 @click.option("--chip-size", type=SIZE, default="256", show_default=True, help="Sides of a chip, pixels of its level.")
 @click.option("--assets", type=NAMES, help="Assets to cut together, in band order.  [default: every image]")
@@ -95,6 +95,8 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
     collection, a stac-geoparquet table, an image, a folder of any of these, or
     a STAC API together with search options.
     """
+    if not sources:
+        raise click.UsageError(f"a SOURCE and OUT are needed, got {out!r} alone")
     search = _search(sources, options)
     settings = _settings(options, search)
     if not options["dry_run"]:
@@ -115,6 +117,7 @@ def build_command(ctx: click.Context, /, sources: tuple[str, ...], out: str, **o
         except ChipError as error:
             if options["on_error"] == "raise" and (len(sources) > 1 or Path(sources[0]).is_dir()):
                 error.args = (f"{error} (--on-error skip leaves such items out)",)
+            lead_on(error, *sources)
             raise
     problems = indexer.problems
     if options["dry_run"]:

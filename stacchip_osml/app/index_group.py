@@ -29,7 +29,7 @@ def index_group() -> None:
 
 
 @index_group.command("merge", short_help="Unite several indexes into one.")
-@click.argument("indexes", type=PLACE, nargs=-1, required=True)
+@click.argument("indexes", type=PLACE, nargs=-1, metavar="INDEXES...")
 @click.argument("out", type=PLACE)
 @click.option("--replace", is_flag=True, help="Of an item that several hold, the last one's chips alone stay.")
 @force_option
@@ -45,6 +45,8 @@ def merge_command(
     definitions is refused, or with --replace the last one counts. Where OUT
     is the first of INDEXES, the others are added to it.
     """
+    if not indexes:
+        raise click.UsageError(f"INDEXES and OUT are needed, got {out!r} alone")
     require_free_index(out, force=force)
     from stacchip_osml.index import ChipIndex, merge
 

@@ -9,6 +9,7 @@ import click
 
 from stacchip_osml.app.options import PLACE, debug_option, json_option
 from stacchip_osml.app.output import emit_json, one_line, print_table, size_text
+from stacchip_osml.app.problems import lead_on
 from stacchip_osml.pixel.wording import counted
 
 __all__ = ["info_command"]
@@ -31,8 +32,13 @@ IMAGE_LINES = (
 def info_command(*, file: str, as_json: bool) -> None:
     """Show headers, levels, metadata, TREs and data extensions of the image FILE, a path or URL; reads no pixel."""
     from stacchip_osml.encode.io.informing import image_info
+    from stacchip_osml.errors import ReadError
 
-    found = image_info(file)
+    try:
+        found = image_info(file)
+    except ReadError as error:
+        lead_on(error, file)
+        raise
     if as_json:
         emit_json({"file": file, **found})
         return

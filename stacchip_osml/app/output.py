@@ -18,6 +18,9 @@ from stacchip_osml.stac.json_values import plain
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+WHOLE_FROM, WHOLE_TO = 1e6, 1e15
+"""Floats of a table that are shown with all digits before their point; six digits of any other."""
+
 __all__ = ["emit_json", "note", "one_line", "print_table", "progress_bar", "size_text"]
 
 
@@ -74,7 +77,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.0f}" if WHOLE_FROM <= abs(value) < WHOLE_TO else f"{value:.6g}"
     if isinstance(value, (list, dict)):
         return one_line(json.dumps(value))
     return one_line(str(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -64,6 +65,8 @@ def pair_command(
     if out is not None:
         if limit is not None:
             raise click.UsageError("-o saves all pairs; --limit is for stdout")
+        if Path(out).suffix.lower() != ".parquet":
+            raise click.UsageError("OUT is written as Parquet: its name must end in .parquet")
         require_free(out, force=force)
     from stacchip_osml.index import ChipIndex, pair_chips
     from stacchip_osml.pixel.wording import counted

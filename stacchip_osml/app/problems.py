@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 from stacchip_osml.app.output import note
+from stacchip_osml.errors import ChipError
 
-if TYPE_CHECKING:
-    from stacchip_osml.errors import ChipError
-
-__all__ = ["Failure", "failed", "say_failures", "say_problems", "told"]
+__all__ = ["Failure", "failed", "lead_on", "say_failures", "say_problems", "told"]
 
 SHOWN_PROBLEMS = 10
 
 Failure = tuple[str, "ChipError"]
 """The id of a chip, and why it could not be cut."""
+
+
+def lead_on(error: ChipError, *places: str) -> None:
+    """Add to what was said of ``places`` which commands take a chip index, where one of them is such."""
+    from stacchip_osml.index import ChipIndex
+
+    for place in places:
+        with suppress(ChipError):
+            ChipIndex.open(place)
+            error.args = (f"{error} (it is a chip index: index info, query and merge take it)",)
+            return
 
 
 def say_problems(problems: Sequence[ChipError], *, what: str = "left out") -> None:

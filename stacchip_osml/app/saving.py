@@ -39,13 +39,20 @@ def portable_option(command: Command) -> Command:
     return click.option("--portable", is_flag=True, help=text)(command)
 
 
-def require_free(out: str, *, force: bool) -> None:
+def require_free(out: str, *, force: bool, folder: bool = False) -> None:
     """Refuse an output that exists, before any work is done.
 
+    Args:
+        out: where the output goes.
+        force: it may be replaced.
+        folder: the output is a folder, not a file.
+
     Raises:
-        click.UsageError: something is there, and ``force`` is not given.
+        click.UsageError: something is there, and ``force`` is not given; a folder, where a file is to be.
     """
     path = Path(out)
+    if path.is_dir() and not folder:
+        raise click.UsageError(f"{out} is a folder; name a file in it")
     is_empty_folder = path.is_dir() and not any(path.iterdir())
     if path.exists() and not is_empty_folder and not force:
         raise click.UsageError(f"{out} exists already; --force replaces it")
@@ -73,7 +80,7 @@ def require_free_index(out: str, *, force: bool) -> None:
         click.UsageError: something is there, and ``force`` is not given.
         IndexSchemaError: something else is there.
     """
-    require_free(out, force=force)
+    require_free(out, force=force, folder=Path(out).suffix != ".parquet")
     if force:
         from stacchip_osml.index.files import require_replaceable
 

@@ -118,6 +118,8 @@ def read_local_head(location: str) -> bytes:
     try:
         with Path(location).open("rb", buffering=0) as file:
             return file.read(HEAD_BYTES)
+    except IsADirectoryError as error:
+        raise AssetMissing(f"{location}: a folder, and an image is a file") from error
     except OSError as error:
         raise AssetMissing(f"{location}: {error.strerror or error}") from error
 

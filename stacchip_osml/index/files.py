@@ -75,10 +75,14 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     """Take the path of an index.
 
     Raises:
-        IndexSchemaError: it is a URL.
+        IndexSchemaError: it is a URL, or a name that is no UTF-8, which Arrow does not open.
     """
     if "://" in str(of_kind("an index", path, (str, os.PathLike), "a ChipIndex or the path of one")):
         raise IndexSchemaError(f"{redact(str(path))}: an index is opened and saved on a local path, copy it there")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise IndexSchemaError(f"{str(path)!a}: a name that is no UTF-8 is not opened") from error
     return Path(path)
 
 

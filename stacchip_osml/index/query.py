@@ -266,7 +266,10 @@ def _moment(value: Any, *, end: bool) -> int:
         try:
             value = dt.datetime.fromisoformat(_full_date(value, end=end) if whole_day else value)
         except ValueError:
-            raise IndexSchemaError(f"datetime {value!r} is not RFC 3339, for example 2024-05-01T00:00:00Z") from None
+            raise IndexSchemaError(
+                f"datetime {value!r} is not RFC 3339, such as 2024-05-01T00:00:00Z, 2024-05-01 or 2024-05; "
+                "an interval is start/end"
+            ) from None
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         whole_day = True
         value = dt.datetime.combine(value, dt.time())

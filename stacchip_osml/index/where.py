@@ -146,7 +146,9 @@ class _Where:
         try:
             value = ast.literal_eval(node)
         except ValueError:
-            raise IndexSchemaError(f"where: {ast.unparse(node)!r} in {self.text!r} is not a literal") from None
+            raise IndexSchemaError(
+                f"where: {ast.unparse(node)!r} in {self.text!r} is not a literal; text stands in quotes, as 'a-b'"
+            ) from None
         kind = self.schema.field(self._name(column)).type
         if pa.types.is_timestamp(kind) and isinstance(value, str):
             moment = dt.datetime.fromisoformat(value)

@@ -117,7 +117,7 @@ def _read_local(path: Path, max_bytes: int) -> bytes:
     except (OSError, ValueError) as error:
         raise ReadError(f"{path}: {error}") from error
     if not is_file:
-        raise AssetMissing(f"{path}: no such file")
+        raise AssetMissing(f"{path}: a folder, not a file" if path.is_dir() else f"{path}: no such file")
     _require_length(len(data), max_bytes, str(path))
     return data
 

@@ -272,6 +272,17 @@ def test_info_of_what_is_no_image_is_one_line(tmp_path):
     assert "no such file" in only_error(run("info", tmp_path / "b.tif", code=4)).lower()
 
 
+@pytest.mark.parametrize("name", ["b.jpg", "b.png", "b.jp2"])
+def test_what_a_picture_cannot_hold_is_refused_with_the_option_that_makes_one(tmp_path, name):
+    imsave(tmp_path / "a.tif", PIXELS.astype(np.float32))
+    assert "display chain first (--display)" in only_error(run("convert", tmp_path / "a.tif", tmp_path / name, code=3))
+    run("convert", tmp_path / "a.tif", tmp_path / name, "--display")
+
+
+def test_info_of_a_folder_says_that_it_is_one(tmp_path):
+    assert "a folder, and an image is a file" in only_error(run("info", tmp_path, code=4))
+
+
 def test_help_names_both():
     assert {"convert", "info"} <= set(cli.list_commands(None))
 

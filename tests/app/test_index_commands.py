@@ -320,3 +320,24 @@ def test_check_of_files_sees_an_image_that_is_gone(tmp_path):
 
     run("index", "check", tmp_path / "out.parquet")
     assert "red.tif" in run("index", "check", tmp_path / "out.parquet", "--files", code=1).stdout
+
+
+def test_an_index_that_is_taken_for_items_or_an_image_is_told_from_them(index, tmp_path):
+    run("index", "query", index, "-o", tmp_path / "folder")
+
+    for place in (index, tmp_path / "folder"):
+        for args, code in ((["index", "build", place, tmp_path / "b.parquet"], 3), (["info", place], 4)):
+            assert "(it is a chip index: index info, query and merge take it)" in only_error(run(*args, code=code))
+
+
+def test_no_file_takes_the_place_of_a_folder(two_dates, index, tmp_path):
+    (tmp_path / "a.parquet").mkdir()
+    (tmp_path / "a.png").mkdir()
+
+    for args in (
+        ["index", "build", *two_dates, tmp_path / "a.parquet"],
+        ["index", "query", index, "-o", tmp_path / "a.parquet"],
+        ["index", "pair", index, index, "-o", tmp_path / "a.parquet"],
+        ["chip", "sheet", index, tmp_path / "a.png"],
+    ):
+        assert "is a folder; name a file in it" in only_error(run(*args, "--force", code=2))

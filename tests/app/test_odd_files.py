@@ -76,3 +76,8 @@ def test_a_name_that_is_no_text_is_refused_and_the_others_go_on(tmp_path):
     assert "4 chips from 1 item\n" in done.stdout
     assert "a name that is no UTF-8 is not opened" in done.stdout + done.stderr
     assert run(tmp_path, "info", folder / os.fsdecode(b"bad\xff\xfe.tif")).returncode == 4
+
+    for command in (["index", "info"], ["index", "build", "images/good.tif"]):
+        done = run(tmp_path, *command, os.fsdecode(b"bad\xff.parquet"))
+        assert done.returncode == 3, done.stderr
+        assert done.stderr == "error: 'bad\\udcff.parquet': a name that is no UTF-8 is not opened\n"

@@ -53,9 +53,14 @@ def test_a_saved_table_is_joined_to_the_first_index(dates, tmp_path):
     assert pq.read_table(out).num_rows == 0
 
 
+def test_seconds_of_a_table_have_all_their_digits(dates):
+    assert run("index", "pair", *dates, "--limit", 1).stdout.split()[-1] == str(DAYS * 86_400)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["--out", "pairs.csv"], "OUT is written as Parquet: its name must end in .parquet"),
         (["--within", "two weeks"], "'two weeks' is not a time such as 14d, 6h, 30m or 90s"),
         (["--within", "99999999d"], "'99999999d' is not a time"),
         (["--overlap", "2"], "--overlap"),

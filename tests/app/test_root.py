@@ -109,6 +109,8 @@ def test_the_version_is_the_packages():
         (["nonsense"], "No such command 'nonsense' (see stacchip-osml --help)"),
         (["--nonsense"], "No such option"),
         (["index", "info"], "Missing argument 'INDEX' (see stacchip-osml index info --help)"),
+        (["index", "build", "x"], "a SOURCE and OUT are needed, got 'x' alone"),
+        (["index", "merge", "x"], "INDEXES and OUT are needed, got 'x' alone"),
         (["index", "query", "x", "--bbox", "1,2,3"], "is not west,south,east,north"),
         (["index", "query", "x", "--bbox", "1,5,3,4"], "south is above north"),
         (

@@ -158,9 +158,9 @@ def _extent(asset: ImageAsset, part: Part) -> tuple[tuple[float, float, float, f
     if part.bands is not None and not all(0 <= band < asset.num_bands for band in part.bands):
         raise EncodeError(f"{asset.key} has bands 0 to {asset.num_bands - 1} (--bands)")
     if not 0 <= part.level < count:
+        stored = f"levels 0 to {count - 1}" if count > 1 else "level 0 alone"
         raise EncodeError(
-            f"{asset.key} has no level {part.level} (--level): it stores {count}, from 0; any other size is a scale= "
-            "(--scale)"
+            f"{asset.key} has no level {part.level} (--level): it stores {stored}; any other size is a scale= (--scale)"
         )
     if not 0.0 < part.scale <= LARGEST_SCALE:
         raise EncodeError(f"a scale (--scale) is above 0 and at most {LARGEST_SCALE:g}, got {part.scale:g}")

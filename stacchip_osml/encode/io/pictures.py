@@ -132,7 +132,7 @@ def require_readable(dtype: np.dtype[Any], options: Jpeg2000Options) -> None:
     if dtype.kind not in "iu":
         raise EncodeError(
             f"JPEG 2000 holds integers of 8, 16 and 32 bits, not {dtype.name}; make a picture by a display chain "
-            "first, or write TIFF"
+            "first (--display), or write TIFF"
         )
     if dtype == np.int8:
         raise EncodeError("JPEG 2000 files of int8 are read as unsigned by most readers: write int16, or .tif")

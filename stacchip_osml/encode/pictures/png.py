@@ -69,7 +69,7 @@ def require_png_level(level: int | None) -> None:
         raise EncodeError(f"PNG levels are 0 to 9, got {level}")
 
 
-WAY_OUT = "make a picture by a display chain first, or write TIFF"
+WAY_OUT = "make a picture by a display chain first (--display), or write TIFF"
 
 
 def png_head(

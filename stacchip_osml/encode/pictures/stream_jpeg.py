@@ -55,8 +55,8 @@ def write_jpeg(
     (width, height), bands = source.size, source.bands
     if source.dtype != np.uint8:
         raise EncodeError(
-            f"JPEG holds uint8, not {source.dtype.name}; make a picture of it by a display chain first, or write PNG, "
-            "TIFF or JPEG 2000"
+            f"JPEG holds uint8, not {source.dtype.name}; make a picture of it by a display chain first (--display), "
+            "or write PNG, TIFF or JPEG 2000"
         )
     if bands not in (1, 3):
         raise EncodeError(f"JPEG holds one or three bands, not {bands}; choose such, or write PNG, TIFF or JPEG 2000")
