@@ -144,7 +144,7 @@ def joined_layout(
             found = segment_layout(ahead, segments[number], limits)
         except DecodeError as error:
             return ImageLayout(levels=(Unserved(reason=f"image segment {number + 1}: {error}"),))
-        level, pad = found.levels[0], found.pad
+        level, pad = found.levels[0], found.pad if pad is None else pad
         if isinstance(level, LevelLayout) and levels and _likeness(level) != _likeness(levels[0]):
             level = Unserved(reason="its data is of another kind than that of the first")
         if isinstance(level, Unserved):

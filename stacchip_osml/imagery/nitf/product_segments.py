@@ -5,9 +5,10 @@ if it were one of them, and elevations stand beside them: XML describes neither.
 
 Segments are one image where they are all of a product, in order, and say the same of
 everything but rows, place, which of their blocks are stored and blocking by rows:
-columns, pixels, kind of compression, bands, tables, pad pixel, markings. ``IALVL``
-and ``ILOC`` say how an image is displayed, and are not asked: files are found in which
-they contradict IID1, which XML agrees with.
+columns, pixels, kind of compression, bands, tables, markings; and the pad pixel, which
+those have of which blocks are not stored. ``IALVL`` and ``ILOC`` say how an image is
+displayed, and are not asked: files are found in which they contradict IID1, which XML
+agrees with.
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ class _Said(NamedTuple):
     """Of a type that products have, and of a compression that blocks serve."""
     alike: tuple[object, ...]
     """What all segments of an image say alike."""
+    pad: tuple[int, bytes]
+    """TPXCD: those that have one say it alike."""
 
 
 def _iid1(ahead: ReadAhead, segment: Segment) -> str:
@@ -157,17 +160,8 @@ def _said(ahead: ReadAhead, segment: Segment, place: int) -> _Said | None:
         size=image.size,
         igeolo=image.igeolo.decode("latin-1"),
         is_served=image.ic in COMPRESSIONS and (image.pvtype, bits) in STORED,
-        alike=(
-            marking,
-            *about,
-            bands,
-            imode,
-            across,
-            cols,
-            bits,
-            COMPRESSIONS.get(image.ic),
-            *pad_code(ahead, segment, image.ic),
-        ),
+        alike=(marking, *about, bands, imode, across, cols, bits, COMPRESSIONS.get(image.ic)),
+        pad=pad_code(ahead, segment, image.ic),
     )
 
 
@@ -175,6 +169,8 @@ def _joined(said: Sequence[_Said]) -> JoinedSegments | None:
     """Join the segments of a product; None where they are not one image."""
     is_counted = [each.place for each in said] == list(range(1, len(said) + 1))
     if not is_counted or not all(each.is_served for each in said) or len({each.alike for each in said}) > 1:
+        return None
+    if len({each.pad for each in said if each.pad[0]}) > 1:
         return None
     size = ImageSize(said[0].size.width, sum(each.size.height for each in said))
     return JoinedSegments(tuple(each.number for each in said), size, said[0].igeolo[:30] + said[-1].igeolo[30:])

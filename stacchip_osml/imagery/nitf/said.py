@@ -153,6 +153,10 @@ def joined_said(
         header=replace(
             header,
             levels=(joined[0].size,),
+            bands=tuple(
+                replace(band, nodata=layout.pad if band.nodata is None else band.nodata) for band in header.bands
+            ),
+            mask="none" if layout.pad is None else "nodata",
             block_shape=level.block_shape if isinstance(level, LevelLayout) else header.block_shape,
             images=header.images - len(joined[0].numbers) + 1,
             transform=None,

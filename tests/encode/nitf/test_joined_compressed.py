@@ -14,6 +14,7 @@ from stacchip_osml.encode import IO, BufferedImageAssetProvider, ChipFactory
 from stacchip_osml.encode.io.converting import convert
 from stacchip_osml.encode.io.informing import image_info
 from stacchip_osml.encode.nitf import NitfImage, read_nitf
+from stacchip_osml.encode.nitf import pixels as pixels_module
 from stacchip_osml.errors import DecodeError
 from stacchip_osml.geometry import load_sensor_model
 from stacchip_osml.imagery import read_window
@@ -108,6 +109,42 @@ def test_blocks_that_a_segment_does_not_store_are_absent_there(tmp_path, ic):
     assert image.read(PixelWindow(0, 102, 20, 1)) is None  # the only row of that block, below the first seam
     assert image.has_block(2, 0)  # rows 64 to 95: of two segments
     assert not image.has_block(1, 0)
+
+
+@pytest.mark.parametrize("ic", ["NM", "M3", "M8"])
+@pytest.mark.parametrize("hole", [(0, 1), (3, 2)])
+def test_an_image_of_which_some_segments_alone_are_masked_has_their_pad_pixel(tmp_path, monkeypatch, ic, hole):
+    prepared = pixels_module.prepare_image
+    monkeypatch.setattr(pixels_module, "prepare_image", lambda image: prepared(image, segment_rows=64))
+    source = BufferedImageAssetProvider.create("sparse", 96, 160, 1, 32, 32, "uint8", pad_pixel_value=7)
+    for row, col in np.ndindex(5, 3):
+        if (row, col) != hole:
+            source.set_block(row, col, np.full((1, 32, 32), 50 + row, "uint8"))
+    fields = {"IC": ic, "IID1": "SIDD001001", "IREP": "MONO", "ICAT": "SAR", **KINDS[ic]}
+    fields |= {"NPPBH": "32", "NPPBV": "32"}
+    path = tmp_path / "a.ntf"
+    path.write_bytes(written(file_of(NitfImage(pixels=source, fields=fields))))
+    assert [image.pixels.header.bands[0].nodata for image in read_nitf(path).images].count(7) == 1
+
+    want = np.ones((1, 160, 96), bool)
+    want[0, hole[0] * 32 : hole[0] * 32 + 32, hole[1] * 32 : hole[1] * 32 + 32] = False
+    for image in (BlockImage(str(path)), read_nitf(path.read_bytes()).joined[0].pixels):
+        assert [band.nodata for band in image.header.bands] == [7]
+        found = image.read(PixelWindow(0, 0, 96, 160))
+        np.testing.assert_array_equal(found.mask, want)
+        assert (found.pixels[~want] == 7).all()
+
+
+def test_segments_of_different_pad_pixels_are_images_of_their_own(tmp_path):
+    fields = {"IC": "NM", "IREP": "MONO", "ICAT": "SAR", "NPPBH": "32", "NPPBV": "32"}
+    images = []
+    for number in (1, 2):
+        source = BufferedImageAssetProvider.create("sparse", 64, 64, 1, 32, 32, "uint8", pad_pixel_value=number)
+        source.set_block(0, 0, np.full((1, 32, 32), 50, "uint8"))
+        images.append(NitfImage(pixels=source, fields={**fields, "IID1": f"SIDD00100{number}"}))
+    path = tmp_path / "a.ntf"
+    path.write_bytes(written(file_of(*images)))
+    assert BlockImage(str(path)).header.images == 2
 
 
 @pytest.mark.parametrize("ic", ["NC", "C3", "C8", "CD"])
