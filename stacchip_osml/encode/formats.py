@@ -14,6 +14,7 @@ from typing import Any
 from stacchip_osml.encode.chip import Chip
 from stacchip_osml.encode.jpeg2000.chip import encode_j2k, encode_jhc, encode_jp2, encode_jph
 from stacchip_osml.encode.nitf.chip_encoders import encode_nitf, encode_nsif
+from stacchip_osml.encode.option_kinds import require_kinds
 from stacchip_osml.encode.pictures.chip import encode_jpeg, encode_png
 from stacchip_osml.encode.tiff.chip import encode_geotiff
 from stacchip_osml.errors import ChipError, EncodeError
@@ -145,7 +146,7 @@ def require_fields(format: str, overrides: Mapping[str, Any] | None, options: It
         EncodeError: the format is not known, has no such option, or no fields that could be given.
     """
     row = image_format(format)
-    if unknown := sorted(name for name in options if name not in row.options or name == OVERRIDES):
+    if unknown := sorted(str(name) for name in options if name not in row.options or name == OVERRIDES):
         allowed = ", ".join(sorted(row.options - {OVERRIDES}))
         raise EncodeError(f"{row.name} has no option {', '.join(unknown)}; it has {allowed}")
     if not isinstance(overrides, Mapping | None):
@@ -187,6 +188,7 @@ def encode_chip(
         options[OVERRIDES] = MappingProxyType(dict(overrides))
     if row.name not in _OWN:
         return _encoded(row, chip, options)
+    require_kinds(options)
     with CORES:
         return row.encode(chip, **options)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Complex
 from typing import TYPE_CHECKING, Any
 
 from stacchip_osml.chain import BandedPixels
-from stacchip_osml.errors import DecodeError, ItemError, LimitError, redact
+from stacchip_osml.errors import DecodeError, EncodeError, ItemError, LimitError, redact
 from stacchip_osml.imagery.adapters.mapped import MappedImageProvider
 from stacchip_osml.imagery.adapters.view import ProviderView
 from stacchip_osml.imagery.display.picture import picture_of
@@ -174,9 +175,11 @@ def image_placing(provider: Any, header: ImageHeader) -> Placing | None:
 
 def _nodata(provider: Any, given: Any, header: ImageHeader | None, count: int) -> Nodata:
     if given is not None:
-        values = tuple(given) if isinstance(given, Sequence) else (given,) * count
+        values = tuple(given) if isinstance(given, (list, tuple)) else (given,) * count
+        if any(value is not None and (isinstance(value, bool) or not isinstance(value, Complex)) for value in values):
+            raise EncodeError(f"nodata is a number, or a list of one or None for each band, got {given!r:.60}")
         if len(values) != count:
-            raise ValueError(f"{len(values)} nodata values for an image of {count} bands")
+            raise EncodeError(f"{len(values)} nodata values for an image of {count} bands")
         return values
     if header is not None:
         return tuple(band.nodata for band in header.bands)

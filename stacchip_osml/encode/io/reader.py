@@ -27,7 +27,7 @@ from stacchip_osml.encode.io.assets import ImageAsset
 from stacchip_osml.encode.io.format_names import FORMATS, DatasetFormat
 from stacchip_osml.encode.io.kinds import AssetType
 from stacchip_osml.encode.io.metadata import BufferedMetadataProvider
-from stacchip_osml.errors import DecodeError
+from stacchip_osml.errors import AssetMissing, DecodeError
 from stacchip_osml.extensions import load_extensions
 from stacchip_osml.imagery.blocks.image import BlockImage
 from stacchip_osml.imagery.location import is_remote, read_local_head
@@ -228,6 +228,8 @@ def _location(source: Any, copies: list[str]) -> str:
             from stacchip_osml.encode.io.targets import local_path
 
             text = local_path(text)
+        if "\0" in text:
+            raise AssetMissing(f"{text!r:.200}: no file's name has a NUL")
         return text if is_remote(text) else str(Path(text).absolute())
     if not hasattr(source, "read"):
         raise TypeError(f"a dataset is read from a path, a URL or an open binary file, not a {type(source).__name__}")

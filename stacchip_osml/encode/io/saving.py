@@ -6,10 +6,9 @@ or refused by name, with a format that has it; nothing is written then.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Complex, Integral, Real
+from numbers import Integral
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -26,6 +25,7 @@ from stacchip_osml.encode.io.saving_tiff import tiff_writer
 from stacchip_osml.encode.io.targets import as_target, opened_for_writing
 from stacchip_osml.encode.jpeg2000.boxes import write_jp2
 from stacchip_osml.encode.jpeg2000.tiles import ArraySource, Jpeg2000Options, write_codestream
+from stacchip_osml.encode.option_kinds import require_kinds
 from stacchip_osml.encode.pictures.stream_jpeg import write_jpeg
 from stacchip_osml.encode.pictures.stream_png import write_png
 from stacchip_osml.encode.placement import NamedCrs, find_placement
@@ -95,7 +95,7 @@ def imsave(
         raise EncodeError("an open file has no ending that says its format: give format=")
     options = {name: value for name, value in options.items() if value is not None}
     told = {"compression": compression, "quality": quality, "ratio": ratio, "nodata": nodata, "bits": bits}
-    _require_kinds({**told, "workers": workers, **options})
+    require_kinds({**told, "workers": workers, **options})
     pixels = _checked(data)
     if bits is not None and bits > pixels.dtype.itemsize * 8:
         raise EncodeError(
@@ -119,28 +119,6 @@ def imsave(
     write = SAVERS[kind.name](request)
     with opened_for_writing([target]) as (out,):
         write(out)
-
-
-KINDS: dict[str, tuple[type, str]] = {
-    **dict.fromkeys(("compression", "subsampling"), (str, "text")),
-    **dict.fromkeys(("color_transform", "sparse"), (bool, "True or False")),
-    "nodata": (Complex, "a number"),
-    **dict.fromkeys(("quality", "ratio", "level"), (Real, "a finite number")),
-    **dict.fromkeys(("bits", "workers"), (Integral, "a whole number of at least 1")),
-    **dict.fromkeys(("levels", "layers"), (Integral, "a whole number")),
-}
-"""Option → what it must be."""
-
-
-def _require_kinds(given: Mapping[str, Any]) -> None:
-    """Refuse values of options that are none, whatever the format makes of them."""
-    for name, (kind, words) in KINDS.items():
-        value = given.get(name)
-        if value is None:
-            continue
-        is_one = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-        if not is_one or (kind is Real and not math.isfinite(value)) or (words.endswith("1") and value < 1):
-            raise EncodeError(f"{name} is {words}, got {value!r}")
 
 
 def _checked(data: ArrayLike) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stacchip_osml.encode.field_text import text_of
+from stacchip_osml.encode.field_text import dict_of, text_of
 from stacchip_osml.encode.nitf.chip_fields import KEPT_FIELDS
 from stacchip_osml.encode.nitf.records import Tre
 from stacchip_osml.encode.nitf.tables import FILE_FIELDS
@@ -61,7 +61,7 @@ def overrides_of(given: Mapping[str, Any] | None) -> Overrides:
     file: dict[str, str] = {}
     tres: dict[str, Tre | None] = {}
     without: set[str] = set()
-    for name, value in (given or {}).items():
+    for name, value in dict_of("metadata overrides", given or {}).items():
         numbered = NUMBERED.fullmatch(name)
         plain = f"{numbered[1]}{numbered[2]}" if numbered else name
         if name in COMPUTED:
@@ -88,4 +88,4 @@ def _tre(tag: str, value: Any) -> Tre | None:
 
     if isinstance(value, bytes):
         return tre_of_bytes(tag, value)
-    return make_tre(tag, {name: text_of(each, where=f"{tag}: {name}") for name, each in value.items()})
+    return make_tre(tag, {name: text_of(each, where=f"{tag}: {name}") for name, each in dict_of(tag, value).items()})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stacchip_osml.encode import IO, imsave, write_tiff
-from stacchip_osml.errors import ChipError, EncodeError
+from stacchip_osml.errors import AssetMissing, ChipError, EncodeError
 from stacchip_osml.imagery import BufferedImageAssetProvider
 
 GRAY = np.zeros((40, 48), np.uint8)
@@ -25,6 +25,11 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
     with pytest.raises(ChipError, match="cannot write '"):
         write_tiff(f"{tmp_path}/{name}", BufferedImageAssetProvider.from_array(GRAY[None]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_with_a_nul_is_no_file_to_read():
+    with pytest.raises(AssetMissing, match="no file's name has a NUL"):
+        IO.open("a\0.tif")
 
 
 def test_a_file_that_is_closed_or_only_read_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from stacchip_osml.encode import imsave, write_tiff
+from stacchip_osml.encode import ChipFactory, imsave, write_tiff
 from stacchip_osml.errors import ChipError, EncodeError
 from stacchip_osml.imagery import BufferedImageAssetProvider
 
@@ -143,3 +143,39 @@ def test_a_masked_array_does_not_lose_its_mask():
 def test_rows_of_unlike_lengths_are_no_image():
     with pytest.raises(EncodeError, match=r"an image is \(rows, cols\)"):
         imsave(io.BytesIO(), [[1, 2], [3]], format="tif")
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "message"),
+    [
+        ("geotiff", {"tile": "x"}, "tile must be a whole number"),
+        ("geotiff", {"interleave": []}, "interleave is text"),
+        ("jpeg", {"quality": "x"}, "quality is a finite number"),
+        ("jp2", {"levels": "x"}, "levels is a whole number"),
+        ("j2k", {"layers": 2.5}, "layers is a whole number"),
+        ("jph", {"ratio": "x"}, "ratio is a finite number"),
+        ("nitf", {"version": 5}, "version is text"),
+        ("nitf", {5: 5}, "nitf has no option 5"),
+    ],
+)
+def test_options_of_a_chip_are_of_their_kind_too(form, options, message):
+    source = BufferedImageAssetProvider.from_array(COLORS)
+
+    with pytest.raises(ChipError, match=message):
+        ChipFactory(source, output_format=form, format_options=options).create_chip((0, 0, 20, 20))
+
+
+@pytest.mark.parametrize("overrides", [{5: 5}, {"VENDOR": {1: "a"}}])
+def test_names_of_what_a_caller_says_of_a_chip_are_text(overrides):
+    source = BufferedImageAssetProvider.from_array(COLORS)
+
+    with pytest.raises(EncodeError, match="are values by their names, got"):
+        ChipFactory(source, metadata_overrides=overrides).create_chip((0, 0, 20, 20))
+
+
+@pytest.mark.parametrize("value", ["x", b"x", [], (1, 2), {}, object(), np.array([1, 2]), True, ["a", 1, 2]])
+def test_nodata_of_a_chip_that_is_none_is_refused(value):
+    source = BufferedImageAssetProvider.from_array(COLORS)
+
+    with pytest.raises(EncodeError, match="nodata"):
+        ChipFactory(source, nodata=value).create_chip((0, 0, 20, 20))
