@@ -179,7 +179,7 @@ def _block(
         if rows < 1:
             raise EncodeError(f"RowsPerStrip (278) must be at least 1 (TIFF 6.0, section 8), got {rows}")
         return (min(rows, size.height), size.width), False
-    largest = whole_or_none("tile", largest, least=1)
+    largest = None if largest is None else whole_number("tile", largest)
     if tile is None:
         wanted = COG_SIDES if layout == "cog" else (TILE_SIDE,)
         return _within(size, wanted if largest is None else (largest,)), True

@@ -256,7 +256,7 @@ def _geo(described: Described) -> Tags:
     """Give the GeoTIFF tags of arguments, names and numbers, in this order."""
     raw = {tag: told_value(tag, value) for tag, value in described.metadata.items() if tag in GEO_TAGS}
     named = dict(described.named)
-    point = str(named.get("GeoRasterType", "")).strip().lower() in {"pixelispoint", "2"}
+    point = _is_point(described)
     if described.crs is not None:
         raw = {tag: value for tag, value in raw.items() if tag not in GEO_CRS_TAGS}
         named = {name: value for name, value in named.items() if name in PLACE_NAMES}
@@ -270,6 +270,10 @@ def _geo(described: Described) -> Tags:
     if described.gcps:
         return tags | gcp_tags(described.gcps, described.crs, point=point)
     return tags | geo_tags(described.transform, described.crs, point=point)
+
+
+def _is_point(described: Described) -> bool:
+    return str(described.named.get("GeoRasterType", "")).strip().lower() in {"pixelispoint", "2"}
 
 
 def _rpcs(described: Described) -> Tags:
@@ -300,6 +304,11 @@ def _gdal(described: Described, picture: Picture) -> Tags:
     for name, values in (("names", described.band_names), ("scales", described.scales), ("offsets", described.offsets)):
         if len(values) not in (0, bands):
             raise EncodeError(f"{len(values)} {name} of {bands} bands (GDAL_METADATA, 42112)")
+    if described.items.get("AREA_OR_POINT", "Area") != "Area" and not _is_point(described):
+        raise EncodeError(
+            "AREA_OR_POINT is no item of a TIFF, whose readers take it from GTRasterTypeGeoKey (1025): "
+            'give metadata={"GeoRasterType": "PixelIsPoint"}'
+        )
     tags = metadata_tags(
         bands,
         colors=_unsaid_colors(picture) if described.colors else {},

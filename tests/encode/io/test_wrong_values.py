@@ -179,3 +179,18 @@ def test_nodata_of_a_chip_that_is_none_is_refused(value):
 
     with pytest.raises(EncodeError, match="nodata"):
         ChipFactory(source, nodata=value).create_chip((0, 0, 20, 20))
+
+
+def test_an_item_that_readers_take_from_elsewhere_is_not_lost(tmp_path):
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+    point = {"items": {"AREA_OR_POINT": "Point"}, **place}
+
+    with pytest.raises(EncodeError, match=r"GTRasterTypeGeoKey \(1025\): give metadata="):
+        imsave(tmp_path / "a.tif", GRAY, **point)
+    imsave(tmp_path / "a.tif", GRAY, metadata={"GeoRasterType": "PixelIsPoint"}, **point)
+    imsave(tmp_path / "b.tif", GRAY, items={"AREA_OR_POINT": "Area"}, **place)
+
+    for name, kind in (("a", "Point"), ("b", "Area")):
+        with rasterio.open(tmp_path / f"{name}.tif") as image:
+            assert image.tags()["AREA_OR_POINT"] == kind
+            assert image.transform == place["transform"]
