@@ -228,3 +228,11 @@ def test_folders_of_the_target_are_made_as_by_other_commands_and_none_for_nothin
 
     run("convert", tmp_path / "a.png", target, *part)
     assert [path.name for path in target.parent.iterdir()] == ["b.tif"]
+
+
+def test_a_file_without_an_image_is_refused_the_same_way_whole_or_in_part(tmp_path):
+    write_nitf(tmp_path / "none.ntf", NitfFile())
+
+    for options in ([], ["--window", "0,0,8,8"]):
+        said = only_error(run("convert", tmp_path / "none.ntf", tmp_path / "a.tif", *options, code=3))
+        assert said.endswith("there is no image in it")

@@ -56,6 +56,8 @@ def require_provider(provider: Any) -> None:
         TypeError: naming the attributes that are missing.
         EncodeError: an image without rows, columns or bands, or with sides that are no whole numbers.
     """
+    if isinstance(provider, np.ndarray):
+        raise TypeError("an array is no image provider: BufferedImageAssetProvider.from_array makes one of it")
     missing = [name for name in REQUIRED if not hasattr(provider, name)]
     if missing:
         raise TypeError(

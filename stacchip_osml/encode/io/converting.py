@@ -204,7 +204,8 @@ def require_image(dataset: DatasetReader, key: str) -> None:
     """
     keys = dataset.get_asset_keys(AssetType.Image)
     if key not in keys:
-        raise EncodeError(f"there is no image {key!r} in it; there are {', '.join(keys) or 'none'}")
+        others = f" {key!r} in it; there are {', '.join(keys)}" if keys else " in it"
+        raise EncodeError(f"there is no image{others}")
 
 
 def _is_nitf_to_nitf(dataset: DatasetReader, kind: DatasetFormat) -> bool:

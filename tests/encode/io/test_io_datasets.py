@@ -101,6 +101,11 @@ def test_a_provider_that_raises_is_told_with_its_cause_and_leaves_the_old_file(t
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
+def test_an_array_is_no_provider_and_the_message_names_what_makes_one(tmp_path):
+    with pytest.raises(TypeError, match=r"an array .* BufferedImageAssetProvider\.from_array makes one"):
+        write(IO.open(tmp_path / "a.tif", "w"), ("image:0", np.zeros((1, 8, 8), np.uint8)))
+
+
 def test_a_block_raised_in_the_with_leaves_nothing(tmp_path):
     writer = IO.open(tmp_path / "a.tif", "w")
     with pytest.raises(TypeError, match="is no image provider"):
