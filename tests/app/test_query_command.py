@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,7 +28,7 @@ def test_properties_of_items_are_conditions_and_columns(two_dates, tmp_path):
     for path, platform in zip(two_dates, ("s-2a", "s-2b"), strict=True):
         item = json.loads(path.read_text())
         item["properties"] |= {"platform": platform, "view:off_nadir": 7.5}
-        paths.append(path.with_name(f"{platform}.json"))
+        paths.append(shutil.copytree(path.parent, tmp_path / platform) / path.name)
         paths[-1].write_text(json.dumps(item))
     run("index", "build", *paths, tmp_path / "index", "--chip-size", 32, "--assets", "red")
 
