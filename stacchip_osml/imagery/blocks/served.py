@@ -270,7 +270,9 @@ class ServedImage(HeaderFacts):
         parsed = self._parsed_layout()
         if not isinstance(self.file, LocalFile):
             self.file.forget_head()
-        nodata = None if self._gdal is None or self._is_joined else [level.nodata for level in self._gdal.stored_levels()]
+        nodata = (
+            None if self._gdal is None or self._is_joined else [level.nodata for level in self._gdal.stored_levels()]
+        )
         return agreed_layout(parsed, self.header, nodata=nodata)
 
     def _parsed_layout(self) -> ImageLayout:
