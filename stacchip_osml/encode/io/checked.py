@@ -6,7 +6,9 @@ a missing one is a TypeError then, not a failure in the middle of a file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,6 +73,10 @@ def require_provider(provider: Any) -> None:
             is_whole = False
         if not is_whole:
             raise EncodeError(f"{key_of(provider)}: {name} is a whole number, got {getattr(provider, name)!r:.60}")
+    for name in ("num_bits_per_pixel", "actual_bits_per_pixel", "pad_pixel_value"):
+        value = getattr(provider, name)
+        if value is not None and (not isinstance(value, Real) or (name != "pad_pixel_value" and math.isnan(value))):
+            raise EncodeError(f"{key_of(provider)}: {name} is a number, got {value!r:.60}")
     for name in WHOLE[:3]:
         if getattr(provider, name) < 1:
             raise EncodeError(f"{key_of(provider)}: {name} is {getattr(provider, name)}; an image has at least 1")

@@ -67,3 +67,18 @@ def test_counts_of_a_provider_are_whole_numbers(form, name, value):
     with pytest.raises(EncodeError, match=f"{name} is a whole number, got "):
         writer.add_asset("odd", provider)
     assert out.getvalue() == b""
+
+
+@pytest.mark.parametrize("form", ["tiff", "nitf", "png"])
+@pytest.mark.parametrize("name", ["actual_bits_per_pixel", "pad_pixel_value"])
+@pytest.mark.parametrize("value", ["x", {1: 2}, []])
+def test_bits_and_padding_of_a_provider_are_numbers(form, name, value):
+    class Odd:
+        def __getattr__(self, attribute):
+            return getattr(BufferedImageAssetProvider.from_array(GRAY[None]), attribute)
+
+    provider = Odd()
+    setattr(provider, name, value)
+
+    with pytest.raises(EncodeError, match=f"{name} is a number, got "):
+        IO.open(io.BytesIO(), "w", form).add_asset("odd", provider)
