@@ -174,7 +174,7 @@ def encode_chip(
             :func:`~stacchip_osml.encode.pictures.chip.encode_jpeg`,
             :func:`~stacchip_osml.encode.tiff.chip.encode_geotiff`,
             :func:`~stacchip_osml.encode.nitf.chip_encoders.encode_nitf`,
-            :func:`~stacchip_osml.encode.jpeg2000.chip.encode_jp2`.
+            :func:`~stacchip_osml.encode.jpeg2000.chip.encode_jp2`; None is as good as not given.
 
     Returns:
         The whole file.
@@ -189,8 +189,9 @@ def encode_chip(
     if row.name not in _OWN:
         return _encoded(row, chip, options)
     require_kinds(options)
+    given = {name: value for name, value in options.items() if value is not None}
     with CORES:
-        return row.encode(chip, **options)
+        return row.encode(chip, **given)
 
 
 def _encoded(row: ImageFormat, chip: Chip, options: Mapping[str, Any]) -> bytes:

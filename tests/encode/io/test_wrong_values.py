@@ -194,3 +194,22 @@ def test_an_item_that_readers_take_from_elsewhere_is_not_lost(tmp_path):
         with rasterio.open(tmp_path / f"{name}.tif") as image:
             assert image.tags()["AREA_OR_POINT"] == kind
             assert image.transform == place["transform"]
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("jpeg", {"quality": None, "subsampling": None, "mask": None}),
+        ("geotiff", {"compression": None, "predictor": None, "tile": None}),
+        ("jp2", {"layers": None, "workers": None}),
+    ],
+)
+def test_an_option_of_chips_that_is_none_is_not_given(form, options):
+    image = BufferedImageAssetProvider.from_array(COLORS)
+
+    files = [
+        ChipFactory(image, output_format=form, format_options=each).create_chip((0, 0, 16, 16))
+        for each in (options, {})
+    ]
+
+    assert files[0] == files[1] is not None
