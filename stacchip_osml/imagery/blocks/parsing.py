@@ -104,7 +104,7 @@ def said_instead(error: DecodeError, file: LocalFile | RemoteObject, *, name: st
     except (DecodeError, LimitError):  # it is damaged, as GDAL says
         raise error from None
     if isinstance(level, Unserved):
-        raise DecodeError(f"{error} Of it: {level.reason}") from error
+        raise DecodeError(f"{str(error).rstrip('. ')}; by its markers: {level.reason}") from error
     raise error
 
 

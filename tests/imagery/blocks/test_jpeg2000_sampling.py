@@ -99,7 +99,7 @@ def test_tiles_whose_sides_are_no_multiples_are_not_told_in_samples(tmp_path, ti
     _, plain = tiled
     stream = with_siz(spread(plain, (4, 2)), XTsiz=4 * tile + 1, YTsiz=2 * tile)
 
-    with pytest.raises(DecodeError, match=r"Of it: JPEG 2000 components are subsampled by 4 x 2$"):
+    with pytest.raises(DecodeError, match=r"; by its markers: JPEG 2000 components are subsampled by 4 x 2$"):
         _ = BlockImage(saved(tmp_path / "a.j2k", stream)).header
 
 
@@ -137,7 +137,7 @@ def test_boxes_count_the_reference_grid_so_they_are_refused(tmp_path):
     data = copied(tmp_path / "a.jp2", hills(1, 60, 70))
     stream = codestream(data)
 
-    with pytest.raises(DecodeError, match=r"Of it: JPEG 2000 components are subsampled by 2 x 2$"):
+    with pytest.raises(DecodeError, match=r"; by its markers: JPEG 2000 components are subsampled by 2 x 2$"):
         _ = BlockImage(saved(tmp_path / "b.jp2", data.replace(stream, spread(stream, (2, 2))))).header
 
 
@@ -145,7 +145,7 @@ def test_components_that_are_not_subsampled_alike_are_refused_and_told(tmp_path,
     _, plain = tiled
     path = saved(tmp_path / "a.j2k", spread(plain, (1, 1), (2, 1)))
 
-    with pytest.raises(DecodeError, match=r"Of it: JPEG 2000 components are subsampled by 1 x 1, 2 x 1$"):
+    with pytest.raises(DecodeError, match=r"; by its markers: JPEG 2000 components are subsampled by 1 x 1, 2 x 1$"):
         _ = BlockImage(path).header
 
 
