@@ -27,7 +27,7 @@ __all__ = ["write_jpeg"]
 MCU = {"444": (8, 8), "422": (8, 16), "420": (16, 16)}
 """Subsampling → (rows, cols) of an MCU of three components; of one it is 8 × 8 (A.2.3)."""
 BAND_BYTES = 1 << 20
-"""Of samples: a core's memory holds them, and threads end together."""
+"""Of samples, or one row of MCUs: little memory however wide the image."""
 
 
 def write_jpeg(
